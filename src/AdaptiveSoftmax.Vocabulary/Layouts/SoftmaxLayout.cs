@@ -1,0 +1,133 @@
+namespace AdaptiveSoftmax.Vocabulary;
+
+/// <summary>
+/// The sizes of an adaptive softmax: which slots stand in the head, which in each tail cluster, and how wide each
+/// cluster's projection is. Slots are ranks of tokens by descending count, so slot 0 is the most frequent token.
+/// </summary>
+public sealed class SoftmaxLayout
+{
+    private readonly TailCluster[] _tails;
+
+    private SoftmaxLayout(int hiddenSize, int vocabularySize, int shortlistSize, bool hasHeadBias, TailCluster[] tails)
+    {
+        HiddenSize = hiddenSize;
+        VocabularySize = vocabularySize;
+        ShortlistSize = shortlistSize;
+        HasHeadBias = hasHeadBias;
+        _tails = tails;
+    }
+
+    /// <summary>The hidden size H, <c>in_features</c> in PyTorch.</summary>
+    public int HiddenSize { get; }
+
+    /// <summary>The number of tokens V, <c>n_classes</c> in PyTorch.</summary>
+    public int VocabularySize { get; }
+
+    /// <summary>The number of tokens in the head, <c>cutoffs[0]</c> in PyTorch; V where there are no tails.</summary>
+    public int ShortlistSize { get; }
+
+    /// <summary>Whether the head has a bias, <c>head_bias</c> in PyTorch.</summary>
+    public bool HasHeadBias { get; }
+
+    /// <summary>The number of tail clusters K.</summary>
+    public int ClusterCount => _tails.Length;
+
+    /// <summary>The rows of the head's weight: one for each shortlist token, then one for each tail cluster.</summary>
+    public int HeadRows => ShortlistSize + ClusterCount;
+
+    /// <summary>The tail clusters in slot order.</summary>
+    public IReadOnlyList<TailCluster> Tails => _tails;
+
+    /// <summary>The number of trainable values in head and tails.</summary>
+    public long ParameterCount
+    {
+        get
+        {
+            var count = ((long)HeadRows * HiddenSize) + (HasHeadBias ? HeadRows : 0);
+            foreach (var tail in _tails)
+                count += (long)tail.ProjectionWidth * ((long)HiddenSize + tail.Size);
+            return count;
+        }
+    }
+
+    /// <summary>Creates the layout of an adaptive softmax with PyTorch's projection widths.</summary>
+    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="vocabularySize">The number of tokens V, at least 2.</param>
+    /// <param name="cutoffs">Ascending first slots of the tail clusters, each from 1 to V − 1.</param>
+    /// <param name="divValue">The factor by which each cluster's projection narrows.</param>
+    /// <param name="hasHeadBias">Whether the head has a bias.</param>
+    /// <exception cref="ArgumentException">The sizes do not describe an adaptive softmax; the message says which.</exception>
+    public static SoftmaxLayout Create(int hiddenSize, int vocabularySize, IReadOnlyList<int> cutoffs, double divValue = 4.0, bool hasHeadBias = false)
+    {
+        if (cutoffs is null) throw new ArgumentNullException(nameof(cutoffs));
+        if (!(divValue > 0) || double.IsInfinity(divValue))
+            throw new ArgumentException($"The div value is {divValue}; it must be a positive finite number.", nameof(divValue));
+        var widths = new int[cutoffs.Count];
+        for (var i = 0; i < widths.Length; i++) widths[i] = ProjectionWidth.Compute(hiddenSize, divValue, i);
+        return Create(hiddenSize, vocabularySize, cutoffs, widths, hasHeadBias);
+    }
+
+    /// <summary>Creates the layout of an adaptive softmax with explicit projection widths.</summary>
+    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="vocabularySize">The number of tokens V, at least 2.</param>
+    /// <param name="cutoffs">Ascending first slots of the tail clusters, each from 1 to V − 1.</param>
+    /// <param name="projections">The projection width of each tail cluster, each at least 1.</param>
+    /// <param name="hasHeadBias">Whether the head has a bias.</param>
+    /// <exception cref="ArgumentException">The sizes do not describe an adaptive softmax; the message says which.</exception>
+    public static SoftmaxLayout Create(int hiddenSize, int vocabularySize, IReadOnlyList<int> cutoffs, IReadOnlyList<int> projections, bool hasHeadBias = false)
+    {
+        if (cutoffs is null) throw new ArgumentNullException(nameof(cutoffs));
+        if (projections is null) throw new ArgumentNullException(nameof(projections));
+        if (cutoffs.Count == 0)
+            throw new ArgumentException("There are no cutoffs; an adaptive softmax needs at least one.", nameof(cutoffs));
+        if (projections.Count != cutoffs.Count)
+            throw new ArgumentException($"There are {projections.Count} projections for {cutoffs.Count} tail clusters; give one a cluster.", nameof(projections));
+        CheckSizes(hiddenSize, vocabularySize);
+        var tails = new TailCluster[cutoffs.Count];
+        for (var i = 0; i < tails.Length; i++)
+        {
+            var start = cutoffs[i];
+            var previous = i == 0 ? 0 : cutoffs[i - 1];
+            if (start <= previous)
+                throw new ArgumentException($"Cutoff {i} is {start}; cutoffs must ascend and start at 1 or more.", nameof(cutoffs));
+            if (start >= vocabularySize)
+                throw new ArgumentException($"Cutoff {i} is {start}; it must be below the vocabulary size {vocabularySize}.", nameof(cutoffs));
+            if (projections[i] < 1)
+                throw new ArgumentException($"The projection of tail cluster {i} has width {projections[i]}; it must be at least 1, so lower the div value or raise the hidden size.", nameof(projections));
+            var end = i + 1 < tails.Length ? cutoffs[i + 1] : vocabularySize;
+            tails[i] = new TailCluster(i, start, end - start, projections[i]);
+        }
+
+        return new SoftmaxLayout(hiddenSize, vocabularySize, cutoffs[0], hasHeadBias, tails);
+    }
+
+    /// <summary>Creates the layout of a full softmax: every token in the head, no tails.</summary>
+    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="vocabularySize">The number of tokens V, at least 2.</param>
+    /// <param name="hasHeadBias">Whether the head has a bias.</param>
+    /// <exception cref="ArgumentException">A size is too small; the message says which.</exception>
+    public static SoftmaxLayout CreateFull(int hiddenSize, int vocabularySize, bool hasHeadBias = false)
+    {
+        CheckSizes(hiddenSize, vocabularySize);
+        return new SoftmaxLayout(hiddenSize, vocabularySize, vocabularySize, hasHeadBias, []);
+    }
+
+    /// <summary>The cluster of a slot: 0 for the head's shortlist, i + 1 for tail cluster i.</summary>
+    /// <param name="slot">A slot in [0, V).</param>
+    public int ClusterOf(int slot)
+    {
+        if ((uint)slot >= (uint)VocabularySize)
+            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"The slot must be in [0, {VocabularySize}).");
+        var cluster = 0;
+        while (cluster < _tails.Length && slot >= _tails[cluster].Start) cluster++;
+        return cluster;
+    }
+
+    private static void CheckSizes(int hiddenSize, int vocabularySize)
+    {
+        if (hiddenSize < 1)
+            throw new ArgumentException($"The hidden size is {hiddenSize}; it must be at least 1.", nameof(hiddenSize));
+        if (vocabularySize < 2)
+            throw new ArgumentException($"The vocabulary has {vocabularySize} tokens; a softmax needs at least 2.", nameof(vocabularySize));
+    }
+}
