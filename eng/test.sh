@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Checks the whole project: native pieces, a build with warnings as errors, formatting, every test project.
+# The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1
+configuration=Release
+solution=AdaptiveSoftmax.Generators.sln
+
+step() { printf '\n== %s\n' "$1"; }
+
+if ! command -v dotnet >/dev/null 2>&1; then
+  echo "eng/test.sh: no dotnet on the PATH; install the .NET 10 SDK." >&2
+  exit 1
+fi
+
+step "Native pieces"
+bash eng/native.sh
+
+step "Restore"
+dotnet restore "$solution"
+
+step "Build, warnings as errors"
+dotnet build "$solution" --no-restore --configuration "$configuration"
+
+step "Formatting"
+dotnet format "$solution" --no-restore --verify-no-changes
+
+passed=0 failed=0 skipped=0
+for project in tests/*/*.csproj; do
+  name=$(basename "$project" .csproj)
+  step "$name"
+  log=$(mktemp)
+  status=0
+  "tests/$name/bin/$configuration/net10.0/$name" -noLogo -noColor 2>&1 | tee "$log" || status=$?
+  # Total: 4, Errors: 0, Failed: 1, Skipped: 2, Not Run: 0, Time: 0.1s
+  summary=$(grep -E '^ +[^ ]+  Total: [0-9]+' "$log" | tail -n 1 || true)
+  rm -f "$log"
+  if [ -z "$summary" ]; then
+    echo "$name ended with status $status and no summary: counted as one failure." >&2
+    failed=$((failed + 1))
+    continue
+  fi
+  count() { sed -E "s/.*$1: ([0-9]+).*/\1/" <<<"$summary"; }
+  bad=$(($(count Failed) + $(count Errors)))
+  # A run that reports no failure and still ends badly (a crash while it shuts down) must not pass.
+  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+  failed=$((failed + bad))
+  skipped=$((skipped + $(count Skipped) + $(count 'Not Run')))
+  passed=$((passed + $(count Total) - $(count Failed) - $(count Skipped) - $(count 'Not Run')))
+done
+
+printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
