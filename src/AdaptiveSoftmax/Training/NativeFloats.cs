@@ -1,0 +1,48 @@
+using System.Runtime.InteropServices;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// A block of zeroed floats in native memory, aligned to a cache line and to the widest vector. Large blocks come from
+/// the system as pages that cost nothing until they are first written.
+/// </summary>
+internal sealed unsafe class NativeFloats : IDisposable
+{
+    /// <summary>The alignment of the first value in bytes.</summary>
+    public const int Alignment = 64;
+
+    // So that the bytes, alignment included, fit a signed 64-bit number.
+    private const long MaxCount = (long.MaxValue - Alignment) / sizeof(float);
+
+    private void* _block;
+
+    /// <summary>Allocates <paramref name="count"/> zeros.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative or past the address space.</exception>
+    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    public NativeFloats(long count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, MaxCount);
+        Count = count;
+        var bytes = (nuint)((count * sizeof(float)) + Alignment);
+        _block = NativeMemory.AllocZeroed(bytes);
+        GC.AddMemoryPressure((long)bytes);
+        Pointer = (float*)(((nuint)_block + (Alignment - 1)) & ~(nuint)(Alignment - 1));
+    }
+
+    /// <summary>The number of floats.</summary>
+    public long Count { get; }
+
+    /// <summary>The first value; null once disposed.</summary>
+    public float* Pointer { get; private set; }
+
+    /// <summary>Releases the memory; a second call does nothing.</summary>
+    public void Dispose()
+    {
+        if (_block is null) return;
+        NativeMemory.Free(_block);
+        GC.RemoveMemoryPressure((Count * sizeof(float)) + Alignment);
+        _block = null;
+        Pointer = null;
+    }
+}

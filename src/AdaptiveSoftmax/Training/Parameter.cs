@@ -1,0 +1,217 @@
+using System.Runtime.InteropServices;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// A named matrix of trainable values with its gradient, both in 64-byte aligned native memory.
+/// </summary>
+/// <remarks>
+/// The gradient is allocated when it is first asked for, so a model that only decodes never pays for it. While
+/// <see cref="HasGradient"/> is false the gradient is all zeros, which lets a backward pass always add to it.
+/// The memory is released by <see cref="Dispose"/> and by nothing else: a span over native memory does not keep its
+/// owner alive, so a finalizer could release values that are still being read.
+/// A parameter may be read by several threads at once; writing, and touching gradient rows, belongs to one thread.
+/// </remarks>
+public sealed unsafe class Parameter : IDisposable
+{
+    private readonly RowSet? _touchedRows;
+    private readonly NativeFloats _values;
+    private NativeFloats? _gradient;
+    private bool _hasDenseGradient;
+
+    /// <summary>Creates a matrix [rows, columns] of zeros.</summary>
+    /// <param name="name">The name in a state dict, for example <c>head.weight</c>.</param>
+    /// <param name="rows">The number of rows, which may be 0.</param>
+    /// <param name="columns">The number of columns, which may be 0.</param>
+    /// <param name="gradientLayout">Which rows of the gradient a step can reach.</param>
+    /// <exception cref="ArgumentException">The name is empty or a size is negative.</exception>
+    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    public Parameter(string name, int rows, int columns, GradientLayout gradientLayout = GradientLayout.Dense)
+        : this(name, rows, columns, gradientLayout, isVector: false)
+    {
+    }
+
+    private Parameter(string name, int rows, int columns, GradientLayout gradientLayout, bool isVector)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ArgumentOutOfRangeException.ThrowIfNegative(columns);
+        Name = name;
+        Rows = rows;
+        Columns = columns;
+        IsVector = isVector;
+        GradientLayout = gradientLayout;
+        _touchedRows = gradientLayout == GradientLayout.SparseRows ? new RowSet(rows) : null;
+        _values = new NativeFloats((long)rows * columns);
+    }
+
+    /// <summary>Creates a vector [length], such as a bias: its rows are its values, and it has one column.</summary>
+    /// <param name="name">The name in a state dict, for example <c>head.bias</c>.</param>
+    /// <param name="length">The number of values, which may be 0.</param>
+    /// <exception cref="ArgumentException">The name is empty or the length is negative.</exception>
+    /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
+    public static Parameter CreateVector(string name, int length) =>
+        new(name, length, 1, GradientLayout.Dense, isVector: true);
+
+    /// <summary>The name in a state dict, for example <c>head.weight</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>The number of rows.</summary>
+    public int Rows { get; }
+
+    /// <summary>The number of columns.</summary>
+    public int Columns { get; }
+
+    /// <summary>Whether a state dict holds it with one dimension, [rows], instead of two.</summary>
+    public bool IsVector { get; }
+
+    /// <summary>The number of values, rows × columns.</summary>
+    public long Count => _values.Count;
+
+    /// <summary>Which rows of the gradient a step can reach.</summary>
+    public GradientLayout GradientLayout { get; }
+
+    /// <summary>The values, row by row: [rows, columns].</summary>
+    /// <exception cref="InvalidOperationException">There are more values than a span holds; use <see cref="Row"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public Span<float> Values => new(ValuesPointer, SpanLength());
+
+    /// <summary>
+    /// The gradient, row by row: [rows, columns]. Asking for it allocates it, and marks the parameter as having one.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// The gradient is row-sparse, or has more values than a span holds; use <see cref="GradientRow"/>.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public Span<float> Gradient
+    {
+        get
+        {
+            if (_touchedRows is not null)
+                throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse; add to it through GradientRow, which records the row.");
+            var length = SpanLength();
+            return new Span<float>(TouchGradient(), length);
+        }
+    }
+
+    /// <summary>
+    /// Whether something was added to the gradient since the last step. Optimizers and clipping skip a parameter
+    /// without one, as PyTorch skips a parameter whose <c>grad</c> is None.
+    /// </summary>
+    public bool HasGradient => _touchedRows is null ? _hasDenseGradient : _touchedRows.Count > 0;
+
+    /// <summary>The rows of a row-sparse gradient, in the order of their first touch; empty for a dense one.</summary>
+    public ReadOnlySpan<int> TouchedRows => _touchedRows is null ? [] : _touchedRows.Rows;
+
+    /// <summary>The first value.</summary>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    internal float* ValuesPointer
+    {
+        get
+        {
+            var pointer = _values.Pointer;
+            ObjectDisposedException.ThrowIf(pointer is null, this);
+            return pointer;
+        }
+    }
+
+    /// <summary>The first value of the gradient; null where it was never allocated. Marks nothing.</summary>
+    internal float* GradientPointer => _gradient is null ? null : _gradient.Pointer;
+
+    /// <summary>The values of one row, [columns].</summary>
+    /// <param name="row">A row in [0, rows).</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public Span<float> Row(int row)
+    {
+        CheckRow(row);
+        return new Span<float>(ValuesPointer + ((long)row * Columns), Columns);
+    }
+
+    /// <summary>The gradient of one row, [columns], to add to. Records the row as touched.</summary>
+    /// <param name="row">A row in [0, rows).</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public Span<float> GradientRow(int row)
+    {
+        CheckRow(row);
+        var gradient = EnsureGradient();
+        if (_touchedRows is null) _hasDenseGradient = true;
+        else _touchedRows.Add(row);
+        return new Span<float>(gradient + ((long)row * Columns), Columns);
+    }
+
+    /// <summary>Sets the gradient to zero without a step; afterwards <see cref="HasGradient"/> is false.</summary>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public void ZeroGradient()
+    {
+        ObjectDisposedException.ThrowIf(_values.Pointer is null, this);
+        if (HasGradient)
+        {
+            if (_touchedRows is null)
+            {
+                NativeMemory.Clear(GradientPointer, (nuint)Count * sizeof(float));
+            }
+            else
+            {
+                foreach (var row in _touchedRows.Rows)
+                    new Span<float>(GradientPointer + ((long)row * Columns), Columns).Clear();
+            }
+        }
+
+        ForgetGradient();
+    }
+
+    /// <summary>Releases values and gradient. Spans taken before must not be used any more.</summary>
+    public void Dispose()
+    {
+        _gradient?.Dispose();
+        _values.Dispose();
+        ForgetGradient();
+    }
+
+    /// <summary>Allocates a dense gradient if needed, marks it, and gives its first value.</summary>
+    internal float* TouchGradient()
+    {
+        if (_touchedRows is not null)
+            throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse and has no dense form.");
+        var pointer = EnsureGradient();
+        _hasDenseGradient = true;
+        return pointer;
+    }
+
+    /// <summary>The touched rows in ascending order, which is the order of a step.</summary>
+    internal ReadOnlySpan<int> SortTouchedRows()
+    {
+        if (_touchedRows is null) return [];
+        _touchedRows.Sort();
+        return _touchedRows.Rows;
+    }
+
+    /// <summary>Says that the gradient is all zeros again, which a step that zeroed it on its way does.</summary>
+    internal void ForgetGradient()
+    {
+        _hasDenseGradient = false;
+        _touchedRows?.Clear();
+    }
+
+    private float* EnsureGradient()
+    {
+        ObjectDisposedException.ThrowIf(_values.Pointer is null, this);
+        _gradient ??= new NativeFloats(Count);
+        return _gradient.Pointer;
+    }
+
+    private void CheckRow(int row)
+    {
+        if ((uint)row >= (uint)Rows)
+            throw new ArgumentOutOfRangeException(nameof(row), row, $"'{Name}' has {Rows} rows, so a row must be in [0, {Rows}).");
+    }
+
+    private int SpanLength()
+    {
+        if (Count > int.MaxValue)
+            throw new InvalidOperationException($"'{Name}' has {Count} values, more than a span holds; use Row and GradientRow.");
+        return (int)Count;
+    }
+}
