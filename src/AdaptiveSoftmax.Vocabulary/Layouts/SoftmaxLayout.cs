@@ -43,11 +43,25 @@ public sealed class SoftmaxLayout
     {
         get
         {
-            var count = ((long)HeadRows * HiddenSize) + (HasHeadBias ? HeadRows : 0);
-            foreach (var tail in _tails)
-                count += (long)tail.ProjectionWidth * ((long)HiddenSize + tail.Size);
+            var count = HeadParameterCount;
+            for (var i = 0; i < ClusterCount; i++) count += GetTailParameterCount(i);
             return count;
         }
+    }
+
+    /// <summary>The bytes of all trainable values in float32.</summary>
+    public long ParameterBytes => ParameterCount * sizeof(float);
+
+    /// <summary>The number of trainable values in the head: weight [head rows, hidden], and bias [head rows] if it has one.</summary>
+    public long HeadParameterCount => ((long)HeadRows * HiddenSize) + (HasHeadBias ? HeadRows : 0);
+
+    /// <summary>The number of trainable values in a tail cluster: projection [width, hidden] and output [size, width].</summary>
+    /// <param name="cluster">The tail cluster, counted from 0.</param>
+    /// <exception cref="IndexOutOfRangeException">There is no such cluster.</exception>
+    public long GetTailParameterCount(int cluster)
+    {
+        var tail = _tails[cluster];
+        return (long)tail.ProjectionWidth * ((long)HiddenSize + tail.Size);
     }
 
     /// <summary>Creates the layout of an adaptive softmax with PyTorch's projection widths.</summary>
