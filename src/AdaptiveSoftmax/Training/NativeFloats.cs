@@ -14,6 +14,8 @@ internal sealed unsafe class NativeFloats : IDisposable
     // So that the bytes, alignment included, fit a signed 64-bit number.
     private const long MaxCount = (long.MaxValue - Alignment) / sizeof(float);
 
+    private const int MaxSpan = 1 << 28;
+
     private void* _block;
 
     /// <summary>Allocates <paramref name="count"/> zeros.</summary>
@@ -35,6 +37,13 @@ internal sealed unsafe class NativeFloats : IDisposable
 
     /// <summary>The first value; null once disposed.</summary>
     public float* Pointer { get; private set; }
+
+    /// <summary>Sets every value.</summary>
+    public void Fill(float value)
+    {
+        for (var start = 0L; start < Count; start += MaxSpan)
+            new Span<float>(Pointer + start, (int)Math.Min(MaxSpan, Count - start)).Fill(value);
+    }
 
     /// <summary>Releases the memory; a second call does nothing.</summary>
     public void Dispose()

@@ -1,0 +1,150 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// Moves parameters along their gradients: <see cref="Sgd"/>, <see cref="Adagrad"/> or <see cref="AdamW"/>.
+/// </summary>
+/// <remarks>
+/// A step reads values, gradient and state once, and writes values, state and a zero gradient in the same pass, so no
+/// separate call clears gradients. A parameter without a gradient is left as it is, weight decay included, as PyTorch
+/// leaves a parameter whose <c>grad</c> is None; its own count of steps, which bias correction and learning-rate decay
+/// use, does not advance. Of a row-sparse parameter only the touched rows of values and state change, in ascending
+/// order. The bits of the result do not depend on the number of threads.
+/// An optimizer belongs to one thread at a time.
+/// </remarks>
+public abstract class Optimizer : IDisposable
+{
+    private readonly Dictionary<Parameter, OptimizerState> _states = [];
+    private readonly List<Parameter> _pending = [];
+    private bool _disposed;
+
+    private protected Optimizer(double learningRate) => LearningRate = learningRate;
+
+    /// <summary>The learning rate, PyTorch's <c>lr</c>; a schedule sets it before each step.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative or not finite.</exception>
+    public double LearningRate
+    {
+        get;
+        set
+        {
+            CheckNotNegative(value, nameof(LearningRate));
+            field = value;
+        }
+    }
+
+    /// <summary>How often a step was taken.</summary>
+    public long StepCount { get; internal set; }
+
+    /// <summary>The name of the formula in a checkpoint.</summary>
+    internal abstract string Kind { get; }
+
+    /// <summary>PyTorch's names of the state buffers, in the order of <see cref="OptimizerState.Buffers"/>.</summary>
+    internal abstract IReadOnlyList<string> StateNames { get; }
+
+    /// <summary>The value that a new state buffer holds.</summary>
+    private protected virtual float InitialState => 0;
+
+    /// <summary>Takes one step: moves every parameter that has a gradient, and consumes that gradient.</summary>
+    /// <param name="parameters">The parameters; the order makes no difference, and a repeated one is stepped once.</param>
+    /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
+    public void Step(params IEnumerable<Parameter> parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _pending.Clear();
+
+        // State is allocated for all before the first value moves, so that running out of memory leaves no half step.
+        foreach (var parameter in parameters)
+        {
+            if (!parameter.HasGradient) continue;
+            GetOrCreateState(parameter);
+            _pending.Add(parameter);
+        }
+
+        StepCount++;
+        foreach (var parameter in _pending)
+        {
+            if (!parameter.HasGradient) continue;
+            var state = _states[parameter];
+            state.Steps++;
+            Update(parameter, state);
+            parameter.ForgetGradient();
+        }
+
+        _pending.Clear();
+    }
+
+    /// <summary>Releases the state. The parameters stay as they are.</summary>
+    public void Dispose()
+    {
+        foreach (var state in _states.Values) state.Dispose();
+        _states.Clear();
+        _disposed = true;
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The parameters that have state.</summary>
+    internal IReadOnlyCollection<Parameter> SteppedParameters => _states.Keys;
+
+    /// <summary>The state of a parameter, or null before its first step.</summary>
+    internal OptimizerState? FindState(Parameter parameter) => _states.GetValueOrDefault(parameter);
+
+    /// <summary>The state of a parameter, created as it is before the first step.</summary>
+    internal OptimizerState GetOrCreateState(Parameter parameter)
+    {
+        if (_states.TryGetValue(parameter, out var state)) return state;
+        state = new OptimizerState(StateNames.Count, parameter.Count);
+        if (InitialState != 0)
+        {
+            foreach (var buffer in state.Buffers) buffer.Fill(InitialState);
+        }
+
+        _states.Add(parameter, state);
+        return state;
+    }
+
+    /// <summary>The hyperparameters by name, switches as 0 and 1.</summary>
+    internal abstract IReadOnlyDictionary<string, double> GetSettings();
+
+    /// <summary>Takes hyperparameters, state and step count of an optimizer of the same kind, which is left empty.</summary>
+    internal void TakeFrom(Optimizer other)
+    {
+        LearningRate = other.LearningRate;
+        StepCount = other.StepCount;
+        TakeSettings(other);
+        foreach (var state in _states.Values) state.Dispose();
+        _states.Clear();
+        foreach (var (parameter, state) in other._states) _states.Add(parameter, state);
+        other._states.Clear();
+    }
+
+    /// <summary>Takes the hyperparameters other than the learning rate.</summary>
+    private protected abstract void TakeSettings(Optimizer other);
+
+    /// <summary>Chooses the rule for this step of one parameter and runs it through <see cref="Run"/>.</summary>
+    private protected abstract void Update(Parameter parameter, OptimizerState state);
+
+    /// <summary>Applies a rule to every value, or to the touched rows, of one parameter.</summary>
+    private protected static unsafe void Run<TRule>(TRule rule, Parameter parameter, OptimizerState state)
+        where TRule : struct, IUpdateRule
+    {
+        var buffers = state.Buffers;
+        var first = TRule.StateCount > 0 ? buffers[0].Pointer : null;
+        var second = TRule.StateCount > 1 ? buffers[1].Pointer : null;
+        var action = new UpdateAction<TRule>(rule, parameter.ValuesPointer, parameter.GradientPointer, first, second);
+        new GradientBlocks(parameter).Run(action);
+    }
+
+    /// <summary>Checks a hyperparameter that must be finite and not negative.</summary>
+    private protected static void CheckNotNegative(double value, string name)
+    {
+        if (!double.IsFinite(value) || value < 0)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number that is not negative.");
+    }
+
+    private readonly unsafe struct UpdateAction<TRule>(TRule rule, float* values, float* gradient, float* first, float* second) : IGradientAction
+        where TRule : struct, IUpdateRule
+    {
+        public void Run(int block, long start, long count) =>
+            UpdateKernel.Run(rule, values + start, gradient + start, first + start, second + start, count);
+    }
+}
