@@ -1,0 +1,49 @@
+using Microsoft.ML.Tokenizers;
+
+namespace AdaptiveSoftmax.Corpus;
+
+/// <summary>
+/// Encodes text on one thread. The tokenizer itself may be shared, but its cache of words takes a lock a word, so that
+/// threads gain nothing from each other; each encoder therefore remembers the words that it has met.
+/// </summary>
+internal sealed class WordEncoder
+{
+    // Text repeats its words so often that starting over costs little; the limit bounds the memory.
+    private const int MaxWords = 1 << 18;
+    private const int MaxWordLength = 128;
+
+    private readonly TiktokenTokenizer _tokenizer;
+    private readonly Dictionary<string, int[]> _words = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+
+    public WordEncoder(TiktokenTokenizer tokenizer)
+    {
+        _tokenizer = tokenizer;
+        _lookup = _words.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    /// <summary>Appends the ids of a text, the same ids as the tokenizer gives for the whole of it.</summary>
+    public void Encode(string text, List<int> ids)
+    {
+        foreach (var (offset, length) in _tokenizer.PreTokenizer!.PreTokenize(text))
+        {
+            var word = text.AsSpan(offset, length);
+            if (!_lookup.TryGetValue(word, out var encoded))
+            {
+                encoded = EncodeWord(word);
+                if (length <= MaxWordLength)
+                {
+                    if (_words.Count == MaxWords) _words.Clear();
+                    _lookup[word] = encoded;
+                }
+            }
+
+            ids.AddRange(encoded.AsSpan());
+        }
+    }
+
+    private int[] EncodeWord(ReadOnlySpan<char> word) =>
+        _tokenizer.SpecialTokens is { } special && word.StartsWith("<|") && special.TryGetValue(word.ToString(), out var id)
+            ? [id]
+            : [.. _tokenizer.EncodeToIds(word, considerPreTokenization: false)];
+}

@@ -1,0 +1,50 @@
+namespace AdaptiveSoftmax.Vocabulary.Tests.Specs;
+
+public sealed class SpecWriterTests
+{
+    [Fact]
+    public void Spec_ReadsBackAsItWas()
+    {
+        var spec = new SoftmaxSpec
+        {
+            HiddenSize = 512,
+            TableFile = "né \"w\" 🎉.tokens",
+            Cutoffs = new EquatableArray<int>([100, 2000]),
+            DivValue = 1.6,
+            HeadBias = true,
+            TailPrecisions = new EquatableArray<WeightPrecision>(new WeightPrecision[2]),
+            Seed = ulong.MaxValue,
+        };
+
+        AssertReadsBack(spec);
+        AssertReadsBack(spec with { DivValue = 4, Projections = new EquatableArray<int>([64, 8]), HeadBias = false, Seed = 1 });
+    }
+
+    [Fact]
+    public void Spec_IsWrittenOneMemberALine()
+    {
+        var spec = new SoftmaxSpec { HiddenSize = 512, TableFile = "news.tokens", Cutoffs = new EquatableArray<int>([100, 2000]) };
+
+        Assert.Equal("{\n  \"hiddenSize\": 512,\n  \"vocabulary\": \"news.tokens\",\n  \"cutoffs\": [100, 2000],\n  \"divValue\": 4\n}\n", Write(spec));
+    }
+
+    [Fact]
+    public void InlineTokens_AreRefused()
+    {
+        Assert.Throws<ArgumentException>(() => Write(new SoftmaxSpec { HiddenSize = 4, Cutoffs = new EquatableArray<int>([1]) }));
+    }
+
+    private static void AssertReadsBack(SoftmaxSpec spec)
+    {
+        var read = SpecReader.Read("x.softmax.json", Write(spec));
+        Assert.Empty(read.Errors);
+        Assert.Equal(spec, read.Spec);
+    }
+
+    private static string Write(SoftmaxSpec spec)
+    {
+        using var writer = new StringWriter();
+        SpecWriter.Write(writer, spec);
+        return writer.ToString();
+    }
+}
