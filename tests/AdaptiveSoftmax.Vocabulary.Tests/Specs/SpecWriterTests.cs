@@ -8,7 +8,7 @@ public sealed class SpecWriterTests
         var spec = new SoftmaxSpec
         {
             HiddenSize = 512,
-            TableFile = "né \"w\" 🎉.tokens",
+            TableFile = "né 🎉.tokens",
             Cutoffs = new EquatableArray<int>([100, 2000]),
             DivValue = 1.6,
             HeadBias = true,
