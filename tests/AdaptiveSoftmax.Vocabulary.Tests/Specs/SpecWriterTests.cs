@@ -8,7 +8,7 @@ public sealed class SpecWriterTests
         var spec = new SoftmaxSpec
         {
             HiddenSize = 512,
-            TableFile = "né 🎉.tokens",
+            TableFile = "né \\ 1.tokens",
             Cutoffs = new EquatableArray<int>([100, 2000]),
             DivValue = 1.6,
             HeadBias = true,
