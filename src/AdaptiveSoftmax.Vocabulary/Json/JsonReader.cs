@@ -192,6 +192,9 @@ internal sealed partial class JsonReader
         {
             if (Current is '\n' or '\r') CountLine();
         }
+
+        // An unclosed comment may end in a line end, which nobody else will see.
+        if (end < 0 && Current is '\n' or '\r') CountLine();
     }
 
     // Called on a line end; of a carriage return and a line feed only the second counts.

@@ -1,10 +1,12 @@
+using static System.FormattableString;
+
 namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>
 /// The sizes of an adaptive softmax: which slots stand in the head, which in each tail cluster, and how wide each
 /// cluster's projection is. Slots are ranks of tokens by descending count, so slot 0 is the most frequent token.
 /// </summary>
-public sealed class SoftmaxLayout
+public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
 {
     private readonly TailCluster[] _tails;
 
@@ -75,7 +77,7 @@ public sealed class SoftmaxLayout
     {
         if (cutoffs is null) throw new ArgumentNullException(nameof(cutoffs));
         if (!(divValue > 0) || double.IsInfinity(divValue))
-            throw new ArgumentException($"The div value is {divValue}; it must be a positive finite number.", nameof(divValue));
+            throw new ArgumentException(Invariant($"The div value is {divValue}; it must be a positive finite number."), nameof(divValue));
         var widths = new int[cutoffs.Count];
         for (var i = 0; i < widths.Length; i++) widths[i] = ProjectionWidth.Compute(hiddenSize, divValue, i);
         return Create(hiddenSize, vocabularySize, cutoffs, widths, hasHeadBias);
@@ -95,7 +97,7 @@ public sealed class SoftmaxLayout
         if (cutoffs.Count == 0)
             throw new ArgumentException("There are no cutoffs; an adaptive softmax needs at least one.", nameof(cutoffs));
         if (projections.Count != cutoffs.Count)
-            throw new ArgumentException($"There are {projections.Count} projections for {cutoffs.Count} tail clusters; give one a cluster.", nameof(projections));
+            throw new ArgumentException(Invariant($"There are {projections.Count} projections for {cutoffs.Count} tail clusters; give one a cluster."), nameof(projections));
         CheckSizes(hiddenSize, vocabularySize);
         var tails = new TailCluster[cutoffs.Count];
         for (var i = 0; i < tails.Length; i++)
@@ -103,11 +105,11 @@ public sealed class SoftmaxLayout
             var start = cutoffs[i];
             var previous = i == 0 ? 0 : cutoffs[i - 1];
             if (start <= previous)
-                throw new ArgumentException($"Cutoff {i} is {start}; cutoffs must ascend and start at 1 or more.", nameof(cutoffs));
+                throw new ArgumentException(Invariant($"Cutoff {i} is {start}; cutoffs must ascend and start at 1 or more."), nameof(cutoffs));
             if (start >= vocabularySize)
-                throw new ArgumentException($"Cutoff {i} is {start}; it must be below the vocabulary size {vocabularySize}.", nameof(cutoffs));
+                throw new ArgumentException(Invariant($"Cutoff {i} is {start}; it must be below the vocabulary size {vocabularySize}."), nameof(cutoffs));
             if (projections[i] < 1)
-                throw new ArgumentException($"The projection of tail cluster {i} has width {projections[i]}; it must be at least 1, so lower the div value or raise the hidden size.", nameof(projections));
+                throw new ArgumentException(Invariant($"The projection of tail cluster {i} has width {projections[i]}; it must be at least 1, so lower the div value or raise the hidden size."), nameof(projections));
             var end = i + 1 < tails.Length ? cutoffs[i + 1] : vocabularySize;
             tails[i] = new TailCluster(i, start, end - start, projections[i]);
         }
@@ -128,20 +130,33 @@ public sealed class SoftmaxLayout
 
     /// <summary>The cluster of a slot: 0 for the head's shortlist, i + 1 for tail cluster i.</summary>
     /// <param name="slot">A slot in [0, V).</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such slot.</exception>
     public int ClusterOf(int slot)
     {
         if ((uint)slot >= (uint)VocabularySize)
-            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"The slot must be in [0, {VocabularySize}).");
+            throw new ArgumentOutOfRangeException(nameof(slot), slot, Invariant($"The slot must be in [0, {VocabularySize})."));
         var cluster = 0;
         while (cluster < _tails.Length && slot >= _tails[cluster].Start) cluster++;
         return cluster;
     }
 
+    /// <summary>Whether another layout has the same sizes.</summary>
+    /// <param name="other">The other layout.</param>
+    public bool Equals(SoftmaxLayout? other) =>
+        ReferenceEquals(this, other) || (other is not null && HiddenSize == other.HiddenSize && VocabularySize == other.VocabularySize
+            && ShortlistSize == other.ShortlistSize && HasHeadBias == other.HasHeadBias && _tails.SequenceEqual(other._tails));
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as SoftmaxLayout);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => unchecked((((HiddenSize * 31) + VocabularySize) * 31) + HeadRows);
+
     private static void CheckSizes(int hiddenSize, int vocabularySize)
     {
         if (hiddenSize < 1)
-            throw new ArgumentException($"The hidden size is {hiddenSize}; it must be at least 1.", nameof(hiddenSize));
+            throw new ArgumentException(Invariant($"The hidden size is {hiddenSize}; it must be at least 1."), nameof(hiddenSize));
         if (vocabularySize < 2)
-            throw new ArgumentException($"The vocabulary has {vocabularySize} tokens; a softmax needs at least 2.", nameof(vocabularySize));
+            throw new ArgumentException(Invariant($"The vocabulary has {vocabularySize} tokens; a softmax needs at least 2."), nameof(vocabularySize));
     }
 }
