@@ -131,16 +131,10 @@ internal sealed class InlineVocabularyReader(SpecValues values, ErrorList errors
     private byte[]? Encode(JsonNode node)
     {
         var text = node.Text;
-        for (var i = 0; i < text.Length; i++)
+        var lone = Surrogates.IndexOfLone(text);
+        if (lone >= 0)
         {
-            if (!char.IsSurrogate(text[i])) continue;
-            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
-            {
-                i++;
-                continue;
-            }
-
-            errors.Add(SpecErrorKind.InvalidToken, node.Span, $"The token {Excerpt.Quote(text)} holds half of a surrogate pair, {Excerpt.Character(text[i])}, which UTF-8 cannot write.", $"Write the whole character, or the token's bytes as {{ \"bytes\": \"HH\" }}.");
+            errors.Add(SpecErrorKind.InvalidToken, node.Span, $"The token {Excerpt.Quote(text)} holds half of a surrogate pair, {Excerpt.Character(text[lone])}, which UTF-8 cannot write.", $"Write the whole character, or the token's bytes as {{ \"bytes\": \"HH\" }}.");
             return null;
         }
 

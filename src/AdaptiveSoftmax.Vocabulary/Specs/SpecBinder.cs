@@ -64,7 +64,7 @@ internal sealed partial class SpecBinder(ErrorList errors)
     private void BindTableFile(JsonNode node)
     {
         // What no file system of today takes in a name, whichever the build runs on.
-        var isName = node.Text.Trim().Length > 0 && node.Text.All(c => c >= ' ' && !char.IsSurrogate(c) && c is not ('<' or '>' or '"' or '|' or '?' or '*'));
+        var isName = node.Text.Trim().Length > 0 && Surrogates.IndexOfLone(node.Text) < 0 && node.Text.All(c => c >= ' ' && c is not ('<' or '>' or '"' or '|' or '?' or '*'));
         if (isName)
             Spec = Spec with { TableFile = node.Text };
         else

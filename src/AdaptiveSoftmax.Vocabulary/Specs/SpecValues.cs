@@ -9,6 +9,7 @@ internal sealed class SpecValues(ErrorList errors)
         var members = new Dictionary<string, JsonNode>(StringComparer.Ordinal);
         foreach (var (name, span, value) in node.Members)
         {
+            if (errors.IsFull) break;
             if (!known.Contains(name))
             {
                 var all = string.Join(", ", known);

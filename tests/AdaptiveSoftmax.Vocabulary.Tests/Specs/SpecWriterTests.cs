@@ -29,7 +29,22 @@ public sealed class SpecWriterTests
     }
 
     [Fact]
-    public void InlineTokens_AreRefused()
+    public void InlineTokens_AreWrittenAsTextWhereTheyAreText()
+    {
+        var spec = new SoftmaxSpec
+        {
+            HiddenSize = 8,
+            InlineTable = TokenTable.Create([0, 1, 2], [0, 0, 0], ["é\""u8.ToArray(), [0xff, 0x0a], []]),
+            Cutoffs = new EquatableArray<int>([1]),
+            TailPrecisions = new EquatableArray<WeightPrecision>(new WeightPrecision[1]),
+        };
+
+        Assert.Contains("""["\u00e9\"", { "bytes": "ff0a", "id": 1, "count": 0 }, ""]""", Write(spec).Replace("\n    ", " ", StringComparison.Ordinal).Replace("[ ", "[", StringComparison.Ordinal).Replace("\n  ]", "]", StringComparison.Ordinal), StringComparison.Ordinal);
+        AssertReadsBack(spec);
+    }
+
+    [Fact]
+    public void SpecWithoutVocabulary_IsRefused()
     {
         Assert.Throws<ArgumentException>(() => Write(new SoftmaxSpec { HiddenSize = 4, Cutoffs = new EquatableArray<int>([1]) }));
     }
