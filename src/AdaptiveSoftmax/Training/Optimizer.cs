@@ -13,9 +13,8 @@ namespace AdaptiveSoftmax;
 /// </remarks>
 public abstract class Optimizer : IDisposable
 {
-    private readonly Dictionary<Parameter, OptimizerState> _states = [];
+    private Dictionary<Parameter, OptimizerState> _states = [];
     private readonly List<Parameter> _pending = [];
-    private bool _disposed;
 
     private protected Optimizer(double learningRate) => LearningRate = learningRate;
 
@@ -34,6 +33,9 @@ public abstract class Optimizer : IDisposable
     /// <summary>How often a step was taken.</summary>
     public long StepCount { get; internal set; }
 
+    /// <summary>Whether the state is released.</summary>
+    internal bool IsDisposed { get; private set; }
+
     /// <summary>The name of the formula in a checkpoint.</summary>
     internal abstract string Kind { get; }
 
@@ -49,7 +51,7 @@ public abstract class Optimizer : IDisposable
     public void Step(params IEnumerable<Parameter> parameters)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         _pending.Clear();
 
         // State is allocated for all before the first value moves, so that running out of memory leaves no half step.
@@ -78,7 +80,7 @@ public abstract class Optimizer : IDisposable
     {
         foreach (var state in _states.Values) state.Dispose();
         _states.Clear();
-        _disposed = true;
+        IsDisposed = true;
         GC.SuppressFinalize(this);
     }
 
@@ -105,16 +107,13 @@ public abstract class Optimizer : IDisposable
     /// <summary>The hyperparameters by name, switches as 0 and 1.</summary>
     internal abstract IReadOnlyDictionary<string, double> GetSettings();
 
-    /// <summary>Takes hyperparameters, state and step count of an optimizer of the same kind, which is left empty.</summary>
+    /// <summary>Takes hyperparameters, state and step count of an optimizer of the same kind, which takes ours to dispose of.</summary>
     internal void TakeFrom(Optimizer other)
     {
         LearningRate = other.LearningRate;
         StepCount = other.StepCount;
         TakeSettings(other);
-        foreach (var state in _states.Values) state.Dispose();
-        _states.Clear();
-        foreach (var (parameter, state) in other._states) _states.Add(parameter, state);
-        other._states.Clear();
+        (_states, other._states) = (other._states, _states);
     }
 
     /// <summary>Takes the hyperparameters other than the learning rate.</summary>

@@ -103,6 +103,9 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>The rows of a row-sparse gradient, in the order of their first touch; empty for a dense one.</summary>
     public ReadOnlySpan<int> TouchedRows => _touchedRows is null ? [] : _touchedRows.Rows;
 
+    /// <summary>Whether the memory is released.</summary>
+    internal bool IsDisposed => _values.Pointer is null;
+
     /// <summary>The first value.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     internal float* ValuesPointer
@@ -145,7 +148,7 @@ public sealed unsafe class Parameter : IDisposable
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public void ZeroGradient()
     {
-        ObjectDisposedException.ThrowIf(_values.Pointer is null, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         if (HasGradient)
         {
             if (_touchedRows is null)
@@ -197,7 +200,7 @@ public sealed unsafe class Parameter : IDisposable
 
     private float* EnsureGradient()
     {
-        ObjectDisposedException.ThrowIf(_values.Pointer is null, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         _gradient ??= new NativeFloats(Count);
         return _gradient.Pointer;
     }

@@ -1,0 +1,29 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// A sound file that does not belong to what it was loaded into: another vocabulary, other sizes, another optimizer, or
+/// tensors that are missing or left over. Nothing was changed.
+/// </summary>
+public sealed class CheckpointMismatchException : InvalidOperationException
+{
+    /// <summary>Creates the exception; the message names the file, every difference and the remedy.</summary>
+    /// <param name="fileName">The file.</param>
+    /// <param name="differences">What differs, a clause each.</param>
+    /// <param name="remedy">How to mend it, as a sentence.</param>
+    public CheckpointMismatchException(string fileName, IReadOnlyList<string> differences, string remedy)
+        : base($"{fileName} does not fit: {string.Join("; ", differences)}. {remedy}")
+    {
+        FileName = fileName;
+        Differences = differences;
+        Remedy = remedy;
+    }
+
+    /// <summary>The file.</summary>
+    public string FileName { get; }
+
+    /// <summary>What differs, a clause each.</summary>
+    public IReadOnlyList<string> Differences { get; }
+
+    /// <summary>How to mend it.</summary>
+    public string Remedy { get; }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// The identity of an adaptive softmax in a file's metadata, and its comparison with the class that the weights are
+/// loaded into.
+/// </summary>
+internal sealed record IdentityMetadata(
+    string Fingerprint,
+    string VocabularyFingerprint,
+    int HiddenSize,
+    int VocabularySize,
+    int[] Cutoffs,
+    int[] Projections,
+    bool HasHeadBias)
+{
+    /// <summary>The key in the file's metadata.</summary>
+    public const string Key = "adaptive_softmax";
+
+    private const int Version = 1;
+
+    /// <summary>Describes the identity of a layer.</summary>
+    public static IdentityMetadata From(SoftmaxIdentity identity) => new(
+        identity.Fingerprint,
+        identity.VocabularyFingerprint,
+        identity.Layout.HiddenSize,
+        identity.Layout.VocabularySize,
+        [.. identity.Layout.Tails.Select(tail => tail.Start)],
+        [.. identity.Layout.Tails.Select(tail => tail.ProjectionWidth)],
+        identity.Layout.HasHeadBias);
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    public static IdentityMetadata Parse(string file, string json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            var root = document.RootElement;
+            var version = root.GetProperty("version").GetInt32();
+            if (version != Version)
+                throw new CheckpointMismatchException(file, [$"its layout has version {version}, and this release reads version {Version}"], "Load it with the release that wrote it, or a later one.");
+            return new IdentityMetadata(
+                root.GetProperty("fingerprint").GetString() ?? "",
+                root.GetProperty("vocabulary_fingerprint").GetString() ?? "",
+                root.GetProperty("hidden_size").GetInt32(),
+                root.GetProperty("vocabulary_size").GetInt32(),
+                [.. root.GetProperty("cutoffs").EnumerateArray().Select(element => element.GetInt32())],
+                [.. root.GetProperty("projections").EnumerateArray().Select(element => element.GetInt32())],
+                root.GetProperty("head_bias").GetBoolean());
+        }
+        catch (Exception exception) when (MetadataJson.IsFault(exception))
+        {
+            throw MetadataJson.Fault(file, Key, exception);
+        }
+    }
+
+    /// <summary>One line of JSON.</summary>
+    public string ToJson() => MetadataJson.Write(json =>
+    {
+        json.WriteNumber("version", Version);
+        json.WriteString("fingerprint", Fingerprint);
+        json.WriteString("vocabulary_fingerprint", VocabularyFingerprint);
+        json.WriteNumber("hidden_size", HiddenSize);
+        json.WriteNumber("vocabulary_size", VocabularySize);
+        WriteNumbers(json, "cutoffs", Cutoffs);
+        WriteNumbers(json, "projections", Projections);
+        json.WriteBoolean("head_bias", HasHeadBias);
+    });
+
+    /// <summary>What differs between a file (this) and the class it is loaded into; empty where they agree.</summary>
+    public List<string> Compare(IdentityMetadata expected)
+    {
+        var differences = new List<string>();
+        Add("hidden size", Format(HiddenSize), Format(expected.HiddenSize));
+        Add("vocabulary size", Format(VocabularySize), Format(expected.VocabularySize));
+        Add("cutoffs", Format(Cutoffs), Format(expected.Cutoffs));
+        Add("projections", Format(Projections), Format(expected.Projections));
+        Add("head bias", HasHeadBias ? "present" : "absent", expected.HasHeadBias ? "present" : "absent");
+        Add("vocabulary (ids or tokens, by slot)", VocabularyFingerprint, expected.VocabularyFingerprint);
+        if (differences.Count == 0) Add("fingerprint", Fingerprint, expected.Fingerprint);
+        return differences;
+
+        void Add(string what, string file, string here)
+        {
+            if (file != here) differences.Add($"{what}: {file} in the file, {here} in the class");
+        }
+    }
+
+    private static string Format(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Format(int[] numbers) => $"[{string.Join(", ", numbers.Select(Format))}]";
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, int[] numbers)
+    {
+        json.WriteStartArray(name);
+        foreach (var number in numbers) json.WriteNumberValue(number);
+        json.WriteEndArray();
+    }
+}

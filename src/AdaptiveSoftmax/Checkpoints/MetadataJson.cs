@@ -1,0 +1,35 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>JSON objects inside the strings of a file's metadata.</summary>
+internal static class MetadataJson
+{
+    private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Writes one object on one line.</summary>
+    public static string Write(Action<Utf8JsonWriter> writeMembers)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, s_options))
+        {
+            json.WriteStartObject();
+            writeMembers(json);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    /// <summary>Whether an exception says that a JSON document lacks a member or has one of another kind.</summary>
+    public static bool IsFault(Exception exception) =>
+        exception is JsonException or KeyNotFoundException or FormatException or ArgumentException
+        or (InvalidOperationException and not CheckpointMismatchException);
+
+    /// <summary>Says which string of the metadata is at fault.</summary>
+    public static SafetensorsFormatException Fault(string file, string key, Exception exception) =>
+        new(file, null, $"Its metadata '{key}' is not what Save writes: {exception.Message}", "The file is damaged or was edited; take another copy or an earlier checkpoint.", exception);
+}
