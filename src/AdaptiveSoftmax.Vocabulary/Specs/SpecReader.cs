@@ -2,8 +2,14 @@ namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>
 /// Reads a spec, a <c>*.softmax.json</c>. The order of members, white space, line ends, a byte order mark and the
-/// culture make no difference.
+/// culture make no difference; <c>schema/softmax.schema.json</c> describes the members.
 /// </summary>
+/// <remarks>
+/// The vocabulary is a token table's name or a list of tokens. In a list, a string is a token's text, which stands for
+/// its bytes in UTF-8, with its index as id and the count 0; an object gives the text as <c>token</c> or any bytes as
+/// <c>bytes</c> (hexadecimal, two digits each), and an <c>id</c> and a <c>count</c> where they differ. Inline tokens
+/// may stand in any order: they are ranked as a table is, by descending count, ties by ascending id.
+/// </remarks>
 public static class SpecReader
 {
     /// <summary>Reads a spec. Never throws for what the text holds: whatever is wrong is in the result.</summary>
