@@ -1,1 +1,6 @@
-return 0;
+using AdaptiveSoftmax.Tool;
+
+// Results go to the standard output, progress and errors to the error output, which need not be the terminal.
+var output = ToolConsole.ForWriter(Console.Out, isTerminal: !Console.IsOutputRedirected);
+var error = ToolConsole.ForWriter(Console.Error, isTerminal: !Console.IsErrorRedirected);
+return await CommandLine.RunAsync(args, new ToolConsole(output, error));

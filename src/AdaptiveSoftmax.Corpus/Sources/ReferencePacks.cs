@@ -12,44 +12,44 @@ public static class ReferencePacks
     /// <summary>The packs that are read, in this order; a later one repeats files of an earlier one.</summary>
     public static IReadOnlyList<string> Names { get; } = ["Microsoft.NETCore.App.Ref", "Microsoft.AspNetCore.App.Ref"];
 
+    // Installers exist whose packs document only some assemblies; a pack without this file is looked for elsewhere.
+    private const string Landmark = "System.Runtime.xml";
+
     /// <summary>
     /// The documentation files of the newest version of each pack, in ordinal order of their names within a pack. A
     /// file that an earlier pack has by the same name is left out.
     /// </summary>
     /// <param name="packsFolder">
-    /// A folder that holds the packs by name, in any case: an SDK's <c>packs</c> folder or NuGet's package folder.
-    /// The .NET installations of this machine are searched if omitted.
+    /// A folder that holds the packs by name, in any case: an SDK's <c>packs</c> folder or NuGet's package folder. If
+    /// omitted, the .NET installations of this machine are searched, then NuGet's package folder.
     /// </param>
     /// <exception cref="CorpusException">There are no packs with documentation; the message says where they were sought.</exception>
     public static IReadOnlyList<CorpusFile> FindDocumentation(string? packsFolder = null)
     {
         var searched = new List<string>();
+        string[] framework = [];
         foreach (var folder in packsFolder is null ? CandidateFolders() : [packsFolder])
         {
             if (searched.Contains(folder)) continue;
             searched.Add(folder);
-            var files = FindIn(folder);
-            if (files.Count > 0) return files;
+            var found = FindPackFiles(folder, Names[0]);
+            if (framework.Length == 0) framework = found;
+            if (!found.Any(path => Path.GetFileName(path) == Landmark)) continue;
+            framework = found;
+            break;
         }
 
-        throw new CorpusException(
-            $"No reference pack with XML documentation was found in {(searched.Count == 0 ? "any .NET installation" : string.Join(", ", searched))}. " +
-            $"Install the .NET SDK's {Names[0]} pack, set DOTNET_ROOT to an installation that has it, or name the folder that holds it.");
-    }
-
-    private static List<CorpusFile> FindIn(string packsFolder)
-    {
-        var files = new List<CorpusFile>();
-        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var pack in Names)
+        if (framework.Length == 0)
         {
-            foreach (var path in FindPackFiles(packsFolder, pack))
-            {
-                if (names.Add(Path.GetFileName(path))) files.Add(new CorpusFile(path, CorpusFormat.XmlDoc, new FileInfo(path).Length));
-            }
+            throw new CorpusException(
+                $"No {Names[0]} with XML documentation was found in {string.Join(", ", searched)}. Install the .NET SDK, set DOTNET_ROOT to an " +
+                "installation that has it, or name the folder that holds it; a package restored while NUGET_XMLDOC_MODE is \"skip\" has none.");
         }
 
-        return files;
+        var others = Names.Skip(1).Select(pack => searched.Select(folder => FindPackFiles(folder, pack)).FirstOrDefault(found => found.Length > 0) ?? []);
+        return [.. framework.Concat(others.SelectMany(found => found))
+            .DistinctBy(path => Path.GetFileName(path), StringComparer.OrdinalIgnoreCase)
+            .Select(path => new CorpusFile(path, CorpusFormat.XmlDoc, new FileInfo(path).Length))];
     }
 
     private static string[] FindPackFiles(string packsFolder, string pack)
@@ -88,13 +88,16 @@ public static class ReferencePacks
         }
     }
 
-    /// <summary>The packs folders of the .NET installations, the asked-for one first; starts a process only at the end.</summary>
+    /// <summary>The packs folders of the .NET installations, the asked-for one first; starts a process only if it must.</summary>
     private static IEnumerable<string> CandidateFolders()
     {
         foreach (var root in CandidateRoots())
         {
             if (!string.IsNullOrEmpty(root)) yield return Path.GetFullPath(Path.Combine(root, "packs"));
         }
+
+        // Restoring a project brings the packs here where the SDK has none.
+        yield return PackageFolder();
     }
 
     private static IEnumerable<string?> CandidateRoots()
@@ -109,6 +112,11 @@ public static class ReferencePacks
 
         foreach (var root in RootsOfListedSdks()) yield return root;
     }
+
+    private static string PackageFolder() =>
+        Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } packages
+            ? packages
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
 
     private static string? RootOfHost(string? path)
     {

@@ -47,6 +47,15 @@ public sealed class ReferencePacksTests
     }
 
     [Fact]
+    public void FolderWithOnlyAnotherPack_IsAnError()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("Microsoft.AspNetCore.App.Ref/10.0.0/ref/net10.0/Z.xml", "<doc/>");
+
+        Assert.Throws<CorpusException>(() => ReferencePacks.FindDocumentation(folder.Path));
+    }
+
+    [Fact]
     public void ThisMachinesSdk_HasDocumentation()
     {
         var files = ReferencePacks.FindDocumentation();

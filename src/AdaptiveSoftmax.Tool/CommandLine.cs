@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Tool.Commands;
+
+namespace AdaptiveSoftmax.Tool;
+
+/// <summary>The command line <c>adaptive-softmax</c>.</summary>
+internal static class CommandLine
+{
+    public const int Success = 0;
+    public const int Failure = 1;
+
+    /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
+    public const int Cancelled = 130;
+
+    /// <summary>Runs one command.</summary>
+    /// <param name="arguments">The arguments behind the tool's name.</param>
+    /// <param name="console">Where the command writes.</param>
+    /// <param name="cancellationToken">Cancels the command as Ctrl-C does.</param>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(string[] arguments, ToolConsole console, CancellationToken cancellationToken = default)
+    {
+        var configuration = new InvocationConfiguration
+        {
+            Output = console.Output.Profile.Out.Writer,
+            Error = console.Error.Profile.Out.Writer,
+            EnableDefaultExceptionHandler = false,
+            // Commands stop within milliseconds; the time is for a disk that is slow to remove a half-written file.
+            ProcessTerminationTimeout = TimeSpan.FromSeconds(5),
+        };
+        try
+        {
+            var parsed = Create(console).Parse(arguments);
+            // The whole help behind a mistyped option would hide what is wrong with it.
+            if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
+            return await parsed.InvokeAsync(configuration, cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            console.WriteError("cancelled; no file was written.");
+            return Cancelled;
+        }
+        catch (Exception exception) when (exception is ToolException or CorpusException or IOException or UnauthorizedAccessException)
+        {
+            console.WriteError(exception.Message);
+            return Failure;
+        }
+    }
+
+    private static RootCommand Create(ToolConsole console)
+    {
+        var root = new RootCommand("Counts the tokens of a corpus and plans the clusters of an adaptive softmax.")
+        {
+            CountCommand.Create(console),
+            PlanCommand.Create(console),
+        };
+        root.HelpName = "adaptive-softmax";
+        foreach (var option in root.Options.OfType<HelpOption>())
+        {
+            if (option.Action is HelpAction standard) option.Action = new ExamplesHelpAction(standard);
+        }
+
+        return root;
+    }
+}

@@ -1,0 +1,32 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using AdaptiveSoftmax.Tool.Commands;
+
+namespace AdaptiveSoftmax.Tool;
+
+/// <summary>The usual help, then examples of the command.</summary>
+internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousCommandLineAction
+{
+    public override bool ClearsParseErrors => standard.ClearsParseErrors;
+
+    public override int Invoke(ParseResult parseResult)
+    {
+        var result = standard.Invoke(parseResult);
+        var examples = parseResult.CommandResult.Command.Name switch
+        {
+            CountCommand.Name => CountCommand.Examples,
+            PlanCommand.Name => PlanCommand.Examples,
+            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1)],
+        };
+        var output = parseResult.InvocationConfiguration.Output;
+        output.WriteLine("Examples:");
+        foreach (var (purpose, command) in examples)
+        {
+            output.WriteLine($"  {purpose}:");
+            output.WriteLine($"    adaptive-softmax {command}");
+        }
+
+        return result;
+    }
+}

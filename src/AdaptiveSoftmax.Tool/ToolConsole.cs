@@ -1,0 +1,32 @@
+using Spectre.Console;
+
+namespace AdaptiveSoftmax.Tool;
+
+/// <summary>Where a command writes.</summary>
+/// <param name="Output">Results.</param>
+/// <param name="Error">Progress and errors.</param>
+internal sealed record ToolConsole(IAnsiConsole Output, IAnsiConsole Error)
+{
+    private const int WidthOfFiles = 160;
+
+    /// <summary>A console that writes plain text without colours and progress bars unless it is a terminal.</summary>
+    public static IAnsiConsole ForWriter(TextWriter writer, bool isTerminal)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(writer),
+            Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = isTerminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Interactive = isTerminal ? InteractionSupport.Detect : InteractionSupport.No,
+        });
+        if (!isTerminal) console.Profile.Width = WidthOfFiles;
+        return console;
+    }
+
+    /// <summary>Writes an error as one line, however long.</summary>
+    public void WriteError(string message)
+    {
+        Error.Write(new Text("error: ", new Style(Color.Red)));
+        Error.Profile.Out.Writer.WriteLine(message);
+    }
+}
