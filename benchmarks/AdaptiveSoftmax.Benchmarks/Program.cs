@@ -1,1 +1,9 @@
-return 0;
+using System.CommandLine;
+using AdaptiveSoftmax.Benchmarks;
+
+var root = new RootCommand("Measures AdaptiveSoftmax against its peers.")
+{
+    CompareCommand.Create(),
+    MicroCommand.Create(),
+};
+return root.Parse(args).Invoke();

@@ -1,0 +1,10 @@
+namespace AdaptiveSoftmax.Benchmarks;
+
+/// <summary>What <c>compare</c> knows by name.</summary>
+internal static class Comparisons
+{
+    public static IReadOnlyList<IComparison> All { get; } =
+    [
+        new LookupComparison(),
+    ];
+}

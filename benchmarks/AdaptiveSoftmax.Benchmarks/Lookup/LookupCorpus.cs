@@ -1,0 +1,58 @@
+using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Benchmarks;
+
+/// <summary>
+/// Tokens of o200k_base in the order of a corpus, the API documentation that comes with the .NET SDK, and the
+/// vocabulary ranked by that corpus.
+/// </summary>
+internal sealed class LookupCorpus
+{
+    private readonly byte[] _text;
+    private readonly int[] _offsets;
+
+    private LookupCorpus(TokenTable table, byte[] text, int[] offsets)
+    {
+        Table = table;
+        _text = text;
+        _offsets = offsets;
+    }
+
+    /// <summary>The whole vocabulary, ranked.</summary>
+    public TokenTable Table { get; }
+
+    /// <summary>The number of tokens to look up.</summary>
+    public int Count => _offsets.Length - 1;
+
+    /// <summary>The mean length of a token in bytes.</summary>
+    public double MeanLength => (double)_text.Length / Count;
+
+    /// <summary>All tokens one after the other.</summary>
+    public ReadOnlySpan<byte> Text => _text;
+
+    /// <summary>Where each token starts in <see cref="Text"/>, and last where the last one ends, [tokens + 1].</summary>
+    public ReadOnlySpan<int> Offsets => _offsets;
+
+    /// <summary>Reads, tokenises and counts the whole corpus and keeps a stretch from its middle.</summary>
+    /// <param name="count">The tokens to keep.</param>
+    /// <param name="cancellation">Stops the work.</param>
+    public static LookupCorpus Load(int count, CancellationToken cancellation)
+    {
+        var tokenizer = CorpusTokenizer.Create("o200k_base");
+        var stream = tokenizer.ReadStream(ReferencePacks.FindDocumentation(), cancellationToken: cancellation);
+        var vocabulary = tokenizer.Vocabulary;
+        var counts = new long[vocabulary.Count];
+        foreach (var id in stream) counts[id]++;
+        var ids = Enumerable.Range(0, vocabulary.Count).ToArray();
+        var table = TokenTable.Create(ids, counts, [.. ids.Select(id => vocabulary.GetToken(id).ToArray())]);
+
+        count = Math.Min(count, stream.Length);
+        var kept = stream.AsSpan((stream.Length - count) / 2, count);
+        var offsets = new int[count + 1];
+        for (var i = 0; i < count; i++) offsets[i + 1] = offsets[i] + vocabulary.GetToken(kept[i]).Length;
+        var text = new byte[offsets[count]];
+        for (var i = 0; i < count; i++) vocabulary.GetToken(kept[i]).CopyTo(text.AsSpan(offsets[i]));
+        return new LookupCorpus(table, text, offsets);
+    }
+}
