@@ -17,13 +17,16 @@ public sealed record CorpusFile(string Path, CorpusFormat Format, long Length)
     {
         try
         {
-            return new FileStream(Path, new FileStreamOptions
+            var stream = new FileStream(Path, new FileStreamOptions
             {
                 Access = FileAccess.Read,
                 Share = FileShare.ReadWrite | FileShare.Delete,
                 Options = FileOptions.SequentialScan,
                 BufferSize = 1 << 16,
             });
+            if (stream.CanSeek) return stream;
+            stream.Dispose();
+            throw new CorpusException($"{Path} cannot be read: it is a pipe or a device. Write its text to a file and give that.");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -1,3 +1,4 @@
+using System.IO.Pipes;
 using System.Text;
 using Microsoft.ML.Tokenizers;
 
@@ -112,5 +113,16 @@ public sealed class PlainTextReaderTests
         File.Delete(path);
 
         Assert.Contains($"{path} cannot be read", Assert.Throws<CorpusException>(() => files[0].ReadPieces(TestContext.Current.CancellationToken).ToArray()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pipe_IsAnErrorThatNamesIt()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Pipes have such names only there.");
+        using var pipe = new AnonymousPipeServerStream(PipeDirection.Out);
+        var file = new CorpusFile($"/proc/self/fd/{pipe.ClientSafePipeHandle.DangerousGetHandle()}", CorpusFormat.Text, 0);
+
+        var error = Assert.Throws<CorpusException>(() => file.ReadPieces(TestContext.Current.CancellationToken).ToArray());
+        Assert.Contains($"{file.Path} cannot be read: it is a pipe", error.Message, StringComparison.Ordinal);
     }
 }

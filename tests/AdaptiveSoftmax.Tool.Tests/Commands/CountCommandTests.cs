@@ -1,0 +1,117 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Tests.Commands;
+
+public sealed class CountCommandTests
+{
+    [Fact]
+    public async Task Text_BecomesATokenTable()
+    {
+        using var run = new ToolRun();
+        run.Write("news/a.txt", "the cat the dog the");
+        run.Write("news/b.txt", "the");
+
+        Assert.Equal(0, await run.RunAsync("count", run.Path("news"), "-o", run.Path("news.tokens")));
+
+        Assert.Contains("Counted 8 tokens in 2 documents of 2 files", run.Output, StringComparison.Ordinal);
+        Assert.Contains("5 of the 200,019 tokens of o200k_base occur", run.Output, StringComparison.Ordinal);
+        Assert.Empty(run.Error);
+        var table = ReadTable(run.Path("news.tokens"));
+        Assert.Equal(200_019, table.Count);
+        Assert.Equal(" the"u8, table.GetToken(0));
+        Assert.Equal([2, 2, 2, 1, 1, 0], table.Counts[..6].ToArray());
+        Assert.Equal(["news.tokens", Path.Combine("news", "a.txt"), Path.Combine("news", "b.txt")], run.Files);
+    }
+
+    [Fact]
+    public async Task Include_ChoosesFiles()
+    {
+        using var run = new ToolRun();
+        run.Write("docs/a.md", "text");
+        run.Write("docs/b.bin", "\0");
+
+        Assert.Equal(0, await run.RunAsync("count", run.Path("docs"), "--include", "*.md", "--encoding", "cl100k_base", "-o", run.Path("x.tokens")));
+        Assert.Equal(100_277, ReadTable(run.Path("x.tokens")).Count);
+    }
+
+    [Fact]
+    public async Task XmlDocumentation_IsCountedByMembers()
+    {
+        using var run = new ToolRun();
+        run.Write("A.xml", "<doc><members><member name='T:A'><summary>Word.</summary></member><member name='T:B'><summary>Word.</summary></member></members></doc>");
+
+        Assert.Equal(0, await run.RunAsync("count", "--format", "xmldoc", run.Path("A.xml"), "-o", run.Path("x.tokens")));
+        Assert.Contains("in 2 documents of 1 files", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SdkPacks_ComeBeforeThePaths()
+    {
+        using var run = new ToolRun();
+        run.Write("packs/Microsoft.NETCore.App.Ref/10.0.1/ref/net10.0/System.Runtime.xml", "<doc><members><member name='T:A'><summary>Word.</summary></member></members></doc>");
+        run.Write("text", "more");
+
+        Assert.Equal(0, await run.RunAsync("count", "--sdk-packs", run.Path("packs"), run.Path("text"), "-o", run.Path("x.tokens")));
+        Assert.Contains("in 2 documents of 2 files", run.Output, StringComparison.Ordinal);
+
+        Assert.Equal(1, await run.RunAsync("count", "--sdk-packs", run.Path("none"), "-o", run.Path("y.tokens")));
+        Assert.Contains("No Microsoft.NETCore.App.Ref", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Table_IsTheSameForAnyNumberOfThreads()
+    {
+        using var run = new ToolRun();
+        for (var i = 0; i < 30; i++) run.Write($"news/{i}.txt", string.Concat(Enumerable.Range(0, 2000).Select(j => $"{i * j} words in line {j}\n")));
+
+        foreach (var threads in new[] { "1", "2", "7" }) Assert.Equal(0, await run.RunAsync("count", run.Path("news"), "--threads", threads, "-o", run.Path(threads)));
+
+        Assert.Equal(File.ReadAllBytes(run.Path("1")), File.ReadAllBytes(run.Path("2")));
+        Assert.Equal(File.ReadAllBytes(run.Path("1")), File.ReadAllBytes(run.Path("7")));
+    }
+
+    [Fact]
+    public async Task Cancellation_LeavesTheFilesAsTheyWere()
+    {
+        using var run = new ToolRun();
+        run.Write("text", "text");
+        run.Write("x.tokens", "old");
+
+        Assert.Equal(130, await run.RunAsync(new CancellationToken(canceled: true), "count", run.Path("text"), "-o", run.Path("x.tokens")));
+        Assert.Contains("cancelled; no file was written", run.Error, StringComparison.Ordinal);
+        Assert.Equal(["text", "x.tokens"], run.Files);
+        Assert.Equal("old", File.ReadAllText(run.Path("x.tokens")));
+    }
+
+    [Fact]
+    public async Task FileThatIsNotText_IsAnErrorAndLeavesNoFile()
+    {
+        using var run = new ToolRun();
+        run.Write("a.txt", "text");
+        run.Write("b.png", "\u0001\0");
+
+        Assert.Equal(1, await run.RunAsync("count", run.Folder, "-o", run.Path("x.tokens")));
+        Assert.Contains($"error: {run.Path("b.png")} is not text", run.Error, StringComparison.Ordinal);
+        Assert.Equal(["a.txt", "b.png"], run.Files);
+    }
+
+    [Fact]
+    public async Task WrongOutput_IsFoundBeforeTheWork()
+    {
+        using var run = new ToolRun();
+
+        Assert.Equal(1, await run.RunAsync("count", "no/such/text", "-o", run.Path("none/x.tokens")));
+        Assert.Contains("does not exist; create it", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", "no/such/text", "-o", run.Folder));
+        Assert.Contains("is a folder", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", "no/such/text", "-o", run.Path("x.tokens")));
+        Assert.Contains("no/such/text does not exist", run.Error, StringComparison.Ordinal);
+    }
+
+    private static TokenTable ReadTable(string path)
+    {
+        var read = TokenTableReader.Read(path, File.ReadAllText(path));
+        Assert.Empty(read.Errors);
+        return read.Table!;
+    }
+}
