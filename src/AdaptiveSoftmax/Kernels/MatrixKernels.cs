@@ -1,0 +1,94 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// The matrix products of a linear layer, for the body of a model: row-major float32, several threads, the same bits for
+/// any number of them.
+/// </summary>
+public static unsafe class MatrixKernels
+{
+    private const int RowsPerPart = 32;
+    private const int ColumnsPerPart = 64;
+
+    /// <summary>output [tokens, outputs] = input [tokens, inputs] · weightᵀ, with weight [outputs, inputs].</summary>
+    /// <param name="input">The layer's input, [tokens, inputs].</param>
+    /// <param name="weight">The layer's weight, [outputs, inputs].</param>
+    /// <param name="output">Receives the layer's output, [tokens, outputs].</param>
+    /// <param name="threads">The number of threads; 0 for all processors.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    public static void Forward(ReadOnlySpan<float> input, Parameter weight, Span<float> output, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        var tokens = CheckTokens(input.Length, weight.Columns, nameof(input));
+        CheckLength(output.Length, tokens, weight.Rows, nameof(output));
+        // The kernels want weights broadcast and tokens along the vector, so the input and output change sides; both are
+        // small against the product.
+        var lanes = TokenBlocks.LanesFor(tokens);
+        using var inputLanes = new NativeFloats((long)weight.Columns * lanes);
+        using var outputLanes = new NativeFloats((long)weight.Rows * lanes);
+        fixed (float* x = input, y = output)
+        {
+            Transpose.ToLanes(x, tokens, weight.Columns, inputLanes.Pointer, lanes);
+            Gemm.Multiply(
+                GetPool(threads), weight.ValuesPointer, weight.Columns, 1, inputLanes.Pointer, lanes, outputLanes.Pointer, lanes,
+                weight.Rows, lanes, weight.Columns, accumulate: false, RowsPerPart, ColumnsPerPart);
+            Transpose.FromLanes(outputLanes.Pointer, lanes, tokens, weight.Rows, y, weight.Rows);
+        }
+    }
+
+    /// <summary>inputGradient [tokens, inputs] = outputGradient [tokens, outputs] · weight.</summary>
+    /// <param name="outputGradient">The gradient of the layer's output, [tokens, outputs].</param>
+    /// <param name="weight">The layer's weight, [outputs, inputs].</param>
+    /// <param name="inputGradient">Receives the gradient of the layer's input, [tokens, inputs].</param>
+    /// <param name="threads">The number of threads; 0 for all processors.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    public static void InputGradient(ReadOnlySpan<float> outputGradient, Parameter weight, Span<float> inputGradient, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
+        CheckLength(inputGradient.Length, tokens, weight.Columns, nameof(inputGradient));
+        fixed (float* dy = outputGradient, dx = inputGradient)
+        {
+            Gemm.Multiply(
+                GetPool(threads), dy, weight.Rows, 1, weight.ValuesPointer, weight.Columns, dx, weight.Columns,
+                tokens, weight.Columns, weight.Rows, accumulate: false, RowsPerPart, ColumnsPerPart);
+        }
+    }
+
+    /// <summary>Adds outputGradientᵀ · input to the weight's gradient, [outputs, inputs].</summary>
+    /// <param name="outputGradient">The gradient of the layer's output, [tokens, outputs].</param>
+    /// <param name="input">The layer's input, [tokens, inputs].</param>
+    /// <param name="weight">The layer's weight, whose gradient is added to.</param>
+    /// <param name="threads">The number of threads; 0 for all processors.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    public static void AddWeightGradient(ReadOnlySpan<float> outputGradient, ReadOnlySpan<float> input, Parameter weight, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
+        CheckLength(input.Length, tokens, weight.Columns, nameof(input));
+        fixed (float* dy = outputGradient, x = input)
+        {
+            Gemm.Multiply(
+                GetPool(threads), dy, 1, weight.Rows, x, weight.Columns, weight.TouchGradient(), weight.Columns,
+                weight.Rows, weight.Columns, tokens, accumulate: true, RowsPerPart, weight.Columns);
+        }
+    }
+
+    private static WorkerPool GetPool(int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        return WorkerPool.Get(threads == 0 ? Environment.ProcessorCount : threads);
+    }
+
+    private static int CheckTokens(int length, int columns, string name)
+    {
+        if (columns == 0 || length % columns != 0)
+            throw new ArgumentException($"There are {length} values, which is no multiple of the {columns} of one token.", name);
+        return length / columns;
+    }
+
+    private static void CheckLength(int length, int tokens, int columns, string name)
+    {
+        if (length != (long)tokens * columns)
+            throw new ArgumentException($"There are {length} values; [{tokens}, {columns}] holds {(long)tokens * columns}.", name);
+    }
+}

@@ -1,0 +1,31 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>A vector of one lane: what is left of a row after the last full vector.</summary>
+internal readonly unsafe struct SimdScalar(float v) : ISimd<SimdScalar>
+{
+    private readonly float _v = v;
+
+    public static int Width => 1;
+
+    public static SimdScalar Zero => new(0);
+
+    public static SimdScalar Broadcast(float value) => new(value);
+
+    public static SimdScalar Load(float* source) => new(*source);
+
+    public static void Store(SimdScalar value, float* target) => *target = value._v;
+
+    public static SimdScalar MultiplyAdd(SimdScalar left, SimdScalar right, SimdScalar addend) => new(float.MultiplyAddEstimate(left._v, right._v, addend._v));
+
+    public static SimdScalar Add(SimdScalar left, SimdScalar right) => new(left._v + right._v);
+
+    public static SimdScalar Subtract(SimdScalar left, SimdScalar right) => new(left._v - right._v);
+
+    public static SimdScalar Multiply(SimdScalar left, SimdScalar right) => new(left._v * right._v);
+
+    public static SimdScalar Max(SimdScalar left, SimdScalar right) => new(MathF.Max(left._v, right._v));
+
+    public static SimdScalar Exp(SimdScalar value) => new(MathF.Exp(value._v));
+
+    public static float Sum(SimdScalar value) => value._v;
+}

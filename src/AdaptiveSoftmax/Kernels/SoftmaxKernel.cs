@@ -1,0 +1,82 @@
+using System.Runtime.Intrinsics;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// The softmax over logits laid out [rows, tokens], a block of rows at a time: a lane is a token, so nothing is ever
+/// summed across the lanes of a vector.
+/// </summary>
+internal static unsafe class SoftmaxKernel
+{
+    /// <summary>
+    /// The maximum and the sum of exp(logit − maximum) of each token over the rows of one block: the parts of an online
+    /// log-sum-exp.
+    /// </summary>
+    public static void BlockStatistics(float* logits, int lanes, int rows, float* maximum, float* sum)
+    {
+        if (Vector512.IsHardwareAccelerated) BlockStatistics<Simd512>(logits, lanes, rows, maximum, sum);
+        else if (Vector256.IsHardwareAccelerated) BlockStatistics<Simd256>(logits, lanes, rows, maximum, sum);
+        else BlockStatistics<Simd128>(logits, lanes, rows, maximum, sum);
+    }
+
+    /// <summary>logits[r, t] = exp(logits[r, t] − logSumExp[t]) · scale[t] − uniform[t] · (the row's weight).</summary>
+    public static void Gradient(float* logits, int lanes, int rows, float* logSumExp, float* scale, float* uniform, float rowWeight)
+    {
+        if (Vector512.IsHardwareAccelerated) Gradient<Simd512>(logits, lanes, rows, logSumExp, scale, uniform, rowWeight);
+        else if (Vector256.IsHardwareAccelerated) Gradient<Simd256>(logits, lanes, rows, logSumExp, scale, uniform, rowWeight);
+        else Gradient<Simd128>(logits, lanes, rows, logSumExp, scale, uniform, rowWeight);
+    }
+
+    /// <summary>Σ exp(logit − maximum) over the logits of one token.</summary>
+    public static float SumExp(float* logits, int count, float maximum)
+    {
+        if (Vector512.IsHardwareAccelerated) return SumExp<Simd512>(logits, count, maximum);
+        return Vector256.IsHardwareAccelerated ? SumExp<Simd256>(logits, count, maximum) : SumExp<Simd128>(logits, count, maximum);
+    }
+
+    /// <inheritdoc cref="SumExp(float*, int, float)"/>
+    public static float SumExp<TSimd>(float* logits, int count, float maximum)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        var top = TSimd.Broadcast(maximum);
+        var sum = TSimd.Zero;
+        var i = 0;
+        for (; i + TSimd.Width <= count; i += TSimd.Width) sum = TSimd.Add(sum, TSimd.Exp(TSimd.Subtract(TSimd.Load(logits + i), top)));
+        var total = TSimd.Sum(sum);
+        for (; i < count; i++) total += MathF.Exp(logits[i] - maximum);
+        return total;
+    }
+
+    /// <inheritdoc cref="BlockStatistics(float*, int, int, float*, float*)"/>
+    public static void BlockStatistics<TSimd>(float* logits, int lanes, int rows, float* maximum, float* sum)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        for (var lane = 0; lane < lanes; lane += TSimd.Width)
+        {
+            var top = TSimd.Broadcast(float.NegativeInfinity);
+            var logit = logits + lane;
+            for (var row = 0; row < rows; row++, logit += lanes) top = TSimd.Max(top, TSimd.Load(logit));
+            var total = TSimd.Zero;
+            logit = logits + lane;
+            for (var row = 0; row < rows; row++, logit += lanes) total = TSimd.Add(total, TSimd.Exp(TSimd.Subtract(TSimd.Load(logit), top)));
+            TSimd.Store(top, maximum + lane);
+            TSimd.Store(total, sum + lane);
+        }
+    }
+
+    /// <inheritdoc cref="Gradient(float*, int, int, float*, float*, float*, float)"/>
+    public static void Gradient<TSimd>(float* logits, int lanes, int rows, float* logSumExp, float* scale, float* uniform, float rowWeight)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        var weight = TSimd.Broadcast(rowWeight);
+        for (var row = 0; row < rows; row++, logits += lanes)
+        {
+            for (var lane = 0; lane < lanes; lane += TSimd.Width)
+            {
+                var probability = TSimd.Exp(TSimd.Subtract(TSimd.Load(logits + lane), TSimd.Load(logSumExp + lane)));
+                var smoothed = TSimd.Multiply(TSimd.Load(uniform + lane), weight);
+                TSimd.Store(TSimd.Subtract(TSimd.Multiply(probability, TSimd.Load(scale + lane)), smoothed), logits + lane);
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+namespace AdaptiveSoftmax;
+
+public abstract partial class AdaptiveSoftmaxLayer
+{
+    /// <summary>The loss of a batch, without gradients.</summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a target is not in the vocabulary.</exception>
+    public float Loss(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null) =>
+        Train(hidden, targets, [], [], options, wantsLogProbs: false, wantsGradient: false);
+
+    /// <summary>The log-prob of each target and the loss: PyTorch's <c>forward</c>.</summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="targetLogProbs">Receives log p(target), [tokens]; 0 where the target is ignored.</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a target is not in the vocabulary.</exception>
+    public float Forward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> targetLogProbs, LossOptions? options = null) =>
+        Train(hidden, targets, targetLogProbs, [], options, wantsLogProbs: true, wantsGradient: false);
+
+    /// <summary>
+    /// The loss and its gradients: sets that of the hidden vectors, adds to those of the parameters. A tail that no
+    /// target needs costs nothing and its parameters get no gradient.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="hiddenGradient">Receives the gradient of the hidden vectors, [tokens, hidden].</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a target is not in the vocabulary.</exception>
+    public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null) =>
+        Train(hidden, targets, [], hiddenGradient, options, wantsLogProbs: false, wantsGradient: true);
+
+    private unsafe float Train(
+        ReadOnlySpan<float> hidden,
+        ReadOnlySpan<int> targets,
+        Span<float> targetLogProbs,
+        Span<float> hiddenGradient,
+        LossOptions? options,
+        bool wantsLogProbs,
+        bool wantsGradient)
+    {
+        options ??= LossOptions.Default;
+        options.Check();
+        var tokens = CheckHidden(hidden);
+        if (targets.Length != tokens)
+            throw new ArgumentException($"There are {targets.Length} targets for {tokens} hidden vectors; give one each.", nameof(targets));
+        if (wantsLogProbs && targetLogProbs.Length != tokens)
+            throw new ArgumentException($"There is room for {targetLogProbs.Length} log-probs of {tokens} targets; give one place each.", nameof(targetLogProbs));
+        if (wantsGradient && hiddenGradient.Length != hidden.Length)
+            throw new ArgumentException($"The gradient has room for {hiddenGradient.Length} values of {hidden.Length}; it must have the hidden vectors' shape.", nameof(hiddenGradient));
+
+        var scratch = _scratch.Rent();
+        try
+        {
+            var slots = scratch.Ints(ScratchBuffer.Slots, tokens);
+            FindSlots(targets, options.IgnoreIndex, slots);
+            fixed (float* vectors = hidden, gradient = hiddenGradient)
+            {
+                new Span<float>(gradient, hiddenGradient.Length).Clear();
+                var batch = new TrainingBatch(Layout, scratch, vectors, gradient, slots, tokens, options, wantsGradient);
+                RunHead(batch);
+                for (var cluster = 0; cluster < _tails.Length; cluster++) RunTail(batch, cluster);
+                if (wantsLogProbs)
+                {
+                    for (var token = 0; token < tokens; token++) targetLogProbs[token] = (float)batch.TargetLogProbs[token];
+                }
+
+                return (float)batch.Loss();
+            }
+        }
+        finally
+        {
+            _scratch.Return(scratch);
+        }
+    }
+
+    private unsafe void FindSlots(ReadOnlySpan<int> targets, int ignoreIndex, int* slots)
+    {
+        for (var token = 0; token < targets.Length; token++)
+        {
+            var target = targets[token];
+            slots[token] = target == ignoreIndex ? TrainingBatch.Ignored : FindSlot(target);
+            if (slots[token] < 0 && target != ignoreIndex)
+                throw new ArgumentException($"Target {token} is {target}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index {ignoreIndex}.", nameof(targets));
+        }
+    }
+
+    private unsafe void RunHead(TrainingBatch batch)
+    {
+        var members = batch.ActiveTokens;
+        var blockSize = TokenBlocks.BlockSize(Layout.HeadRows, _options.ScratchBytes);
+        for (var first = 0; first < members.Length; first += blockSize)
+        {
+            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
+            _head.Forward(_pool, batch.Scratch, block.Lanes, block.LaneCount, withLogSumExp: true, batch.IsSmoothed);
+            batch.WeighHead(block);
+            if (!batch.WantsGradient) continue;
+            _head.Backward(_pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
+            batch.ScatterGradient(block);
+        }
+    }
+
+    private unsafe void RunTail(TrainingBatch batch, int cluster)
+    {
+        // Label smoothing gives every token of the vocabulary a share, so every position needs every tail.
+        var members = batch.IsSmoothed ? batch.ActiveTokens : batch.TokensOf(cluster);
+        var tail = _tails[cluster];
+        var blockSize = TokenBlocks.BlockSize(Layout.Tails[cluster].Size, _options.ScratchBytes);
+        for (var first = 0; first < members.Length; first += blockSize)
+        {
+            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
+            tail.Forward(_pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
+            batch.WeighTail(block, cluster);
+            if (!batch.WantsGradient) continue;
+            tail.Backward(_pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
+            batch.ScatterGradient(block);
+        }
+    }
+}

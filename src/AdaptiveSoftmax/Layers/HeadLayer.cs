@@ -1,0 +1,75 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// The head of an adaptive softmax: one linear layer over the shortlist's tokens and one row for each tail cluster.
+/// </summary>
+public abstract class HeadLayer : IDisposable
+{
+    private protected HeadLayer(Parameter weight, Parameter? bias)
+    {
+        Weight = weight;
+        Bias = bias;
+    }
+
+    /// <summary><c>head.weight</c>, [shortlist + clusters, hidden].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary><c>head.bias</c>, [shortlist + clusters]; null where the head has none.</summary>
+    public Parameter? Bias { get; }
+
+    /// <summary>Releases the weights.</summary>
+    public void Dispose()
+    {
+        Weight.Dispose();
+        Bias?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Tells the size of each tail cluster, whose rows are the last of the head.</summary>
+    internal abstract void SetClusterSizes(int[] sizes);
+
+    /// <inheritdoc cref="LinearSoftmax{TShape}.Forward"/>
+    internal abstract unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogSumExp, bool withLogitSum);
+
+    /// <inheritdoc cref="LinearSoftmax{TShape}.Backward"/>
+    internal abstract unsafe void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient);
+
+    /// <summary>The logits of one token, [rows].</summary>
+    internal abstract unsafe void Logits(WorkerPool pool, float* hidden, float* logits);
+}
+
+/// <summary>A head whose sizes are those of <typeparamref name="TShape"/>; generated heads derive from it.</summary>
+/// <typeparam name="TShape">[shortlist + clusters, hidden].</typeparam>
+public class HeadLayer<TShape> : HeadLayer
+    where TShape : unmanaged, IMatrixShape
+{
+    private readonly TShape _shape;
+    private LinearSoftmax<TShape> _softmax;
+
+    /// <summary>Creates a head of zeros.</summary>
+    /// <param name="shape">[shortlist + clusters, hidden].</param>
+    /// <param name="hasBias">Whether it has a bias, PyTorch's <c>head_bias</c>.</param>
+    public HeadLayer(TShape shape, bool hasBias)
+        : base(new Parameter("head.weight", shape.Rows, shape.Columns), hasBias ? Parameter.CreateVector("head.bias", shape.Rows) : null)
+    {
+        _shape = shape;
+        _softmax = new LinearSoftmax<TShape>(shape, Weight, Bias);
+    }
+
+    internal override void SetClusterSizes(int[] sizes) =>
+        _softmax = new LinearSoftmax<TShape>(_shape, Weight, Bias) { GroupSizes = sizes };
+
+    internal override unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogSumExp, bool withLogitSum) =>
+        _softmax.Forward(pool, scratch, inputs, lanes, withLogSumExp, withLogitSum);
+
+    internal override unsafe void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient) =>
+        _softmax.Backward(pool, scratch, inputRows, tokens, lanes, inputGradient);
+
+    internal override unsafe void Logits(WorkerPool pool, float* hidden, float* logits)
+    {
+        Gemv.Multiply(pool, _shape, Weight.ValuesPointer, hidden, logits);
+        if (Bias is null) return;
+        var bias = Bias.ValuesPointer;
+        for (var row = 0; row < _shape.Rows; row++) logits[row] += bias[row];
+    }
+}

@@ -1,0 +1,211 @@
+using System.Runtime.CompilerServices;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// A linear layer under a log-softmax, for one block of tokens at a time: logits and log-sum-exp, and from them the
+/// gradients of weight, bias and input. The head is one, and so is the output of each tail.
+/// </summary>
+/// <remarks>
+/// The loss of a lane is −Σ_r c_r · log softmax_r with weights c: the target's own, and a uniform one that label
+/// smoothing gives each row. Its gradient by the logits is softmax · Σ c − c.
+/// </remarks>
+internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weight, Parameter? bias)
+    where TShape : unmanaged, IMatrixShape
+{
+    // 128 rows of 64 lanes are 32 KiB: logits stay in the first-level cache from product to statistics to gradient.
+    private const int RowsPerPart = 128;
+
+    private static int PartCount(TShape shape) => (shape.Rows + RowsPerPart - 1) / RowsPerPart;
+
+    /// <summary>
+    /// Rows from <see cref="FirstGroupRow"/> on stand for groups of tokens (the head's cluster rows); label smoothing
+    /// weighs each by the size of its group.
+    /// </summary>
+    public int[] GroupSizes { get; init; } = [];
+
+    private int FirstGroupRow => shape.Rows - GroupSizes.Length;
+
+    /// <summary>Logits = weight · inputs + bias, [rows, lanes].</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="scratch">Receives the logits and, where asked, the log-sum-exp.</param>
+    /// <param name="inputs">The input vectors, [columns, lanes].</param>
+    /// <param name="lanes">The lanes, a multiple of <see cref="TokenBlocks.LaneMultiple"/>.</param>
+    /// <param name="withLogSumExp">Whether to compute the log-sum-exp of each lane.</param>
+    /// <param name="withLogitSum">Whether to sum the logits of each lane, weighted as label smoothing weighs them.</param>
+    public void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogSumExp, bool withLogitSum)
+    {
+        var parts = PartCount(shape);
+        fixed (int* groupSizes = GroupSizes)
+        {
+            var body = new ForwardBody
+            {
+                Shape = shape,
+                Weight = weight.ValuesPointer,
+                Bias = bias is null ? null : bias.ValuesPointer,
+                Inputs = inputs,
+                Lanes = lanes,
+                Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
+                Maximum = withLogSumExp ? scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes) : null,
+                Sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * lanes),
+                LogitSum = withLogitSum ? scratch.Floats(ScratchBuffer.PartLogitSum, (long)parts * lanes) : null,
+                GroupSizes = groupSizes,
+                FirstGroupRow = FirstGroupRow,
+            };
+            pool.Run(ref body, parts);
+            if (withLogSumExp) CombineLogSumExp(body.Maximum, body.Sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
+            if (withLogitSum) CombineSums(body.LogitSum, parts, lanes, scratch.Doubles(ScratchBuffer.LogitSum, lanes));
+        }
+    }
+
+    /// <summary>
+    /// Turns the logits into their gradient, adds to the gradients of weight and bias, and sets the gradient of the input.
+    /// </summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="scratch">Holds logits, log-sum-exp and the weights of the loss.</param>
+    /// <param name="inputRows">The input vectors, [tokens, columns].</param>
+    /// <param name="tokens">The tokens, at most <paramref name="lanes"/>.</param>
+    /// <param name="lanes">The lanes.</param>
+    /// <param name="inputGradient">Receives the gradient of the input, [lanes, columns].</param>
+    public void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient)
+    {
+        fixed (int* groupSizes = GroupSizes)
+        {
+            var body = new GradientBody
+            {
+                Shape = shape,
+                Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
+                InputRows = inputRows,
+                WeightGradient = weight.TouchGradient(),
+                BiasGradient = bias is null ? null : bias.TouchGradient(),
+                LogSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes),
+                TotalWeight = scratch.Floats(ScratchBuffer.TotalWeight, lanes),
+                UniformWeight = scratch.Floats(ScratchBuffer.UniformWeight, lanes),
+                TargetWeight = scratch.Floats(ScratchBuffer.TargetWeight, lanes),
+                TargetRow = scratch.Ints(ScratchBuffer.TargetRow, lanes),
+                Tokens = tokens,
+                Lanes = lanes,
+                GroupSizes = groupSizes,
+                FirstGroupRow = FirstGroupRow,
+            };
+            pool.Run(ref body, PartCount(shape));
+            // dX = dLᵀ · W: one part owns some columns of every token and walks all rows in order.
+            Gemm.Multiply(
+                pool, body.Logits, 1, lanes, weight.ValuesPointer, shape.Columns, inputGradient, shape.Columns,
+                tokens, shape.Columns, shape.Rows, accumulate: false, rowsPerPart: tokens, columnsPerPart: 64);
+        }
+    }
+
+    // log Σ exp over the parts in ascending order, in double precision.
+    private static void CombineLogSumExp(float* maximum, float* sum, int parts, int lanes, float* logSumExp)
+    {
+        for (var lane = 0; lane < lanes; lane++)
+        {
+            var top = float.NegativeInfinity;
+            for (var part = 0; part < parts; part++) top = MathF.Max(top, maximum[((nint)part * lanes) + lane]);
+            var total = 0.0;
+            for (var part = 0; part < parts; part++)
+            {
+                var at = ((nint)part * lanes) + lane;
+                total += sum[at] * Math.Exp((double)maximum[at] - top);
+            }
+
+            logSumExp[lane] = (float)(top + Math.Log(total));
+        }
+    }
+
+    private static void CombineSums(float* sums, int parts, int lanes, double* total)
+    {
+        for (var lane = 0; lane < lanes; lane++)
+        {
+            total[lane] = 0;
+            for (var part = 0; part < parts; part++) total[lane] += sums[((nint)part * lanes) + lane];
+        }
+    }
+
+    private struct ForwardBody : IParallelBody
+    {
+        public TShape Shape;
+        public float* Weight, Bias, Inputs, Logits, Maximum, Sum, LogitSum;
+        public int* GroupSizes;
+        public int Lanes, FirstGroupRow;
+
+        public readonly void Run(int part)
+        {
+            var first = part * RowsPerPart;
+            var rows = Math.Min(RowsPerPart, Shape.Rows - first);
+            var logits = Logits + ((nint)first * Lanes);
+            Gemm.MultiplyOnThisThread(
+                Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs, Lanes, logits, Lanes, rows, Lanes, Shape.Columns, accumulate: false);
+            if (Bias is not null) AddBias(logits, first, rows);
+            if (Maximum is not null)
+                SoftmaxKernel.BlockStatistics(logits, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
+            if (LogitSum is not null) SumLogits(logits, first, rows, LogitSum + ((nint)part * Lanes));
+        }
+
+        private readonly void AddBias(float* logits, int first, int rows)
+        {
+            for (var row = 0; row < rows; row++, logits += Lanes)
+            {
+                var bias = Bias[first + row];
+                for (var lane = 0; lane < Lanes; lane++) logits[lane] += bias;
+            }
+        }
+
+        private readonly void SumLogits(float* logits, int first, int rows, float* sums)
+        {
+            new Span<float>(sums, Lanes).Clear();
+            for (var row = 0; row < rows; row++, logits += Lanes)
+            {
+                var group = first + row - FirstGroupRow;
+                var rowWeight = group < 0 ? 1f : GroupSizes[group];
+                for (var lane = 0; lane < Lanes; lane++) sums[lane] += rowWeight * logits[lane];
+            }
+        }
+    }
+
+    private struct GradientBody : IParallelBody
+    {
+        public TShape Shape;
+        public float* Logits, InputRows, WeightGradient, BiasGradient, LogSumExp, TotalWeight, UniformWeight, TargetWeight;
+        public int* TargetRow;
+        public int* GroupSizes;
+        public int Tokens, Lanes, FirstGroupRow;
+
+        public readonly void Run(int part)
+        {
+            var first = part * RowsPerPart;
+            var rows = Math.Min(RowsPerPart, Shape.Rows - first);
+            var gradient = Logits + ((nint)first * Lanes);
+            LogitGradient(gradient, first, rows);
+            Gemm.MultiplyOnThisThread(
+                gradient, Lanes, 1, InputRows, Shape.Columns, WeightGradient + ((nint)first * Shape.Columns), Shape.Columns,
+                rows, Shape.Columns, Tokens, accumulate: true);
+            if (BiasGradient is not null) AddBiasGradient(gradient, first, rows);
+        }
+
+        private readonly void LogitGradient(float* gradient, int first, int rows)
+        {
+            var plain = Math.Clamp(FirstGroupRow - first, 0, rows);
+            SoftmaxKernel.Gradient(gradient, Lanes, plain, LogSumExp, TotalWeight, UniformWeight, rowWeight: 1);
+            for (var row = plain; row < rows; row++)
+                SoftmaxKernel.Gradient(gradient + ((nint)row * Lanes), Lanes, 1, LogSumExp, TotalWeight, UniformWeight, GroupSizes[first + row - FirstGroupRow]);
+            for (var token = 0; token < Tokens; token++)
+            {
+                var row = TargetRow[token] - first;
+                if ((uint)row < (uint)rows) gradient[((nint)row * Lanes) + token] -= TargetWeight[token];
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private readonly void AddBiasGradient(float* gradient, int first, int rows)
+        {
+            for (var row = 0; row < rows; row++, gradient += Lanes)
+            {
+                var sum = BiasGradient[first + row];
+                for (var token = 0; token < Tokens; token++) sum += gradient[token];
+                BiasGradient[first + row] = sum;
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>The working buffers of one call, each named for what it holds.</summary>
+internal enum ScratchBuffer
+{
+    /// <summary>The slot of each target of the batch, [tokens] ints.</summary>
+    Slots,
+
+    /// <summary>The tokens of the batch grouped by cluster, [tokens] ints.</summary>
+    Order,
+
+    /// <summary>log p(target) of each token of the batch, [tokens] doubles.</summary>
+    TargetLogProbs,
+
+    /// <summary>The smoothing term Σ log p(w) of each token of the batch, [tokens] doubles.</summary>
+    SmoothingLogProbs,
+
+    /// <summary>The hidden vectors of a block, [tokens, hidden].</summary>
+    Rows,
+
+    /// <summary>The hidden vectors of a block, [hidden, lanes].</summary>
+    Lanes,
+
+    /// <summary>The logits of a block and then their gradient, [rows, lanes].</summary>
+    Logits,
+
+    /// <summary>The log-sum-exp of each lane.</summary>
+    LogSumExp,
+
+    /// <summary>The weighted sum of logits of each lane.</summary>
+    LogitSum,
+
+    /// <summary>The maximum of each part of rows, [parts, lanes].</summary>
+    PartMaximum,
+
+    /// <summary>The sum of exponentials of each part of rows, [parts, lanes].</summary>
+    PartSum,
+
+    /// <summary>The weighted sum of logits of each part of rows, [parts, lanes].</summary>
+    PartLogitSum,
+
+    /// <summary>The target's row of each lane, ints.</summary>
+    TargetRow,
+
+    /// <summary>The weight of the target in each lane.</summary>
+    TargetWeight,
+
+    /// <summary>The total weight of all rows in each lane.</summary>
+    TotalWeight,
+
+    /// <summary>The weight that label smoothing gives each row, by lane.</summary>
+    UniformWeight,
+
+    /// <summary>The gradient of a block's hidden vectors, [lanes, hidden].</summary>
+    RowGradient,
+
+    /// <summary>A tail's projected vectors, [width, lanes].</summary>
+    ProjectedLanes,
+
+    /// <summary>A tail's projected vectors, [tokens, width].</summary>
+    ProjectedRows,
+
+    /// <summary>The gradient of a tail's projected vectors, [lanes, width].</summary>
+    ProjectedRowGradient,
+
+    /// <summary>The gradient of a tail's projected vectors, [width, lanes].</summary>
+    ProjectedLaneGradient,
+
+    /// <summary>The best token's score so far, by lane.</summary>
+    BestScore,
+
+    /// <summary>The best token's slot so far, ints by lane.</summary>
+    BestSlot,
+
+    /// <summary>The logits of the clusters, [clusters, lanes].</summary>
+    ClusterLogits,
+}
+
+/// <summary>
+/// The memory that one call works in. It grows to what calls need and is then reused, so that a call allocates nothing
+/// after warm-up; each call has its own, so that calls from several threads do not meet.
+/// </summary>
+internal sealed unsafe class Scratch : IDisposable
+{
+    private static readonly int s_bufferCount = Enum.GetValues<ScratchBuffer>().Length;
+    private readonly NativeFloats?[] _buffers = new NativeFloats?[s_bufferCount];
+
+    /// <summary>A buffer of at least <paramref name="count"/> floats whose content is undefined.</summary>
+    public float* Floats(ScratchBuffer name, long count)
+    {
+        ref var buffer = ref _buffers[(int)name];
+        if (buffer is null || buffer.Count < count)
+        {
+            buffer?.Dispose();
+            buffer = null;
+            buffer = new NativeFloats(count);
+        }
+
+        return buffer.Pointer;
+    }
+
+    /// <summary>A buffer of at least <paramref name="count"/> ints whose content is undefined.</summary>
+    public int* Ints(ScratchBuffer name, long count) => (int*)Floats(name, count);
+
+    /// <summary>A buffer of at least <paramref name="count"/> doubles whose content is undefined.</summary>
+    public double* Doubles(ScratchBuffer name, long count) => (double*)Floats(name, 2 * count);
+
+    public void Dispose()
+    {
+        foreach (var buffer in _buffers) buffer?.Dispose();
+    }
+}

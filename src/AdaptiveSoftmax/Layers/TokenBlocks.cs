@@ -1,0 +1,21 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>How many tokens are taken at a time.</summary>
+internal static class TokenBlocks
+{
+    /// <summary>Lanes come in this multiple, which every vector width divides.</summary>
+    public const int LaneMultiple = 32;
+
+    // Past this a block gains nothing: a weight is then used 256 times for each time that it is read.
+    private const int MaximumLanes = 256;
+
+    /// <summary>The most tokens whose logits over <paramref name="rows"/> rows fit the scratch memory, at least 32.</summary>
+    public static int BlockSize(int rows, long scratchBytes)
+    {
+        var lanes = scratchBytes / sizeof(float) / Math.Max(1, rows);
+        return (int)Math.Clamp(lanes / LaneMultiple * LaneMultiple, LaneMultiple, MaximumLanes);
+    }
+
+    /// <summary>The lanes for so many tokens.</summary>
+    public static int LanesFor(int tokens) => (tokens + LaneMultiple - 1) / LaneMultiple * LaneMultiple;
+}

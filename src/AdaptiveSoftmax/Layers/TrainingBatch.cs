@@ -1,0 +1,183 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>Some tokens of a batch, gathered for the kernels.</summary>
+/// <param name="tokens">Their positions in the batch.</param>
+/// <param name="rows">Their hidden vectors, [tokens, hidden].</param>
+/// <param name="lanes">The same, [hidden, lanes].</param>
+/// <param name="laneCount">The number of lanes.</param>
+/// <param name="rowGradient">Room for their gradient, [lanes, hidden].</param>
+internal readonly unsafe ref struct GatheredBlock(ReadOnlySpan<int> tokens, float* rows, float* lanes, int laneCount, float* rowGradient)
+{
+    public ReadOnlySpan<int> Tokens { get; } = tokens;
+
+    public float* Rows { get; } = rows;
+
+    public float* Lanes { get; } = lanes;
+
+    public int LaneCount { get; } = laneCount;
+
+    public float* RowGradient { get; } = rowGradient;
+}
+
+/// <summary>
+/// The targets of a batch grouped by cluster, and the weights that the loss gives each logit. With label smoothing e the
+/// loss of a token is −Σ_w c_w log p(w), where c_w = (1 − e) [w is the target] + e / V. In the head, a cluster's row
+/// stands for all its tokens, and log p(w) = head + tail, so a row's weight is the sum over its tokens.
+/// </summary>
+internal sealed unsafe class TrainingBatch
+{
+    public const int Ignored = -1;
+
+    private readonly SoftmaxLayout _layout;
+    private readonly float* _hidden;
+    private readonly float* _hiddenGradient;
+    private readonly int* _slots;
+    private readonly int* _order;
+    private readonly int[] _clusterStarts;
+    private readonly double* _smoothingLogProbs;
+    private readonly double _smoothing;
+    private readonly double _tokenWeight;
+
+    public TrainingBatch(
+        SoftmaxLayout layout, Scratch scratch, float* hidden, float* hiddenGradient, int* slots, int tokens, LossOptions options, bool wantsGradient)
+    {
+        _layout = layout;
+        _hidden = hidden;
+        _hiddenGradient = hiddenGradient;
+        _slots = slots;
+        _smoothing = options.LabelSmoothing;
+        Scratch = scratch;
+        WantsGradient = wantsGradient;
+        TargetLogProbs = scratch.Doubles(ScratchBuffer.TargetLogProbs, tokens);
+        _smoothingLogProbs = scratch.Doubles(ScratchBuffer.SmoothingLogProbs, tokens);
+        new Span<double>(TargetLogProbs, tokens).Clear();
+        new Span<double>(_smoothingLogProbs, tokens).Clear();
+        _order = scratch.Ints(ScratchBuffer.Order, 2L * tokens);
+        _clusterStarts = new int[layout.ClusterCount + 2];
+        ActiveCount = GroupByCluster(tokens);
+        _tokenWeight = options.Reduction == Reduction.Mean ? 1.0 / Math.Max(1, ActiveCount) : 1.0;
+    }
+
+    public Scratch Scratch { get; }
+
+    public bool WantsGradient { get; }
+
+    /// <summary>log p(target), [tokens].</summary>
+    public double* TargetLogProbs { get; }
+
+    public bool IsSmoothed => _smoothing > 0;
+
+    /// <summary>The positions whose target is not ignored, ascending.</summary>
+    public ReadOnlySpan<int> ActiveTokens => new(_order, ActiveCount);
+
+    private int ActiveCount { get; }
+
+    /// <summary>The positions whose target lies in a tail cluster, ascending.</summary>
+    public ReadOnlySpan<int> TokensOf(int cluster) =>
+        new(_order + ActiveCount + _clusterStarts[cluster + 1], _clusterStarts[cluster + 2] - _clusterStarts[cluster + 1]);
+
+    /// <summary>The reduced loss, summed in the order of the batch.</summary>
+    public double Loss()
+    {
+        var uniform = _smoothing / _layout.VocabularySize;
+        var loss = 0.0;
+        foreach (var token in ActiveTokens)
+            loss -= ((1 - _smoothing) * TargetLogProbs[token]) + (uniform * _smoothingLogProbs[token]);
+        return loss * _tokenWeight;
+    }
+
+    /// <summary>Copies the hidden vectors of some positions next to each other, as rows and as lanes.</summary>
+    public GatheredBlock Gather(ReadOnlySpan<int> tokens)
+    {
+        var hiddenSize = _layout.HiddenSize;
+        var laneCount = TokenBlocks.LanesFor(tokens.Length);
+        var rows = Scratch.Floats(ScratchBuffer.Rows, (long)laneCount * hiddenSize);
+        for (var i = 0; i < tokens.Length; i++)
+            new ReadOnlySpan<float>(_hidden + ((nint)tokens[i] * hiddenSize), hiddenSize).CopyTo(new Span<float>(rows + ((nint)i * hiddenSize), hiddenSize));
+        var lanes = Scratch.Floats(ScratchBuffer.Lanes, (long)laneCount * hiddenSize);
+        Transpose.ToLanes(rows, tokens.Length, hiddenSize, lanes, laneCount);
+        var rowGradient = Scratch.Floats(ScratchBuffer.RowGradient, (long)laneCount * hiddenSize);
+        return new GatheredBlock(tokens, rows, lanes, laneCount, rowGradient);
+    }
+
+    /// <summary>Adds the head's part to the log-probs, and sets the weights of its rows for the backward pass.</summary>
+    public void WeighHead(GatheredBlock block) =>
+        Weigh(block, cluster: -1, rows: _layout.HeadRows, weightOfAllRows: _layout.VocabularySize);
+
+    /// <summary>Adds a tail's part to the log-probs, and sets the weights of its rows for the backward pass.</summary>
+    public void WeighTail(GatheredBlock block, int cluster)
+    {
+        var size = _layout.Tails[cluster].Size;
+        Weigh(block, cluster, rows: size, weightOfAllRows: size);
+    }
+
+    /// <summary>Adds the gradient of some positions' vectors where they came from.</summary>
+    public void ScatterGradient(GatheredBlock block)
+    {
+        var hiddenSize = _layout.HiddenSize;
+        for (var i = 0; i < block.Tokens.Length; i++)
+        {
+            var target = _hiddenGradient + ((nint)block.Tokens[i] * hiddenSize);
+            var source = block.RowGradient + ((nint)i * hiddenSize);
+            for (var k = 0; k < hiddenSize; k++) target[k] += source[k];
+        }
+    }
+
+    private void Weigh(GatheredBlock block, int cluster, int rows, int weightOfAllRows)
+    {
+        var lanes = block.LaneCount;
+        var logits = Scratch.Floats(ScratchBuffer.Logits, (long)rows * lanes);
+        var logSumExp = Scratch.Floats(ScratchBuffer.LogSumExp, lanes);
+        var logitSum = Scratch.Doubles(ScratchBuffer.LogitSum, lanes);
+        var targetRow = Scratch.Ints(ScratchBuffer.TargetRow, lanes);
+        var targetWeight = Scratch.Floats(ScratchBuffer.TargetWeight, lanes);
+        var totalWeight = Scratch.Floats(ScratchBuffer.TotalWeight, lanes);
+        var uniformWeight = Scratch.Floats(ScratchBuffer.UniformWeight, lanes);
+        new Span<float>(totalWeight, lanes).Clear();
+        new Span<float>(uniformWeight, lanes).Clear();
+        var uniform = _smoothing / _layout.VocabularySize;
+        for (var lane = 0; lane < block.Tokens.Length; lane++)
+        {
+            var token = block.Tokens[lane];
+            var row = cluster < 0 ? HeadRowOf(_slots[token]) : TailRowOf(_slots[token], cluster);
+            if (row >= 0) TargetLogProbs[token] += (double)logits[((nint)row * lanes) + lane] - logSumExp[lane];
+            if (IsSmoothed) _smoothingLogProbs[token] += logitSum[lane] - ((double)weightOfAllRows * logSumExp[lane]);
+            var hit = row >= 0 ? 1 - _smoothing : 0;
+            targetRow[lane] = row;
+            targetWeight[lane] = (float)(hit * _tokenWeight);
+            totalWeight[lane] = (float)((hit + (uniform * weightOfAllRows)) * _tokenWeight);
+            uniformWeight[lane] = (float)(uniform * _tokenWeight);
+        }
+    }
+
+    private int HeadRowOf(int slot)
+    {
+        var cluster = _layout.ClusterOf(slot);
+        return cluster == 0 ? slot : _layout.ShortlistSize + cluster - 1;
+    }
+
+    private int TailRowOf(int slot, int cluster)
+    {
+        var row = slot - _layout.Tails[cluster].Start;
+        return (uint)row < (uint)_layout.Tails[cluster].Size ? row : Ignored;
+    }
+
+    // A counting sort: positions stay ascending within a cluster.
+    private int GroupByCluster(int tokens)
+    {
+        var active = 0;
+        for (var token = 0; token < tokens; token++)
+        {
+            if (_slots[token] == Ignored) continue;
+            _order[active++] = token;
+            _clusterStarts[_layout.ClusterOf(_slots[token]) + 1]++;
+        }
+
+        for (var cluster = 1; cluster < _clusterStarts.Length; cluster++) _clusterStarts[cluster] += _clusterStarts[cluster - 1];
+        var next = _clusterStarts.AsSpan().ToArray();
+        for (var i = 0; i < active; i++) _order[active + next[_layout.ClusterOf(_slots[_order[i]])]++] = _order[i];
+        return active;
+    }
+}
