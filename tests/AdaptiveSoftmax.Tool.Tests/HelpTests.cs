@@ -5,7 +5,7 @@ public sealed class HelpTests
     [Theory]
     [InlineData("", "count <PATH>")]
     [InlineData("", "plan <TABLE>")]
-    [InlineData("count", "--encoding <cl100k_base|o200k_base>")]
+    [InlineData("count", "--encoding <NAME>")]
     [InlineData("count", "--sdk-docs")]
     [InlineData("plan", "--head-coverage <X>")]
     [InlineData("plan", "[default: 0.8]")]

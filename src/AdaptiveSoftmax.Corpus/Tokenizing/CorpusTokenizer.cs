@@ -36,6 +36,24 @@ public sealed class CorpusTokenizer
         return new CorpusTokenizer(TiktokenTokenizer.CreateForEncoding(encoding), vocabulary);
     }
 
+    /// <summary>
+    /// Creates the tokenizer of a <c>.tiktoken</c> file: one token in base64 and its id a line. The ids go on with an
+    /// end-of-text token. Text is split into words before it is encoded as a known encoding splits it.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="splitLike">One of <see cref="KnownEncodings"/>.</param>
+    /// <exception cref="ArgumentException">The encoding to split like is unknown.</exception>
+    /// <exception cref="CorpusException">The file cannot be read or is not such a file; the message says where.</exception>
+    public static CorpusTokenizer ReadTiktoken(string path, string splitLike = "o200k_base")
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (!KnownEncodings.Contains(splitLike))
+            throw new ArgumentException($"The encoding {splitLike} is unknown; there are {string.Join(", ", KnownEncodings)}.", nameof(splitLike));
+        var vocabulary = TiktokenFile.Read(path);
+        var splitter = TiktokenTokenizer.CreateForEncoding(splitLike).PreTokenizer;
+        return new CorpusTokenizer(TiktokenTokenizer.Create(path, splitter, normalizer: null, vocabulary.SpecialTokens), vocabulary);
+    }
+
     /// <summary>The ids of one text.</summary>
     /// <param name="text">The text.</param>
     public int[] Encode(string text)

@@ -30,7 +30,7 @@ internal sealed class WordEncoder
             var word = text.AsSpan(offset, length);
             if (!_lookup.TryGetValue(word, out var encoded))
             {
-                encoded = EncodeWord(word);
+                encoded = [.. _tokenizer.EncodeToIds(word, considerPreTokenization: false)];
                 if (length <= MaxWordLength)
                 {
                     if (_words.Count == MaxWords) _words.Clear();
@@ -41,9 +41,4 @@ internal sealed class WordEncoder
             ids.AddRange(encoded.AsSpan());
         }
     }
-
-    private int[] EncodeWord(ReadOnlySpan<char> word) =>
-        _tokenizer.SpecialTokens is { } special && word.StartsWith("<|") && special.TryGetValue(word.ToString(), out var id)
-            ? [id]
-            : [.. _tokenizer.EncodeToIds(word, considerPreTokenization: false)];
 }

@@ -11,6 +11,8 @@ internal static class CountCommand
 {
     public const string Name = "count";
 
+    private const string TiktokenSuffix = ".tiktoken";
+
     public static IReadOnlyList<Example> Examples { get; } =
     [
         new("Count the plain text files of a folder", "count --output news.tokens news/"),
@@ -27,8 +29,14 @@ internal static class CountCommand
             Arity = ArgumentArity.ZeroOrMore,
         };
         var output = new Option<string>("--output", "-o") { Description = "The token table to write, by convention *.tokens.", HelpName = "FILE", Required = true };
-        var encoding = new Option<string>("--encoding", "-e") { Description = "The encoding whose tokens are counted.", DefaultValueFactory = _ => CorpusTokenizer.KnownEncodings[0] };
-        encoding.AcceptOnlyFromAmong([.. CorpusTokenizer.KnownEncodings]);
+        var known = string.Join(", ", CorpusTokenizer.KnownEncodings);
+        var encoding = new Option<string>("--encoding", "-e") { Description = $"The encoding whose tokens are counted: {known}, or the path of a *{TiktokenSuffix} file.", HelpName = "NAME", DefaultValueFactory = _ => CorpusTokenizer.KnownEncodings[0] };
+        encoding.CompletionSources.Add([.. CorpusTokenizer.KnownEncodings]);
+        encoding.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var value }] && !CorpusTokenizer.KnownEncodings.Contains(value) && !value.EndsWith(TiktokenSuffix, StringComparison.OrdinalIgnoreCase))
+                result.AddError($"The encoding {value} is unknown; give one of {known}, or the path of a *{TiktokenSuffix} file.");
+        });
         var format = new Option<string>("--format", "-f") { Description = "How the files are written: plain text, or the XML documentation of .NET assemblies.", DefaultValueFactory = _ => "text" };
         format.AcceptOnlyFromAmong("text", "xmldoc");
         var include = new Option<string?>("--include") { Description = "Which names folders give, with * and ?. By default all, or *.xml with --format xmldoc.", HelpName = "PATTERN" };
@@ -73,7 +81,8 @@ internal static class CountCommand
         var files = new List<CorpusFile>();
         if (request.SdkDocs) files.AddRange(ReferencePacks.FindDocumentation(request.SdkPacks));
         if (request.Paths.Length > 0) files.AddRange(CorpusFiles.Find(request.Paths, request.Format, request.Include));
-        var tokenizer = CorpusTokenizer.Create(request.Encoding);
+        var isFile = request.Encoding.EndsWith(TiktokenSuffix, StringComparison.OrdinalIgnoreCase);
+        var tokenizer = isFile ? CorpusTokenizer.ReadTiktoken(request.Encoding) : CorpusTokenizer.Create(request.Encoding);
 
         var watch = Stopwatch.StartNew();
         var counts = CountBar.Run(console.Error, progress => tokenizer.Count(files, new TokenizeOptions { Threads = request.Threads, Progress = progress }, cancellationToken));
@@ -83,7 +92,7 @@ internal static class CountCommand
         var megabytes = files.Sum(file => file.Length) / 1e6;
         console.Output.Write(new Text(string.Create(CultureInfo.InvariantCulture, $"""
             Counted {counts.Tokens:n0} tokens in {counts.Documents:n0} documents of {files.Count:n0} files ({megabytes:n1} MB) in {seconds:n1} s.
-            {counts.DistinctTokens:n0} of the {tokenizer.Vocabulary.Count:n0} tokens of {request.Encoding} occur.
+            {counts.DistinctTokens:n0} of the {tokenizer.Vocabulary.Count:n0} tokens of {tokenizer.Vocabulary.Name} occur.
             Wrote {request.Output}
 
             """)));

@@ -127,7 +127,7 @@ public sealed class CorpusTokenizerTests
     public void BadFile_SurfacesAsItsOwnErrorAfterTheDocumentsBeforeIt(int threads)
     {
         using var folder = new TemporaryFolder();
-        for (var i = 0; i < 20; i++) folder.Write($"a{i:00}", new string('x', 40_000));
+        for (var i = 0; i < 20; i++) folder.Write($"a{i:00}", string.Concat(Enumerable.Repeat("word ", 8000)));
         folder.Write("b", [0xFF, 0xFE, 0x00]);
         folder.Write("c", [0x80]);
         var documents = 0;

@@ -35,6 +35,17 @@ public sealed class CountCommandTests
     }
 
     [Fact]
+    public async Task TiktokenFile_IsAnEncoding()
+    {
+        using var run = new ToolRun();
+        run.Write("bytes.tiktoken", string.Concat(Enumerable.Range(0, 256).Select(value => $"{Convert.ToBase64String([(byte)value])} {value}\n")));
+        run.Write("text", "ab");
+
+        Assert.Equal(0, await run.RunAsync("count", run.Path("text"), "-e", run.Path("bytes.tiktoken"), "-o", run.Path("x.tokens")));
+        Assert.Contains("3 of the 257 tokens of bytes occur", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task XmlDocumentation_IsCountedByMembers()
     {
         using var run = new ToolRun();
