@@ -59,7 +59,7 @@ internal static class PlanCommand
         cancellationToken.ThrowIfCancellationRequested();
 
         var plan = Plan(table, hiddenSize, options, cancellationToken);
-        PlanTable.Write(console.Output, plan, table, options.CostModel.BatchSize);
+        PlanTable.Write(console.Output, plan, options.CostModel.BatchSize);
         if (output is null) return;
 
         var spec = new SoftmaxSpec

@@ -7,19 +7,19 @@ namespace AdaptiveSoftmax.Tool.Commands;
 /// <summary>Shows a plan as a table of its clusters.</summary>
 internal static class PlanTable
 {
-    public static void Write(IAnsiConsole console, ClusterPlan plan, TokenTable tokens, int batchSize)
+    public static void Write(IAnsiConsole console, ClusterPlan plan, int batchSize)
     {
         var layout = plan.Layout;
         var table = new Table { Border = console.Profile.Capabilities.Interactive ? TableBorder.Rounded : TableBorder.Ascii2 };
-        table.AddColumn("cluster");
-        foreach (var title in new[] { "slots", "tokens", "last count", "coverage", "width", "parameters", "MB" }) table.AddColumn(new TableColumn(title).RightAligned());
+        table.AddColumn(new TableColumn("cluster").NoWrap());
+        foreach (var title in new[] { "slots", "tokens", "coverage", "width", "parameters", "MB" }) table.AddColumn(new TableColumn(title).RightAligned().NoWrap());
 
         var headParameters = ((long)layout.HeadRows * layout.HiddenSize) + (layout.HasHeadBias ? layout.HeadRows : 0);
-        AddRow(table, "head", 0, layout.ShortlistSize, tokens, plan.Coverage[0], layout.HiddenSize, headParameters);
+        AddRow(table, "head", 0, layout.ShortlistSize, plan.Coverage[0], layout.HiddenSize, headParameters);
         foreach (var tail in layout.Tails)
         {
             var parameters = (long)tail.ProjectionWidth * (layout.HiddenSize + tail.Size);
-            AddRow(table, Text($"tail {tail.Index}"), tail.Start, tail.Size, tokens, plan.Coverage[tail.Index + 1], tail.ProjectionWidth, parameters);
+            AddRow(table, Text($"tail {tail.Index}"), tail.Start, tail.Size, plan.Coverage[tail.Index + 1], tail.ProjectionWidth, parameters);
         }
 
         console.Write(table);
@@ -32,12 +32,11 @@ internal static class PlanTable
             """)));
     }
 
-    private static void AddRow(Table table, string name, int start, int size, TokenTable tokens, double coverage, int width, long parameters) =>
+    private static void AddRow(Table table, string name, int start, int size, double coverage, int width, long parameters) =>
         table.AddRow(
             name,
             Text($"{start}..{start + size - 1}"),
             Text($"{size:n0}"),
-            Text($"{tokens.GetCount(start + size - 1):n0}"),
             Text($"{coverage * 100:n2} %"),
             Text($"{width:n0}"),
             Text($"{parameters:n0}"),
