@@ -17,11 +17,10 @@ public abstract partial class AdaptiveSoftmaxLayer
         var scratch = _scratch.Rent();
         try
         {
-            var blockSize = DecodeBlockSize();
             fixed (float* vectors = hidden, logProbs = output)
             {
-                for (var first = 0; first < tokens; first += blockSize)
-                    LogProbBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), Math.Min(blockSize, tokens - first), logProbs + ((nint)first * Layout.VocabularySize));
+                for (var first = 0; first < tokens; first += _decodeBlockSize)
+                    LogProbBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), Math.Min(_decodeBlockSize, tokens - first), logProbs + ((nint)first * Layout.VocabularySize));
             }
         }
         finally
@@ -67,10 +66,9 @@ public abstract partial class AdaptiveSoftmaxLayer
                     return;
                 }
 
-                var blockSize = DecodeBlockSize();
-                for (var first = 0; first < count; first += blockSize)
+                for (var first = 0; first < count; first += _decodeBlockSize)
                 {
-                    var block = Math.Min(blockSize, count - first);
+                    var block = Math.Min(_decodeBlockSize, count - first);
                     PredictBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), tokens.Slice(first, block));
                 }
             }
@@ -79,13 +77,6 @@ public abstract partial class AdaptiveSoftmaxLayer
         {
             _scratch.Return(scratch);
         }
-    }
-
-    private int DecodeBlockSize()
-    {
-        var rows = Layout.HeadRows;
-        foreach (var tail in Layout.Tails) rows = Math.Max(rows, tail.Size);
-        return TokenBlocks.BlockSize(rows, _options.ScratchBytes);
     }
 
     private unsafe void LogProbBlock(Scratch scratch, float* hidden, int tokens, float* output)

@@ -19,6 +19,7 @@ public abstract partial class AdaptiveSoftmaxLayer : IDisposable
     private readonly HeadLayer _head;
     private readonly TailLayer[] _tails;
     private readonly Parameter[] _parameters;
+    private readonly int _decodeBlockSize;
 
     /// <summary>Puts head and tails together; the weights stay as they are.</summary>
     /// <param name="identity">The sizes and the vocabulary.</param>
@@ -39,6 +40,8 @@ public abstract partial class AdaptiveSoftmaxLayer : IDisposable
         CheckSizes();
         _pool = WorkerPool.Get(_options.Threads);
         _head.SetClusterSizes([.. Layout.Tails.Select(tail => tail.Size)]);
+        var mostRows = Layout.Tails.Select(tail => tail.Size).Append(Layout.HeadRows).Max();
+        _decodeBlockSize = TokenBlocks.BlockSize(mostRows, _options.ScratchBytes);
         Parameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
     }

@@ -1,0 +1,87 @@
+namespace AdaptiveSoftmax.Tests;
+
+public unsafe class SoftmaxKernelTests
+{
+    private const int Lanes = 64;
+    private const int Rows = 37;
+
+    private delegate void Statistics(float* logits, int lanes, int rows, float* maximum, float* sum);
+
+    private delegate void Gradient(float* logits, int lanes, int rows, float* logSumExp, float* scale, float* uniform, float rowWeight);
+
+    [Fact]
+    public void BlockStatistics_AgreeWithTheDefinitionAtEveryWidth()
+    {
+        foreach (var kernel in (Statistics[])[SoftmaxKernel.BlockStatistics<Simd128>, SoftmaxKernel.BlockStatistics<Simd256>, SoftmaxKernel.BlockStatistics<Simd512>, SoftmaxKernel.BlockStatistics])
+        {
+            var random = new Random(3);
+            using var logits = new NativeArray(Rows * Lanes, random);
+            foreach (ref var logit in logits.Span) logit *= 80;
+            using var maximum = new NativeArray(Lanes, random);
+            using var sum = new NativeArray(Lanes, random);
+            kernel(logits.Pointer, Lanes, Rows, maximum.Pointer, sum.Pointer);
+            for (var lane = 0; lane < Lanes; lane++)
+            {
+                var column = Enumerable.Range(0, Rows).Select(row => (double)logits[(row * Lanes) + lane]).ToArray();
+                Assert.Equal(column.Max(), maximum[lane]);
+                Assert.Equal(column.Sum(logit => Math.Exp(logit - column.Max())), sum[lane], 1e-5);
+            }
+
+            maximum.AssertGuardsAreWhole();
+            sum.AssertGuardsAreWhole();
+        }
+    }
+
+    [Fact]
+    public void Gradient_AgreesWithTheDefinitionAtEveryWidth()
+    {
+        foreach (var kernel in (Gradient[])[SoftmaxKernel.Gradient<Simd128>, SoftmaxKernel.Gradient<Simd256>, SoftmaxKernel.Gradient<Simd512>, SoftmaxKernel.Gradient])
+        {
+            var random = new Random(4);
+            using var logits = new NativeArray(Rows * Lanes, random);
+            using var logSumExp = new NativeArray(Lanes, random);
+            using var scale = new NativeArray(Lanes, random);
+            using var uniform = new NativeArray(Lanes, random);
+            var before = logits.Span.ToArray();
+            kernel(logits.Pointer, Lanes, Rows, logSumExp.Pointer, scale.Pointer, uniform.Pointer, 3);
+            for (var i = 0; i < before.Length; i++)
+            {
+                var lane = i % Lanes;
+                var expected = (Math.Exp((double)before[i] - logSumExp[lane]) * scale[lane]) - (3.0 * uniform[lane]);
+                Assert.Equal(expected, logits[i], 1e-5);
+            }
+
+            logits.AssertGuardsAreWhole();
+        }
+    }
+
+    [Fact]
+    public void SumExp_AgreesWithTheDefinitionAtEveryWidth()
+    {
+        using var logits = new NativeArray(77, new Random(9));
+        foreach (var count in (ReadOnlySpan<int>)[1, 3, 4, 8, 15, 16, 31, 77])
+        {
+            var top = logits.Span[..count].ToArray().Max();
+            var expected = logits.Span[..count].ToArray().Sum(logit => Math.Exp((double)logit - top));
+            Assert.Equal(expected, SoftmaxKernel.SumExp<Simd128>(logits.Pointer, count, top), 1e-4);
+            Assert.Equal(expected, SoftmaxKernel.SumExp<Simd256>(logits.Pointer, count, top), 1e-4);
+            Assert.Equal(expected, SoftmaxKernel.SumExp<Simd512>(logits.Pointer, count, top), 1e-4);
+            Assert.True(SoftmaxKernel.SumExp(logits.Pointer, count, top) >= 1, "a smaller sum would let a token beat its own cluster");
+        }
+    }
+
+    [Fact]
+    public void ArgMax_FindsTheFirstOfEqualValues()
+    {
+        using var values = new NativeArray(100, new Random(1));
+        foreach (var first in (ReadOnlySpan<int>)[0, 1, 7, 8, 50, 98])
+        {
+            values.Span.Fill(-3);
+            values.Span[first] = 5;
+            values.Span[99] = 5;
+            Assert.Equal(first, ArgMax.IndexOfFirst(values.Pointer, 100));
+        }
+
+        Assert.Equal(0, ArgMax.IndexOfFirst(values.Pointer, 1));
+    }
+}
