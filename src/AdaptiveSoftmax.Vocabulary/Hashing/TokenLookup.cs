@@ -1,6 +1,8 @@
 #if NET10_0_OR_GREATER
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text.Unicode;
 
 namespace AdaptiveSoftmax.Vocabulary;
 
@@ -12,6 +14,8 @@ namespace AdaptiveSoftmax.Vocabulary;
 public static class TokenLookup<TTables>
     where TTables : struct, ITokenLookup
 {
+    private const int StackBytes = 384;
+
     /// <summary>Finds the slot of a token.</summary>
     /// <param name="token">The token's bytes.</param>
     /// <returns>The slot, or −1 where the vocabulary has no such token.</returns>
@@ -24,6 +28,22 @@ public static class TokenLookup<TTables>
         var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref entry, 8));
         var expected = high | ((ulong)(uint)token.Length << 56);
         return ((first ^ low) | ((second & TokenEntry.InlineMask) ^ expected)) == 0 ? TokenEntry.SlotOf(second) : -1;
+    }
+
+    /// <summary>Finds the slot of a token by its text, which stands for its bytes in UTF-8.</summary>
+    /// <param name="text">The text.</param>
+    /// <returns>The slot, or −1 where the vocabulary has no such token or UTF-8 cannot write the text.</returns>
+    public static int FindSlot(ReadOnlySpan<char> text)
+    {
+        // A code unit takes three bytes at most.
+        var capacity = checked(text.Length * 3);
+        byte[]? rented = null;
+        var bytes = capacity <= StackBytes ? stackalloc byte[StackBytes] : rented = ArrayPool<byte>.Shared.Rent(capacity);
+        // A replacement character for half a surrogate pair could be found as a token.
+        var status = Utf8.FromUtf16(text, bytes, out _, out var written, replaceInvalidSequences: false);
+        var slot = status == OperationStatus.Done ? FindSlot(bytes[..written]) : -1;
+        if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
+        return slot;
     }
 
     /// <summary>The bytes of a slot's token.</summary>

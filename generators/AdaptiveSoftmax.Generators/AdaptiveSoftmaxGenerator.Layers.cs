@@ -1,0 +1,197 @@
+using AdaptiveSoftmax.Vocabulary;
+using Microsoft.CodeAnalysis.Text;
+
+namespace AdaptiveSoftmax.Generators;
+
+// Writing the file with sizes, layers, look-ups and factories.
+public sealed partial class AdaptiveSoftmaxGenerator
+{
+    private static SourceText WriteClass(ClassSource source)
+    {
+        var writer = new SourceWriter();
+        OpenClass(writer, source.Class, source.SpecFile, " : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer");
+        WriteSizes(writer, source);
+        writer.WriteLine();
+        WriteFactories(writer, source);
+        writer.WriteLine();
+        WriteVocabulary(writer, source.Layout);
+        writer.WriteLine();
+        WriteLayers(writer, source.Layout);
+        CloseClass(writer, source.Class);
+        return writer.ToText();
+    }
+
+    private static void WriteSizes(SourceWriter writer, ClassSource source)
+    {
+        var layout = source.Layout;
+        writer.OpenRegion("Sizes");
+        writer.WriteLines($$"""
+            /// <summary>The number of tokens V.</summary>
+            {{GeneratedCode}}
+            public const int VocabularySize = {{Text(layout.VocabularySize)}};
+
+            /// <summary>The hidden size H.</summary>
+            {{GeneratedCode}}
+            public const int HiddenSize = {{Text(layout.HiddenSize)}};
+
+            /// <summary>The number of tokens in the head.</summary>
+            {{GeneratedCode}}
+            public const int ShortlistSize = {{Text(layout.ShortlistSize)}};
+
+            /// <summary>The number of tail clusters.</summary>
+            {{GeneratedCode}}
+            public const int ClusterCount = {{Text(layout.ClusterCount)}};
+
+            /// <summary>Stands for sizes and vocabulary; weights of another fingerprint do not fit.</summary>
+            {{GeneratedCode}}
+            public const string Fingerprint = "{{source.Fingerprint}}";
+
+            /// <summary>The first slot of each tail cluster, ascending.</summary>
+            {{GeneratedCode}}
+            public static global::System.ReadOnlySpan<int> Cutoffs => new int[] { {{CutoffList(layout)}} };
+            """);
+        writer.WriteLine();
+        writer.CloseRegion();
+    }
+
+    private static void WriteFactories(SourceWriter writer, ClassSource source)
+    {
+        var layout = source.Layout;
+        var name = source.Class.Name;
+        var tails = Enumerable.Range(0, layout.ClusterCount).ToArray();
+        writer.OpenRegion("Creating and loading");
+        writer.WriteLines($$"""
+            private static readonly global::AdaptiveSoftmax.SoftmaxIdentity s_identity = new global::AdaptiveSoftmax.SoftmaxIdentity(
+                global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(
+                    HiddenSize,
+                    VocabularySize,
+                    new int[] { {{CutoffList(layout)}} },
+                    new int[] { {{string.Join(", ", layout.Tails.Select(tail => Text(tail.ProjectionWidth)))}} },
+                    hasHeadBias: {{(layout.HasHeadBias ? "true" : "false")}}),
+                Fingerprint,
+                "{{source.VocabularyFingerprint}}");
+
+            {{GeneratedCode}}
+            private {{name}}(HeadLayer head, {{string.Concat(tails.Select(i => $"Tail{Text(i)}Layer tail{Text(i)}, "))}}global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
+                : base(s_identity, head, new global::AdaptiveSoftmax.TailLayer[] { {{string.Join(", ", tails.Select(i => $"tail{Text(i)}"))}} }, options)
+            {
+                Head = head;
+            """);
+        foreach (var i in tails) writer.WriteLines($"    Tail{Text(i)} = tail{Text(i)};");
+        writer.WriteLines($$"""
+            }
+
+            /// <summary>Creates a layer and initialises its weights as PyTorch does.</summary>
+            /// <param name="seed">The seed of the initialisation; null for the spec's, which is {{source.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)}}.</param>
+            /// <param name="options">How the layer runs; null for the defaults.</param>
+            /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
+            {{GeneratedCode}}
+            public static {{name}} Create(ulong? seed = null, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
+            {
+                var softmax = CreateZeros(options);
+                softmax.Initialize(seed ?? {{source.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)}}UL);
+                return softmax;
+            }
+
+            /// <summary>Creates a layer with the weights of a file that <c>Save</c> wrote.</summary>
+            /// <param name="path">A safetensors file with this class's fingerprint.</param>
+            /// <param name="options">How the layer runs; null for the defaults.</param>
+            /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+            /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
+            /// <exception cref="global::System.IO.IOException">The file cannot be read.</exception>
+            {{GeneratedCode}}
+            public static {{name}} Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
+            {
+                var softmax = CreateZeros(options);
+                try
+                {
+                    softmax.Restore(path);
+                    return softmax;
+                }
+                catch
+                {
+                    softmax.Dispose();
+                    throw;
+                }
+            }
+
+            private static {{name}} CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
+                new {{name}}(new HeadLayer(), {{string.Concat(tails.Select(i => $"new Tail{Text(i)}Layer(), "))}}options);
+            """);
+        writer.WriteLine();
+        writer.CloseRegion();
+    }
+
+    private static void WriteLayers(SourceWriter writer, SoftmaxLayout layout)
+    {
+        writer.OpenRegion("Layers");
+        writer.WriteLines($$"""
+            /// <summary>The head: {{Plural(layout.ShortlistSize, "token")}}, then one row for each tail cluster.</summary>
+            {{GeneratedCode}}
+            public HeadLayer Head { get; }
+            """);
+        foreach (var tail in layout.Tails)
+        {
+            writer.WriteLine();
+            writer.WriteLines($$"""
+                /// <summary>Tail cluster {{Text(tail.Index)}}: {{Plural(tail.Size, "token")}} from slot {{Grouped(tail.Start)}}.</summary>
+                {{GeneratedCode}}
+                public Tail{{Text(tail.Index)}}Layer Tail{{Text(tail.Index)}} { get; }
+                """);
+        }
+
+        writer.WriteLine();
+        WriteShape(writer, "HeadShape", "The head's weight", layout.HeadRows, layout.HiddenSize);
+        writer.WriteLine();
+        writer.WriteLines($$"""
+            /// <summary>A head of [{{Text(layout.HeadRows)}}, {{Text(layout.HiddenSize)}}].</summary>
+            {{GeneratedCode}}
+            public sealed class HeadLayer : global::AdaptiveSoftmax.HeadLayer<HeadShape>
+            {
+                internal HeadLayer()
+                    : base(default, hasBias: {{(layout.HasHeadBias ? "true" : "false")}})
+                {
+                }
+            }
+            """);
+        foreach (var tail in layout.Tails) WriteTail(writer, tail, layout.HiddenSize);
+        writer.WriteLine();
+        writer.CloseRegion();
+    }
+
+    private static void WriteTail(SourceWriter writer, TailCluster tail, int hiddenSize)
+    {
+        var name = $"Tail{Text(tail.Index)}";
+        writer.WriteLine();
+        WriteShape(writer, $"{name}ProjectionShape", $"The projection of tail cluster {Text(tail.Index)}", tail.ProjectionWidth, hiddenSize);
+        writer.WriteLine();
+        WriteShape(writer, $"{name}OutputShape", $"The output of tail cluster {Text(tail.Index)}", tail.Size, tail.ProjectionWidth);
+        writer.WriteLine();
+        writer.WriteLines($$"""
+            /// <summary>A projection of [{{Text(tail.ProjectionWidth)}}, {{Text(hiddenSize)}}] and an output of [{{Text(tail.Size)}}, {{Text(tail.ProjectionWidth)}}].</summary>
+            {{GeneratedCode}}
+            public sealed class {{name}}Layer : global::AdaptiveSoftmax.TailLayer<{{name}}ProjectionShape, {{name}}OutputShape>
+            {
+                internal {{name}}Layer()
+                    : base({{Text(tail.Index)}}, default, default)
+                {
+                }
+            }
+            """);
+    }
+
+    private static void WriteShape(SourceWriter writer, string name, string subject, int rows, int columns) => writer.WriteLines($$"""
+        /// <summary>{{subject}}, [{{Text(rows)}}, {{Text(columns)}}].</summary>
+        {{GeneratedCode}}
+        public readonly struct {{name}} : global::AdaptiveSoftmax.IMatrixShape
+        {
+            /// <inheritdoc/>
+            public int Rows => {{Text(rows)}};
+
+            /// <inheritdoc/>
+            public int Columns => {{Text(columns)}};
+        }
+        """);
+
+    private static string CutoffList(SoftmaxLayout layout) => string.Join(", ", layout.Tails.Select(tail => Text(tail.Start)));
+}
