@@ -6,5 +6,6 @@ internal static class Comparisons
     public static IReadOnlyList<IComparison> All { get; } =
     [
         new LookupComparison(),
+        new TrainComparison(),
     ];
 }
