@@ -78,9 +78,9 @@ public class TokenLookupTests
     public void DefaultSpan_IsTheEmptyToken()
     {
         TestTables.Use(Build([Bytes("a"), []]));
-        Assert.Equal(1, TokenLookup<TestTables>.FindSlot(default));
+        Assert.Equal(1, TokenLookup<TestTables>.FindSlot(default(ReadOnlySpan<byte>)));
         TestTables.Use(Build([Bytes("a"), Bytes("\0")]));
-        Assert.Equal(-1, TokenLookup<TestTables>.FindSlot(default));
+        Assert.Equal(-1, TokenLookup<TestTables>.FindSlot(default(ReadOnlySpan<byte>)));
     }
 
     [Fact]
