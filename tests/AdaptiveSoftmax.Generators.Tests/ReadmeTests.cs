@@ -1,0 +1,66 @@
+using System.Text.RegularExpressions;
+
+namespace AdaptiveSoftmax.Generators.Tests;
+
+/// <summary>The README's spec and program are compiled and run as they stand there.</summary>
+public sealed partial class ReadmeTests
+{
+    [Fact]
+    public void TheProgramInTheReadme_CompilesAndLearns()
+    {
+        var readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md"));
+        var spec = JsonBlock.Match(readme).Groups[1].Value;
+        var program = CSharpBlock.Match(readme).Groups[1].Value;
+        var declaration = program.IndexOf("[AdaptiveSoftmax(", StringComparison.Ordinal);
+        var statements = program[..declaration].Replace("using AdaptiveSoftmax;", "", StringComparison.Ordinal);
+        var weights = Path.Combine(Path.GetTempPath(), $"readme-{Guid.NewGuid():N}.safetensors");
+        try
+        {
+            var run = new GeneratorRun(
+                $$"""
+                #pragma warning disable CS1591
+                using System;
+                using System.IO;
+                using AdaptiveSoftmax;
+
+                public static class Program
+                {
+                    public static string Run()
+                    {
+                        var console = Console.Out;
+                        var output = new StringWriter();
+                        Console.SetOut(output);
+                        try { Main(); } finally { Console.SetOut(console); }
+                        return output.ToString();
+                    }
+
+                    private static void Main()
+                    {
+                        {{statements.Replace("\"news.safetensors\"", $"@\"{weights}\"", StringComparison.Ordinal)}}
+                    }
+                }
+
+                {{program[declaration..]}}
+                """,
+                new TestFile("/project/news.softmax.json", spec));
+            var lines = run.Execute().TrimEnd().Split(Environment.NewLine);
+            Assert.Equal(6, lines.Length);
+            var losses = lines[..5].Select(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.CurrentCulture)).ToArray();
+            // Six equally likely tokens cost about ln 6 = 1.79 before training.
+            Assert.InRange(losses[0], 1.0, 3.0);
+            Assert.InRange(losses[^1], 0, 0.2);
+            Assert.Equal("river", lines[^1]);
+            Assert.True(File.Exists(weights));
+        }
+        finally
+        {
+            File.Delete(weights);
+        }
+    }
+
+    [GeneratedRegex("```json\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex JsonBlock { get; }
+
+    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex CSharpBlock { get; }
+}
