@@ -9,35 +9,79 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal static unsafe class Gemv
 {
-    // 256 rows of 512 floats are half a megabyte: large against the cost of handing a part over.
-    private const int FloatsPerPart = 1 << 17;
+    // 128 rows of 512 floats are a quarter of a megabyte: large against the cost of handing a part over, and enough
+    // parts in a head of some thousand rows that no thread waits long for the last one.
+    private const int FloatsPerPart = 1 << 16;
 
-    /// <summary>The product on the pool's threads, in parts whose size depends on the shape alone.</summary>
+    // Four rows at a time share the loads of the input and hide the additions that end a row. Rows longer than this hide
+    // them by themselves, and the memory's prefetcher follows one long row about twice as fast as four at once.
+    private const int LongRow = 256;
+
+    /// <summary>The rows of one part, by the shape alone.</summary>
+    public static int RowsPerPart<TShape>(TShape shape)
+        where TShape : unmanaged, IMatrixShape => Math.Max(4, FloatsPerPart / shape.Columns / 4 * 4);
+
+    /// <summary>The product on the pool's threads.</summary>
     public static void Multiply<TShape>(WorkerPool pool, TShape shape, float* weight, float* input, float* outputs)
         where TShape : unmanaged, IMatrixShape
     {
-        var body = new Body<TShape>
-        {
-            Shape = shape,
-            Weight = weight,
-            Input = input,
-            Outputs = outputs,
-            RowsPerPart = Math.Max(4, FloatsPerPart / shape.Columns / 4 * 4),
-        };
-        pool.Run(ref body, (shape.Rows + body.RowsPerPart - 1) / body.RowsPerPart);
+        var body = new Body<TShape> { Shape = shape, Weight = weight, Input = input, Outputs = outputs };
+        var rowsPerPart = RowsPerPart(shape);
+        pool.Run(ref body, (shape.Rows + rowsPerPart - 1) / rowsPerPart);
+    }
+
+    /// <summary>The product of rows [first, end) on the calling thread, at the widest vectors of this machine.</summary>
+    public static void MultiplyRows<TShape>(TShape shape, float* weight, float* input, float* outputs, int first, int end)
+        where TShape : unmanaged, IMatrixShape
+    {
+        if (Vector512.IsHardwareAccelerated) MultiplyRows<Simd512, TShape>(shape, weight, input, outputs, first, end);
+        else if (Vector256.IsHardwareAccelerated) MultiplyRows<Simd256, TShape>(shape, weight, input, outputs, first, end);
+        else MultiplyRows<Simd128, TShape>(shape, weight, input, outputs, first, end);
     }
 
     /// <summary>The product of rows [first, end) at one vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyRows<TSimd, TShape>(TShape shape, float* weight, float* input, float* outputs, int first, int end)
         where TSimd : unmanaged, ISimd<TSimd>
         where TShape : unmanaged, IMatrixShape
     {
         var row = first;
+        if (shape.Columns >= LongRow)
+        {
+            for (; row < end; row++) outputs[row] = LongRowProduct<TSimd>(weight + ((nint)row * shape.Columns), input, shape.Columns);
+            return;
+        }
+
         for (; row + 4 <= end; row += 4) FourRows<TSimd>(weight + ((nint)row * shape.Columns), input, outputs + row, shape.Columns);
         for (; row < end; row++) outputs[row] = OneRow<TSimd>(weight + ((nint)row * shape.Columns), input, shape.Columns);
     }
 
-    // Inlined into MultiplyRows, where a generated shape makes the number of columns a constant.
+    // Inlined, where a generated shape makes the number of columns a constant.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float LongRowProduct<TSimd>(float* w, float* x, int columns)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        TSimd s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
+        var width = TSimd.Width;
+        var k = 0;
+        for (; k + (8 * width) <= columns; k += 8 * width)
+        {
+            s0 = TSimd.MultiplyAdd(TSimd.Load(w + k), TSimd.Load(x + k), s0);
+            s1 = TSimd.MultiplyAdd(TSimd.Load(w + k + width), TSimd.Load(x + k + width), s1);
+            s2 = TSimd.MultiplyAdd(TSimd.Load(w + k + (2 * width)), TSimd.Load(x + k + (2 * width)), s2);
+            s3 = TSimd.MultiplyAdd(TSimd.Load(w + k + (3 * width)), TSimd.Load(x + k + (3 * width)), s3);
+            s0 = TSimd.MultiplyAdd(TSimd.Load(w + k + (4 * width)), TSimd.Load(x + k + (4 * width)), s0);
+            s1 = TSimd.MultiplyAdd(TSimd.Load(w + k + (5 * width)), TSimd.Load(x + k + (5 * width)), s1);
+            s2 = TSimd.MultiplyAdd(TSimd.Load(w + k + (6 * width)), TSimd.Load(x + k + (6 * width)), s2);
+            s3 = TSimd.MultiplyAdd(TSimd.Load(w + k + (7 * width)), TSimd.Load(x + k + (7 * width)), s3);
+        }
+
+        for (; k + width <= columns; k += width) s0 = TSimd.MultiplyAdd(TSimd.Load(w + k), TSimd.Load(x + k), s0);
+        var total = TSimd.Sum(TSimd.Add(TSimd.Add(s0, s1), TSimd.Add(s2, s3)));
+        for (; k < columns; k++) total += w[k] * x[k];
+        return total;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void FourRows<TSimd>(float* w0, float* x, float* y, int columns)
         where TSimd : unmanaged, ISimd<TSimd>
@@ -86,15 +130,11 @@ internal static unsafe class Gemv
     {
         public TShape Shape;
         public float* Weight, Input, Outputs;
-        public int RowsPerPart;
 
         public readonly void Run(int part)
         {
-            var first = part * RowsPerPart;
-            var end = Math.Min(Shape.Rows, first + RowsPerPart);
-            if (Vector512.IsHardwareAccelerated) MultiplyRows<Simd512, TShape>(Shape, Weight, Input, Outputs, first, end);
-            else if (Vector256.IsHardwareAccelerated) MultiplyRows<Simd256, TShape>(Shape, Weight, Input, Outputs, first, end);
-            else MultiplyRows<Simd128, TShape>(Shape, Weight, Input, Outputs, first, end);
+            var first = part * RowsPerPart(Shape);
+            MultiplyRows(Shape, Weight, Input, Outputs, first, Math.Min(Shape.Rows, first + RowsPerPart(Shape)));
         }
     }
 }

@@ -27,6 +27,37 @@ internal static unsafe class SoftmaxKernel
         else Gradient<Simd128>(logits, lanes, rows, logSumExp, scale, uniform, rowWeight);
     }
 
+    /// <summary>output[r] = (logit[r] − log-sum-exp) + cluster for one token: <see cref="BestScore.Of"/> of each row.</summary>
+    public static void LogProbs(float* logits, int count, float logSumExp, float cluster, float* output)
+    {
+        var i = 0;
+        for (; i + Vector256<float>.Count <= count; i += Vector256<float>.Count)
+            ((Vector256.Load(logits + i) - Vector256.Create(logSumExp)) + Vector256.Create(cluster)).Store(output + i);
+        for (; i < count; i++) output[i] = BestScore.Of(logits[i], logSumExp, cluster);
+    }
+
+    /// <summary>The largest logit of one token; NaN where one is.</summary>
+    public static float Maximum(float* logits, int count)
+    {
+        if (Vector512.IsHardwareAccelerated) return Maximum<Simd512>(logits, count);
+        return Vector256.IsHardwareAccelerated ? Maximum<Simd256>(logits, count) : Maximum<Simd128>(logits, count);
+    }
+
+    /// <inheritdoc cref="Maximum(float*, int)"/>
+    public static float Maximum<TSimd>(float* logits, int count)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        var top = TSimd.Broadcast(float.NegativeInfinity);
+        var i = 0;
+        for (; i + TSimd.Width <= count; i += TSimd.Width) top = TSimd.Max(top, TSimd.Load(logits + i));
+        var lanes = stackalloc float[TSimd.Width];
+        TSimd.Store(top, lanes);
+        var maximum = lanes[0];
+        for (var lane = 1; lane < TSimd.Width; lane++) maximum = MathF.Max(maximum, lanes[lane]);
+        for (; i < count; i++) maximum = MathF.Max(maximum, logits[i]);
+        return maximum;
+    }
+
     /// <summary>Σ exp(logit − maximum) over the logits of one token.</summary>
     public static float SumExp(float* logits, int count, float maximum)
     {

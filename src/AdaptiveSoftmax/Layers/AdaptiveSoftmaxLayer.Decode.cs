@@ -6,6 +6,10 @@ public abstract partial class AdaptiveSoftmaxLayer
     private const int MaximumTokensOneByOne = 7;
 
     /// <summary>All log-probs: PyTorch's <c>log_prob</c>.</summary>
+    /// <remarks>
+    /// Up to 7 hidden vectors are taken one by one, more of them in blocks, whose products round differently in the last
+    /// bits. <see cref="Predict(ReadOnlySpan{float}, Span{int})"/> of the same vectors in one call agrees to the bit.
+    /// </remarks>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
     /// <exception cref="ArgumentException">The sizes do not agree.</exception>
@@ -19,6 +23,13 @@ public abstract partial class AdaptiveSoftmaxLayer
         {
             fixed (float* vectors = hidden, logProbs = output)
             {
+                if (tokens <= MaximumTokensOneByOne)
+                {
+                    for (var token = 0; token < tokens; token++)
+                        LogProbOne(scratch, vectors + ((nint)token * Layout.HiddenSize), logProbs + ((nint)token * Layout.VocabularySize));
+                    return;
+                }
+
                 for (var first = 0; first < tokens; first += _decodeBlockSize)
                     LogProbBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), Math.Min(_decodeBlockSize, tokens - first), logProbs + ((nint)first * Layout.VocabularySize));
             }
@@ -44,7 +55,9 @@ public abstract partial class AdaptiveSoftmaxLayer
 
     /// <summary>The most probable token of each hidden vector.</summary>
     /// <remarks>
-    /// Exact, yet it computes only the tails that can win: a tail's own log-prob bounds that of each of its tokens.
+    /// Exact, yet it computes only the tails that can win: a tail's own log-prob bounds that of each of its tokens, in
+    /// float32 as in theory. The prediction is the argmax of what <see cref="LogProb"/> gives for the same call, to the
+    /// bit. It allocates nothing once the layer has served a call of this size.
     /// </remarks>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
@@ -79,114 +92,124 @@ public abstract partial class AdaptiveSoftmaxLayer
         }
     }
 
+    private unsafe void LogProbOne(Scratch scratch, float* hidden, float* output)
+    {
+        var shortlist = Layout.ShortlistSize;
+        var head = scratch.Floats(ScratchBuffer.Logits, Layout.HeadRows);
+        var headLogSumExp = _head.ForwardOne(_pool, scratch, hidden, head);
+        SoftmaxKernel.LogProbs(head, shortlist, headLogSumExp, cluster: 0, output);
+        foreach (var tail in Layout.Tails)
+        {
+            var logProbs = output + tail.Start;
+            var logSumExp = _tails[tail.Index].ForwardOne(_pool, scratch, hidden, logProbs);
+            SoftmaxKernel.LogProbs(logProbs, tail.Size, logSumExp, BestScore.Of(head[shortlist + tail.Index], headLogSumExp, 0), logProbs);
+        }
+    }
+
     private unsafe void LogProbBlock(Scratch scratch, float* hidden, int tokens, float* output)
     {
-        var lanes = TokenBlocks.LanesFor(tokens);
-        int vocabulary = Layout.VocabularySize, shortlist = Layout.ShortlistSize;
-        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * Layout.HiddenSize);
-        Transpose.ToLanes(hidden, tokens, Layout.HiddenSize, inputs, lanes);
-        _head.Forward(_pool, scratch, inputs, lanes, withLogSumExp: true, withLogitSum: false);
-        var clusters = SubtractLogSumExp(scratch, Layout.HeadRows, lanes) + ((nint)shortlist * lanes);
-        Transpose.FromLanes(scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes), lanes, tokens, shortlist, output, vocabulary);
-        var clusterLogProbs = scratch.Floats(ScratchBuffer.ClusterLogits, (long)Layout.ClusterCount * lanes);
-        new ReadOnlySpan<float>(clusters, Layout.ClusterCount * lanes).CopyTo(new Span<float>(clusterLogProbs, Layout.ClusterCount * lanes));
+        var inputs = HiddenLanes(scratch, hidden, tokens, out var lanes);
+        var clusters = HeadBlock(scratch, inputs, lanes);
+        var none = scratch.Floats(ScratchBuffer.BestScore, lanes);
+        new Span<float>(none, lanes).Clear();
+        LogProbWriter.Write(_pool, scratch, lanes, tokens, Layout.ShortlistSize, none, output, Layout.VocabularySize);
         foreach (var tail in Layout.Tails)
         {
             _tails[tail.Index].Forward(_pool, scratch, inputs, lanes, withLogitSum: false);
-            var logProbs = SubtractLogSumExp(scratch, tail.Size, lanes);
-            var cluster = clusterLogProbs + ((nint)tail.Index * lanes);
-            for (var row = 0; row < tail.Size; row++)
-            {
-                var line = logProbs + ((nint)row * lanes);
-                for (var lane = 0; lane < lanes; lane++) line[lane] += cluster[lane];
-            }
-
-            Transpose.FromLanes(logProbs, lanes, tokens, tail.Size, output + tail.Start, vocabulary);
+            LogProbWriter.Write(_pool, scratch, lanes, tokens, tail.Size, clusters + ((nint)tail.Index * lanes), output + tail.Start, Layout.VocabularySize);
         }
     }
 
-    private static unsafe float* SubtractLogSumExp(Scratch scratch, int rows, int lanes)
+    private unsafe float* HiddenLanes(Scratch scratch, float* hidden, int tokens, out int lanes)
     {
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)rows * lanes);
-        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
-        for (var row = 0; row < rows; row++)
-        {
-            var line = logits + ((nint)row * lanes);
-            for (var lane = 0; lane < lanes; lane++) line[lane] -= logSumExp[lane];
-        }
-
-        return logits;
+        lanes = TokenBlocks.LanesFor(tokens);
+        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * Layout.HiddenSize);
+        Transpose.ToLanes(hidden, tokens, Layout.HiddenSize, inputs, lanes);
+        return inputs;
     }
 
-    // Scores are log-probs plus the head's log-sum-exp, which all tokens share: a shortlist token's is its logit, a tail
-    // token's is the cluster's logit plus its log-prob within the cluster, which is never above 0, because the
-    // log-sum-exp is the maximum plus the logarithm of a sum of at least 1.
+    // The head's logits stay in the scratch memory until a tail takes their place; the clusters' log-probs are kept.
+    private unsafe float* HeadBlock(Scratch scratch, float* inputs, int lanes)
+    {
+        _head.Forward(_pool, scratch, inputs, lanes, withLogitSum: false);
+        var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes) + ((nint)Layout.ShortlistSize * lanes);
+        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
+        var clusters = scratch.Floats(ScratchBuffer.ClusterLogProbs, (long)Layout.ClusterCount * lanes);
+        for (var i = 0; i < Layout.ClusterCount * lanes; i++) clusters[i] = BestScore.Of(logits[i], logSumExp[i % lanes], 0);
+        return clusters;
+    }
+
     private unsafe int PredictOne(Scratch scratch, float* hidden)
     {
-        var head = scratch.Floats(ScratchBuffer.ClusterLogits, Layout.HeadRows);
-        _head.Logits(_pool, hidden, head);
-        var best = ArgMax.IndexOfFirst(head, Layout.ShortlistSize);
-        var score = head[best];
+        var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
+        var headLogSumExp = _head.ForwardOne(_pool, scratch, hidden, head);
+        var score = _head.BestOne(scratch, head, Layout.ShortlistSize, headLogSumExp, cluster: 0, out var best);
         var clusters = head + Layout.ShortlistSize;
+        for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = BestScore.Of(clusters[i], headLogSumExp, 0);
         while (true)
         {
-            // The most probable cluster left; a visited one is marked by −∞.
-            var cluster = Layout.ClusterCount == 0 ? -1 : ArgMax.IndexOfFirst(clusters, Layout.ClusterCount);
-            if (cluster < 0 || !(clusters[cluster] > score || (clusters[cluster] == score && Layout.Tails[cluster].Start < best))) return best;
+            // The most probable cluster left, of equal ones the first; a visited one is marked by −∞.
+            var cluster = 0;
+            for (var i = 1; i < Layout.ClusterCount; i++)
+            {
+                if (clusters[i] > clusters[cluster]) cluster = i;
+            }
+
+            if (Layout.ClusterCount == 0 || !CanWin(clusters[cluster], Layout.Tails[cluster].Start, score, best)) return best;
             var tail = Layout.Tails[cluster];
             var logits = scratch.Floats(ScratchBuffer.Logits, tail.Size);
-            _tails[cluster].Logits(_pool, scratch, hidden, logits);
-            var index = ArgMax.IndexOfFirst(logits, tail.Size);
-            var candidate = clusters[cluster] - MathF.Log(SoftmaxKernel.SumExp(logits, tail.Size, logits[index]));
-            if (candidate > score || (candidate == score && tail.Start + index < best)) (best, score) = (tail.Start + index, candidate);
+            var logSumExp = _tails[cluster].ForwardOne(_pool, scratch, hidden, logits);
+            var candidate = _tails[cluster].BestOne(scratch, logits, logSumExp, clusters[cluster], out var row);
+            if (CanWin(candidate, tail.Start + row, score, best)) (score, best) = (candidate, tail.Start + row);
             clusters[cluster] = float.NegativeInfinity;
         }
     }
 
+    private static bool CanWin(float score, int slot, float bestScore, int bestSlot) =>
+        score > bestScore || (score == bestScore && slot < bestSlot);
+
     private unsafe void PredictBlock(Scratch scratch, float* hidden, Span<int> tokens)
     {
-        var lanes = TokenBlocks.LanesFor(tokens.Length);
-        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * Layout.HiddenSize);
-        Transpose.ToLanes(hidden, tokens.Length, Layout.HiddenSize, inputs, lanes);
-        _head.Forward(_pool, scratch, inputs, lanes, withLogSumExp: false, withLogitSum: false);
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes);
+        var inputs = HiddenLanes(scratch, hidden, tokens.Length, out var lanes);
+        var clusters = HeadBlock(scratch, inputs, lanes);
         var score = scratch.Floats(ScratchBuffer.BestScore, lanes);
         var slot = scratch.Ints(ScratchBuffer.BestSlot, lanes);
-        ArgMax.OfRows(logits, lanes, Layout.ShortlistSize, score, slot);
-        var clusters = scratch.Floats(ScratchBuffer.ClusterLogits, (long)Layout.ClusterCount * lanes);
-        new ReadOnlySpan<float>(logits + ((nint)Layout.ShortlistSize * lanes), Layout.ClusterCount * lanes).CopyTo(new Span<float>(clusters, Layout.ClusterCount * lanes));
+        for (var token = 0; token < tokens.Length; token++)
+            score[token] = BestOfLane(scratch, Layout.HeadRows, Layout.ShortlistSize, token, lanes, cluster: 0, out slot[token]);
         for (var cluster = 0; cluster < Layout.ClusterCount; cluster++)
             PredictTail(scratch, hidden, tokens.Length, cluster, clusters + ((nint)cluster * lanes), score, slot);
         for (var token = 0; token < tokens.Length; token++) tokens[token] = GetTokenId(slot[token]);
     }
 
-    // The tokens of the block that this cluster can still win.
-    private unsafe void PredictTail(Scratch scratch, float* hidden, int tokens, int cluster, float* clusterLogits, float* score, int* slot)
+    // The tokens of the block that this cluster can still win. Clusters come in slot order, so an equal score never wins.
+    private unsafe void PredictTail(Scratch scratch, float* hidden, int tokens, int cluster, float* clusters, float* score, int* slot)
     {
         var tail = Layout.Tails[cluster];
         var members = scratch.Ints(ScratchBuffer.Order, tokens);
         var count = 0;
         for (var token = 0; token < tokens; token++)
         {
-            if (clusterLogits[token] > score[token]) members[count++] = token;
+            if (clusters[token] > score[token]) members[count++] = token;
         }
 
         if (count == 0) return;
-        var lanes = TokenBlocks.LanesFor(count);
-        var rows = scratch.Floats(ScratchBuffer.Rows, (long)lanes * Layout.HiddenSize);
+        var rows = scratch.Floats(ScratchBuffer.Rows, (long)count * Layout.HiddenSize);
         for (var i = 0; i < count; i++)
             new ReadOnlySpan<float>(hidden + ((nint)members[i] * Layout.HiddenSize), Layout.HiddenSize).CopyTo(new Span<float>(rows + ((nint)i * Layout.HiddenSize), Layout.HiddenSize));
-        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * Layout.HiddenSize);
-        Transpose.ToLanes(rows, count, Layout.HiddenSize, inputs, lanes);
+        var inputs = HiddenLanes(scratch, rows, count, out var lanes);
         _tails[cluster].Forward(_pool, scratch, inputs, lanes, withLogitSum: false);
-        var tailScore = scratch.Floats(ScratchBuffer.TotalWeight, lanes);
-        var tailSlot = scratch.Ints(ScratchBuffer.TargetRow, lanes);
-        ArgMax.OfRows(scratch.Floats(ScratchBuffer.Logits, (long)tail.Size * lanes), lanes, tail.Size, tailScore, tailSlot);
-        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
         for (var i = 0; i < count; i++)
         {
-            var candidate = clusterLogits[members[i]] + (tailScore[i] - logSumExp[i]);
-            if (candidate > score[members[i]]) (score[members[i]], slot[members[i]]) = (candidate, tail.Start + tailSlot[i]);
+            var token = members[i];
+            var candidate = BestOfLane(scratch, tail.Size, tail.Size, i, lanes, clusters[token], out var row);
+            if (candidate > score[token]) (score[token], slot[token]) = (candidate, tail.Start + row);
         }
+    }
+
+    private static unsafe float BestOfLane(Scratch scratch, int allRows, int rows, int lane, int lanes, float cluster, out int row)
+    {
+        var logits = scratch.Floats(ScratchBuffer.Logits, (long)allRows * lanes) + lane;
+        var maximum = scratch.Floats(ScratchBuffer.PartMaximum, lanes) + lane;
+        return BestScore.Find(logits, maximum, lanes, TokenBlocks.RowsPerPart, rows, scratch.Floats(ScratchBuffer.LogSumExp, lanes)[lane], cluster, out row);
     }
 }

@@ -96,7 +96,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         for (var first = 0; first < members.Length; first += blockSize)
         {
             var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
-            _head.Forward(_pool, batch.Scratch, block.Lanes, block.LaneCount, withLogSumExp: true, batch.IsSmoothed);
+            _head.Forward(_pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
             batch.WeighHead(block);
             if (!batch.WantsGradient) continue;
             _head.Backward(_pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);

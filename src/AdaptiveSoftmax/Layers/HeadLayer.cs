@@ -29,13 +29,16 @@ public abstract class HeadLayer : IDisposable
     internal abstract void SetClusterSizes(int[] sizes);
 
     /// <inheritdoc cref="LinearSoftmax{TShape}.Forward"/>
-    internal abstract unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogSumExp, bool withLogitSum);
+    internal abstract unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum);
 
     /// <inheritdoc cref="LinearSoftmax{TShape}.Backward"/>
     internal abstract unsafe void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient);
 
-    /// <summary>The logits of one token, [rows].</summary>
-    internal abstract unsafe void Logits(WorkerPool pool, float* hidden, float* logits);
+    /// <inheritdoc cref="LinearSoftmax{TShape}.ForwardOne"/>
+    internal abstract unsafe float ForwardOne(WorkerPool pool, Scratch scratch, float* input, float* logits);
+
+    /// <inheritdoc cref="LinearSoftmax{TShape}.BestOne"/>
+    internal abstract unsafe float BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row);
 }
 
 /// <summary>A head whose sizes are those of <typeparamref name="TShape"/>; generated heads derive from it.</summary>
@@ -59,17 +62,15 @@ public class HeadLayer<TShape> : HeadLayer
     internal override void SetClusterSizes(int[] sizes) =>
         _softmax = new LinearSoftmax<TShape>(_shape, Weight, Bias) { GroupSizes = sizes };
 
-    internal override unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogSumExp, bool withLogitSum) =>
-        _softmax.Forward(pool, scratch, inputs, lanes, withLogSumExp, withLogitSum);
+    internal override unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum) =>
+        _softmax.Forward(pool, scratch, inputs, lanes, withLogitSum);
 
     internal override unsafe void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient) =>
         _softmax.Backward(pool, scratch, inputRows, tokens, lanes, inputGradient);
 
-    internal override unsafe void Logits(WorkerPool pool, float* hidden, float* logits)
-    {
-        Gemv.Multiply(pool, _shape, Weight.ValuesPointer, hidden, logits);
-        if (Bias is null) return;
-        var bias = Bias.ValuesPointer;
-        for (var row = 0; row < _shape.Rows; row++) logits[row] += bias[row];
-    }
+    internal override unsafe float ForwardOne(WorkerPool pool, Scratch scratch, float* input, float* logits) =>
+        _softmax.ForwardOne(pool, scratch, input, logits);
+
+    internal override unsafe float BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
+        _softmax.BestOne(scratch, logits, rows, logSumExp, cluster, out row);
 }

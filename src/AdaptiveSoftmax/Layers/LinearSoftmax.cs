@@ -10,11 +10,15 @@ namespace AdaptiveSoftmax;
 /// The loss of a lane is −Σ_r c_r · log softmax_r with weights c: the target's own, and a uniform one that label
 /// smoothing gives each row. Its gradient by the logits is softmax · Σ c − c.
 /// </remarks>
-internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weight, Parameter? bias)
+internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Parameter weight, Parameter? bias)
     where TShape : unmanaged, IMatrixShape
 {
-    // 128 rows of 64 lanes are 32 KiB: logits stay in the first-level cache from product to statistics to gradient.
-    private const int RowsPerPart = 128;
+    private const int RowsPerPart = TokenBlocks.RowsPerPart;
+
+    // Each group of rows sums its own share of the input's gradient, so that a part's logits and weights are used while
+    // they are in the cache. More groups busy more threads; their shares together should stay in the cache as well.
+    private const int MaximumGroups = 32;
+    private const int MaximumShareFloats = 1 << 21;
 
     private static int PartCount(TShape shape) => (shape.Rows + RowsPerPart - 1) / RowsPerPart;
 
@@ -28,12 +32,11 @@ internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weigh
 
     /// <summary>Logits = weight · inputs + bias, [rows, lanes].</summary>
     /// <param name="pool">The threads.</param>
-    /// <param name="scratch">Receives the logits and, where asked, the log-sum-exp.</param>
+    /// <param name="scratch">Receives the logits, the maximum of each part and the log-sum-exp.</param>
     /// <param name="inputs">The input vectors, [columns, lanes].</param>
     /// <param name="lanes">The lanes, a multiple of <see cref="TokenBlocks.LaneMultiple"/>.</param>
-    /// <param name="withLogSumExp">Whether to compute the log-sum-exp of each lane.</param>
     /// <param name="withLogitSum">Whether to sum the logits of each lane, weighted as label smoothing weighs them.</param>
-    public void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogSumExp, bool withLogitSum)
+    public void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum)
     {
         var parts = PartCount(shape);
         fixed (int* groupSizes = GroupSizes)
@@ -46,14 +49,14 @@ internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weigh
                 Inputs = inputs,
                 Lanes = lanes,
                 Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
-                Maximum = withLogSumExp ? scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes) : null,
+                Maximum = scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes),
                 Sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * lanes),
                 LogitSum = withLogitSum ? scratch.Floats(ScratchBuffer.PartLogitSum, (long)parts * lanes) : null,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
             };
             pool.Run(ref body, parts);
-            if (withLogSumExp) CombineLogSumExp(body.Maximum, body.Sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
+            CombineLogSumExp(body.Maximum, body.Sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
             if (withLogitSum) CombineSums(body.LogitSum, parts, lanes, scratch.Doubles(ScratchBuffer.LogitSum, lanes));
         }
     }
@@ -69,12 +72,17 @@ internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weigh
     /// <param name="inputGradient">Receives the gradient of the input, [lanes, columns].</param>
     public void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient)
     {
+        var groups = (int)Math.Clamp(MaximumShareFloats / ((long)tokens * shape.Columns), 1, MaximumGroups);
+        var rowsPerGroup = ((shape.Rows + groups - 1) / groups + 3) / 4 * 4;
+        groups = (shape.Rows + rowsPerGroup - 1) / rowsPerGroup;
+        var shareLength = (nint)tokens * shape.Columns;
         fixed (int* groupSizes = GroupSizes)
         {
             var body = new GradientBody
             {
                 Shape = shape,
                 Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
+                Weight = weight.ValuesPointer,
                 InputRows = inputRows,
                 WeightGradient = weight.TouchGradient(),
                 BiasGradient = bias is null ? null : bias.TouchGradient(),
@@ -83,17 +91,23 @@ internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weigh
                 UniformWeight = scratch.Floats(ScratchBuffer.UniformWeight, lanes),
                 TargetWeight = scratch.Floats(ScratchBuffer.TargetWeight, lanes),
                 TargetRow = scratch.Ints(ScratchBuffer.TargetRow, lanes),
+                Shares = scratch.Floats(ScratchBuffer.InputGradientShares, groups * shareLength),
+                RowsPerGroup = rowsPerGroup,
                 Tokens = tokens,
                 Lanes = lanes,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
             };
-            pool.Run(ref body, PartCount(shape));
-            // dX = dLᵀ · W: one part owns some columns of every token and walks all rows in order.
-            Gemm.Multiply(
-                pool, body.Logits, 1, lanes, weight.ValuesPointer, shape.Columns, inputGradient, shape.Columns,
-                tokens, shape.Columns, shape.Rows, accumulate: false, rowsPerPart: tokens, columnsPerPart: 64);
+            pool.Run(ref body, groups);
+            AddShares(pool, body.Shares, shareLength, groups, inputGradient);
         }
+    }
+
+    // The shares in ascending order, so that the sum has the same bits whoever made them.
+    private static void AddShares(WorkerPool pool, float* shares, nint length, int groups, float* inputGradient)
+    {
+        var body = new ShareBody { Shares = shares, Length = length, Groups = groups, Sum = inputGradient };
+        pool.Run(ref body, (int)((length + ShareBody.PerPart - 1) / ShareBody.PerPart));
     }
 
     // log Σ exp over the parts in ascending order, in double precision.
@@ -138,8 +152,7 @@ internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weigh
             Gemm.MultiplyOnThisThread(
                 Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs, Lanes, logits, Lanes, rows, Lanes, Shape.Columns, accumulate: false);
             if (Bias is not null) AddBias(logits, first, rows);
-            if (Maximum is not null)
-                SoftmaxKernel.BlockStatistics(logits, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
+            SoftmaxKernel.BlockStatistics(logits, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
             if (LogitSum is not null) SumLogits(logits, first, rows, LogitSum + ((nint)part * Lanes));
         }
 
@@ -164,24 +177,49 @@ internal sealed unsafe class LinearSoftmax<TShape>(TShape shape, Parameter weigh
         }
     }
 
-    private struct GradientBody : IParallelBody
+    private struct ShareBody : IParallelBody
     {
-        public TShape Shape;
-        public float* Logits, InputRows, WeightGradient, BiasGradient, LogSumExp, TotalWeight, UniformWeight, TargetWeight;
-        public int* TargetRow;
-        public int* GroupSizes;
-        public int Tokens, Lanes, FirstGroupRow;
+        public const int PerPart = 1 << 13;
+        public float* Shares, Sum;
+        public nint Length;
+        public int Groups;
 
         public readonly void Run(int part)
         {
-            var first = part * RowsPerPart;
-            var rows = Math.Min(RowsPerPart, Shape.Rows - first);
-            var gradient = Logits + ((nint)first * Lanes);
-            LogitGradient(gradient, first, rows);
-            Gemm.MultiplyOnThisThread(
-                gradient, Lanes, 1, InputRows, Shape.Columns, WeightGradient + ((nint)first * Shape.Columns), Shape.Columns,
-                rows, Shape.Columns, Tokens, accumulate: true);
-            if (BiasGradient is not null) AddBiasGradient(gradient, first, rows);
+            var start = (nint)part * PerPart;
+            var count = (int)Math.Min(PerPart, Length - start);
+            var sum = new Span<float>(Sum + start, count);
+            new ReadOnlySpan<float>(Shares + start, count).CopyTo(sum);
+            for (var group = 1; group < Groups; group++) VectorAdd.To(Sum + start, Shares + (group * Length) + start, count);
+        }
+    }
+
+    private struct GradientBody : IParallelBody
+    {
+        public TShape Shape;
+        public float* Logits, Weight, InputRows, WeightGradient, BiasGradient, LogSumExp, TotalWeight, UniformWeight, TargetWeight, Shares;
+        public int* TargetRow;
+        public int* GroupSizes;
+        public int RowsPerGroup, Tokens, Lanes, FirstGroupRow;
+
+        public readonly void Run(int group)
+        {
+            var groupStart = group * RowsPerGroup;
+            var groupEnd = Math.Min(Shape.Rows, groupStart + RowsPerGroup);
+            var share = Shares + ((nint)group * Tokens * Shape.Columns);
+            for (var first = groupStart; first < groupEnd; first += RowsPerPart)
+            {
+                var rows = Math.Min(RowsPerPart, groupEnd - first);
+                var gradient = Logits + ((nint)first * Lanes);
+                LogitGradient(gradient, first, rows);
+                Gemm.MultiplyOnThisThread(
+                    gradient, Lanes, 1, InputRows, Shape.Columns, WeightGradient + ((nint)first * Shape.Columns), Shape.Columns,
+                    rows, Shape.Columns, Tokens, accumulate: true);
+                Gemm.MultiplyOnThisThread(
+                    gradient, 1, Lanes, Weight + ((nint)first * Shape.Columns), Shape.Columns, share, Shape.Columns,
+                    Tokens, Shape.Columns, rows, accumulate: first > groupStart);
+                if (BiasGradient is not null) AddBiasGradient(gradient, first, rows);
+            }
         }
 
         private readonly void LogitGradient(float* gradient, int first, int rows)

@@ -24,6 +24,9 @@ internal enum ScratchBuffer
     /// <summary>The logits of a block and then their gradient, [rows, lanes].</summary>
     Logits,
 
+    /// <summary>The head's logits of one token, [rows], which outlive those of a tail.</summary>
+    HeadLogits,
+
     /// <summary>The log-sum-exp of each lane.</summary>
     LogSumExp,
 
@@ -51,6 +54,9 @@ internal enum ScratchBuffer
     /// <summary>The weight that label smoothing gives each row, by lane.</summary>
     UniformWeight,
 
+    /// <summary>The share of each group of rows in the gradient of a block's input, [groups, tokens, columns].</summary>
+    InputGradientShares,
+
     /// <summary>The gradient of a block's hidden vectors, [lanes, hidden].</summary>
     RowGradient,
 
@@ -66,14 +72,14 @@ internal enum ScratchBuffer
     /// <summary>The gradient of a tail's projected vectors, [width, lanes].</summary>
     ProjectedLaneGradient,
 
-    /// <summary>The best token's score so far, by lane.</summary>
+    /// <summary>The best token's log-prob so far, by lane.</summary>
     BestScore,
 
     /// <summary>The best token's slot so far, ints by lane.</summary>
     BestSlot,
 
-    /// <summary>The logits of the clusters, [clusters, lanes].</summary>
-    ClusterLogits,
+    /// <summary>The log-probs of the clusters, [clusters, lanes].</summary>
+    ClusterLogProbs,
 }
 
 /// <summary>

@@ -29,8 +29,11 @@ public abstract class TailLayer : IDisposable
     /// <summary>After <see cref="Forward"/>: adds to the gradients of output and projection and sets that of the input.</summary>
     internal abstract unsafe void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient);
 
-    /// <summary>The logits of one token over the cluster, [tokens of the cluster].</summary>
-    internal abstract unsafe void Logits(WorkerPool pool, Scratch scratch, float* hidden, float* logits);
+    /// <summary>The logits of one token over the cluster, [tokens of the cluster], and their log-sum-exp.</summary>
+    internal abstract unsafe float ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits);
+
+    /// <summary>After <see cref="ForwardOne"/>: the largest log-prob in the cluster and the first token that has it.</summary>
+    internal abstract unsafe float BestOne(Scratch scratch, float* logits, float logSumExp, float cluster, out int row);
 }
 
 /// <summary>A tail whose sizes are those of its type arguments; generated tails derive from it.</summary>
@@ -67,7 +70,7 @@ public class TailLayer<TProjection, TOutput> : TailLayer
         Gemm.Multiply(
             pool, Projection.ValuesPointer, _projectionShape.Columns, 1, inputs, lanes, projected, lanes,
             _projectionShape.Rows, lanes, _projectionShape.Columns, accumulate: false, rowsPerPart: 16, columnsPerPart: 64);
-        _softmax.Forward(pool, scratch, projected, lanes, withLogSumExp: true, withLogitSum);
+        _softmax.Forward(pool, scratch, projected, lanes, withLogitSum);
     }
 
     internal override unsafe void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient)
@@ -89,10 +92,13 @@ public class TailLayer<TProjection, TOutput> : TailLayer
             tokens, hidden, width, accumulate: false, rowsPerPart: tokens, columnsPerPart: 64);
     }
 
-    internal override unsafe void Logits(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
+    internal override unsafe float ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
     {
         var projected = scratch.Floats(ScratchBuffer.ProjectedLanes, _projectionShape.Rows);
         Gemv.Multiply(pool, _projectionShape, Projection.ValuesPointer, hidden, projected);
-        Gemv.Multiply(pool, _outputShape, Output.ValuesPointer, projected, logits);
+        return _softmax.ForwardOne(pool, scratch, projected, logits);
     }
+
+    internal override unsafe float BestOne(Scratch scratch, float* logits, float logSumExp, float cluster, out int row) =>
+        _softmax.BestOne(scratch, logits, _outputShape.Rows, logSumExp, cluster, out row);
 }

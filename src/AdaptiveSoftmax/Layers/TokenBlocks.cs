@@ -1,10 +1,16 @@
 namespace AdaptiveSoftmax;
 
-/// <summary>How many tokens are taken at a time.</summary>
+/// <summary>How many tokens, and how many rows of a weight, are taken at a time.</summary>
 internal static class TokenBlocks
 {
     /// <summary>Lanes come in this multiple, which every vector width divides.</summary>
     public const int LaneMultiple = 32;
+
+    /// <summary>
+    /// The rows of a part. 128 rows of 64 lanes are 32 KiB: logits stay in a near cache from product to statistics, and
+    /// later from their gradient to the two products that use it.
+    /// </summary>
+    public const int RowsPerPart = 128;
 
     // Past this a block gains nothing: a weight is then used 256 times for each time that it is read.
     private const int MaximumLanes = 256;

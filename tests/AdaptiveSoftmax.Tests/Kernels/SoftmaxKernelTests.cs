@@ -71,17 +71,39 @@ public unsafe class SoftmaxKernelTests
     }
 
     [Fact]
-    public void ArgMax_FindsTheFirstOfEqualValues()
+    public void Maximum_IsTheLargestAtEveryWidth()
     {
-        using var values = new NativeArray(100, new Random(1));
-        foreach (var first in (ReadOnlySpan<int>)[0, 1, 7, 8, 50, 98])
+        using var logits = new NativeArray(77, new Random(9));
+        foreach (var count in (ReadOnlySpan<int>)[1, 3, 4, 8, 15, 16, 31, 77])
         {
-            values.Span.Fill(-3);
-            values.Span[first] = 5;
-            values.Span[99] = 5;
-            Assert.Equal(first, ArgMax.IndexOfFirst(values.Pointer, 100));
+            var expected = logits.Span[..count].ToArray().Max();
+            Assert.Equal(expected, SoftmaxKernel.Maximum<Simd128>(logits.Pointer, count));
+            Assert.Equal(expected, SoftmaxKernel.Maximum<Simd256>(logits.Pointer, count));
+            Assert.Equal(expected, SoftmaxKernel.Maximum<Simd512>(logits.Pointer, count));
+            Assert.Equal(expected, SoftmaxKernel.Maximum(logits.Pointer, count));
+        }
+    }
+
+    [Fact]
+    public void BestScore_FindsTheFirstOfEqualLogProbs_WhetherInAPartOrBehindTheLast()
+    {
+        const int PartRows = 8;
+        using var logits = new NativeArray(100 * 2, new Random(1));
+        using var maximum = new NativeArray(13 * 2, new Random(1));
+        foreach (var first in (ReadOnlySpan<int>)[0, 1, 7, 8, 50, 95, 96, 98])
+        {
+            logits.Span.Fill(-3);
+            logits.Span[(first * 2) + 1] = 5;
+            logits.Span[(99 * 2) + 1] = 5;
+            for (var part = 0; part < 13; part++)
+                maximum.Span[(part * 2) + 1] = Enumerable.Range(part * PartRows, PartRows).Where(row => row < 100).Max(row => logits[(row * 2) + 1]);
+            var score = BestScore.Find(logits.Pointer + 1, maximum.Pointer + 1, lanes: 2, PartRows, rows: 100, logSumExp: 7, cluster: -1, out var found);
+            Assert.Equal(first, found);
+            Assert.Equal(-3, score);
         }
 
-        Assert.Equal(0, ArgMax.IndexOfFirst(values.Pointer, 1));
+        // Rows of a part that are not asked for must not win by their part's maximum.
+        BestScore.Find(logits.Pointer + 1, maximum.Pointer + 1, lanes: 2, PartRows, rows: 98, logSumExp: 7, cluster: -1, out var row);
+        Assert.Equal(0, row);
     }
 }

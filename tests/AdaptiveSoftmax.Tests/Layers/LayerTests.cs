@@ -44,6 +44,43 @@ public class LayerTests
         iter: 60);
 
     [Fact]
+    public void Predict_IsTheArgmaxOfLogProb_ToTheBit_AlsoAmongEqualLogProbs() => Gen.Select(LayerCase.Any, Gen.Int[0, 3]).Sample(
+        (@case, grid) =>
+        {
+            using var layer = @case.CreateLayer();
+            // Coarse weights make equal log-probs common, within a cluster and, with widths of 1, between clusters.
+            if (grid > 0)
+            {
+                foreach (var parameter in layer.Parameters)
+                {
+                    foreach (ref var value in parameter.Values) value = MathF.Round(value * grid * 4) / grid;
+                }
+            }
+
+            var hidden = @case.Hidden();
+            if (grid > 0) hidden = [.. hidden.Select(value => MathF.Round(value))];
+            AssertPredictsArgmax(layer, hidden);
+            for (var token = 0; token < Math.Min(@case.Tokens, 5); token++)
+                AssertPredictsArgmax(layer, hidden.AsSpan(token * @case.Layout.HiddenSize, @case.Layout.HiddenSize).ToArray());
+        },
+        iter: 150);
+
+    private static void AssertPredictsArgmax(DynamicAdaptiveSoftmax layer, float[] hidden)
+    {
+        var vocabulary = layer.Layout.VocabularySize;
+        var tokens = hidden.Length / layer.Layout.HiddenSize;
+        var predictions = new int[tokens];
+        layer.Predict(hidden, predictions);
+        var logProbs = new float[tokens * vocabulary];
+        layer.LogProb(hidden, logProbs);
+        for (var token = 0; token < tokens; token++)
+        {
+            var row = logProbs.AsSpan(token * vocabulary, vocabulary).ToArray();
+            Assert.Equal(Array.IndexOf(row, row.Max()), predictions[token]);
+        }
+    }
+
+    [Fact]
     public void Loss_AgreesWithTheDefinition() => Gen.Select(LayerCase.Any, Gen.Bool, Gen.Bool).Sample(
         (@case, smooth, mean) =>
         {
