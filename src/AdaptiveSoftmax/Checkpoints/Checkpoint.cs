@@ -27,6 +27,18 @@ public sealed class Checkpoint
     {
     }
 
+    /// <summary>
+    /// Describes a run with an adaptive softmax, whose fingerprint is saved and must agree when the run is restored.
+    /// </summary>
+    /// <param name="softmax">The adaptive softmax.</param>
+    /// <param name="body">The parameters of the rest of the model, whose names must differ and not start with <c>optimizer.</c>.</param>
+    /// <param name="optimizer">The optimizer that steps them, if its state belongs to the run.</param>
+    /// <exception cref="ArgumentException">A name is used twice or is reserved.</exception>
+    public Checkpoint(AdaptiveSoftmaxLayer softmax, IEnumerable<Parameter>? body = null, Optimizer? optimizer = null)
+        : this([.. GetParameters(softmax), .. body ?? []], optimizer, softmax.Identity)
+    {
+    }
+
     internal Checkpoint(IEnumerable<Parameter> parameters, Optimizer? optimizer, SoftmaxIdentity? identity)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -92,6 +104,12 @@ public sealed class Checkpoint
         Step = restore.Step;
         Strings.Clear();
         foreach (var (key, value) in restore.Strings) Strings.Add(key, value);
+    }
+
+    private static IReadOnlyList<Parameter> GetParameters(AdaptiveSoftmaxLayer softmax)
+    {
+        ArgumentNullException.ThrowIfNull(softmax);
+        return softmax.Parameters;
     }
 
     private OptimizerMetadata? DescribeOptimizer()

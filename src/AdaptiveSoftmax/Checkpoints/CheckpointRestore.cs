@@ -68,12 +68,6 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
         ReadOptimizerState();
     }
 
-    /// <summary>Reads the weights straight into the parameters, which a failure leaves half read.</summary>
-    public void ReadInPlace()
-    {
-        for (var i = 0; i < _sources.Count; i++) reader.Read(_sources[i], parameters[i].ValuesPointer);
-    }
-
     /// <summary>Takes over what <see cref="ReadStaged"/> read.</summary>
     public void Commit(Optimizer? optimizer)
     {

@@ -11,51 +11,65 @@ internal interface IGradientAction
 /// Cuts a parameter's gradient, or the touched rows of a row-sparse one in ascending order, into blocks. The cut depends
 /// on sizes alone, never on the number of threads; the runs of one block are handled in order by one thread.
 /// </summary>
-internal readonly ref struct GradientBlocks
+internal static unsafe class GradientBlocks
 {
     // 128 KiB of values amortise handing a block to a thread and still balance the load.
     private const int BlockLength = 1 << 15;
 
-    private readonly Parameter _parameter;
-    private readonly int _rowsPerBlock;
-
-    public GradientBlocks(Parameter parameter)
+    /// <summary>The number of blocks of a parameter's gradient.</summary>
+    public static int Count(Parameter parameter)
     {
-        _parameter = parameter;
         if (parameter.GradientLayout == GradientLayout.Dense)
-        {
-            Count = (int)((parameter.Count + BlockLength - 1) / BlockLength);
-            return;
-        }
-
-        _rowsPerBlock = Math.Max(1, BlockLength / Math.Max(1, parameter.Columns));
-        Count = (parameter.SortTouchedRows().Length + _rowsPerBlock - 1) / _rowsPerBlock;
+            return checked((int)((parameter.Count + BlockLength - 1) / BlockLength));
+        var rowsPerBlock = GetRowsPerBlock(parameter);
+        return (int)(((long)parameter.TouchedRows.Length + rowsPerBlock - 1) / rowsPerBlock);
     }
-
-    /// <summary>The number of blocks.</summary>
-    public int Count { get; }
 
     /// <summary>Handles every block.</summary>
-    public void Run<TAction>(TAction action)
-        where TAction : struct, IGradientAction
+    public static void Run<TAction>(Parameter parameter, TAction action, int threads)
+        where TAction : unmanaged, IGradientAction
     {
-        for (var block = 0; block < Count; block++) RunBlock(action, block);
+        fixed (int* rows = parameter.SortTouchedRows())
+        {
+            var body = new Body<TAction>
+            {
+                Action = action,
+                IsDense = parameter.GradientLayout == GradientLayout.Dense,
+                Count = parameter.Count,
+                Columns = parameter.Columns,
+                Rows = rows,
+                RowCount = parameter.TouchedRows.Length,
+                RowsPerBlock = GetRowsPerBlock(parameter),
+            };
+            WorkerPool.Get(threads).Run(ref body, Count(parameter));
+        }
     }
 
-    private void RunBlock<TAction>(TAction action, int block)
-        where TAction : struct, IGradientAction
-    {
-        if (_parameter.GradientLayout == GradientLayout.Dense)
-        {
-            var start = (long)block * BlockLength;
-            action.Run(block, start, Math.Min(BlockLength, _parameter.Count - start));
-            return;
-        }
+    private static int GetRowsPerBlock(Parameter parameter) => Math.Max(1, BlockLength / Math.Max(1, parameter.Columns));
 
-        var rows = _parameter.TouchedRows;
-        var first = block * _rowsPerBlock;
-        var end = Math.Min(rows.Length, first + _rowsPerBlock);
-        foreach (var row in rows[first..end])
-            action.Run(block, (long)row * _parameter.Columns, _parameter.Columns);
+    private struct Body<TAction> : IParallelBody
+        where TAction : unmanaged, IGradientAction
+    {
+        public TAction Action;
+        public bool IsDense;
+        public long Count;
+        public int Columns;
+        public int* Rows;
+        public int RowCount;
+        public int RowsPerBlock;
+
+        public void Run(int part)
+        {
+            if (IsDense)
+            {
+                var start = (long)part * BlockLength;
+                Action.Run(part, start, Math.Min(BlockLength, Count - start));
+                return;
+            }
+
+            var end = Math.Min(RowCount, ((long)part + 1) * RowsPerBlock);
+            for (var i = (long)part * RowsPerBlock; i < end; i++)
+                Action.Run(part, (long)Rows[i] * Columns, Columns);
+        }
     }
 }

@@ -10,21 +10,24 @@ public static unsafe class GradientClipping
     /// </summary>
     /// <param name="parameters">The parameters; those without a gradient are skipped, a repeated one would count twice.</param>
     /// <param name="maxNorm">The largest norm to let through.</param>
+    /// <param name="threads">The number of threads, the caller's included; all processors if null.</param>
     /// <returns>
     /// The norm before scaling. Where it is not finite the gradients stay as they are, so that the caller can drop the
     /// step with <see cref="Parameter.ZeroGradient"/>.
     /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxNorm"/> is negative or not a number.</exception>
-    public static float ClipByGlobalNorm(IEnumerable<Parameter> parameters, float maxNorm)
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxNorm"/> is negative or not a number, or there are no threads.</exception>
+    public static float ClipByGlobalNorm(IEnumerable<Parameter> parameters, float maxNorm, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
+        var threadCount = threads ?? Environment.ProcessorCount;
+        ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1, nameof(threads));
         if (!(maxNorm >= 0))
             throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be a number that is not negative.");
         var list = parameters as IReadOnlyCollection<Parameter> ?? [.. parameters];
         var squares = 0.0;
         foreach (var parameter in list)
         {
-            if (parameter.HasGradient) squares += SumSquares(parameter);
+            if (parameter.HasGradient) squares += SumSquares(parameter, threadCount);
         }
 
         var norm = Math.Sqrt(squares);
@@ -33,7 +36,7 @@ public static unsafe class GradientClipping
         {
             foreach (var parameter in list)
             {
-                if (parameter.HasGradient) Scale(parameter, (float)factor);
+                if (parameter.HasGradient) Scale(parameter, (float)factor, threadCount);
             }
         }
 
@@ -41,19 +44,18 @@ public static unsafe class GradientClipping
     }
 
     // Each block has its own sum and the sums are added in order, so no thread count changes a bit.
-    private static double SumSquares(Parameter parameter)
+    private static double SumSquares(Parameter parameter, int threads)
     {
-        var blocks = new GradientBlocks(parameter);
-        var sums = new double[blocks.Count];
+        var sums = new double[GradientBlocks.Count(parameter)];
         fixed (double* pointer = sums)
-            blocks.Run(new SumAction(parameter.GradientPointer, pointer));
+            GradientBlocks.Run(parameter, new SumAction(parameter.GradientPointer, pointer), threads);
         var total = 0.0;
         foreach (var sum in sums) total += sum;
         return total;
     }
 
-    private static void Scale(Parameter parameter, float factor) =>
-        new GradientBlocks(parameter).Run(new ScaleAction(parameter.GradientPointer, factor));
+    private static void Scale(Parameter parameter, float factor, int threads) =>
+        GradientBlocks.Run(parameter, new ScaleAction(parameter.GradientPointer, factor), threads);
 
     private readonly struct SumAction(float* gradient, double* sums) : IGradientAction
     {

@@ -12,9 +12,16 @@ internal sealed unsafe partial class NativeFloats : IDisposable
     public const int Alignment = 64;
 
     // So that the bytes, alignment included, fit a signed 64-bit number.
-    private const long MaxCount = (long.MaxValue - Alignment) / sizeof(float);
+    private const long MaxCount = (long.MaxValue - MaxOverhead) / sizeof(float);
 
     private const int MaxSpan = 1 << 28;
+
+    // Large blocks from the system all start at the same place of a page. A step walks through up to four of them side by
+    // side, and would have them compete for the same few cache lines: each block starts nine lines after the one before.
+    private const int Stagger = 9 * Alignment;
+    private const int MaxOverhead = (7 * Stagger) + Alignment;
+
+    private static int s_blocks;
 
     private const int PageLength = 1 << 12;
     private const int HugePageThreshold = 1 << 23;
@@ -30,11 +37,12 @@ internal sealed unsafe partial class NativeFloats : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, MaxCount);
         Count = count;
-        var bytes = (nuint)((count * sizeof(float)) + Alignment);
+        var stagger = (nuint)((Interlocked.Increment(ref s_blocks) & 7) * Stagger);
+        var bytes = (nuint)((count * sizeof(float)) + MaxOverhead);
         _block = NativeMemory.AllocZeroed(bytes);
         GC.AddMemoryPressure((long)bytes);
         if (OperatingSystem.IsLinux() && bytes >= HugePageThreshold) AskForHugePages(_block, bytes);
-        Pointer = (float*)(((nuint)_block + (Alignment - 1)) & ~(nuint)(Alignment - 1));
+        Pointer = (float*)(((nuint)_block + stagger + (Alignment - 1)) & ~(nuint)(Alignment - 1));
     }
 
     /// <summary>The number of floats.</summary>
@@ -55,7 +63,7 @@ internal sealed unsafe partial class NativeFloats : IDisposable
     {
         if (_block is null) return;
         NativeMemory.Free(_block);
-        GC.RemoveMemoryPressure((Count * sizeof(float)) + Alignment);
+        GC.RemoveMemoryPressure((Count * sizeof(float)) + MaxOverhead);
         _block = null;
         Pointer = null;
     }

@@ -30,6 +30,18 @@ public abstract class Optimizer : IDisposable
         }
     }
 
+    /// <summary>The number of threads of a step, the caller's included; all processors at first. It changes no bit.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
+    public int Threads
+    {
+        get;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
+            field = value;
+        }
+    } = Environment.ProcessorCount;
+
     /// <summary>How often a step was taken.</summary>
     public long StepCount { get; internal set; }
 
@@ -44,6 +56,15 @@ public abstract class Optimizer : IDisposable
 
     /// <summary>The value that a new state buffer holds.</summary>
     private protected virtual float InitialState => 0;
+
+    /// <summary>Takes one step of a layer's own parameters.</summary>
+    /// <param name="layer">The layer; a body's parameters are stepped in a call that names both.</param>
+    /// <exception cref="ObjectDisposedException">The optimizer or the layer is disposed.</exception>
+    public void Step(AdaptiveSoftmaxLayer layer)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        Step(layer.Parameters);
+    }
 
     /// <summary>Takes one step: moves every parameter that has a gradient, and consumes that gradient.</summary>
     /// <param name="parameters">The parameters; the order makes no difference, and a repeated one is stepped once.</param>
@@ -123,14 +144,14 @@ public abstract class Optimizer : IDisposable
     private protected abstract void Update(Parameter parameter, OptimizerState state);
 
     /// <summary>Applies a rule to every value, or to the touched rows, of one parameter.</summary>
-    private protected static unsafe void Run<TRule>(TRule rule, Parameter parameter, OptimizerState state)
-        where TRule : struct, IUpdateRule
+    private protected unsafe void Run<TRule>(TRule rule, Parameter parameter, OptimizerState state)
+        where TRule : unmanaged, IUpdateRule
     {
         var buffers = state.Buffers;
         var first = TRule.StateCount > 0 ? buffers[0].Pointer : null;
         var second = TRule.StateCount > 1 ? buffers[1].Pointer : null;
         var action = new UpdateAction<TRule>(rule, parameter.ValuesPointer, parameter.GradientPointer, first, second);
-        new GradientBlocks(parameter).Run(action);
+        GradientBlocks.Run(parameter, action, Threads);
     }
 
     /// <summary>Checks a hyperparameter that must be finite and not negative.</summary>
@@ -141,7 +162,7 @@ public abstract class Optimizer : IDisposable
     }
 
     private readonly unsafe struct UpdateAction<TRule>(TRule rule, float* values, float* gradient, float* first, float* second) : IGradientAction
-        where TRule : struct, IUpdateRule
+        where TRule : unmanaged, IUpdateRule
     {
         public void Run(int block, long start, long count) =>
             UpdateKernel.Run(rule, values + start, gradient + start, first + start, second + start, count);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace AdaptiveSoftmax;
 
@@ -97,6 +98,7 @@ public sealed class Sgd : Optimizer
     {
         public static int StateCount => 0;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Update(ref Vector<float> value, Vector<float> gradient, ref Vector<float> first, ref Vector<float> second) =>
             value -= rate * (gradient + (decay * value));
     }
@@ -105,6 +107,7 @@ public sealed class Sgd : Optimizer
     {
         public static int StateCount => 1;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Update(ref Vector<float> value, Vector<float> gradient, ref Vector<float> first, ref Vector<float> second)
         {
             first = (momentum * first) + (fresh * (gradient + (decay * value)));
@@ -116,6 +119,7 @@ public sealed class Sgd : Optimizer
     {
         public static int StateCount => 1;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Update(ref Vector<float> value, Vector<float> gradient, ref Vector<float> first, ref Vector<float> second)
         {
             gradient += decay * value;

@@ -113,6 +113,55 @@ public sealed class OptimizerTests
 
     [Theory]
     [MemberData(nameof(Cases))]
+    public void ThreadCount_ChangesNoBit(string name)
+    {
+        float[] Train(int threads)
+        {
+            using var optimizer = s_cases[name].Ours();
+            optimizer.Threads = threads;
+            using var dense = new Parameter("w", 301, 519);
+            using var sparse = new Parameter("embedding.weight", 9_000, 33, GradientLayout.SparseRows);
+            Fill(dense.Values, new Random(1));
+            Fill(sparse.Values, new Random(2));
+            for (var step = 0; step < 3; step++)
+            {
+                Fill(dense.Gradient, new Random(step));
+                for (var row = 8_999 - step; row > 0; row -= 2) Fill(sparse.GradientRow(row), new Random(row));
+                GradientClipping.ClipByGlobalNorm([dense, sparse], 3 + step, threads);
+                optimizer.Step(dense, sparse);
+            }
+
+            return [.. dense.Values, .. sparse.Values];
+        }
+
+        var expected = Train(1);
+        Assert.Equal(expected, Train(2));
+        Assert.Equal(expected, Train(5));
+    }
+
+    [Fact]
+    public void FullStepOfASteadyRun_AllocatesNothing()
+    {
+        using var optimizer = new AdamW { Threads = 1 };
+        using var dense = new Parameter("w", 30, 50);
+        using var sparse = new Parameter("embedding.weight", 90, 33, GradientLayout.SparseRows);
+        IReadOnlyList<Parameter> parameters = [dense, sparse];
+        var allocated = 0L;
+        for (var step = 0; step < 40; step++)
+        {
+            allocated = GC.GetAllocatedBytesForCurrentThread();
+            dense.Gradient[step] = 1;
+            sparse.GradientRow(step % 3)[0] = 1;
+            optimizer.Step(parameters);
+            allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+        }
+
+        // The enumerator of an interface is the one allocation left.
+        Assert.InRange(allocated, 0, 64);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
     public void ParameterWithoutGradient_IsSkippedAndItsStepsDoNotCount(string name)
     {
         using var optimizer = s_cases[name].Ours();
