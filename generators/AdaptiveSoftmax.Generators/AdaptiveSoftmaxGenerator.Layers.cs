@@ -9,7 +9,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
     private static SourceText WriteClass(ClassSource source)
     {
         var writer = new SourceWriter();
-        OpenClass(writer, source.Class, source.SpecFile, " : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer");
+        OpenClass(writer, source.Class, source.SpecPath, " : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer");
         WriteSizes(writer, source);
         writer.WriteLine();
         WriteFactories(writer, source);

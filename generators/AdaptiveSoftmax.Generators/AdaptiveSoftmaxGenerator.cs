@@ -13,6 +13,9 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
     /// <summary>The attribute's metadata name.</summary>
     internal const string AttributeName = "AdaptiveSoftmax.AdaptiveSoftmaxAttribute";
 
+    /// <summary>The bytes of tables that may become string literals; tests lower it.</summary>
+    internal long StringHeapShare { get; init; } = TableForms.StringHeapShare;
+
     /// <inheritdoc/>
     public void Initialize(IncrementalGeneratorInitializationContext context)
     {
@@ -33,16 +36,16 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
 
         // The sizes and the tables are written from what each needs and no more: a new cutoff leaves the tables alone.
         var classSources = models
-            .Select((model, _) => new ClassSource(model.Class, model.SpecFile, model.Definition.Layout, model.Definition.Spec.Seed, model.Definition.Fingerprint, model.Definition.VocabularyFingerprint))
+            .Select((model, _) => new ClassSource(model.Class, model.SpecPath, model.Definition.Layout, model.Definition.Spec.Seed, model.Definition.Fingerprint, model.Definition.VocabularyFingerprint))
             .WithTrackingName(TrackingNames.ClassSources);
         var lookups = models
-            .Select((model, _) => new ClassVocabulary(model.Class, model.SpecFile, model.Definition.Table))
+            .Select((model, _) => new ClassVocabulary(model.Class, model.SpecPath, model.Definition.Table))
             .WithTrackingName(TrackingNames.Vocabularies)
-            .Select((model, cancellation) => new ClassLookup(model.Class, model.SpecFile, LookupModel.Build(model.Table, cancellation)))
+            .Select((model, cancellation) => new ClassLookup(model.Class, model.SpecPath, LookupModel.Build(model.Table, cancellation)))
             .WithTrackingName(TrackingNames.Lookups);
         var tooLarge = lookups
             .Collect()
-            .Select((all, _) => TableForms.FindTooLarge(all))
+            .Select((all, _) => TableForms.FindTooLarge(all, StringHeapShare))
             .WithTrackingName(TrackingNames.TableForms);
         var tableSources = lookups
             .Combine(tooLarge)
@@ -50,7 +53,11 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             .WithTrackingName(TrackingNames.TableSources);
 
         context.RegisterSourceOutput(classSources, (output, source) => output.AddSource($"{source.Class.FileName}.g.cs", WriteClass(source)));
-        context.RegisterSourceOutput(tableSources, (output, source) => output.AddSource($"{source.Lookup.Class.FileName}.Tables.g.cs", WriteTables(source)));
+        context.RegisterSourceOutput(tableSources, (output, source) =>
+        {
+            if (source.Form == TableForm.ConstantData) output.ReportDiagnostic(SpecDiagnostics.CreateStringHeapFull(source.Lookup));
+            output.AddSource($"{source.Lookup.Class.FileName}.Tables.g.cs", WriteTables(source));
+        });
     }
 
     private static SoftmaxModel? FindDefinition(ClassModel model, ImmutableArray<SoftmaxDefinitionModel> definitions)
@@ -64,7 +71,7 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             found = candidate;
         }
 
-        return found?.Definition is { } definition ? new SoftmaxModel(model, FileNames.NameOf(found.SpecPath), definition) : null;
+        return found?.Definition is { } definition ? new SoftmaxModel(model, found.SpecPath, definition) : null;
     }
 
     private static IEnumerable<ClassModel> NameFiles(ImmutableArray<ClassModel> models)

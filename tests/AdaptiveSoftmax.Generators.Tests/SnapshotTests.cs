@@ -36,4 +36,92 @@ public sealed class SnapshotTests
         Assert.Equal("6 16 2 2 2,4 True TokenSlot { Id = 2, Slot = 2, Cluster = 1, Index = 0 } -1.386 4 4", run.Execute());
         Snapshot.Check(run);
     }
+
+    [Fact]
+    public void NestedInGenericTypes_CompletesTheClass()
+    {
+        var run = new GeneratorRun(
+            """
+            using AdaptiveSoftmax;
+
+            namespace @event.Inner
+            {
+                internal partial interface IOuter
+                {
+                    internal partial record struct Pair<T, @class>(T First)
+                        where T : struct
+                    {
+                        [AdaptiveSoftmax("specs/keywords.softmax.json")]
+                        private sealed partial class @int;
+
+                        public static string Describe() => $"{@int.VocabularySize} {@int.Vocabulary.GetSlot(5).Slot} {@int.Create(seed: 3).Head.Bias!.Rows}";
+                    }
+                }
+            }
+
+            internal static class Program
+            {
+                public static string Run() => @event.Inner.IOuter.Pair<int, string>.Describe();
+            }
+            """,
+            new TestFile("/project/specs/keywords.softmax.json", """{ "hiddenSize": 4, "vocabulary": [{ "token": "in", "id": 5, "count": 2 }, { "bytes": "ff00", "id": 9 }], "cutoffs": [1], "headBias": true }"""));
+        Assert.Equal("2 0 2", run.Execute());
+        Snapshot.Check(run);
+    }
+
+    [Fact]
+    public void TableOfSparseIds_CompletesTheClassInTheGlobalNamespace()
+    {
+        var run = new GeneratorRun(
+            """
+            using System;
+            using System.IO;
+
+            [AdaptiveSoftmax.AdaptiveSoftmax("sparse.softmax.json")]
+            internal partial class Sparse : IComparable
+            {
+                public int CompareTo(object? obj) => 0;
+            }
+
+            internal static class Program
+            {
+                public static string Run()
+                {
+                    var path = Path.GetTempFileName();
+                    try
+                    {
+                        using var first = Sparse.Create(seed: 5);
+                        first.Save(path);
+                        using var second = Sparse.Load(path);
+                        float[] hidden = [1, 2, 3, 4, 5, 6, 7, 8];
+                        var isSame = first.Predict(hidden) == second.Predict(hidden) && first.Tail1.Projection.Values.SequenceEqual(second.Tail1.Projection.Values);
+                        var hasOther = Sparse.Vocabulary.TryGetSlot(77, out _) || Sparse.Vocabulary.TryGetSlot("dog", out _) || Sparse.Vocabulary.TryGetSlot("\uD800", out _);
+                        return $"{isSame} {hasOther} {Sparse.Vocabulary.GetSlot(2000000000)} {Sparse.Vocabulary.GetTokenId(1)} {Sparse.Vocabulary.TryGetSlot([0xFF, 0x20], out var bytes)} {bytes.Index} {first.Identity.Fingerprint == Sparse.Fingerprint}";
+                    }
+                    finally
+                    {
+                        File.Delete(path);
+                    }
+                }
+            }
+            """,
+            new TestFile("/project/sparse.softmax.json", """{ "hiddenSize": 8, "vocabulary": "tables/sparse.tokens", "cutoffs": [1, 3], "projections": [3, 2] }"""),
+            new TestFile("/project/tables/sparse.tokens", "4000\t7\tthe\n12\t6\t\\xFF\\x20\n2000000000\t6\tcat\n900000\t0\t\n"));
+        Assert.Equal("True False TokenSlot { Id = 2000000000, Slot = 2, Cluster = 1, Index = 1 } 12 True 0 True", run.Execute());
+        Snapshot.Check(run);
+    }
+
+    [Fact]
+    public void ClassesThatDifferInCase_HaveFilesOfTheirOwn()
+    {
+        var run = new GeneratorRun(
+            """
+            [AdaptiveSoftmax.AdaptiveSoftmax("x.softmax.json")] internal sealed partial class News;
+            [AdaptiveSoftmax.AdaptiveSoftmax("x.softmax.json")] internal sealed partial class NEWS;
+            internal static class Program { public static string Run() => News.Fingerprint == NEWS.Fingerprint ? "same" : "other"; }
+            """,
+            new TestFile("/project/x.softmax.json", """{ "hiddenSize": 4, "vocabulary": ["a", "b"], "cutoffs": [1] }"""));
+        Assert.Equal("same", run.Execute());
+        Assert.Equal(["NEWS.Tables.g.cs", "NEWS.g.cs", "News-2.Tables.g.cs", "News-2.g.cs"], run.Sources.Keys.Order(StringComparer.Ordinal));
+    }
 }

@@ -38,12 +38,12 @@ public sealed class AdaptiveSoftmaxAnalyzer : DiagnosticAnalyzer
         foreach (var fault in ClassFaults.Find(type, context.CancellationToken)) context.ReportDiagnostic(fault);
 
         // An argument that is missing or no string is the compiler's to report.
-        if (data.ConstructorArguments.FirstOrDefault() is not { Kind: TypedConstantKind.Primitive or TypedConstantKind.Error } argument || argument.Kind == TypedConstantKind.Error) return;
+        if (data.ConstructorArguments.FirstOrDefault() is not { Kind: TypedConstantKind.Primitive } argument) return;
         var name = argument.Value as string ?? "";
         var place = data.ApplicationSyntaxReference?.GetSyntax(context.CancellationToken).GetLocation() ?? type.Locations[0];
         var found = specs.Where(path => FileNames.Matches(path, name)).ToArray();
         if (found.Length == 0)
-            context.ReportDiagnostic(Diagnostic.Create(Descriptors.SpecNotFound, place, name, Advice(name, specs)));
+            context.ReportDiagnostic(Diagnostic.Create(Descriptors.SpecNotFound, place, ImmutableDictionary<string, string?>.Empty.Add(ClassFaults.SpecNameProperty, name), name, Advice(name, specs)));
         else if (found.Length > 1)
             context.ReportDiagnostic(Diagnostic.Create(Descriptors.SpecAmbiguous, place, name, found[0], found[1]));
     }
@@ -51,7 +51,9 @@ public sealed class AdaptiveSoftmaxAnalyzer : DiagnosticAnalyzer
     private static string Advice(string name, string[] specs)
     {
         if (!FileNames.IsSpec(name)) return "the name of a spec ends in '.softmax.json'";
-        if (NearestName.Find(FileNames.NameOf(name), [.. specs.Select(FileNames.NameOf)]) is { } nearest) return $"did you mean '{nearest}'?";
+        // The ending that all have in common would make any two names near.
+        if (NearestName.Find(FileNames.StemOf(name), [.. specs.Select(FileNames.StemOf)]) is { } nearest)
+            return $"did you mean '{FileNames.NameOf(specs.First(path => FileNames.StemOf(path) == nearest))}'?";
         return specs.Length == 0
             ? "there are none at all, so add the file to the project or list it as <AdditionalFiles Include=\"...\" />"
             : $"there are {string.Join(", ", specs.Select(path => $"'{FileNames.NameOf(path)}'").OrderBy(text => text, StringComparer.Ordinal).Take(5))}";

@@ -10,6 +10,9 @@ namespace AdaptiveSoftmax.Generators;
 /// </summary>
 internal static class ClassFaults
 {
+    /// <summary>The property of a diagnostic that holds the name of a spec.</summary>
+    public const string SpecNameProperty = "SpecName";
+
     private const string BaseClass = "AdaptiveSoftmaxLayer";
 
     private static readonly HashSet<string> s_reserved = new(StringComparer.Ordinal)

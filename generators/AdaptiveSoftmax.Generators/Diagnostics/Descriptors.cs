@@ -108,5 +108,6 @@ internal static class Descriptors
     private static DiagnosticDescriptor Create(string id, string title, string message) =>
         new(id, title, message, Category, DiagnosticSeverity.Error, isEnabledByDefault: true, helpLinkUri: HelpLink(id));
 
-    private static string HelpLink(string id) => $"https://github.com/adaptive-softmax/AdaptiveSoftmax.Generators/blob/main/docs/diagnostics/{id}.md";
+    // Relative to the root of the repository.
+    private static string HelpLink(string id) => $"docs/diagnostics/{id}.md";
 }

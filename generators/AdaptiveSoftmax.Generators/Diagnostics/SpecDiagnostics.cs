@@ -10,6 +10,12 @@ internal static class SpecDiagnostics
     public static Diagnostic Create(SpecError error) =>
         Diagnostic.Create(Descriptors.Of(error.Kind), LocationOf(error), error.Message, error.Remedy);
 
+    public static Diagnostic CreateStringHeapFull(ClassLookup lookup) => Diagnostic.Create(
+        Descriptors.StringHeapFull,
+        Location.Create(lookup.SpecPath, default, default),
+        lookup.Class.Name,
+        lookup.Lookup.Size);
+
     private static Location LocationOf(SpecError error)
     {
         var span = error.Span;

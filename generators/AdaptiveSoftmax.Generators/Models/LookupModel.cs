@@ -42,9 +42,9 @@ internal sealed class LookupModel : IEquatable<LookupModel>
 
 /// <summary>A class with its look-up tables.</summary>
 /// <param name="Class">The class.</param>
-/// <param name="SpecFile">The file name of the spec, for comments.</param>
+/// <param name="SpecPath">The path of the spec.</param>
 /// <param name="Lookup">The tables.</param>
-internal sealed record ClassLookup(ClassModel Class, string SpecFile, LookupModel Lookup);
+internal sealed record ClassLookup(ClassModel Class, string SpecPath, LookupModel Lookup);
 
 /// <summary>The values that the file with the tables is written from.</summary>
 /// <param name="Lookup">The class and its tables.</param>

@@ -4,21 +4,21 @@ namespace AdaptiveSoftmax.Generators;
 
 /// <summary>A class with the definition it is completed from.</summary>
 /// <param name="Class">The class.</param>
-/// <param name="SpecFile">The file name of the spec, for comments.</param>
+/// <param name="SpecPath">The path of the spec.</param>
 /// <param name="Definition">Spec and vocabulary.</param>
-internal sealed record SoftmaxModel(ClassModel Class, string SpecFile, SoftmaxDefinition Definition);
+internal sealed record SoftmaxModel(ClassModel Class, string SpecPath, SoftmaxDefinition Definition);
 
 /// <summary>The values that the file with sizes, layers and members is written from.</summary>
 /// <param name="Class">The class.</param>
-/// <param name="SpecFile">The file name of the spec, for comments.</param>
+/// <param name="SpecPath">The path of the spec.</param>
 /// <param name="Layout">The sizes.</param>
 /// <param name="Seed">The seed of the initialisation where the caller gives none.</param>
 /// <param name="Fingerprint">The fingerprint of spec and vocabulary.</param>
 /// <param name="VocabularyFingerprint">The fingerprint of the vocabulary.</param>
-internal sealed record ClassSource(ClassModel Class, string SpecFile, SoftmaxLayout Layout, ulong Seed, string Fingerprint, string VocabularyFingerprint);
+internal sealed record ClassSource(ClassModel Class, string SpecPath, SoftmaxLayout Layout, ulong Seed, string Fingerprint, string VocabularyFingerprint);
 
 /// <summary>A class with its vocabulary.</summary>
 /// <param name="Class">The class.</param>
-/// <param name="SpecFile">The file name of the spec, for comments.</param>
+/// <param name="SpecPath">The path of the spec.</param>
 /// <param name="Table">The vocabulary.</param>
-internal sealed record ClassVocabulary(ClassModel Class, string SpecFile, TokenTable Table);
+internal sealed record ClassVocabulary(ClassModel Class, string SpecPath, TokenTable Table);

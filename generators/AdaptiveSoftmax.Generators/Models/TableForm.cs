@@ -23,9 +23,10 @@ internal static class TableForms
 
     /// <summary>The fingerprints of the vocabularies that do not fit, in order of the classes' file names.</summary>
     /// <param name="lookups">All annotated classes of the assembly.</param>
-    public static EquatableArray<string> FindTooLarge(IEnumerable<ClassLookup> lookups)
+    /// <param name="share">The bytes that may become string literals in all.</param>
+    public static EquatableArray<string> FindTooLarge(IEnumerable<ClassLookup> lookups, long share)
     {
-        var left = StringHeapShare;
+        var left = share;
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var tooLarge = new List<string>();
         foreach (var item in lookups.OrderBy(item => item.Class.FileName, StringComparer.Ordinal))

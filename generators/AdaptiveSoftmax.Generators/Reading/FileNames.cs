@@ -11,6 +11,13 @@ internal static class FileNames
     /// <summary>The last part of a path.</summary>
     public static string NameOf(string path) => path.Substring(path.LastIndexOfAny(['/', '\\']) + 1);
 
+    /// <summary>The name of a spec without its ending.</summary>
+    public static string StemOf(string path)
+    {
+        var name = NameOf(path);
+        return name.Substring(0, name.Length - SpecEnding.Length);
+    }
+
     /// <summary>Whether a path ends in a name, which may hold folders.</summary>
     public static bool Matches(string path, string name)
     {

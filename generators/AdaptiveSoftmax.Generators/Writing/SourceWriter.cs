@@ -78,7 +78,8 @@ internal sealed class SourceWriter
                 Write(HexDigits[value & 15]);
             }
 
-            Write(',');
+            // Without the suffix each number would be converted, which takes the compiler several times as long.
+            Write("UL,");
             Write(start % 64 == 56 || start + 8 >= bytes.Length ? '\n' : ' ');
         }
     }
