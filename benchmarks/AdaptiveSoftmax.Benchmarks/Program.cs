@@ -5,5 +5,6 @@ var root = new RootCommand("Measures AdaptiveSoftmax against its peers.")
 {
     CompareCommand.Create(),
     MicroCommand.Create(),
+    GenerateColdComparison.CreateOnceCommand(),
 };
 return root.Parse(args).Invoke();

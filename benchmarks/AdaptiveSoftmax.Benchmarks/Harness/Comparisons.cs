@@ -7,5 +7,7 @@ internal static class Comparisons
     [
         new LookupComparison(),
         new TrainComparison(),
+        new GenerateColdComparison(),
+        new GenerateEditComparison(),
     ];
 }
