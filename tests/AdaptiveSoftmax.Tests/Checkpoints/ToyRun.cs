@@ -10,7 +10,7 @@ internal sealed class ToyRun : IDisposable
 {
     private ulong _random;
 
-    public ToyRun(string optimizer, double learningRate = 0.05, ulong seed = 1)
+    public ToyRun(string optimizer, ulong seed = 1, bool otherSettings = false)
     {
         _random = seed;
         Parameters =
@@ -20,13 +20,17 @@ internal sealed class ToyRun : IDisposable
             Parameter.CreateVector("head.bias", 5),
             new Parameter("late.weight", 3, 3),
         ];
-        Optimizer = optimizer switch
+        Optimizer = (optimizer, otherSettings) switch
         {
-            "sgd" => new Sgd(learningRate, weightDecay: 0.01),
-            "momentum" => new Sgd(learningRate, momentum: 0.9, dampening: 0.3),
-            "nesterov" => new Sgd(learningRate, momentum: 0.9, nesterov: true),
-            "adagrad" => new Adagrad(learningRate, learningRateDecay: 0.1, initialAccumulatorValue: 0.1),
-            _ => new AdamW(learningRate),
+            ("sgd", false) => new Sgd(0.05, weightDecay: 0.01),
+            ("momentum", false) => new Sgd(0.05, momentum: 0.9, dampening: 0.3),
+            ("nesterov", false) => new Sgd(0.05, momentum: 0.9, nesterov: true),
+            ("adagrad", false) => new Adagrad(0.05, 0.1, 0.01, 0.1, 1e-3),
+            ("adamw", false) => new AdamW(0.05, 0.8, 0.99, 1e-4, 0.1),
+            ("sgd", true) => new Sgd(3, momentum: 0.5, nesterov: true),
+            ("momentum" or "nesterov", true) => new Sgd(3, weightDecay: 1),
+            ("adagrad", true) => new Adagrad(3),
+            _ => new AdamW(3),
         };
         Checkpoint = new Checkpoint(Parameters, Optimizer);
         foreach (var parameter in Parameters)

@@ -17,6 +17,9 @@ public sealed class OptimizerTests
 
     public static TheoryData<string> Cases => [.. s_cases.Keys];
 
+    /// <summary>Dampening sets a sparse row's first step apart from a dense parameter's.</summary>
+    public static TheoryData<string> UndampenedCases => [.. s_cases.Keys.Where(name => name != "sgd momentum")];
+
     [Theory]
     [MemberData(nameof(Cases))]
     public void SixSteps_AgreeWithPyTorchsFormulasInDouble(string name)
@@ -86,6 +89,27 @@ public sealed class OptimizerTests
             if (!rows.Contains(row))
                 Assert.Equal(before.AsSpan(row * Columns, Columns), parameter.Row(row));
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(UndampenedCases))]
+    public void SparseRowsThatAreAllTouched_AreSteppedToTheBitsOfADenseParameter(string name)
+    {
+        const int Rows = 4_000;
+        const int Columns = 33;
+        using var ours = s_cases[name].Ours();
+        using var dense = new Parameter("w", Rows, Columns);
+        using var sparse = new Parameter("embedding.weight", Rows, Columns, GradientLayout.SparseRows);
+        Fill(dense.Values, new Random(1));
+        dense.Values.CopyTo(sparse.Values);
+        for (var step = 0; step < 3; step++)
+        {
+            Fill(dense.Gradient, new Random(step));
+            for (var row = 0; row < Rows; row++) dense.GradientRow(row).CopyTo(sparse.GradientRow(row));
+            ours.Step(dense, sparse);
+        }
+
+        Assert.True(dense.Values.SequenceEqual(sparse.Values));
     }
 
     [Theory]
