@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -23,6 +25,7 @@ internal static unsafe class BestScore
     /// <param name="logSumExp">The lane's log-sum-exp.</param>
     /// <param name="cluster">The cluster's log-prob.</param>
     /// <param name="row">The first row with the largest log-prob.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Find(float* logits, float* maximum, int lanes, int rowsPerPart, int rows, float logSumExp, float cluster, out int row)
     {
         var wholeParts = rows / rowsPerPart;

@@ -9,7 +9,8 @@ namespace AdaptiveSoftmax;
 /// </summary>
 /// <remarks>
 /// Each sum runs over p in ascending order in one accumulator, so the result does not depend on the vector width nor on
-/// how rows and columns are divided among threads.
+/// how rows and columns are divided among threads. Compiled with full optimisation at the first call: unoptimised, a
+/// tile is a hundred times slower, which a first training step would feel.
 /// </remarks>
 internal static unsafe class GemmKernel<TSimd>
     where TSimd : unmanaged, ISimd<TSimd>
@@ -33,6 +34,7 @@ internal static unsafe class GemmKernel<TSimd>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyBlock(
         float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int columns, int depth, bool accumulate)
     {
@@ -59,6 +61,7 @@ internal static unsafe class GemmKernel<TSimd>
         else GemmKernel<SimdScalar>.MultiplyBlock(a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Strip<TTile>(
         float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool accumulate)
         where TTile : struct, ITile
@@ -82,6 +85,7 @@ internal static unsafe class GemmKernel<TSimd>
 
     private readonly struct OneVector : ITile
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
@@ -104,6 +108,7 @@ internal static unsafe class GemmKernel<TSimd>
             TSimd.Store(s3, c3);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate)
         {
             var s = Start(c, accumulate);
@@ -114,6 +119,7 @@ internal static unsafe class GemmKernel<TSimd>
 
     private readonly struct TwoVectors : ITile
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
@@ -145,6 +151,7 @@ internal static unsafe class GemmKernel<TSimd>
             Store(c3, s30, s31);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate)
         {
             var w = TSimd.Width;
@@ -169,6 +176,7 @@ internal static unsafe class GemmKernel<TSimd>
 
     private readonly struct FourVectors : ITile
     {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
@@ -208,6 +216,7 @@ internal static unsafe class GemmKernel<TSimd>
             Store(c3, s30, s31, s32, s33);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate)
         {
             int w = TSimd.Width, w2 = 2 * w, w3 = 3 * w;

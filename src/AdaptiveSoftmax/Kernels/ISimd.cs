@@ -27,7 +27,11 @@ internal unsafe interface ISimd<TSelf>
 
     static abstract TSelf Max(TSelf left, TSelf right);
 
-    static abstract TSelf Exp(TSelf value);
+    /// <summary>value · 2ⁿ for n in [−126, 127], which the low 9 bits of <paramref name="exponent"/> hold.</summary>
+    static abstract TSelf ScaleByPowerOfTwo(TSelf value, TSelf exponent);
+
+    /// <summary><paramref name="value"/>, but 0 where left is less than right.</summary>
+    static abstract TSelf ZeroWhereLess(TSelf value, TSelf left, TSelf right);
 
     static abstract float Sum(TSelf value);
 }

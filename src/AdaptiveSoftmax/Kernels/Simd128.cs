@@ -40,7 +40,12 @@ internal readonly unsafe struct Simd128(Vector128<float> v) : ISimd<Simd128>
     public static Simd128 Max(Simd128 left, Simd128 right) => new(Vector128.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd128 Exp(Simd128 value) => new(Vector128.Exp(value._v));
+    public static Simd128 ScaleByPowerOfTwo(Simd128 value, Simd128 exponent) =>
+        new(value._v * Vector128.ShiftLeft(exponent._v.AsInt32() + Vector128.Create(127), 23).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 ZeroWhereLess(Simd128 value, Simd128 left, Simd128 right) =>
+        new(Vector128.AndNot(value._v, Vector128.LessThan(left._v, right._v)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd128 value) => Vector128.Sum(value._v);

@@ -40,7 +40,12 @@ internal readonly unsafe struct Simd256(Vector256<float> v) : ISimd<Simd256>
     public static Simd256 Max(Simd256 left, Simd256 right) => new(Vector256.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd256 Exp(Simd256 value) => new(Vector256.Exp(value._v));
+    public static Simd256 ScaleByPowerOfTwo(Simd256 value, Simd256 exponent) =>
+        new(value._v * Vector256.ShiftLeft(exponent._v.AsInt32() + Vector256.Create(127), 23).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 ZeroWhereLess(Simd256 value, Simd256 left, Simd256 right) =>
+        new(Vector256.AndNot(value._v, Vector256.LessThan(left._v, right._v)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd256 value) => Vector256.Sum(value._v);

@@ -40,7 +40,12 @@ internal readonly unsafe struct Simd512(Vector512<float> v) : ISimd<Simd512>
     public static Simd512 Max(Simd512 left, Simd512 right) => new(Vector512.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd512 Exp(Simd512 value) => new(Vector512.Exp(value._v));
+    public static Simd512 ScaleByPowerOfTwo(Simd512 value, Simd512 exponent) =>
+        new(value._v * Vector512.ShiftLeft(exponent._v.AsInt32() + Vector512.Create(127), 23).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 ZeroWhereLess(Simd512 value, Simd512 left, Simd512 right) =>
+        new(Vector512.AndNot(value._v, Vector512.LessThan(left._v, right._v)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd512 value) => Vector512.Sum(value._v);

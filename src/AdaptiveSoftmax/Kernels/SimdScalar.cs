@@ -5,6 +5,8 @@ internal readonly unsafe struct SimdScalar(float v) : ISimd<SimdScalar>
 {
     private readonly float _v = v;
 
+    public float Value => _v;
+
     public static int Width => 1;
 
     public static SimdScalar Zero => new(0);
@@ -25,7 +27,10 @@ internal readonly unsafe struct SimdScalar(float v) : ISimd<SimdScalar>
 
     public static SimdScalar Max(SimdScalar left, SimdScalar right) => new(MathF.Max(left._v, right._v));
 
-    public static SimdScalar Exp(SimdScalar value) => new(MathF.Exp(value._v));
+    public static SimdScalar ScaleByPowerOfTwo(SimdScalar value, SimdScalar exponent) =>
+        new(value._v * BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(exponent._v) + 127) << 23));
+
+    public static SimdScalar ZeroWhereLess(SimdScalar value, SimdScalar left, SimdScalar right) => left._v < right._v ? Zero : value;
 
     public static float Sum(SimdScalar value) => value._v;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace AdaptiveSoftmax;
@@ -28,6 +29,7 @@ internal static unsafe class SoftmaxKernel
     }
 
     /// <summary>output[r] = (logit[r] − log-sum-exp) + cluster for one token: <see cref="BestScore.Of"/> of each row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LogProbs(float* logits, int count, float logSumExp, float cluster, float* output)
     {
         var i = 0;
@@ -44,6 +46,7 @@ internal static unsafe class SoftmaxKernel
     }
 
     /// <inheritdoc cref="Maximum(float*, int)"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Maximum<TSimd>(float* logits, int count)
         where TSimd : unmanaged, ISimd<TSimd>
     {
@@ -66,36 +69,78 @@ internal static unsafe class SoftmaxKernel
     }
 
     /// <inheritdoc cref="SumExp(float*, int, float)"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float SumExp<TSimd>(float* logits, int count, float maximum)
         where TSimd : unmanaged, ISimd<TSimd>
     {
         var top = TSimd.Broadcast(maximum);
         var sum = TSimd.Zero;
         var i = 0;
-        for (; i + TSimd.Width <= count; i += TSimd.Width) sum = TSimd.Add(sum, TSimd.Exp(TSimd.Subtract(TSimd.Load(logits + i), top)));
+        for (; i + TSimd.Width <= count; i += TSimd.Width) sum = TSimd.Add(sum, SimdExp.Of(TSimd.Subtract(TSimd.Load(logits + i), top)));
         var total = TSimd.Sum(sum);
-        for (; i < count; i++) total += MathF.Exp(logits[i] - maximum);
+        for (; i < count; i++) total += SimdExp.Of(new SimdScalar(logits[i] - maximum)).Value;
         return total;
     }
 
     /// <inheritdoc cref="BlockStatistics(float*, int, int, float*, float*)"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void BlockStatistics<TSimd>(float* logits, int lanes, int rows, float* maximum, float* sum)
         where TSimd : unmanaged, ISimd<TSimd>
     {
-        for (var lane = 0; lane < lanes; lane += TSimd.Width)
+        // Four vectors at a time use the whole of each stretch of memory that a row brings into the cache.
+        var lane = 0;
+        for (; lane + (4 * TSimd.Width) <= lanes; lane += 4 * TSimd.Width) FourVectors<TSimd>(logits + lane, lanes, rows, maximum + lane, sum + lane);
+        for (; lane < lanes; lane += TSimd.Width)
         {
             var top = TSimd.Broadcast(float.NegativeInfinity);
             var logit = logits + lane;
             for (var row = 0; row < rows; row++, logit += lanes) top = TSimd.Max(top, TSimd.Load(logit));
             var total = TSimd.Zero;
             logit = logits + lane;
-            for (var row = 0; row < rows; row++, logit += lanes) total = TSimd.Add(total, TSimd.Exp(TSimd.Subtract(TSimd.Load(logit), top)));
+            for (var row = 0; row < rows; row++, logit += lanes) total = TSimd.Add(total, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit), top)));
             TSimd.Store(top, maximum + lane);
             TSimd.Store(total, sum + lane);
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FourVectors<TSimd>(float* logits, int lanes, int rows, float* maximum, float* sum)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        int w = TSimd.Width, w2 = 2 * w, w3 = 3 * w;
+        var top0 = TSimd.Broadcast(float.NegativeInfinity);
+        TSimd top1 = top0, top2 = top0, top3 = top0;
+        var logit = logits;
+        for (var row = 0; row < rows; row++, logit += lanes)
+        {
+            top0 = TSimd.Max(top0, TSimd.Load(logit));
+            top1 = TSimd.Max(top1, TSimd.Load(logit + w));
+            top2 = TSimd.Max(top2, TSimd.Load(logit + w2));
+            top3 = TSimd.Max(top3, TSimd.Load(logit + w3));
+        }
+
+        TSimd total0 = TSimd.Zero, total1 = TSimd.Zero, total2 = TSimd.Zero, total3 = TSimd.Zero;
+        logit = logits;
+        for (var row = 0; row < rows; row++, logit += lanes)
+        {
+            total0 = TSimd.Add(total0, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit), top0)));
+            total1 = TSimd.Add(total1, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit + w), top1)));
+            total2 = TSimd.Add(total2, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit + w2), top2)));
+            total3 = TSimd.Add(total3, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit + w3), top3)));
+        }
+
+        TSimd.Store(top0, maximum);
+        TSimd.Store(top1, maximum + w);
+        TSimd.Store(top2, maximum + w2);
+        TSimd.Store(top3, maximum + w3);
+        TSimd.Store(total0, sum);
+        TSimd.Store(total1, sum + w);
+        TSimd.Store(total2, sum + w2);
+        TSimd.Store(total3, sum + w3);
+    }
+
     /// <inheritdoc cref="Gradient(float*, int, int, float*, float*, float*, float)"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Gradient<TSimd>(float* logits, int lanes, int rows, float* logSumExp, float* scale, float* uniform, float rowWeight)
         where TSimd : unmanaged, ISimd<TSimd>
     {
@@ -104,7 +149,7 @@ internal static unsafe class SoftmaxKernel
         {
             for (var lane = 0; lane < lanes; lane += TSimd.Width)
             {
-                var probability = TSimd.Exp(TSimd.Subtract(TSimd.Load(logits + lane), TSimd.Load(logSumExp + lane)));
+                var probability = SimdExp.Of(TSimd.Subtract(TSimd.Load(logits + lane), TSimd.Load(logSumExp + lane)));
                 var smoothed = TSimd.Multiply(TSimd.Load(uniform + lane), weight);
                 TSimd.Store(TSimd.Subtract(TSimd.Multiply(probability, TSimd.Load(scale + lane)), smoothed), logits + lane);
             }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>Turns blocks of vectors between [tokens, columns] and the kernels' [columns, lanes].</summary>
@@ -6,6 +8,7 @@ internal static unsafe class Transpose
     private const int Tile = 16;
 
     /// <summary>target[c, t] = source[t, c]; lanes past the tokens become zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ToLanes(float* source, int tokens, int columns, float* target, int lanes)
     {
         for (var column = 0; column < columns; column += Tile)
@@ -26,6 +29,7 @@ internal static unsafe class Transpose
     }
 
     /// <summary>target[t, c] = source[c, t], with rows of the target <paramref name="stride"/> floats apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FromLanes(float* source, int lanes, int tokens, int columns, float* target, nint stride)
     {
         for (var column = 0; column < columns; column += Tile)

@@ -43,7 +43,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>
             var rows = Math.Min(Gemv.RowsPerPart(Shape), Shape.Rows - first);
             Gemv.MultiplyRows(Shape, Weight, Input, Logits, first, first + rows);
             var logits = Logits + first;
-            if (Bias is not null) VectorAdd.To(logits, Bias + first, rows);
+            if (Bias is not null) Vectors.Add(logits, Bias + first, rows);
             Maximum[part] = SoftmaxKernel.Maximum(logits, rows);
             Sum[part] = SoftmaxKernel.SumExp(logits, rows, Maximum[part]);
         }

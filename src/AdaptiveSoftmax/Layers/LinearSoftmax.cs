@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -16,7 +14,8 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     private const int RowsPerPart = TokenBlocks.RowsPerPart;
 
     // Each group of rows sums its own share of the input's gradient, so that a part's logits and weights are used while
-    // they are in the cache. More groups busy more threads; their shares together should stay in the cache as well.
+    // they are in the cache. More groups busy more threads; their shares together should stay in the cache as well. The
+    // shape alone decides, so that neither threads nor blocks change a bit.
     private const int MaximumGroups = 32;
     private const int MaximumShareFloats = 1 << 21;
 
@@ -72,7 +71,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     /// <param name="inputGradient">Receives the gradient of the input, [lanes, columns].</param>
     public void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient)
     {
-        var groups = (int)Math.Clamp(MaximumShareFloats / ((long)tokens * shape.Columns), 1, MaximumGroups);
+        var groups = (int)Math.Clamp(MaximumShareFloats / ((long)TokenBlocks.MaximumLanes * shape.Columns), 1, MaximumGroups);
         var rowsPerGroup = ((shape.Rows + groups - 1) / groups + 3) / 4 * 4;
         groups = (shape.Rows + rowsPerGroup - 1) / rowsPerGroup;
         var shareLength = (nint)tokens * shape.Columns;
@@ -149,20 +148,11 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             var first = part * RowsPerPart;
             var rows = Math.Min(RowsPerPart, Shape.Rows - first);
             var logits = Logits + ((nint)first * Lanes);
+            for (var row = 0; row < rows && Bias is not null; row++) new Span<float>(logits + ((nint)row * Lanes), Lanes).Fill(Bias[first + row]);
             Gemm.MultiplyOnThisThread(
-                Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs, Lanes, logits, Lanes, rows, Lanes, Shape.Columns, accumulate: false);
-            if (Bias is not null) AddBias(logits, first, rows);
+                Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs, Lanes, logits, Lanes, rows, Lanes, Shape.Columns, accumulate: Bias is not null);
             SoftmaxKernel.BlockStatistics(logits, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
             if (LogitSum is not null) SumLogits(logits, first, rows, LogitSum + ((nint)part * Lanes));
-        }
-
-        private readonly void AddBias(float* logits, int first, int rows)
-        {
-            for (var row = 0; row < rows; row++, logits += Lanes)
-            {
-                var bias = Bias[first + row];
-                for (var lane = 0; lane < Lanes; lane++) logits[lane] += bias;
-            }
         }
 
         private readonly void SumLogits(float* logits, int first, int rows, float* sums)
@@ -171,8 +161,8 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             for (var row = 0; row < rows; row++, logits += Lanes)
             {
                 var group = first + row - FirstGroupRow;
-                var rowWeight = group < 0 ? 1f : GroupSizes[group];
-                for (var lane = 0; lane < Lanes; lane++) sums[lane] += rowWeight * logits[lane];
+                if (group < 0) Vectors.Add(sums, logits, Lanes);
+                for (var lane = 0; lane < Lanes && group >= 0; lane++) sums[lane] += GroupSizes[group] * logits[lane];
             }
         }
     }
@@ -190,7 +180,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             var count = (int)Math.Min(PerPart, Length - start);
             var sum = new Span<float>(Sum + start, count);
             new ReadOnlySpan<float>(Shares + start, count).CopyTo(sum);
-            for (var group = 1; group < Groups; group++) VectorAdd.To(Sum + start, Shares + (group * Length) + start, count);
+            for (var group = 1; group < Groups; group++) Vectors.Add(Sum + start, Shares + (group * Length) + start, count);
         }
     }
 
@@ -235,14 +225,28 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             }
         }
 
-        [MethodImpl(MethodImplOptions.NoInlining)]
+        // Token after token, so that the sum has the same bits wherever blocks end; four rows hide the time of an addition.
         private readonly void AddBiasGradient(float* gradient, int first, int rows)
         {
-            for (var row = 0; row < rows; row++, gradient += Lanes)
+            var sums = BiasGradient + first;
+            var row = 0;
+            for (; row + 4 <= rows; row += 4, gradient += 4 * (nint)Lanes)
             {
-                var sum = BiasGradient[first + row];
-                for (var token = 0; token < Tokens; token++) sum += gradient[token];
-                BiasGradient[first + row] = sum;
+                float s0 = sums[row], s1 = sums[row + 1], s2 = sums[row + 2], s3 = sums[row + 3];
+                for (var token = 0; token < Tokens; token++)
+                {
+                    s0 += gradient[token];
+                    s1 += gradient[token + Lanes];
+                    s2 += gradient[token + (2 * Lanes)];
+                    s3 += gradient[token + (3 * Lanes)];
+                }
+
+                (sums[row], sums[row + 1], sums[row + 2], sums[row + 3]) = (s0, s1, s2, s3);
+            }
+
+            for (; row < rows; row++, gradient += Lanes)
+            {
+                for (var token = 0; token < Tokens; token++) sums[row] += gradient[token];
             }
         }
     }

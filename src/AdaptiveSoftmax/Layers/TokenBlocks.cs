@@ -3,8 +3,8 @@ namespace AdaptiveSoftmax;
 /// <summary>How many tokens, and how many rows of a weight, are taken at a time.</summary>
 internal static class TokenBlocks
 {
-    /// <summary>Lanes come in this multiple, which every vector width divides.</summary>
-    public const int LaneMultiple = 32;
+    /// <summary>Lanes come in this multiple, which every vector width divides, so that few tokens waste little.</summary>
+    public const int LaneMultiple = 16;
 
     /// <summary>
     /// The rows of a part. 128 rows of 64 lanes are 32 KiB: logits stay in a near cache from product to statistics, and
@@ -12,14 +12,17 @@ internal static class TokenBlocks
     /// </summary>
     public const int RowsPerPart = 128;
 
-    // Past this a block gains nothing: a weight is then used 256 times for each time that it is read.
-    private const int MaximumLanes = 256;
+    // A block smaller than this would read the weights too often.
+    private const int MinimumLanes = 32;
+
+    /// <summary>Past this a block gains nothing: a weight is then used 256 times for each time that it is read.</summary>
+    public const int MaximumLanes = 256;
 
     /// <summary>The most tokens whose logits over <paramref name="rows"/> rows fit the scratch memory, at least 32.</summary>
     public static int BlockSize(int rows, long scratchBytes)
     {
         var lanes = scratchBytes / sizeof(float) / Math.Max(1, rows);
-        return (int)Math.Clamp(lanes / LaneMultiple * LaneMultiple, LaneMultiple, MaximumLanes);
+        return (int)Math.Clamp(lanes / LaneMultiple * LaneMultiple, MinimumLanes, MaximumLanes);
     }
 
     /// <summary>The lanes for so many tokens.</summary>

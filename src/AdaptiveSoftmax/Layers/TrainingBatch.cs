@@ -121,7 +121,7 @@ internal sealed unsafe class TrainingBatch
         {
             var target = _hiddenGradient + ((nint)block.Tokens[i] * hiddenSize);
             var source = block.RowGradient + ((nint)i * hiddenSize);
-            for (var k = 0; k < hiddenSize; k++) target[k] += source[k];
+            Vectors.Add(target, source, hiddenSize);
         }
     }
 
