@@ -10,20 +10,20 @@ namespace AdaptiveSoftmax.Benchmarks;
 internal sealed class LookupCorpus
 {
     private readonly byte[] _text;
-    private readonly int[] _offsets;
+    private readonly int[] _ends;
 
-    private LookupCorpus(TokenTable table, byte[] text, int[] offsets)
+    private LookupCorpus(TokenTable table, byte[] text, int[] ends)
     {
         Table = table;
         _text = text;
-        _offsets = offsets;
+        _ends = ends;
     }
 
     /// <summary>The whole vocabulary, ranked.</summary>
     public TokenTable Table { get; }
 
     /// <summary>The number of tokens to look up.</summary>
-    public int Count => _offsets.Length - 1;
+    public int Count => _ends.Length;
 
     /// <summary>The mean length of a token in bytes.</summary>
     public double MeanLength => (double)_text.Length / Count;
@@ -31,8 +31,11 @@ internal sealed class LookupCorpus
     /// <summary>All tokens one after the other.</summary>
     public ReadOnlySpan<byte> Text => _text;
 
-    /// <summary>Where each token starts in <see cref="Text"/>, and last where the last one ends, [tokens + 1].</summary>
-    public ReadOnlySpan<int> Offsets => _offsets;
+    /// <summary>Where each token ends in <see cref="Text"/> and the next one starts, [tokens].</summary>
+    public ReadOnlySpan<int> Ends => _ends;
+
+    /// <summary>Where a token starts in <see cref="Text"/>.</summary>
+    public int StartOf(int token) => token == 0 ? 0 : _ends[token - 1];
 
     /// <summary>Reads, tokenises and counts the whole corpus and keeps a stretch from its middle.</summary>
     /// <param name="count">The tokens to keep.</param>
@@ -49,10 +52,14 @@ internal sealed class LookupCorpus
 
         count = Math.Min(count, stream.Length);
         var kept = stream.AsSpan((stream.Length - count) / 2, count);
-        var offsets = new int[count + 1];
-        for (var i = 0; i < count; i++) offsets[i + 1] = offsets[i] + vocabulary.GetToken(kept[i]).Length;
-        var text = new byte[offsets[count]];
-        for (var i = 0; i < count; i++) vocabulary.GetToken(kept[i]).CopyTo(text.AsSpan(offsets[i]));
-        return new LookupCorpus(table, text, offsets);
+        var text = new List<byte>();
+        var ends = new int[count];
+        for (var i = 0; i < count; i++)
+        {
+            text.AddRange(vocabulary.GetToken(kept[i]));
+            ends[i] = text.Count;
+        }
+
+        return new LookupCorpus(table, [.. text], ends);
     }
 }

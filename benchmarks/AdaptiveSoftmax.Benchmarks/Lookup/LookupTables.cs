@@ -7,6 +7,7 @@ namespace AdaptiveSoftmax.Benchmarks;
 internal readonly struct LookupTables : ITokenLookup
 {
     private static readonly TokenLookupTables s_tables = TokenLookupTables.Build(LookupContenders.Corpus.Table);
+    private static readonly string s_hot = Blob(nameof(TokenHot));
     private static readonly string s_pilots = Blob(nameof(TokenPilots));
     private static readonly string s_remap = Blob(nameof(TokenRemap));
     private static readonly string s_entries = Blob(nameof(TokenEntries));
@@ -17,6 +18,8 @@ internal readonly struct LookupTables : ITokenLookup
     public static int TokenCount { get; } = s_tables.Count;
     public static int TokenBucketCount { get; } = s_tables.BucketCount;
     public static int TokenPositionCount { get; } = s_tables.PositionCount;
+    public static int TokenHotBits { get; } = s_tables.HotBits;
+    public static ReadOnlySpan<byte> TokenHot => MemoryMarshal.AsBytes(s_hot.AsSpan());
     public static ReadOnlySpan<byte> TokenPilots => MemoryMarshal.AsBytes(s_pilots.AsSpan());
     public static ReadOnlySpan<byte> TokenRemap => MemoryMarshal.AsBytes(s_remap.AsSpan());
     public static ReadOnlySpan<byte> TokenEntries => MemoryMarshal.AsBytes(s_entries.AsSpan());

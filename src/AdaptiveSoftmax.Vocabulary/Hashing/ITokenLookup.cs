@@ -19,6 +19,12 @@ public interface ITokenLookup
     /// <summary>The number of the hash's positions before remapping.</summary>
     static abstract int TokenPositionCount { get; }
 
+    /// <summary>The binary logarithm of the number of pairs in <see cref="TokenHot"/>; 0 where there is none.</summary>
+    static abstract int TokenHotBits { get; }
+
+    /// <summary>The most frequent tokens, in pairs that a hash chooses among; 16 bytes a token.</summary>
+    static abstract ReadOnlySpan<byte> TokenHot { get; }
+
     /// <summary>One byte a bucket, which steers the bucket's tokens to free positions.</summary>
     static abstract ReadOnlySpan<byte> TokenPilots { get; }
 

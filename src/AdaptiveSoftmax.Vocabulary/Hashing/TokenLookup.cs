@@ -2,6 +2,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using System.Text.Unicode;
 
 namespace AdaptiveSoftmax.Vocabulary;
@@ -19,15 +20,11 @@ public static class TokenLookup<TTables>
     /// <summary>Finds the slot of a token.</summary>
     /// <param name="token">The token's bytes.</param>
     /// <returns>The slot, or −1 where the vocabulary has no such token.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int FindSlot(ReadOnlySpan<byte> token)
     {
-        if (token.Length > TokenEntry.InlineLength) return FindLong(token);
-        KeyHash.LoadShort(token, out var low, out var high);
-        ref var entry = ref Entry(PositionOf(KeyHash.Short(low, high, token.Length, TTables.TokenSeed)));
-        var first = Unsafe.ReadUnaligned<ulong>(ref entry);
-        var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref entry, 8));
-        var expected = high | ((ulong)(uint)token.Length << 56);
-        return ((first ^ low) | ((second & TokenEntry.InlineMask) ^ expected)) == 0 ? TokenEntry.SlotOf(second) : -1;
+        if (TTables.TokenHotBits == 0 || token.Length > HotTable.LongestToken) return FindByPerfectHash(token);
+        return KeyHash.HasVectorLoad ? FindHotByVector(token) : FindHotByWords(token);
     }
 
     /// <summary>Finds the slot of a token by its text, which stands for its bytes in UTF-8.</summary>
@@ -59,14 +56,56 @@ public static class TokenLookup<TTables>
         return length <= TokenEntry.InlineLength ? entry[..length] : LongText(ref MemoryMarshal.GetReference(entry), length);
     }
 
+    /// <summary>Looks among the frequent tokens first, without a branch that depends on the token's length.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int FindHotByVector(ReadOnlySpan<byte> token)
+    {
+        var key = KeyHash.LoadShortVector(token);
+        ref var pair = ref HotPair(key.ToScalar(), key.GetElement(1));
+        var differences = Unsafe.ReadUnaligned<Vector256<ulong>>(ref pair) ^ Vector256.Create(key, key);
+        var isText = Vector256.Create(ulong.MaxValue, HotTable.TextMask, ulong.MaxValue, HotTable.TextMask);
+        var equalWords = Vector256.Equals(differences & isText, Vector256<ulong>.Zero).ExtractMostSignificantBits();
+        // Bit 0 for the first entry and bit 2 for the second, where both words of the entry are equal.
+        var equalEntries = equalWords & (equalWords >> 1) & 0b0101;
+        if (equalEntries == 0) return FindByPerfectHash(token);
+        ref var entry = ref Unsafe.AddByteOffset(ref pair, (nuint)(equalEntries & 0b0100) * (HotTable.EntrySize / 4));
+        return Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref entry, HotTable.SlotOffset));
+    }
+
+    /// <summary>Looks among the frequent tokens first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static int FindHotByWords(ReadOnlySpan<byte> token)
+    {
+        KeyHash.LoadShort(token, out var low, out var high);
+        ref var pair = ref HotPair(low, high);
+        var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, 8));
+        if (((Unsafe.ReadUnaligned<ulong>(ref pair) ^ low) | ((second ^ high) & HotTable.TextMask)) == 0) return HotTable.SlotOf(second);
+        second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, 24));
+        if (((Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, 16)) ^ low) | ((second ^ high) & HotTable.TextMask)) == 0) return HotTable.SlotOf(second);
+        return FindByPerfectHash(token);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ref byte HotPair(ulong low, ulong high)
+    {
+        var pair = (nint)(KeyHash.Sum(low, high, TTables.TokenSeed) >> (64 - TTables.TokenHotBits));
+        return ref Unsafe.Add(ref MemoryMarshal.GetReference(TTables.TokenHot), pair * HotTable.PairSize);
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static int FindLong(ReadOnlySpan<byte> token)
+    private static int FindByPerfectHash(ReadOnlySpan<byte> token)
     {
         ref var entry = ref Entry(PositionOf(KeyHash.Compute(token, TTables.TokenSeed)));
+        var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref entry, 8));
+        if (token.Length <= TokenEntry.InlineLength)
+        {
+            KeyHash.LoadShort(token, out var low, out var high);
+            return ((Unsafe.ReadUnaligned<ulong>(ref entry) ^ low) | ((second ^ high) & TokenEntry.InlineMask)) == 0 ? TokenEntry.SlotOf(second) : -1;
+        }
+
         var length = Unsafe.Add(ref entry, TokenEntry.LengthOffset);
         if (length != Math.Min(token.Length, TokenEntry.PrefixedLength)) return -1;
-        if (!LongText(ref entry, length).SequenceEqual(token)) return -1;
-        return TokenEntry.SlotOf(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref entry, 8)));
+        return LongText(ref entry, length).SequenceEqual(token) ? TokenEntry.SlotOf(second) : -1;
     }
 
     private static ReadOnlySpan<byte> LongText(ref byte entry, int length)

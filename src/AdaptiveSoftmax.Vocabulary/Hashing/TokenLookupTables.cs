@@ -14,12 +14,14 @@ public sealed class TokenLookupTables
 
     private readonly PerfectHashTable _hash;
 
-    private TokenLookupTables(PerfectHashTable hash, byte[] entries, byte[] text)
+    private TokenLookupTables(PerfectHashTable hash, int hotBits, byte[] hot, byte[] entries, byte[] text)
     {
         _hash = hash;
+        HotBits = hotBits;
         var count = hash.Positions.Length;
         Blobs =
         [
+            new TableBlob("TokenHot", hot),
             new TableBlob("TokenPilots", hash.Pilots),
             new TableBlob("TokenRemap", hash.Remap),
             new TableBlob("TokenEntries", entries),
@@ -32,6 +34,7 @@ public sealed class TokenLookupTables
             new TableConstant("int", "TokenCount", count.ToString(CultureInfo.InvariantCulture)),
             new TableConstant("int", "TokenBucketCount", hash.BucketCount.ToString(CultureInfo.InvariantCulture)),
             new TableConstant("int", "TokenPositionCount", hash.PositionCount.ToString(CultureInfo.InvariantCulture)),
+            new TableConstant("int", "TokenHotBits", hotBits.ToString(CultureInfo.InvariantCulture)),
         ];
     }
 
@@ -46,6 +49,9 @@ public sealed class TokenLookupTables
 
     /// <summary>The number of the hash's positions before those past the last token are remapped.</summary>
     public int PositionCount => _hash.PositionCount;
+
+    /// <summary>The binary logarithm of the number of pairs in the table of frequent tokens; 0 where there is none.</summary>
+    public int HotBits { get; }
 
     /// <summary>The bits a token that the minimal perfect hash itself takes, without slots and text.</summary>
     public double HashBitsPerToken => _hash.BitsPerKey;
@@ -63,7 +69,7 @@ public sealed class TokenLookupTables
     public static TokenLookupTables Build(TokenTable table, CancellationToken cancellation = default)
     {
         if (table is null) throw new ArgumentNullException(nameof(table));
-        return Build(new Tokens(table.Bytes, table.Offsets), cancellation);
+        return Build(new TokenList(table.Bytes, table.Offsets), cancellation);
     }
 
     /// <summary>Builds the tables of tokens in slot order.</summary>
@@ -83,19 +89,21 @@ public sealed class TokenLookupTables
 
         var bytes = new byte[offsets[tokens.Count]];
         for (var slot = 0; slot < tokens.Count; slot++) tokens[slot].CopyTo(bytes, offsets[slot]);
-        return Build(new Tokens(bytes, offsets), cancellation);
+        return Build(new TokenList(bytes, offsets), cancellation);
     }
 
-    private static TokenLookupTables Build(Tokens tokens, CancellationToken cancellation)
+    private static TokenLookupTables Build(TokenList tokens, CancellationToken cancellation)
     {
         if (tokens.Count is 0 or > TokenEntry.LargestCount)
             throw new ArgumentException($"There are {tokens.Count} tokens; a look-up holds 1 to {TokenEntry.LargestCount}.", nameof(tokens));
         var hash = BuildHash(tokens, cancellation);
+        var hotBits = HotTable.BitsFor(tokens.Count);
+        var hot = HotTable.Build(tokens, hash.Seed, hotBits);
         var (entries, text) = WriteEntries(tokens, hash.Positions);
-        return new TokenLookupTables(hash, entries, text);
+        return new TokenLookupTables(hash, hotBits, hot, entries, text);
     }
 
-    private static PerfectHashTable BuildHash(Tokens tokens, CancellationToken cancellation)
+    private static PerfectHashTable BuildHash(TokenList tokens, CancellationToken cancellation)
     {
         var hashes = new ulong[tokens.Count];
         for (var attempt = 0; attempt < Attempts; attempt++)
@@ -110,7 +118,7 @@ public sealed class TokenLookupTables
         throw new ArgumentException($"None of {Attempts} seeds gives a perfect hash of the {tokens.Count} tokens.", nameof(tokens));
     }
 
-    private static (byte[] Entries, byte[] Text) WriteEntries(Tokens tokens, int[] positions)
+    private static (byte[] Entries, byte[] Text) WriteEntries(TokenList tokens, int[] positions)
     {
         var entries = new byte[checked(tokens.Count * TokenEntry.Size)];
         using var text = new MemoryStream();
@@ -139,16 +147,5 @@ public sealed class TokenLookupTables
         }
 
         return (entries, text.ToArray());
-    }
-
-    /// <summary>Tokens in slot order, one after the other.</summary>
-    private readonly ref struct Tokens(ReadOnlySpan<byte> bytes, ReadOnlySpan<int> offsets)
-    {
-        private readonly ReadOnlySpan<byte> _bytes = bytes;
-        private readonly ReadOnlySpan<int> _offsets = offsets;
-
-        internal int Count => _offsets.Length - 1;
-
-        internal ReadOnlySpan<byte> this[int slot] => _bytes.Slice(_offsets[slot], _offsets[slot + 1] - _offsets[slot]);
     }
 }

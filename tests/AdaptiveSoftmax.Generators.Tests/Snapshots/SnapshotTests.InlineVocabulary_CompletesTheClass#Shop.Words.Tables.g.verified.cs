@@ -15,6 +15,7 @@ namespace Shop
             public static int TokenCount => 6;
             public static int TokenBucketCount => 2;
             public static int TokenPositionCount => 6;
+            public static int TokenHotBits => 0;
             public static global::AdaptiveSoftmax.Vocabulary.IdTableForm IdForm => global::AdaptiveSoftmax.Vocabulary.IdTableForm.Identity;
             public static ulong IdSeed => 0x0000000000000000UL;
             public static int IdCount => 6;
@@ -22,19 +23,21 @@ namespace Shop
             public static int IdBucketCount => 0;
             public static int IdPositionCount => 0;
 
+            public static global::System.ReadOnlySpan<byte> TokenHot => default;
+
             public static global::System.ReadOnlySpan<byte> TokenPilots =>
-                global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u3BB6"));
+                global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\uCC3C"));
 
             public static global::System.ReadOnlySpan<byte> TokenRemap => default;
 
             public static global::System.ReadOnlySpan<byte> TokenEntries =>
-                global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u2061\u6576\u7972\u6C20\0\0\u0005\u1B00\u6874e\0\0\0\0\0\u0300\u6570\u7261\0\0\0\0\u0002\u0400\u6C70\u6D75\0\0\0\0\u0003\u0400\u6966g\0\0\0\0\u0004\u0300\u7061\u6C70e\0\0\0\u0001\u0500"));
+                global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u2061\u6576\u7972\u6C20\0\0\u0005\u1B00\u6874e\0\0\0\0\0\u0300\u6966g\0\0\0\0\u0004\u0300\u6C70\u6D75\0\0\0\0\u0003\u0400\u6570\u7261\0\0\0\0\u0002\u0400\u7061\u6C70e\0\0\0\u0001\u0500"));
 
             public static global::System.ReadOnlySpan<byte> TokenText =>
                 global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u2061\u6576\u7972\u6C20\u6E6F\u2067\u616E\u656D\u6F20\u2066\u2061\u7266\u6975t"));
 
             public static global::System.ReadOnlySpan<byte> TokenPositions =>
-                global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u46A9\0\0\0\0\0"));
+                global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u2729\0\0\0\0\0"));
 
             public static global::System.ReadOnlySpan<byte> IdPilots => default;
 

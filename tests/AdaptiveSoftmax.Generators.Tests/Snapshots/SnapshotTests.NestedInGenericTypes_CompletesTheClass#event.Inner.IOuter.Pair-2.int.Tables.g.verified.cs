@@ -19,6 +19,7 @@ namespace @event.Inner
                     public static int TokenCount => 2;
                     public static int TokenBucketCount => 1;
                     public static int TokenPositionCount => 2;
+                    public static int TokenHotBits => 0;
                     public static global::AdaptiveSoftmax.Vocabulary.IdTableForm IdForm => global::AdaptiveSoftmax.Vocabulary.IdTableForm.Hashed;
                     public static ulong IdSeed => 0xE220A8397B1DCDAFUL;
                     public static int IdCount => 2;
@@ -26,21 +27,23 @@ namespace @event.Inner
                     public static int IdBucketCount => 1;
                     public static int IdPositionCount => 2;
 
+                    public static global::System.ReadOnlySpan<byte> TokenHot => default;
+
                     public static global::System.ReadOnlySpan<byte> TokenPilots =>
-                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan(":"));
+                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("<"));
 
                     public static global::System.ReadOnlySpan<byte> TokenRemap => default;
 
                     public static global::System.ReadOnlySpan<byte> TokenEntries =>
-                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u6E69\0\0\0\0\0\0\u0200\u00FF\0\0\0\0\0\u0001\u0200"));
+                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u00FF\0\0\0\0\0\u0001\u0200\u6E69\0\0\0\0\0\0\u0200"));
 
                     public static global::System.ReadOnlySpan<byte> TokenText => default;
 
                     public static global::System.ReadOnlySpan<byte> TokenPositions =>
-                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u0002\0\0\0\0"));
+                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u0001\0\0\0\0"));
 
                     public static global::System.ReadOnlySpan<byte> IdPilots =>
-                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan(";"));
+                        global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan(":"));
 
                     public static global::System.ReadOnlySpan<byte> IdRemap => default;
 

@@ -13,6 +13,7 @@ partial class Sparse
         public static int TokenCount => 4;
         public static int TokenBucketCount => 2;
         public static int TokenPositionCount => 4;
+        public static int TokenHotBits => 0;
         public static global::AdaptiveSoftmax.Vocabulary.IdTableForm IdForm => global::AdaptiveSoftmax.Vocabulary.IdTableForm.Hashed;
         public static ulong IdSeed => 0xE220A8397B1DCDAFUL;
         public static int IdCount => 4;
@@ -20,8 +21,10 @@ partial class Sparse
         public static int IdBucketCount => 2;
         public static int IdPositionCount => 4;
 
+        public static global::System.ReadOnlySpan<byte> TokenHot => default;
+
         public static global::System.ReadOnlySpan<byte> TokenPilots =>
-            global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\uAD3B"));
+            global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\uB13B"));
 
         public static global::System.ReadOnlySpan<byte> TokenRemap => default;
 
@@ -34,12 +37,12 @@ partial class Sparse
             global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("6\0\0\0\0"));
 
         public static global::System.ReadOnlySpan<byte> IdPilots =>
-            global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan(":"));
+            global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\uAB3B"));
 
         public static global::System.ReadOnlySpan<byte> IdRemap => default;
 
         public static global::System.ReadOnlySpan<byte> IdSlots =>
-            global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u0681\0\0\0\0"));
+            global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u00D1\0\0\0\0"));
 
         public static global::System.ReadOnlySpan<byte> Ids =>
             global::System.Runtime.InteropServices.MemoryMarshal.AsBytes(global::System.MemoryExtensions.AsSpan("\u0FA0\0\u0006\0\u6500\u1DCD\uB774\u0001\0\0\0\0"));

@@ -10,11 +10,13 @@ internal readonly struct TestTables : ITokenLookup, IIdLookup
     public static int TokenCount => t_tokens!.Count;
     public static int TokenBucketCount => t_tokens!.BucketCount;
     public static int TokenPositionCount => t_tokens!.PositionCount;
-    public static ReadOnlySpan<byte> TokenPilots => Blob(t_tokens!.Blobs, 0, nameof(TokenPilots));
-    public static ReadOnlySpan<byte> TokenRemap => Blob(t_tokens!.Blobs, 1, nameof(TokenRemap));
-    public static ReadOnlySpan<byte> TokenEntries => Blob(t_tokens!.Blobs, 2, nameof(TokenEntries));
-    public static ReadOnlySpan<byte> TokenText => Blob(t_tokens!.Blobs, 3, nameof(TokenText));
-    public static ReadOnlySpan<byte> TokenPositions => Blob(t_tokens!.Blobs, 4, nameof(TokenPositions));
+    public static int TokenHotBits => t_tokens!.HotBits;
+    public static ReadOnlySpan<byte> TokenHot => Blob(t_tokens!.Blobs, 0, nameof(TokenHot));
+    public static ReadOnlySpan<byte> TokenPilots => Blob(t_tokens!.Blobs, 1, nameof(TokenPilots));
+    public static ReadOnlySpan<byte> TokenRemap => Blob(t_tokens!.Blobs, 2, nameof(TokenRemap));
+    public static ReadOnlySpan<byte> TokenEntries => Blob(t_tokens!.Blobs, 3, nameof(TokenEntries));
+    public static ReadOnlySpan<byte> TokenText => Blob(t_tokens!.Blobs, 4, nameof(TokenText));
+    public static ReadOnlySpan<byte> TokenPositions => Blob(t_tokens!.Blobs, 5, nameof(TokenPositions));
 
     public static IdTableForm IdForm => t_ids!.Form;
     public static ulong IdSeed => t_ids!.Seed;
