@@ -1,0 +1,89 @@
+using System.Diagnostics;
+
+namespace LanguageModelSample;
+
+/// <summary>What a softmax costs and achieves over the first steps of training.</summary>
+/// <param name="Steps">The steps taken.</param>
+/// <param name="StepMilliseconds">The median time of a step, body and optimizer included.</param>
+/// <param name="Perplexity">The perplexity on held-out text after these steps.</param>
+/// <param name="LayerBytes">The memory of the layer: weights, gradients, and Adagrad's sums of squares.</param>
+/// <param name="ProcessBytes">By how much the process grew over these steps.</param>
+/// <param name="DecodeMicroseconds">The median time of a greedy prediction from a hidden state.</param>
+internal sealed record SoftmaxFigures(int Steps, double StepMilliseconds, double Perplexity, long LayerBytes, long ProcessBytes, double DecodeMicroseconds);
+
+/// <summary>
+/// The full softmax for as many steps as fit in its time, and the adaptive one for as many steps again: the same text in
+/// the same order, the same first body, the same optimizer.
+/// </summary>
+/// <param name="Adaptive">The adaptive softmax.</param>
+/// <param name="Full">The full softmax.</param>
+internal sealed record Comparison(SoftmaxFigures Adaptive, SoftmaxFigures Full)
+{
+    /// <summary>A full softmax needs 0.8 MB of logits and 0.2 billion multiplications a token, so that not many tokens can be asked for.</summary>
+    public const int PerplexityTokens = 2048;
+
+    private const int DecodedTokens = 48;
+
+    /// <summary>Measures both.</summary>
+    /// <param name="trained">The trained model. How long the adaptive softmax takes to decode depends on how sure it is; the full one always takes the same.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="options">The time to train for, and the seed.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    public static Comparison Measure(Model trained, TextData text, RunOptions options, CancellationToken cancellation)
+    {
+        var full = Measure(() => Models.CreateFull(options.Seed, options.Threads), text, options, int.MaxValue, cancellation);
+        var adaptive = Measure(() => Models.CreateAdaptive(options.Seed, options.Threads), text, options, full.Steps, cancellation);
+        return new Comparison(adaptive with { DecodeMicroseconds = MeasureDecoding(trained, text) }, full);
+    }
+
+    private static SoftmaxFigures Measure(Func<Model> create, TextData text, RunOptions options, int maxSteps, CancellationToken cancellation)
+    {
+        GC.Collect();
+        var (before, peak) = (Environment.WorkingSet, 0L);
+        using var model = create();
+        using var trainer = new Trainer(model, text.Training, options.Seed);
+        var times = new List<double>();
+        var clock = Stopwatch.StartNew();
+        while (times.Count < maxSteps && clock.Elapsed.TotalSeconds < options.BaselineSeconds)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var start = Stopwatch.GetTimestamp();
+            trainer.Advance();
+            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            peak = Math.Max(peak, Environment.WorkingSet);
+        }
+
+        const int CopiesOfAWeight = 3;
+        return new SoftmaxFigures(
+            times.Count,
+            Median(times),
+            model.Perplexity(text.HeldOut, PerplexityTokens),
+            CopiesOfAWeight * model.Softmax.Layout.ParameterBytes,
+            peak - before,
+            MeasureDecoding(model, text));
+    }
+
+    /// <summary>Predicts the token after windows of held-out text, one at a time.</summary>
+    private static double MeasureDecoding(Model model, TextData text)
+    {
+        var batch = new Batch(DecodedTokens, model.Window);
+        batch.Fill(text.HeldOut, TextData.SpreadPositions(text.HeldOut, DecodedTokens), model.EndOfText);
+        var hidden = model.Forward(batch.Windows);
+        var size = hidden.Length / DecodedTokens;
+        var times = new List<double>();
+        for (var token = 0; token < DecodedTokens; token++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            model.Softmax.Predict(hidden.Slice(token * size, size));
+            times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
+        }
+
+        return Median(times);
+    }
+
+    private static double Median(List<double> values)
+    {
+        values.Sort();
+        return values[values.Count / 2];
+    }
+}

@@ -1,0 +1,77 @@
+using AdaptiveSoftmax;
+
+namespace LanguageModelSample;
+
+/// <summary>A language model: a body that turns a window of tokens into a hidden state, and a softmax over the next token.</summary>
+/// <param name="body">The body.</param>
+/// <param name="softmax">The softmax, adaptive or full.</param>
+/// <param name="embeddingRows">The row of the body's embedding for each token id, [vocabulary].</param>
+/// <param name="endOfText">The token that ends a document and fills the window before the first one.</param>
+internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embeddingRows, int endOfText) : IDisposable
+{
+    private int[] _rows = [];
+    private float[] _hidden = [], _hiddenGradient = [];
+
+    public Body Body => body;
+
+    public AdaptiveSoftmaxLayer Softmax => softmax;
+
+    public int Window => body.Shape.Window;
+
+    public int EndOfText => endOfText;
+
+    public IReadOnlyList<Parameter> Parameters { get; } = [.. body.Parameters, .. softmax.Parameters];
+
+    /// <summary>Computes the loss of a batch and adds its gradients to those of all parameters.</summary>
+    public float Backward(Batch batch)
+    {
+        Forward(batch.Windows);
+        var loss = softmax.Backward(_hidden, batch.Targets, _hiddenGradient);
+        body.Backward(_rows, _hiddenGradient);
+        return loss;
+    }
+
+    /// <summary>The mean loss of a batch.</summary>
+    public float Loss(Batch batch)
+    {
+        Forward(batch.Windows);
+        return softmax.Loss(_hidden, batch.Targets);
+    }
+
+    /// <summary>The perplexity of tokens spread over a text: exp of their mean loss.</summary>
+    public double Perplexity(int[] text, int tokens)
+    {
+        var loss = 0.0;
+        var positions = TextData.SpreadPositions(text, tokens);
+        foreach (var part in positions.Chunk(256))
+        {
+            var batch = new Batch(part.Length, Window);
+            batch.Fill(text, part, endOfText);
+            loss += (double)Loss(batch) * part.Length;
+        }
+
+        return Math.Exp(loss / positions.Length);
+    }
+
+    /// <summary>The hidden states after windows of tokens, [windows, hidden]. They hold until the next call.</summary>
+    /// <param name="windows">Token ids, oldest first, [windows, window].</param>
+    public ReadOnlySpan<float> Forward(ReadOnlySpan<int> windows)
+    {
+        if (_rows.Length != windows.Length)
+        {
+            _rows = new int[windows.Length];
+            _hidden = new float[windows.Length / Window * body.Shape.HiddenSize];
+            _hiddenGradient = new float[_hidden.Length];
+        }
+
+        for (var i = 0; i < windows.Length; i++) _rows[i] = embeddingRows[windows[i]];
+        body.Forward(_rows, _hidden);
+        return _hidden;
+    }
+
+    public void Dispose()
+    {
+        body.Dispose();
+        softmax.Dispose();
+    }
+}

@@ -1,0 +1,53 @@
+using LanguageModelSample;
+
+namespace AdaptiveSoftmax.Samples.Tests;
+
+public sealed class GradientTests
+{
+    [Fact]
+    public void EveryGradientOfBodyAndSoftmax_IsTheSlopeOfTheLoss()
+    {
+        using var model = TinyModel.Create(seed: 3);
+        // Embeddings start small, so their first effect on the loss would drown in rounding.
+        foreach (ref var value in model.Body.Parameters[0].Values) value *= 20;
+        var batch = new Batch(size: 20, model.Window);
+        var text = TinyModel.CreateText(200);
+        batch.Fill(text, TextData.SpreadPositions(text, 20), TinyModel.EndOfText);
+
+        var loss = model.Backward(batch);
+        Assert.Equal(model.Loss(batch), loss, 1e-5f);
+        foreach (var parameter in model.Parameters)
+        {
+            var gradient = ReadGradient(parameter);
+            Assert.Contains(gradient, value => MathF.Abs(value) > 1e-4f);
+            for (var i = 0; i < gradient.Length; i++)
+            {
+                var slope = Slope(model, batch, ref parameter.Values[i], step: 1f / 256);
+                if (Math.Abs(slope - gradient[i]) < 2e-4) continue;
+
+                // The kink of a ReLU may lie within the step; a smaller one is surer to miss it, but feels the rounding more.
+                slope = Slope(model, batch, ref parameter.Values[i], step: 1f / 4096);
+                Assert.True(Math.Abs(slope - gradient[i]) < 1e-3, $"{parameter.Name}[{i}]: gradient {gradient[i]}, slope {slope}");
+            }
+        }
+    }
+
+    private static float[] ReadGradient(Parameter parameter)
+    {
+        var gradient = new float[parameter.Count];
+        if (parameter.GradientLayout == GradientLayout.Dense) parameter.Gradient.CopyTo(gradient);
+        else foreach (var row in parameter.TouchedRows.ToArray()) parameter.GradientRow(row).CopyTo(gradient.AsSpan(row * parameter.Columns));
+        return gradient;
+    }
+
+    private static double Slope(Model model, Batch batch, ref float value, float step)
+    {
+        var original = value;
+        value = original + step;
+        var above = (double)model.Loss(batch);
+        value = original - step;
+        var below = (double)model.Loss(batch);
+        value = original;
+        return (above - below) / (2 * step);
+    }
+}
