@@ -2,12 +2,17 @@ namespace AdaptiveSoftmax;
 
 /// <summary>
 /// The matrix products of a linear layer, for the body of a model: row-major float32, several threads, the same bits for
-/// any number of them.
+/// any number of them. Safe to call from several threads at once; the working memory is kept for the next call.
 /// </summary>
 public static unsafe class MatrixKernels
 {
     private const int RowsPerPart = 32;
     private const int ColumnsPerPart = 64;
+
+    // Up to here one product a token is cheaper than filling a block of lanes.
+    private const int MaximumTokensOneByOne = 4;
+
+    private static readonly ScratchPool s_scratch = new();
 
     /// <summary>output [tokens, outputs] = input [tokens, inputs] · weightᵀ, with weight [outputs, inputs].</summary>
     /// <param name="input">The layer's input, [tokens, inputs].</param>
@@ -20,18 +25,30 @@ public static unsafe class MatrixKernels
         ArgumentNullException.ThrowIfNull(weight);
         var tokens = CheckTokens(input.Length, weight.Columns, nameof(input));
         CheckLength(output.Length, tokens, weight.Rows, nameof(output));
-        // The kernels want weights broadcast and tokens along the vector, so the input and output change sides; both are
-        // small against the product.
-        var lanes = TokenBlocks.LanesFor(tokens);
-        using var inputLanes = new NativeFloats((long)weight.Columns * lanes);
-        using var outputLanes = new NativeFloats((long)weight.Rows * lanes);
+        var pool = GetPool(threads);
         fixed (float* x = input, y = output)
         {
-            Transpose.ToLanes(x, tokens, weight.Columns, inputLanes.Pointer, lanes);
-            Gemm.Multiply(
-                GetPool(threads), weight.ValuesPointer, weight.Columns, 1, inputLanes.Pointer, lanes, outputLanes.Pointer, lanes,
-                weight.Rows, lanes, weight.Columns, accumulate: false, RowsPerPart, ColumnsPerPart);
-            Transpose.FromLanes(outputLanes.Pointer, lanes, tokens, weight.Rows, y, weight.Rows);
+            if (tokens <= MaximumTokensOneByOne)
+            {
+                var shape = new MatrixShape(weight.Rows, weight.Columns);
+                for (var token = 0; token < tokens; token++)
+                    Gemv.Multiply(pool, shape, weight.ValuesPointer, x + ((nint)token * weight.Columns), y + ((nint)token * weight.Rows));
+                return;
+            }
+
+            var scratch = s_scratch.Rent();
+            try
+            {
+                for (var first = 0; first < tokens; first += TokenBlocks.MaximumLanes)
+                {
+                    var count = Math.Min(TokenBlocks.MaximumLanes, tokens - first);
+                    ForwardBlock(pool, scratch, x + ((nint)first * weight.Columns), weight, y + ((nint)first * weight.Rows), count);
+                }
+            }
+            finally
+            {
+                s_scratch.Return(scratch);
+            }
         }
     }
 
@@ -71,6 +88,20 @@ public static unsafe class MatrixKernels
                 GetPool(threads), dy, 1, weight.Rows, x, weight.Columns, weight.TouchGradient(), weight.Columns,
                 weight.Rows, weight.Columns, tokens, accumulate: true, RowsPerPart, weight.Columns);
         }
+    }
+
+    // The kernels want weights broadcast and tokens along the vector, so input and output change sides; both are small
+    // against the product.
+    private static void ForwardBlock(WorkerPool pool, Scratch scratch, float* input, Parameter weight, float* output, int tokens)
+    {
+        var lanes = TokenBlocks.LanesFor(tokens);
+        var inputLanes = scratch.Floats(ScratchBuffer.Lanes, (long)weight.Columns * lanes);
+        var outputLanes = scratch.Floats(ScratchBuffer.Logits, (long)weight.Rows * lanes);
+        Transpose.ToLanes(input, tokens, weight.Columns, inputLanes, lanes);
+        Gemm.Multiply(
+            pool, weight.ValuesPointer, weight.Columns, 1, inputLanes, lanes, outputLanes, lanes,
+            weight.Rows, lanes, weight.Columns, accumulate: false, RowsPerPart, ColumnsPerPart);
+        Transpose.FromLanes(outputLanes, lanes, tokens, weight.Rows, output, weight.Rows);
     }
 
     private static WorkerPool GetPool(int threads)

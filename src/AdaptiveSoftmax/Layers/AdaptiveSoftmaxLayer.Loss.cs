@@ -52,6 +52,8 @@ public abstract partial class AdaptiveSoftmaxLayer
             throw new ArgumentException($"There is room for {targetLogProbs.Length} log-probs of {tokens} targets; give one place each.", nameof(targetLogProbs));
         if (wantsGradient && hiddenGradient.Length != hidden.Length)
             throw new ArgumentException($"The gradient has room for {hiddenGradient.Length} values of {hidden.Length}; it must have the hidden vectors' shape.", nameof(hiddenGradient));
+        if (wantsGradient && hiddenGradient.Overlaps(hidden))
+            throw new ArgumentException("The hidden vectors and their gradient share memory, so the gradient would overwrite vectors that are still needed; give the gradient memory of its own.", nameof(hiddenGradient));
 
         var scratch = _scratch.Rent();
         try

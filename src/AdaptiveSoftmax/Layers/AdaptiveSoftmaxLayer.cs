@@ -55,6 +55,9 @@ public abstract partial class AdaptiveSoftmaxLayer : IDisposable
     /// <summary>Every weight, in PyTorch's order and under its names.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
+    /// <summary>The bytes of working memory that calls have left for the next ones.</summary>
+    internal long WorkingMemory => _scratch.FreeBytes;
+
     /// <summary>
     /// Fills the weights with PyTorch's initialisation: uniform in ±1/√fan_in, for the head's bias as for the matrices.
     /// The same seed gives the same bits on every machine.

@@ -91,6 +91,9 @@ internal sealed unsafe class Scratch : IDisposable
     private static readonly int s_bufferCount = Enum.GetValues<ScratchBuffer>().Length;
     private readonly NativeFloats?[] _buffers = new NativeFloats?[s_bufferCount];
 
+    /// <summary>The floats that it holds.</summary>
+    public long Count => _buffers.Sum(buffer => buffer?.Count ?? 0);
+
     /// <summary>A buffer of at least <paramref name="count"/> floats whose content is undefined.</summary>
     public float* Floats(ScratchBuffer name, long count)
     {

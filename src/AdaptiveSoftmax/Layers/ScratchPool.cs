@@ -6,6 +6,15 @@ internal sealed class ScratchPool : IDisposable
     private readonly Stack<Scratch> _free = new();
     private bool _disposed;
 
+    /// <summary>The bytes of working memory that wait for the next call.</summary>
+    public long FreeBytes
+    {
+        get
+        {
+            lock (_free) return _free.Sum(scratch => scratch.Count) * sizeof(float);
+        }
+    }
+
     public Scratch Rent()
     {
         lock (_free)

@@ -126,6 +126,35 @@ public class LayerContractTests
     }
 
     [Fact]
+    public void AGradientOverItsOwnVectors_IsRefused()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout);
+        var hidden = Hidden(2);
+        Assert.Throws<ArgumentException>(() => layer.Backward(hidden, [1, 2], hidden));
+        Assert.Throws<ArgumentException>(() => layer.Backward(hidden.AsSpan(0, 16), [1], hidden.AsSpan(8, 16)));
+    }
+
+    [Fact]
+    public void WorkingMemory_DoesNotGrowWithBatchTimesVocabulary()
+    {
+        // The scratch memory holds 64 of 4,096 tokens' logits over the head. What a token adds is its place in the lists
+        // of the batch, not a row of logits.
+        const int Vocabulary = 8_000;
+        var layout = SoftmaxLayout.Create(8, Vocabulary, [4_000, 6_000], 2.0, hasHeadBias: false);
+        using var layer = new DynamicAdaptiveSoftmax(layout, options: new AdaptiveSoftmaxOptions { ScratchBytes = 4 << 18 });
+        Assert.InRange(Train(256), 1 << 20, 2 << 20);
+        Assert.InRange(Train(4_096), 1 << 20, (2 << 20) + (4_096 * 32));
+
+        long Train(int tokens)
+        {
+            var hidden = new float[tokens * 8];
+            var targets = Enumerable.Range(0, tokens).Select(token => token * 31 % Vocabulary).ToArray();
+            layer.Backward(hidden, targets, new float[hidden.Length], new LossOptions { LabelSmoothing = 0.1f });
+            return layer.WorkingMemory;
+        }
+    }
+
+    [Fact]
     public void ADisposedLayer_SaysSo()
     {
         var layer = new DynamicAdaptiveSoftmax(s_layout);
