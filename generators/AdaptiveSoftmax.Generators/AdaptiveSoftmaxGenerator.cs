@@ -67,7 +67,7 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
         {
             if (!FileNames.Matches(candidate.SpecPath, model.SpecName)) continue;
             // Which of two files is meant must not be guessed; the analyzer asks for more of the path.
-            if (found is not null) return null;
+            if (found is not null && !FileNames.AreEqual(found.SpecPath, candidate.SpecPath)) return null;
             found = candidate;
         }
 

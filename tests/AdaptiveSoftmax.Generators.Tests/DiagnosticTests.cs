@@ -92,6 +92,20 @@ public sealed class DiagnosticTests
     }
 
     [Fact]
+    public void FilesListedTwice_AreOneFile()
+    {
+        var spec = """{ "hiddenSize": 16, "vocabulary": "t.tokens", "cutoffs": [1] }""";
+        var run = new GeneratorRun(
+            "[AdaptiveSoftmax.AdaptiveSoftmax(\"x.softmax.json\")] internal sealed partial class X;",
+            new TestFile("/project/x.softmax.json", spec),
+            new TestFile("/project/folder/../x.softmax.json", spec),
+            new TestFile("/project/t.tokens", "0\t1\ta\n1\t1\tb\n"),
+            new TestFile("/project/t.tokens", "0\t1\ta\n1\t1\tb\n"));
+        run.Emit();
+        Assert.Equal(2, run.Sources.Count);
+    }
+
+    [Fact]
     public void TokensFileOfAnotherTool_IsNotRead()
     {
         var run = new GeneratorRun("", new TestFile("/project/Grammar.tokens", "T__0=1\nID=2\n"));

@@ -44,8 +44,8 @@ public sealed class AdaptiveSoftmaxAnalyzer : DiagnosticAnalyzer
         var found = specs.Where(path => FileNames.Matches(path, name)).ToArray();
         if (found.Length == 0)
             context.ReportDiagnostic(Diagnostic.Create(Descriptors.SpecNotFound, place, ImmutableDictionary<string, string?>.Empty.Add(ClassFaults.SpecNameProperty, name), name, Advice(name, specs)));
-        else if (found.Length > 1)
-            context.ReportDiagnostic(Diagnostic.Create(Descriptors.SpecAmbiguous, place, name, found[0], found[1]));
+        else if (found.FirstOrDefault(path => !FileNames.AreEqual(path, found[0])) is { } other)
+            context.ReportDiagnostic(Diagnostic.Create(Descriptors.SpecAmbiguous, place, name, found[0], other));
     }
 
     private static string Advice(string name, string[] specs)
