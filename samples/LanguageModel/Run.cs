@@ -11,6 +11,8 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
 
     public void Execute(CancellationToken cancellation)
     {
+        // Before training, so that a path that cannot be written costs no run.
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.CheckpointPath))!);
         var tokenizer = CorpusTokenizer.Create("o200k_base");
         var text = LoadText(tokenizer, cancellation);
 
