@@ -7,6 +7,7 @@ internal static class Comparisons
     [
         new LookupComparison(),
         new TrainComparison(),
+        new DecodeComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),
     ];

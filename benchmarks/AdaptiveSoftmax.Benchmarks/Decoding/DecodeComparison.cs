@@ -1,0 +1,85 @@
+using AdaptiveSoftmax.Vocabulary;
+using LanguageModelSample;
+
+namespace AdaptiveSoftmax.Benchmarks;
+
+/// <summary>Greedy decoding, a token at a time, on hidden states of the sample's language model.</summary>
+internal sealed class DecodeComparison : IComparison
+{
+    private const int Tokens = 64;
+    private const int CountedTokens = 2048;
+    private const ulong Seed = 1;
+
+    public string Name => "decode";
+
+    public string Description => "Greedy decoding at batch 1, hidden 512, o200k_base, on hidden states of the trained sample model: against a full matrix product and argmax.";
+
+    public double Run(ComparisonSession session)
+    {
+        using var model = Models.CreateAdaptive(Seed, Environment.ProcessorCount);
+        var text = TrainedSample.Prepare(model, Seed, session);
+        var hidden = new HiddenStates(model, text.HeldOut, Tokens);
+        var layout = SoftmaxLayout.CreateFull(hidden.Size, model.Softmax.Layout.VocabularySize);
+        using var full = new DynamicAdaptiveSoftmax(layout);
+        using var product = new FullProduct(full.Parameters[0]);
+
+        session.Note($"Shortlist of {model.Softmax.Layout.ShortlistSize:N0} and tails of {string.Join(" and ", model.Softmax.Layout.Tails.Select(tail => $"{tail.Size:N0} x {tail.ProjectionWidth}"))}");
+        Describe(session, model, new HiddenStates(model, text.HeldOut, CountedTokens));
+        Check(hidden, full, product);
+        return session.Compare("token", Tokens,
+            new Contender("adaptive softmax", () => Decode(hidden, model.Softmax)),
+            [
+                new Contender("full softmax, same kernels", () => Decode(hidden, full)),
+                new Contender("full product and argmax, plain SIMD loop", () => hidden.Sum(product.Predict)),
+            ]);
+    }
+
+    private static long Decode(HiddenStates hidden, AdaptiveSoftmaxLayer softmax) => hidden.Sum(state => softmax.Predict(state));
+
+    /// <summary>Says how many predictions look into a tail: those where a tail as a whole is likelier than any one token of the shortlist.</summary>
+    private static void Describe(ComparisonSession session, Model model, HiddenStates hidden)
+    {
+        var layout = model.Softmax.Layout;
+        var logProbs = new float[layout.VocabularySize];
+        var (visits, tokensOfTails) = (new int[layout.ClusterCount], 0);
+        for (var i = 0; i < hidden.Count; i++)
+        {
+            model.Softmax.LogProb(hidden[i], logProbs);
+            var best = Max(logProbs.AsSpan(0, layout.ShortlistSize));
+            // Visited in descending order of their probabilities, each only if it can still beat what was found.
+            foreach (var (tail, mass) in layout.Tails.Select(tail => (tail, mass: LogSumExp(logProbs.AsSpan(tail.Start, tail.Size)))).OrderByDescending(pair => pair.mass))
+            {
+                if (mass <= best) break;
+                visits[tail.Index]++;
+                var inTail = Max(logProbs.AsSpan(tail.Start, tail.Size));
+                if (inTail <= best) continue;
+                best = inTail;
+                tokensOfTails++;
+            }
+        }
+
+        session.Note($"Of {hidden.Count:N0} predictions {string.Join(", ", visits.Select((count, i) => $"{100.0 * count / hidden.Count:F1} % visit tail {i}"))}; {100.0 * tokensOfTails / hidden.Count:F1} % find their token in one");
+    }
+
+    private static void Check(HiddenStates hidden, DynamicAdaptiveSoftmax full, FullProduct product)
+    {
+        for (var i = 0; i < 8; i++)
+        {
+            if (full.Predict(hidden[i]) != product.Predict(hidden[i])) throw new InvalidOperationException("The two peers predict different tokens.");
+        }
+    }
+
+    private static float Max(ReadOnlySpan<float> values)
+    {
+        var max = float.NegativeInfinity;
+        foreach (var value in values) max = MathF.Max(max, value);
+        return max;
+    }
+
+    private static double LogSumExp(ReadOnlySpan<float> values)
+    {
+        var sum = 0.0;
+        foreach (var value in values) sum += Math.Exp(value);
+        return Math.Log(sum);
+    }
+}
