@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using AdaptiveSoftmax.Corpus;
 using Spectre.Console;
 
 namespace AdaptiveSoftmax.Benchmarks;
@@ -59,6 +60,11 @@ internal static class CompareCommand
         {
             Console.Error.WriteLine("Stopped.");
             return 130;
+        }
+        catch (CorpusException problem)
+        {
+            Console.Error.WriteLine(problem.Message);
+            return 1;
         }
     }
 

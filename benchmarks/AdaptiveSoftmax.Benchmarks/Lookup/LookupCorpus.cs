@@ -1,4 +1,3 @@
-using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Benchmarks;
@@ -42,11 +41,7 @@ internal sealed class LookupCorpus
     /// <param name="cancellation">Stops the work.</param>
     public static LookupCorpus Load(int count, CancellationToken cancellation)
     {
-        var tokenizer = CorpusTokenizer.Create("o200k_base");
-        var stream = tokenizer.ReadStream(ReferencePacks.FindDocumentation(), cancellationToken: cancellation);
-        var vocabulary = tokenizer.Vocabulary;
-        var counts = new long[vocabulary.Count];
-        foreach (var id in stream) counts[id]++;
+        var (vocabulary, stream, counts) = Documentation.Load(cancellation);
         var ids = Enumerable.Range(0, vocabulary.Count).ToArray();
         var table = TokenTable.Create(ids, counts, [.. ids.Select(id => vocabulary.GetToken(id).ToArray())]);
 

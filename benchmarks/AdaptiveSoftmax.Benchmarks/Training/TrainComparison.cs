@@ -1,4 +1,3 @@
-using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Benchmarks;
@@ -25,10 +24,7 @@ internal sealed class TrainComparison : IComparison
     // Slots are ranks by count, as in a token table.
     private static (int[] Slots, ClusterPlan Plan) ReadTargets(CancellationToken cancellation)
     {
-        var tokenizer = CorpusTokenizer.Create("o200k_base");
-        var stream = tokenizer.ReadStream(ReferencePacks.FindDocumentation(), cancellationToken: cancellation);
-        var counts = new long[tokenizer.Vocabulary.Count];
-        foreach (var id in stream) counts[id]++;
+        var (_, stream, counts) = Documentation.Load(cancellation);
         var ranking = Enumerable.Range(0, counts.Length).OrderByDescending(id => counts[id]).ThenBy(id => id).ToArray();
         var slotOf = new int[counts.Length];
         for (var slot = 0; slot < ranking.Length; slot++) slotOf[ranking[slot]] = slot;
