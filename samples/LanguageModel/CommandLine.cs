@@ -15,7 +15,7 @@ internal static class CommandLine
     /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
     private const int Cancelled = 130;
 
-    private static readonly string[] s_prompts = ["Initializes a new instance of the", "method System.String.", "property System.IO.Stream."];
+    private static readonly string[] s_prompts = ["Initializes a new instance of the", "method System.String.IndexOf(", "type System.Collections.Generic."];
 
     /// <summary>Runs the sample and returns the exit code.</summary>
     /// <param name="arguments">The arguments.</param>

@@ -5,21 +5,15 @@ namespace LanguageModelSample;
 /// <summary>Lets a model write.</summary>
 internal sealed class Decoder(Model model, CorpusTokenizer tokenizer)
 {
-    /// <summary>Continues a text greedily, with the most probable token each time, to the end of a document.</summary>
+    /// <summary>Continues a text greedily, with the most probable token each time, over the ends of documents.</summary>
     /// <param name="prompt">The text to continue.</param>
-    /// <param name="maxTokens">The most tokens to write.</param>
-    public string Continue(string prompt, int maxTokens = 80)
+    /// <param name="count">The tokens to write.</param>
+    public string Continue(string prompt, int count)
     {
         // The window before the prompt is filled as at the start of a text, with ends of documents.
         List<int> tokens = [.. Enumerable.Repeat(model.EndOfText, model.Window), .. tokenizer.Encode(prompt)];
         var start = tokens.Count;
-        while (tokens.Count < start + maxTokens)
-        {
-            var next = model.Softmax.Predict(model.Forward([.. tokens[^model.Window..]]));
-            if (next == model.EndOfText) break;
-            tokens.Add(next);
-        }
-
-        return tokenizer.Vocabulary.Decode([.. tokens[start..]]);
+        while (tokens.Count < start + count) tokens.Add(model.Softmax.Predict(model.Forward([.. tokens[^model.Window..]])));
+        return tokenizer.Vocabulary.Decode([.. tokens[start..]]).Replace(EncodedVocabulary.EndOfText, "\n", StringComparison.Ordinal);
     }
 }

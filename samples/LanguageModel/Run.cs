@@ -8,6 +8,7 @@ namespace LanguageModelSample;
 internal sealed class Run(RunOptions options, IAnsiConsole console)
 {
     private const int FinalPerplexityTokens = 8192;
+    private const int WrittenTokens = 90;
 
     public void Execute(CancellationToken cancellation)
     {
@@ -32,7 +33,7 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
         {
             console.Write(new Rule { Style = new Style(Color.Grey) });
             console.Write(new Text(prompt, new Style(Color.Green)));
-            console.Write(new Text(decoder.Continue(prompt) + "\n"));
+            console.Profile.Out.Writer.WriteLine(decoder.Continue(prompt, WrittenTokens) + "\n");
         }
     }
 

@@ -8,18 +8,18 @@ internal sealed class Trainer : IDisposable
 {
     public const int BatchSize = 256;
 
-    // Found by trying: half and twice as much learn less in the same steps.
-    private const double PeakRate = 0.05;
+    private const double PeakRate = 0.08;
 
     private readonly Model _model;
     private readonly int[] _text;
-    private readonly Adagrad _optimizer = new(PeakRate);
+    private readonly Adagrad _optimizer;
     private readonly int[] _positions;
     private ulong _seed;
 
     public Trainer(Model model, int[] text, ulong seed, int batchSize = BatchSize)
     {
         (_model, _text, _seed) = (model, text, seed);
+        _optimizer = new Adagrad(PeakRate) { Threads = model.Body.Shape.Threads };
         _positions = new int[batchSize];
         Batch = new Batch(batchSize, model.Window);
     }
