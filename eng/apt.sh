@@ -1,0 +1,44 @@
+# For the other scripts here to source: apt as root, and package lists beside the machine's own.
+PATH=$PATH:/usr/sbin:/sbin
+export DEBIAN_FRONTEND=noninteractive
+
+# need_apt NAME HINT: ends the script where apt or the right to use it is missing.
+need_apt() {
+  if ! command -v apt-get >/dev/null 2>&1; then
+    echo "eng: $1 is missing and this machine has no apt-get; $2" >&2
+    exit 1
+  fi
+  if [ "$(id -u)" -eq 0 ]; then
+    as_root() { "$@"; }
+  elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    as_root() { sudo "$@"; }
+  else
+    echo "eng: $1 is missing. Run this as root or with sudo, or install it yourself: $2" >&2
+    exit 1
+  fi
+}
+
+# side_lists FOLDER SUITE COMPONENT: writes the machine's own archives with another suite or component (an empty one
+# stays as it is) under FOLDER, where nothing else looks, and sets side_options to what makes apt read them. The
+# machine's own sources stay as they are, so that later installations on it are not drawn to another release.
+side_lists() {
+  mkdir -p "$1/parts" "$1/lists/partial"
+  chmod 755 "$1"
+  local file
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    if [ -f "$file" ]; then
+      { grep -E '^deb .*(debian|ubuntu)' "$file" || true; } | { grep -v security || true; } |
+        sed -E "s#^(deb (\[[^]]*\] )?[^ ]+) ([^ ]+) .*#\1 ${2:-\\3} ${3:-main}#" >>"$1/parts/machine.list"
+    fi
+  done
+  for file in /etc/apt/sources.list.d/*.sources; do
+    # One paragraph an archive; those of security updates have no suite of that name.
+    if [ -f "$file" ] && grep -qiE '^URIs:.*(debian|ubuntu)' "$file"; then
+      awk -v suite="$2" -v component="$3" 'BEGIN { RS = ""; ORS = "\n\n" } tolower($0) ~ /uris:[^\n]*(debian|ubuntu)/ && $0 !~ /security/ {
+        if (suite != "") gsub(/Suites:[^\n]*/, "Suites: " suite)
+        gsub(/Components:[^\n]*/, "Components: " (component == "" ? "main" : component))
+        print }' "$file" >"$1/parts/$(basename "$file")"
+    fi
+  done
+  side_options=(-o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$1/parts" -o "Dir::State::Lists=$1/lists" -o APT::Sandbox::User=root)
+}

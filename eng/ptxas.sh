@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Puts ptxas, the assembler of CUDA's PTX, under artifacts/tools: the tests assemble every CUDA kernel with it, which
+# needs no GPU. One program of the package is taken out of it; nothing is installed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./apt.sh
+target=../artifacts/tools
+
+if [ -x "$target/ptxas" ]; then exit 0; fi
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "eng/ptxas.sh: no apt-get to fetch ptxas with; put the ptxas of a CUDA toolkit into artifacts/tools." >&2
+  exit 1
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$target"
+# The archive of programs that are not free software: non-free in Debian, multiverse in Ubuntu.
+component=non-free
+if grep -q '^ID=ubuntu' /etc/os-release; then component=multiverse; fi
+side_lists "$work" "" "$component"
+apt-get "${side_options[@]}" update -qq
+(cd "$work" && apt-get "${side_options[@]}" -qq download nvidia-cuda-toolkit)
+dpkg-deb --fsys-tarfile "$work"/nvidia-cuda-toolkit_*.deb | tar -x -C "$work" --wildcards '*/bin/ptxas'
+mv "$(find "$work" -type f -name ptxas | head -n 1)" "$target/ptxas.new"
+mv "$target/ptxas.new" "$target/ptxas"
+"$target/ptxas" --version | tail -n 2 | head -n 1
