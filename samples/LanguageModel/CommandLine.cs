@@ -51,7 +51,7 @@ internal static class CommandLine
     {
         var corpus = new Option<string[]>("--corpus") { Description = "Files and folders to learn from: plain text, and XML documentation where a file's name ends in .xml. The .NET SDK's API reference if omitted.", HelpName = "PATH", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
         var seconds = new Option<double?>("--seconds") { Description = "How long to train, 70 if omitted. The full softmax gets another third.", HelpName = "N" };
-        var quick = new Option<bool>("--quick") { Description = "Train for 15 seconds: a first look in under a minute." };
+        var quick = new Option<bool>("--quick") { Description = "Train for 10 seconds: a first look in under a minute." };
         var prompt = new Option<string[]>("--prompt") { Description = "A text for the model to continue; may be given more than once.", HelpName = "TEXT", DefaultValueFactory = _ => s_prompts };
         var resume = new Option<bool>("--resume") { Description = "Go on from the checkpoint: to the end of a run that was stopped, or for --seconds more." };
         var checkpoint = new Option<string>("--checkpoint") { Description = "Where the run is saved, every half minute, at the end, and on Ctrl-C.", HelpName = "PATH", DefaultValueFactory = _ => Path.Combine("artifacts", "language-model.safetensors") };
@@ -77,7 +77,7 @@ internal static class CommandLine
         };
         root.SetAction((parsed, cancellation) => Task.Run(() =>
         {
-            var training = parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 15 : 70);
+            var training = parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 10 : 70);
             var options = new RunOptions
             {
                 Corpus = parsed.GetRequiredValue(corpus),

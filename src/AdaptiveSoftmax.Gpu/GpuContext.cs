@@ -1,0 +1,27 @@
+using ILGPU;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
+
+namespace AdaptiveSoftmax.Gpu;
+
+/// <summary>Contexts whose compiler settings the kernels of this library count on.</summary>
+public static class GpuContext
+{
+    /// <summary>
+    /// Creates a context with all CUDA and OpenCL devices of the machine. A context of the caller's own does as well if
+    /// <see cref="Configure"/> was called on its builder.
+    /// </summary>
+    public static Context Create() => Context.Create(builder => Configure(builder.Cuda().OpenCL()));
+
+    /// <summary>
+    /// Sets what the kernels need: functions such as exp, inlining, and the optimization level at which ILGPU proves
+    /// pointers to be global, without which each load would find that out at run time.
+    /// </summary>
+    /// <param name="builder">The builder of a context.</param>
+    /// <returns>The same builder.</returns>
+    public static Context.Builder Configure(Context.Builder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        return builder.EnableAlgorithms().Optimize(OptimizationLevel.O2).Inlining(InliningMode.Aggressive);
+    }
+}
