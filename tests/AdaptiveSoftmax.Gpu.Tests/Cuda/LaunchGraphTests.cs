@@ -1,0 +1,154 @@
+using System.Diagnostics.Tracing;
+using System.Runtime.InteropServices;
+using AdaptiveSoftmax.Gpu.Cuda;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.OpenCL;
+
+namespace AdaptiveSoftmax.Gpu.Tests.Cuda;
+
+public sealed class LaunchGraphTests
+{
+    [Fact]
+    public void OnOpenCL_NothingIsRecordedAndTheLaunchesRunPlainly()
+    {
+        using var context = Context.Create(builder => GpuContext.Configure(builder.OpenCL()));
+        var devices = context.GetCLDevices();
+        Assert.True(devices.Count > 0, "There is no OpenCL device: run `bash eng/opencl.sh`.");
+        using var accelerator = devices[0].CreateAccelerator(context);
+        AssertFallsBack(accelerator, "OpenCL");
+    }
+
+    [Fact]
+    public void OnTheCpuAccelerator_NothingIsRecordedAndTheLaunchesRunPlainly()
+    {
+        using var context = Context.Create(builder => GpuContext.Configure(builder.CPU()));
+        using var accelerator = context.GetCPUDevice(0).CreateAccelerator(context);
+        AssertFallsBack(accelerator, "CPU");
+    }
+
+    [Fact]
+    public void StreamOfAnotherAccelerator_IsRefused()
+    {
+        using var context = Context.Create(builder => GpuContext.Configure(builder.CPU()));
+        using var accelerator = context.GetCPUDevice(0).CreateAccelerator(context);
+        using var other = context.GetCPUDevice(0).CreateAccelerator(context);
+        using var stream = other.CreateStream();
+        Assert.Throws<ArgumentException>("stream", () => LaunchGraph.TryCapture(accelerator, stream, _ => { }, out _));
+    }
+
+    [Fact]
+    public void DriverThatCouldNotBeLoaded_IsNamed() =>
+        Assert.Contains("cuda", CudaDriver.WhyUnavailable(0, CudaDriver.GraphEntryPoints), StringComparison.Ordinal);
+
+    [Fact]
+    public void DriverTooOldForGraphs_IsToldWithTheFunctionItLacks()
+    {
+        // Any other library is one without those functions; this one is always loaded.
+        var library = NativeLibrary.GetMainProgramHandle();
+        var reason = CudaDriver.WhyUnavailable(library, CudaDriver.GraphEntryPoints);
+        Assert.Contains("cuGraphInstantiateWithFlags", reason, StringComparison.Ordinal);
+        Assert.Contains("CUDA 11.4", reason, StringComparison.Ordinal);
+        Assert.Null(CudaDriver.WhyUnavailable(library, []));
+    }
+
+    [Fact]
+    public void EntryPoints_AreAllThatAreCalled()
+    {
+        // What a recording or a replay calls must be looked for beforehand, or it fails in the middle of one.
+        var imported = typeof(CudaDriver).GetMethods(System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.NonPublic)
+            .Select(method => method.Name).Where(name => name.StartsWith("cu", StringComparison.Ordinal));
+        Assert.Equal(
+            CudaDriver.GraphEntryPoints.Append("cuFuncSetAttribute").Append("cuDeviceGetAttribute").Order(), imported.Order());
+    }
+
+    [Fact]
+    public void OnCuda_ChainIsRecordedWithoutRunningAndReplayedWithNewInput()
+    {
+        using var context = CudaDevices.CreateContext();
+        using var accelerator = CudaDevices.FirstOrSkip(context);
+        using var stream = accelerator.CreateStream();
+        using var other = accelerator.CreateStream();
+        using var chain = new ChainKernels.Chain(accelerator);
+        chain.Fill(stream, 1);
+        chain.Launch(stream);
+        chain.AssertSum(stream, 1);
+
+        using var graph = LaunchGraph.TryCapture(accelerator, stream, chain.Launch, out var reason);
+        Assert.Null(reason);
+        Assert.Equal(2, graph!.Nodes);
+        chain.AssertSum(stream, 1);
+
+        graph.Launch(stream);
+        graph.Launch(stream);
+        chain.AssertSum(stream, 3);
+        chain.Fill(stream, 10);
+        graph.Launch(other);
+        chain.AssertSum(other, 13);
+        chain.Launch(stream);
+        chain.AssertSum(stream, 23);
+        graph.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => graph.Launch(stream));
+    }
+
+    [Fact]
+    public void OnCuda_FailedRecordingLeavesTheStreamUsable()
+    {
+        using var context = CudaDevices.CreateContext();
+        using var accelerator = CudaDevices.FirstOrSkip(context);
+        using var stream = accelerator.CreateStream();
+        using var chain = new ChainKernels.Chain(accelerator);
+        using var events = new GpuEvents();
+        chain.Fill(stream, 1);
+        chain.Launch(stream);
+        Action<AcceleratorStream> waiting = recorded =>
+        {
+            chain.Launch(recorded);
+            recorded.Synchronize();
+        };
+        Assert.Null(LaunchGraph.TryCapture(accelerator, stream, waiting, out var reason));
+        Assert.Equal([("GraphCaptureUnavailable", EventLevel.Warning, reason)], events.Written);
+        chain.AssertSum(stream, 1);
+        chain.Launch(stream);
+        chain.AssertSum(stream, 2);
+
+        Assert.Throws<FormatException>(() => LaunchGraph.TryCapture(accelerator, stream, _ => throw new FormatException(), out _));
+        Assert.Throws<InvalidOperationException>(() => LaunchGraph.TryCapture(accelerator, stream, _ => { }, out _));
+        using var graph = LaunchGraph.TryCapture(accelerator, stream, chain.Launch, out _);
+        graph!.Launch(stream);
+        chain.AssertSum(stream, 3);
+    }
+
+    [Fact]
+    public void OnCuda_DefaultStreamIsNotRecorded()
+    {
+        using var context = CudaDevices.CreateContext();
+        using var accelerator = CudaDevices.FirstOrSkip(context);
+        Assert.Null(LaunchGraph.TryCapture(accelerator, accelerator.DefaultStream, _ => Assert.Fail("It ran."), out var reason));
+        Assert.Contains("default stream", reason, StringComparison.Ordinal);
+    }
+
+    private static void AssertFallsBack(Accelerator accelerator, string kind)
+    {
+        using var events = new GpuEvents();
+        using var stream = accelerator.CreateStream();
+        using var chain = new ChainKernels.Chain(accelerator);
+        chain.Fill(stream, 1);
+        var recorded = 0;
+        Action<AcceleratorStream> launches = on =>
+        {
+            recorded++;
+            chain.Launch(on);
+        };
+        using var graph = LaunchGraph.TryCapture(accelerator, stream, launches, out var reason);
+        Assert.Null(graph);
+        Assert.Equal(0, recorded);
+        Assert.Contains(accelerator.Name, reason, StringComparison.Ordinal);
+        Assert.Contains(kind, reason, StringComparison.Ordinal);
+        Assert.Equal([("GraphCaptureUnavailable", EventLevel.Warning, reason)], events.Written);
+        launches(stream);
+        launches(stream);
+        chain.AssertSum(stream, 2);
+    }
+}
