@@ -1,0 +1,59 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>The kernels that do not depend on a shape, compiled for a device when first used.</summary>
+internal sealed class CommonKernels(Accelerator accelerator)
+{
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int, int> FindSlots =>
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int, int>(BatchKernels.FindSlots);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<PartSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, GroupArguments> GroupByCluster =>
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, GroupArguments>(BatchKernels.GroupByCluster);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> MaskTargets =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(BatchKernels.MaskTargets);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int, int> Gather =>
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int, int>(BatchKernels.Gather);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<PartPlan>, int, int> Pad =>
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<float>, ArrayView<PartPlan>, int, int>(BatchKernels.Pad);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int> Scatter =>
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int>(BatchKernels.Scatter);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>> Clear =>
+        field ??= accelerator.LoadKernel<ArrayView<float>>(BatchKernels.Clear);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>> ForgetUnknown =>
+        field ??= accelerator.LoadKernel<ArrayView<int>>(BatchKernels.ForgetUnknown);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int> FinishReduce =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int>(BatchKernels.FinishReduce);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int, float> FinishSum =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int, float>(BatchKernels.FinishSum);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>> ScatterLogProbs =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>>(BatchKernels.ScatterLogProbs);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights> Loss =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights>(BatchKernels.Loss);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int> FinishHead =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>(DecodeKernels.FinishHead);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int, int> FinishTail =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int, int>(DecodeKernels.FinishTail);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int> Select =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int>(DecodeKernels.Select);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> Identify =>
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(DecodeKernels.Identify);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<PartPlan>, int> MarkGradient =>
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartPlan>, int>(UpdateKernels.MarkGradient);
+}

@@ -1,0 +1,238 @@
+using ILGPU;
+using ILGPU.Algorithms;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>
+/// Greedy decoding. Tails come in slot order; of each only the tokens are computed that it can still win, and which these
+/// are is decided here, on the device.
+/// </summary>
+internal static class DecodeKernels
+{
+    private const int ColumnStride = 128 + 1;
+
+    /// <summary>
+    /// As <see cref="LogitKernels.Reduce"/>, and for each token and strip the largest logit of a token's row with the
+    /// first row that has it; logits of cluster rows are kept, [clusters, capacity].
+    /// </summary>
+    public static void Best<TShape, TTile>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        ArrayView<float> clusters, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var value = SharedMemory.Allocate<float>(16 * ColumnStride);
+        var index = SharedMemory.Allocate<int>(16 * ColumnStride);
+        var part = plan[arguments.Part];
+        TTile tile = default;
+        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
+        var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
+        var stride = Sizes.Stride(shape.Columns);
+        var a = new RowOperand(inputs, 0, part.Count, stride);
+        var b = new RowOperand(weights, 0, shape.Rows, stride);
+        for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var strip = item / rowTiles;
+            var top = float.NegativeInfinity;
+            var total = 0f;
+            var bestValue = float.NegativeInfinity;
+            var bestIndex = int.MaxValue;
+            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, columnTiles);
+            for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
+            {
+                var column = columnTile * TileProduct.Columns;
+                tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var epilogue = new BestEpilogue
+                {
+                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                    Clusters = clusters,
+                    Maximum = left,
+                    Sum = right,
+                    Value = value,
+                    Index = index,
+                    TokenRows = arguments.TokenRows,
+                    Capacity = arguments.Capacity,
+                    FirstRow = row,
+                    Rows = part.Count,
+                };
+                tile.ForEachRow(epilogue, Group.IdxX >> 4);
+                Group.Barrier();
+                if (Group.IdxX < tile.GroupRows)
+                {
+                    for (var x = 0; x < 16; x++)
+                    {
+                        var at = (x * ColumnStride) + Group.IdxX;
+                        LogitKernels.Combine(ref top, ref total, left[at], right[at]);
+                        Improve(ref bestValue, ref bestIndex, value[at], index[at]);
+                    }
+                }
+
+                Group.Barrier();
+            }
+
+            if (Group.IdxX < tile.GroupRows && row + Group.IdxX < part.Count)
+            {
+                var at = ((long)strip * arguments.Capacity) + row + Group.IdxX;
+                maximum[at] = top;
+                sum[at] = total;
+                best[at] = bestValue;
+                bestRow[at] = bestIndex;
+            }
+        }
+    }
+
+    /// <summary>After <see cref="Best"/> of the head: each token's best log-prob and slot, and its clusters' log-probs.</summary>
+    public static void FinishHead(
+        ArrayView<PartPlan> plan, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow,
+        ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> slot, int strips, int clusterCount, int capacity)
+    {
+        for (var token = Grid.GlobalIndex.X; token < plan[0].Count; token += Grid.DimX * Group.DimX)
+        {
+            var logSumExp = FinishRow(token, maximum, sum, best, bestRow, strips, capacity, out var value, out var row);
+            score[token] = value - logSumExp;
+            slot[token] = row;
+            for (var cluster = 0; cluster < clusterCount; cluster++)
+                clusters[((long)cluster * capacity) + token] -= logSumExp;
+        }
+    }
+
+    /// <summary>After <see cref="Best"/> of a tail: takes its token where that is better than the best so far.</summary>
+    public static void FinishTail(
+        ArrayView<PartPlan> plan, ArrayView<int> members, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow,
+        ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> slot, int strips, int start, int part, int capacity)
+    {
+        for (var i = Grid.GlobalIndex.X; i < plan[part].Count; i += Grid.DimX * Group.DimX)
+        {
+            var token = members[i];
+            var logSumExp = FinishRow(i, maximum, sum, best, bestRow, strips, capacity, out var value, out var row);
+            var candidate = value - logSumExp + clusters[((long)(part - 1) * capacity) + token];
+            if (candidate > score[token])
+            {
+                score[token] = candidate;
+                slot[token] = start + row;
+            }
+        }
+    }
+
+    /// <summary>
+    /// The tokens that a tail can still win, ascending: its own log-prob bounds that of each of its tokens. Of equal
+    /// log-probs the lower slot counts, so that a tail has to be better than what comes before. One group.
+    /// </summary>
+    public static void Select(ArrayView<PartPlan> plan, ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> members, int part, int capacity)
+    {
+        var counts = SharedMemory.Allocate<int>(TileProduct.GroupSize);
+        var tokens = plan[0].Count;
+        var share = Sizes.Tiles(tokens, TileProduct.GroupSize);
+        var first = Group.IdxX * share;
+        var end = XMath.Min(first + share, tokens);
+        var start = (long)(part - 1) * capacity;
+        var count = 0;
+        for (var token = first; token < end; token++)
+        {
+            if (clusters[start + token] > score[token]) count++;
+        }
+
+        counts[Group.IdxX] = count;
+        Group.Barrier();
+        var at = BatchKernels.StartOfShare(counts, out var total);
+        for (var token = first; token < end; token++)
+        {
+            if (clusters[start + token] > score[token]) members[at++] = token;
+        }
+
+        if (Group.IdxX == 0)
+        {
+            PartPlan result = default;
+            result.Count = total;
+            plan[part] = result;
+        }
+    }
+
+    /// <summary>Token ids of slots.</summary>
+    public static void Identify(ArrayView<int> slots, ArrayView<int> ids, ArrayView<int> tokens, int count)
+    {
+        for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) tokens[i] = ids[slots[i]];
+    }
+
+    private static float FinishRow(
+        int row, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow, int strips, int capacity, out float value, out int index)
+    {
+        var top = float.NegativeInfinity;
+        var total = 0f;
+        value = float.NegativeInfinity;
+        index = int.MaxValue;
+        for (var strip = 0; strip < strips; strip++)
+        {
+            var at = ((long)strip * capacity) + row;
+            LogitKernels.Combine(ref top, ref total, maximum[at], sum[at]);
+            Improve(ref value, ref index, best[at], bestRow[at]);
+        }
+
+        return top + XMath.Log(total);
+    }
+
+    private static void Improve(ref float value, ref int index, float other, int otherIndex)
+    {
+        if (other > value || (other == value && otherIndex < index))
+        {
+            value = other;
+            index = otherIndex;
+        }
+    }
+
+    private struct BestEpilogue : IRowEpilogue
+    {
+        public BiasedColumns Logits;
+        public ArrayView<float> Clusters;
+        public ArrayView<float> Maximum;
+        public ArrayView<float> Sum;
+        public ArrayView<float> Value;
+        public ArrayView<int> Index;
+        public int TokenRows;
+        public int Capacity;
+        public int FirstRow;
+        public int Rows;
+
+        public readonly void Row(int row, RowSums sums)
+        {
+            sums = Logits.Apply(sums);
+            var top = RowMath.Max(sums);
+            var at = ((Group.IdxX & 15) * ColumnStride) + row;
+            Maximum[at] = top;
+            Sum[at] = top > float.NegativeInfinity ? RowMath.SumExp(sums, top) : 0f;
+            var value = float.NegativeInfinity;
+            var index = int.MaxValue;
+            var column = Logits.Column;
+            One(row, column, sums.Left.X, ref value, ref index);
+            One(row, column + 1, sums.Left.Y, ref value, ref index);
+            One(row, column + 2, sums.Left.Z, ref value, ref index);
+            One(row, column + 3, sums.Left.W, ref value, ref index);
+            One(row, column + 64, sums.Right.X, ref value, ref index);
+            One(row, column + 65, sums.Right.Y, ref value, ref index);
+            One(row, column + 66, sums.Right.Z, ref value, ref index);
+            One(row, column + 67, sums.Right.W, ref value, ref index);
+            Value[at] = value;
+            Index[at] = index;
+        }
+
+        private readonly void One(int row, int column, float logit, ref float value, ref int index)
+        {
+            if (column < TokenRows)
+            {
+                if (logit > value)
+                {
+                    value = logit;
+                    index = column;
+                }
+            }
+            else if (column < Logits.Rows && FirstRow + row < Rows)
+            {
+                Clusters[((long)(column - TokenRows) * Capacity) + FirstRow + row] = logit;
+            }
+        }
+    }
+}

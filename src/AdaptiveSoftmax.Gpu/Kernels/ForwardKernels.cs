@@ -1,0 +1,158 @@
+using ILGPU;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>Forward products whose result is stored.</summary>
+internal static class ForwardKernels
+{
+    /// <summary>inputs · weightᵀ (+ bias), [tokens, stride of the rows], with zeros behind the rows; row by row of the part.</summary>
+    public static void Store<TShape, TTile>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        ArrayView<Float4> outputs, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var part = plan[arguments.Part];
+        TTile tile = default;
+        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
+        var stride = Sizes.Stride(shape.Columns);
+        var a = new RowOperand(inputs, part.First, part.Count, stride);
+        var b = new RowOperand(weights, 0, shape.Rows, stride);
+        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var column = item / rowTiles * TileProduct.Columns;
+            tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+            var epilogue = new BiasEpilogue
+            {
+                Store = new StoreEpilogue
+                {
+                    Result = outputs,
+                    First = part.First + row,
+                    Rows = part.Count - row,
+                    Column = column + (4 * (Group.IdxX & 15)),
+                    Columns = Sizes.Stride(shape.Rows),
+                    Stride = Sizes.Stride(shape.Rows),
+                },
+                Bias = bias,
+                BiasRows = arguments.HasBias != 0 ? shape.Rows : 0,
+            };
+            tile.ForEachRow(epilogue, Group.IdxX >> 4);
+        }
+    }
+
+    /// <summary>
+    /// Log-probs, [tokens, vocabulary] from a slot on: logit − log-sum-exp + log-prob of the cluster. Rows that stand for
+    /// clusters give those clusters' log-probs instead, [clusters, capacity].
+    /// </summary>
+    public static void LogProbs<TShape, TTile>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        ArrayView<float> logSumExp, ArrayView<float> clusters, ArrayView<float> output, ProductArguments arguments, int start, int vocabulary)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var part = plan[arguments.Part];
+        TTile tile = default;
+        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
+        var stride = Sizes.Stride(shape.Columns);
+        var a = new RowOperand(inputs, 0, part.Count, stride);
+        var b = new RowOperand(weights, 0, shape.Rows, stride);
+        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var column = item / rowTiles * TileProduct.Columns;
+            tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+            var epilogue = new LogProbEpilogue
+            {
+                Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                LogSumExp = logSumExp,
+                Clusters = clusters,
+                Output = output,
+                Cluster = arguments.Part - 1,
+                TokenRows = arguments.TokenRows,
+                Capacity = arguments.Capacity,
+                FirstRow = row,
+                Rows = part.Count,
+                Start = start,
+                Vocabulary = vocabulary,
+            };
+            tile.ForEachRow(epilogue, Group.IdxX >> 4);
+        }
+    }
+
+    private struct BiasEpilogue : IRowEpilogue
+    {
+        public StoreEpilogue Store;
+        public ArrayView<float> Bias;
+        public int BiasRows;
+
+        public readonly void Row(int row, RowSums sums)
+        {
+            var column = Store.Column;
+            sums.Left.X += At(column);
+            sums.Left.Y += At(column + 1);
+            sums.Left.Z += At(column + 2);
+            sums.Left.W += At(column + 3);
+            sums.Right.X += At(column + 64);
+            sums.Right.Y += At(column + 65);
+            sums.Right.Z += At(column + 66);
+            sums.Right.W += At(column + 67);
+            Store.Row(row, sums);
+        }
+
+        private readonly float At(int column)
+        {
+            var value = 0f;
+            if (column < BiasRows) value = Bias[column];
+            return value;
+        }
+    }
+
+    private struct LogProbEpilogue : IRowEpilogue
+    {
+        public BiasedColumns Logits;
+        public ArrayView<float> LogSumExp;
+        public ArrayView<float> Clusters;
+        public ArrayView<float> Output;
+        public int Cluster;
+        public int TokenRows;
+        public int Capacity;
+        public int FirstRow;
+        public int Rows;
+        public int Start;
+        public int Vocabulary;
+
+        public readonly void Row(int row, RowSums sums)
+        {
+            row += FirstRow;
+            if (row >= Rows) return;
+            sums = Logits.Apply(sums);
+            var logSumExp = LogSumExp[row];
+            var cluster = 0f;
+            if (Cluster >= 0) cluster = Clusters[((long)Cluster * Capacity) + row];
+            var column = Logits.Column;
+            One(row, column, sums.Left.X, logSumExp, cluster);
+            One(row, column + 1, sums.Left.Y, logSumExp, cluster);
+            One(row, column + 2, sums.Left.Z, logSumExp, cluster);
+            One(row, column + 3, sums.Left.W, logSumExp, cluster);
+            One(row, column + 64, sums.Right.X, logSumExp, cluster);
+            One(row, column + 65, sums.Right.Y, logSumExp, cluster);
+            One(row, column + 66, sums.Right.Z, logSumExp, cluster);
+            One(row, column + 67, sums.Right.W, logSumExp, cluster);
+        }
+
+        private readonly void One(int row, int column, float logit, float logSumExp, float cluster)
+        {
+            if (column >= Logits.Rows) return;
+            var logProb = logit - logSumExp + cluster;
+            if (column < TokenRows) Output[((long)row * Vocabulary) + Start + column] = logProb;
+            else Clusters[((long)(column - TokenRows) * Capacity) + row] = logProb;
+        }
+    }
+}

@@ -1,0 +1,255 @@
+using ILGPU;
+using ILGPU.Algorithms;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>
+/// The backward products. The logits of a chunk of weight rows are computed again, turned into their gradient
+/// D = softmax · Σ c − c (c the weights of the loss) and kept; from D follow the gradients of weight, bias and input.
+/// Every value of a result is summed by one thread in a fixed order.
+/// </summary>
+internal static class GradientKernels
+{
+    /// <summary>D of one chunk, [tokens, chunk rows], 0 in columns that the weight does not have.</summary>
+    public static void Logits<TShape, TTile>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        ArrayView<int> targetRows, ArrayView<float> logSumExp, ArrayView<float> tokenWeight, ArrayView<float> groupSizes,
+        ArrayView<Float4> gradient, ProductArguments arguments, LossWeights loss)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var part = plan[arguments.Part];
+        var chunk = part.ChunkRows * arguments.Pass;
+        if (chunk >= shape.Rows) return;
+        TTile tile = default;
+        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(XMath.Min(part.ChunkRows, shape.Rows - chunk), TileProduct.Columns);
+        var stride = Sizes.Stride(shape.Columns);
+        var a = new RowOperand(inputs, part.First, part.Count, stride);
+        var b = new RowOperand(weights, 0, shape.Rows, stride);
+        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var column = item / rowTiles * TileProduct.Columns;
+            tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, chunk + column, 0, stride);
+            var epilogue = new LogitEpilogue
+            {
+                Logits = new BiasedColumns(bias, arguments.HasBias, chunk + column + (4 * (Group.IdxX & 15)), shape.Rows),
+                TargetRows = targetRows,
+                LogSumExp = logSumExp,
+                GroupSizes = groupSizes,
+                Gradient = gradient,
+                Loss = loss,
+                TokenWeight = tokenWeight[0],
+                TokenRows = arguments.TokenRows,
+                First = part.First,
+                FirstRow = row,
+                Rows = part.Count,
+                Column = column + (4 * (Group.IdxX & 15)),
+                Stride = part.ChunkRows,
+            };
+            tile.ForEachRow(epilogue, Group.IdxX >> 4);
+        }
+    }
+
+    /// <summary>The gradient of the input, D · weight, added up over chunks: [tokens, stride], or a share of it.</summary>
+    public static void Input<TShape, TTile>(
+        TShape shape, ArrayView<Float4> gradient, ArrayView<Float4> weights, ArrayView<PartPlan> plan,
+        ArrayView<Float4> inputGradient, ArrayView<Float4> shares, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var part = plan[arguments.Part];
+        var isChunk = arguments.GradientStride == 0;
+        var chunk = isChunk ? part.ChunkRows * arguments.Pass : 0;
+        if (chunk >= shape.Rows) return;
+        TTile tile = default;
+        var gradientStride = isChunk ? part.ChunkRows : arguments.GradientStride;
+        var splits = isChunk ? part.Splits : 1;
+        var depths = XMath.Min(gradientStride, shape.Rows - chunk);
+        var share = Sizes.Stride(Sizes.Tiles(depths, splits));
+        var stride = Sizes.Stride(shape.Columns);
+        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(shape.Columns, TileProduct.Columns);
+        var a = new RowOperand(gradient, isChunk ? 0 : part.First, part.Count, gradientStride);
+        var b = new DepthOperand(weights, chunk, shape.Rows - chunk, stride);
+        for (var item = Grid.IdxX; item < rowTiles * columnTiles * splits; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var column = item / rowTiles % columnTiles * TileProduct.Columns;
+            var split = item / rowTiles / columnTiles;
+            tile = TileProduct.Multiply<TTile, RowOperand, DepthOperand>(a, b, left, right, row, column, split * share, XMath.Min(depths, (split + 1) * share));
+            var epilogue = new StoreEpilogue
+            {
+                Result = splits == 1 ? inputGradient : shares,
+                First = (splits == 1 ? part.First : split * part.Count) + row,
+                Rows = part.Count - row,
+                Column = column + (4 * (Group.IdxX & 15)),
+                Columns = stride,
+                Stride = stride,
+                Accumulate = splits == 1 && (arguments.Accumulate != 0 || arguments.Pass > 0) ? 1 : 0,
+            };
+            tile.ForEachRow(epilogue, Group.IdxX >> 4);
+        }
+    }
+
+    /// <summary>Adds the shares of <see cref="Input"/> in their order.</summary>
+    public static void AddShares<TShape>(
+        TShape shape, ArrayView<Float4> shares, ArrayView<PartPlan> plan, ArrayView<Float4> inputGradient, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+    {
+        var part = plan[arguments.Part];
+        if (part.Splits == 1 || part.ChunkRows * arguments.Pass >= shape.Rows) return;
+        var fours = (long)part.Count * Sizes.Stride(shape.Columns) / 4;
+        var first = (long)part.First * Sizes.Stride(shape.Columns) / 4;
+        for (long i = Grid.GlobalLinearIndex; i < fours; i += (long)Grid.DimX * Group.DimX)
+        {
+            Float4 sum = default;
+            if (arguments.Accumulate != 0 || arguments.Pass > 0) sum = inputGradient[first + i];
+            for (var split = 0; split < part.Splits; split++) sum = Add(sum, shares[(split * fours) + i]);
+            inputGradient[first + i] = sum;
+        }
+    }
+
+    /// <summary>The gradient of the weight, Dᵀ · inputs: a chunk of its rows, [rows, stride].</summary>
+    /// <param name="shape">[rows, columns] of the weight.</param>
+    /// <param name="gradient">D.</param>
+    /// <param name="inputs">[tokens, stride].</param>
+    /// <param name="plan">The plan of each part.</param>
+    /// <param name="weightGradient">Receives or adds to the gradient.</param>
+    /// <param name="state">The parameter's <see cref="ParameterState"/>: whether there is a gradient to add to.</param>
+    /// <param name="arguments">Sizes.</param>
+    public static void Weight<TShape, TTile>(
+        TShape shape, ArrayView<Float4> gradient, ArrayView<Float4> inputs, ArrayView<PartPlan> plan,
+        ArrayView<Float4> weightGradient, ArrayView<int> state, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var part = plan[arguments.Part];
+        var isChunk = arguments.GradientStride == 0;
+        var chunk = isChunk ? part.ChunkRows * arguments.Pass : 0;
+        if (chunk >= shape.Rows || part.Count == 0) return;
+        TTile tile = default;
+        var gradientStride = isChunk ? part.ChunkRows : arguments.GradientStride;
+        var rows = XMath.Min(gradientStride, shape.Rows - chunk);
+        var stride = Sizes.Stride(shape.Columns);
+        var rowTiles = Sizes.Tiles(rows, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(shape.Columns, TileProduct.Columns);
+        var a = new DepthOperand(gradient, isChunk ? 0 : part.First, part.Count, gradientStride);
+        var b = new DepthOperand(inputs, part.First, part.Count, stride);
+        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var column = item / rowTiles * TileProduct.Columns;
+            tile = TileProduct.Multiply<TTile, DepthOperand, DepthOperand>(a, b, left, right, row, column, 0, part.Count);
+            var epilogue = new StoreEpilogue
+            {
+                Result = weightGradient,
+                First = chunk + row,
+                Rows = rows - row,
+                Column = column + (4 * (Group.IdxX & 15)),
+                Columns = stride,
+                Stride = stride,
+                Accumulate = state[ParameterState.HasGradient],
+            };
+            tile.ForEachRow(epilogue, Group.IdxX >> 4);
+        }
+    }
+
+    /// <summary>The gradient of the bias, Σ D over the tokens: a chunk of its rows.</summary>
+    public static void Bias<TShape>(
+        TShape shape, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> biasGradient, ArrayView<int> state, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+    {
+        const int slices = 8;
+        var sums = SharedMemory.Allocate<float>(TileProduct.GroupSize);
+        var part = plan[arguments.Part];
+        var chunk = part.ChunkRows * arguments.Pass;
+        if (chunk >= shape.Rows || part.Count == 0) return;
+        var rows = XMath.Min(part.ChunkRows, shape.Rows - chunk);
+        int lane = Group.IdxX % 32, slice = Group.IdxX / 32;
+        for (var first = Grid.IdxX * 32; first < rows; first += Grid.DimX * 32)
+        {
+            var sum = 0f;
+            if (first + lane < rows)
+            {
+                for (var token = slice; token < part.Count; token += slices) sum += gradient[((long)token * part.ChunkRows) + first + lane];
+            }
+
+            sums[Group.IdxX] = sum;
+            Group.Barrier();
+            if (slice == 0 && first + lane < rows)
+            {
+                var total = state[ParameterState.HasGradient] != 0 ? biasGradient[chunk + first + lane] : 0f;
+                for (var i = 0; i < slices; i++) total += sums[(i * 32) + lane];
+                biasGradient[chunk + first + lane] = total;
+            }
+
+            Group.Barrier();
+        }
+    }
+
+    private static Float4 Add(Float4 left, Float4 right)
+    {
+        left.X += right.X;
+        left.Y += right.Y;
+        left.Z += right.Z;
+        left.W += right.W;
+        return left;
+    }
+
+    private struct LogitEpilogue : IRowEpilogue
+    {
+        public BiasedColumns Logits;
+        public ArrayView<int> TargetRows;
+        public ArrayView<float> LogSumExp;
+        public ArrayView<float> GroupSizes;
+        public ArrayView<Float4> Gradient;
+        public LossWeights Loss;
+        public float TokenWeight;
+        public int TokenRows;
+        public int First;
+        public int FirstRow;
+        public int Rows;
+        public int Column;
+        public int Stride;
+
+        public readonly void Row(int row, RowSums sums)
+        {
+            row += FirstRow;
+            if (row >= Rows) return;
+            sums = Logits.Apply(sums);
+            var logSumExp = LogSumExp[First + row];
+            var target = TargetRows[First + row];
+            var hit = target >= 0 ? Loss.Target : 0f;
+            var total = (hit + (Loss.Uniform * Loss.AllRows)) * TokenWeight;
+            var at = (((long)row * Stride) + Column) / 4;
+            Gradient[at] = Four(sums.Left, Logits.Column, logSumExp, total, target, hit);
+            Gradient[at + 16] = Four(sums.Right, Logits.Column + 64, logSumExp, total, target, hit);
+        }
+
+        private readonly Float4 Four(Float4 logits, int column, float logSumExp, float total, int target, float hit)
+        {
+            Float4 result = default;
+            result.X = One(logits.X, column, logSumExp, total, target, hit);
+            result.Y = One(logits.Y, column + 1, logSumExp, total, target, hit);
+            result.Z = One(logits.Z, column + 2, logSumExp, total, target, hit);
+            result.W = One(logits.W, column + 3, logSumExp, total, target, hit);
+            return result;
+        }
+
+        private readonly float One(float logit, int column, float logSumExp, float total, int target, float hit)
+        {
+            var weight = column == target ? hit : 0f;
+            if (Loss.Uniform > 0f && column < Logits.Rows)
+                weight += column < TokenRows ? Loss.Uniform : Loss.Uniform * GroupSizes[column - TokenRows];
+            return (XMath.Exp(logit - logSumExp) * total) - (weight * TokenWeight);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>How many groups a launch has. Kernels loop until the work is done, so the number changes no result.</summary>
+internal static class Launches
+{
+    /// <summary>As many groups as there are pieces of work, but no more than the device runs at once.</summary>
+    public static KernelConfig Groups(Accelerator accelerator, long most)
+    {
+        var atOnce = Math.Max(1, accelerator.NumMultiprocessors) * 4;
+        return ((int)Math.Clamp(most, 1, atOnce), TileProduct.GroupSize);
+    }
+
+    /// <summary>One thread an item.</summary>
+    public static KernelConfig Threads(Accelerator accelerator, long items) =>
+        Groups(accelerator, (items + TileProduct.GroupSize - 1) / TileProduct.GroupSize);
+
+    /// <summary>One group.</summary>
+    public static KernelConfig OneGroup => (1, TileProduct.GroupSize);
+}

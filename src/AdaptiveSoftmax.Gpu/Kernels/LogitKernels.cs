@@ -1,0 +1,189 @@
+using ILGPU;
+using ILGPU.Algorithms;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>
+/// The forward product of head or tail output. A group keeps the running maximum and the sum of exponentials of its rows
+/// over a strip of columns; logits themselves are stored nowhere.
+/// </summary>
+internal static class LogitKernels
+{
+    // One more word than rows lets the 16 columns of threads write to different banks.
+    private const int ColumnStride = 128 + 1;
+
+    /// <summary>For each token and strip: the maximum of the logits and the sum of exp(logit − maximum).</summary>
+    /// <param name="shape">[rows, columns] of the weight.</param>
+    /// <param name="inputs">The inputs in the order by cluster, [tokens, stride].</param>
+    /// <param name="weights">The weight, [rows, stride].</param>
+    /// <param name="bias">[rows], if there is one.</param>
+    /// <param name="plan">The plan of each part.</param>
+    /// <param name="targetRows">The row of each token's target, [tokens]; −1 for none.</param>
+    /// <param name="targetLogits">Receives the target's logit, [tokens].</param>
+    /// <param name="maximum">Receives [strips, capacity].</param>
+    /// <param name="sum">Receives [strips, capacity].</param>
+    /// <param name="arguments">Sizes.</param>
+    public static void Reduce<TShape, TTile>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var part = plan[arguments.Part];
+        TTile tile = default;
+        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
+        var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
+        var stride = Sizes.Stride(shape.Columns);
+        var a = new RowOperand(inputs, part.First, part.Count, stride);
+        var b = new RowOperand(weights, 0, shape.Rows, stride);
+        for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var strip = item / rowTiles;
+            var top = float.NegativeInfinity;
+            var total = 0f;
+            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, columnTiles);
+            for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
+            {
+                var column = columnTile * TileProduct.Columns;
+                tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var epilogue = new ReduceEpilogue
+                {
+                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                    TargetRows = targetRows,
+                    TargetLogits = targetLogits,
+                    Maximum = left,
+                    Sum = right,
+                    First = part.First + row,
+                    Rows = part.Count - row,
+                };
+                tile.ForEachRow(epilogue, Group.IdxX >> 4);
+                Group.Barrier();
+                if (Group.IdxX < tile.GroupRows)
+                {
+                    for (var x = 0; x < 16; x++)
+                        Combine(ref top, ref total, left[(x * ColumnStride) + Group.IdxX], right[(x * ColumnStride) + Group.IdxX]);
+                }
+
+                Group.Barrier();
+            }
+
+            if (Group.IdxX < tile.GroupRows && row + Group.IdxX < part.Count)
+            {
+                var at = ((long)strip * arguments.Capacity) + part.First + row + Group.IdxX;
+                maximum[at] = top;
+                sum[at] = total;
+            }
+        }
+    }
+
+    /// <summary>The sum of each token's logits, weighted as label smoothing weighs the rows; [strips, capacity].</summary>
+    public static void Sum<TShape, TTile>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        ArrayView<float> groupSizes, ArrayView<float> sum, ProductArguments arguments)
+        where TShape : unmanaged, IMatrixShape
+        where TTile : unmanaged, IRegisterTile
+    {
+        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
+        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
+        var part = plan[arguments.Part];
+        TTile tile = default;
+        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
+        var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
+        var stride = Sizes.Stride(shape.Columns);
+        var a = new RowOperand(inputs, part.First, part.Count, stride);
+        var b = new RowOperand(weights, 0, shape.Rows, stride);
+        for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
+        {
+            var row = item % rowTiles * tile.GroupRows;
+            var strip = item / rowTiles;
+            var total = 0f;
+            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, columnTiles);
+            for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
+            {
+                var column = columnTile * TileProduct.Columns;
+                tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var epilogue = new SumEpilogue
+                {
+                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                    GroupSizes = groupSizes,
+                    TokenRows = arguments.TokenRows,
+                    Sum = left,
+                };
+                tile.ForEachRow(epilogue, Group.IdxX >> 4);
+                Group.Barrier();
+                if (Group.IdxX < tile.GroupRows)
+                {
+                    for (var x = 0; x < 16; x++) total += left[(x * ColumnStride) + Group.IdxX];
+                }
+
+                Group.Barrier();
+            }
+
+            if (Group.IdxX < tile.GroupRows && row + Group.IdxX < part.Count)
+                sum[((long)strip * arguments.Capacity) + part.First + row + Group.IdxX] = total;
+        }
+    }
+
+    /// <summary>Combines two pairs of maximum and sum of exponentials; an empty pair is (−∞, 0).</summary>
+    public static void Combine(ref float top, ref float total, float otherTop, float otherTotal)
+    {
+        if (otherTop > top)
+        {
+            total = (total * XMath.Exp(top - otherTop)) + otherTotal;
+            top = otherTop;
+        }
+        else if (otherTop > float.NegativeInfinity)
+        {
+            total += otherTotal * XMath.Exp(otherTop - top);
+        }
+    }
+
+    private struct ReduceEpilogue : IRowEpilogue
+    {
+        public BiasedColumns Logits;
+        public ArrayView<int> TargetRows;
+        public ArrayView<float> TargetLogits;
+        public ArrayView<float> Maximum;
+        public ArrayView<float> Sum;
+        public int First;
+        public int Rows;
+
+        public readonly void Row(int row, RowSums sums)
+        {
+            sums = Logits.Apply(sums);
+            var top = RowMath.Max(sums);
+            var at = ((Group.IdxX & 15) * ColumnStride) + row;
+            Maximum[at] = top;
+            Sum[at] = top > float.NegativeInfinity ? RowMath.SumExp(sums, top) : 0f;
+            if (row >= Rows) return;
+            var target = TargetRows[First + row] - Logits.Column;
+            if ((target >= 0 && target < 4) || (target >= 64 && target < 68))
+                TargetLogits[First + row] = RowMath.Select(sums, target);
+        }
+    }
+
+    private struct SumEpilogue : IRowEpilogue
+    {
+        public BiasedColumns Logits;
+        public ArrayView<float> GroupSizes;
+        public ArrayView<float> Sum;
+        public int TokenRows;
+
+        public readonly void Row(int row, RowSums sums)
+        {
+            sums = Logits.Apply(sums);
+            var column = Logits.Column;
+            Sum[((Group.IdxX & 15) * ColumnStride) + row] =
+                Weigh(column, sums.Left.X) + Weigh(column + 1, sums.Left.Y) + Weigh(column + 2, sums.Left.Z) + Weigh(column + 3, sums.Left.W)
+                + Weigh(column + 64, sums.Right.X) + Weigh(column + 65, sums.Right.Y) + Weigh(column + 66, sums.Right.Z) + Weigh(column + 67, sums.Right.W);
+        }
+
+        private readonly float Weigh(int column, float logit) =>
+            column >= Logits.Rows ? 0f : column < TokenRows ? logit : logit * GroupSizes[column - TokenRows];
+    }
+}

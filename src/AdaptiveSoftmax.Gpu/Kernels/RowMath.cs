@@ -1,0 +1,56 @@
+using ILGPU;
+using ILGPU.Algorithms;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>Turns a thread's sums into logits: adds the bias, and −∞ where the weight has no row any more.</summary>
+/// <param name="bias">The bias, if there is one.</param>
+/// <param name="hasBias">Whether there is.</param>
+/// <param name="column">The thread's first column; it has four from there on and four more 64 columns on.</param>
+/// <param name="rows">The rows of the weight.</param>
+internal readonly struct BiasedColumns(ArrayView<float> bias, int hasBias, int column, int rows)
+{
+    public int Column => column;
+
+    public int Rows => rows;
+
+    public RowSums Apply(RowSums sums)
+    {
+        sums.Left.X = One(column, sums.Left.X);
+        sums.Left.Y = One(column + 1, sums.Left.Y);
+        sums.Left.Z = One(column + 2, sums.Left.Z);
+        sums.Left.W = One(column + 3, sums.Left.W);
+        sums.Right.X = One(column + 64, sums.Right.X);
+        sums.Right.Y = One(column + 65, sums.Right.Y);
+        sums.Right.Z = One(column + 66, sums.Right.Z);
+        sums.Right.W = One(column + 67, sums.Right.W);
+        return sums;
+    }
+
+    private float One(int at, float sum)
+    {
+        if (at >= rows) return float.NegativeInfinity;
+        if (hasBias != 0) sum += bias[at];
+        return sum;
+    }
+}
+
+/// <summary>Arithmetic on a thread's eight values of a row.</summary>
+internal static class RowMath
+{
+    public static float Max(RowSums row) => XMath.Max(
+        XMath.Max(XMath.Max(row.Left.X, row.Left.Y), XMath.Max(row.Left.Z, row.Left.W)),
+        XMath.Max(XMath.Max(row.Right.X, row.Right.Y), XMath.Max(row.Right.Z, row.Right.W)));
+
+    public static float SumExp(RowSums row, float top) =>
+        XMath.Exp(row.Left.X - top) + XMath.Exp(row.Left.Y - top) + XMath.Exp(row.Left.Z - top) + XMath.Exp(row.Left.W - top)
+        + XMath.Exp(row.Right.X - top) + XMath.Exp(row.Right.Y - top) + XMath.Exp(row.Right.Z - top) + XMath.Exp(row.Right.W - top);
+
+    /// <summary>The value at an offset from the thread's first column: 0 to 3 or 64 to 67.</summary>
+    public static float Select(RowSums row, int offset)
+    {
+        var four = offset < 4 ? row.Left : row.Right;
+        var i = offset & 3;
+        return i == 0 ? four.X : i == 1 ? four.Y : i == 2 ? four.Z : four.W;
+    }
+}

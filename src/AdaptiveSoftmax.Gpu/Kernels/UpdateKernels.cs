@@ -1,0 +1,98 @@
+using System.Runtime.InteropServices;
+using ILGPU;
+using ILGPU.Algorithms;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>The numbers of one step; which of them count is the rule's business.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct UpdateArguments
+{
+    public float Rate;
+    public float RateDecay;
+    public float WeightDecay;
+    public float Epsilon;
+    public float Momentum;
+    public float Fresh;
+    public float FreshMean;
+    public float OldSquare;
+    public float FreshSquare;
+    public int Nesterov;
+}
+
+/// <summary>
+/// The optimizers' formulas, each in one pass over values, gradient and state. Parameters without a gradient stay as they
+/// are. The formulas and their order of operations are those of the optimizers on the CPU.
+/// </summary>
+internal static class UpdateKernels
+{
+    /// <summary>Counts the step of a parameter that has a gradient, and moves AdamW's 1 − βᵗ on, one step from the last.</summary>
+    public static void Advance(ArrayView<int> state, ArrayView<float> corrections, UpdateArguments arguments)
+    {
+        if (state[ParameterState.HasGradient] == 0) return;
+        state[ParameterState.Steps]++;
+        corrections[0] += (1f - corrections[0]) * arguments.FreshMean;
+        corrections[1] += (1f - corrections[1]) * arguments.FreshSquare;
+    }
+
+    /// <summary>Consumes the gradient: the next backward pass writes over it.</summary>
+    public static void Finish(ArrayView<int> state) => state[ParameterState.HasGradient] = 0;
+
+    /// <summary>Notes that a gradient was written, if the part had any tokens.</summary>
+    public static void MarkGradient(ArrayView<int> state, ArrayView<PartPlan> plan, int part)
+    {
+        if (plan[part].Count > 0) state[ParameterState.HasGradient] = 1;
+    }
+
+    public static void Sgd(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, UpdateArguments arguments)
+    {
+        if (state[ParameterState.HasGradient] == 0) return;
+        for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
+            values[i] -= arguments.Rate * (gradient[i] + (arguments.WeightDecay * values[i]));
+    }
+
+    public static void Momentum(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> buffer, UpdateArguments arguments)
+    {
+        if (state[ParameterState.HasGradient] == 0) return;
+        var fresh = state[ParameterState.Steps] == 1 ? 1f : arguments.Fresh;
+        for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
+        {
+            var decayed = gradient[i] + (arguments.WeightDecay * values[i]);
+            var first = (arguments.Momentum * buffer[i]) + (fresh * decayed);
+            buffer[i] = first;
+            values[i] -= arguments.Rate * (arguments.Nesterov != 0 ? decayed + (arguments.Momentum * first) : first);
+        }
+    }
+
+    public static void Adagrad(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> sum, UpdateArguments arguments)
+    {
+        if (state[ParameterState.HasGradient] == 0) return;
+        var rate = arguments.Rate / (1f + ((state[ParameterState.Steps] - 1) * arguments.RateDecay));
+        for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
+        {
+            var decayed = gradient[i] + (arguments.WeightDecay * values[i]);
+            var squares = sum[i] + (decayed * decayed);
+            sum[i] = squares;
+            values[i] -= rate * (decayed / (XMath.Sqrt(squares) + arguments.Epsilon));
+        }
+    }
+
+    public static void AdamW(
+        ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> mean, ArrayView<float> square,
+        ArrayView<float> corrections, UpdateArguments arguments)
+    {
+        if (state[ParameterState.HasGradient] == 0) return;
+        var rate = arguments.Rate / corrections[0];
+        var rootCorrection = XMath.Sqrt(corrections[1]);
+        var keep = 1f - (arguments.Rate * arguments.WeightDecay);
+        for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
+        {
+            var g = gradient[i];
+            var first = mean[i] + (arguments.FreshMean * (g - mean[i]));
+            var second = (arguments.OldSquare * square[i]) + (arguments.FreshSquare * g * g);
+            mean[i] = first;
+            square[i] = second;
+            values[i] = (keep * values[i]) - (rate * (first / ((XMath.Sqrt(second) / rootCorrection) + arguments.Epsilon)));
+        }
+    }
+}

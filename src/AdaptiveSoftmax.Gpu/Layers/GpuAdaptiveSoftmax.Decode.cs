@@ -1,0 +1,151 @@
+using AdaptiveSoftmax.Gpu.Kernels;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu;
+
+public abstract partial class GpuAdaptiveSoftmax
+{
+    /// <summary>All log-probs: PyTorch's <c>log_prob</c>.</summary>
+    /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
+    /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public void LogProb(ReadOnlySpan<float> hidden, Span<float> output)
+    {
+        var tokens = CountTokens(hidden.Length, nameof(hidden));
+        if (output.Length != (long)tokens * Layout.VocabularySize)
+            throw new ArgumentException($"The output has room for {output.Length} log-probs of {tokens} × {Layout.VocabularySize}; give [tokens, vocabulary], in several calls where a span cannot hold it.", nameof(output));
+        if (tokens == 0) return;
+        using var logProbs = DeviceMemory.Allocate<float>(Accelerator, output.Length, $"the log-probs [{tokens}, {Layout.VocabularySize}]");
+        LogProb(UploadHidden(hidden, tokens), logProbs.View);
+        logProbs.View.AsContiguous().CopyToCPU(Stream, output);
+    }
+
+    /// <summary>All log-probs on the device: PyTorch's <c>log_prob</c>.</summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public void LogProb(ArrayView<float> hidden, ArrayView<float> output)
+    {
+        var tokens = CountTokens(hidden.Length, nameof(hidden));
+        CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
+        CheckView(output, (long)tokens * Layout.VocabularySize, "The memory for log-probs", nameof(output));
+        if (tokens == 0) return;
+        Begin(hidden, tokens);
+        var head = Arguments(_head.Linear, 0, tokens);
+        Reduce(_head.Linear, _decoding.Hidden, 0, tokens, head);
+        _head.Linear.LogProbs(Stream, tokens, _decoding.Hidden, _decoding, output, head, start: 0, Layout.VocabularySize);
+        foreach (var tail in Layout.Tails)
+        {
+            var layer = _tails[tail.Index];
+            var arguments = Arguments(layer.OutputLinear, tail.Index + 1, tokens);
+            layer.ProjectionLinear.Store(Stream, tokens, _decoding.Hidden, _decoding.Plan, _decoding.Projected, Arguments(layer.ProjectionLinear, 0, tokens));
+            CopyPlan(tail.Index + 1);
+            Reduce(layer.OutputLinear, _decoding.Projected, tail.Index + 1, tokens, arguments);
+            layer.OutputLinear.LogProbs(Stream, tokens, _decoding.Projected, _decoding, output, arguments, tail.Start, Layout.VocabularySize);
+        }
+    }
+
+    /// <summary>The most probable token of one hidden vector: PyTorch's <c>predict</c>.</summary>
+    /// <param name="hidden">A hidden vector on the host, [hidden].</param>
+    /// <returns>A token id; of equally probable ones that of the lower slot.</returns>
+    /// <exception cref="ArgumentException">It is not one hidden vector.</exception>
+    public int Predict(ReadOnlySpan<float> hidden)
+    {
+        if (hidden.Length != Layout.HiddenSize)
+            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}.", nameof(hidden));
+        Span<int> token = [0];
+        Predict(hidden, token);
+        return token[0];
+    }
+
+    /// <summary>The most probable token of each hidden vector.</summary>
+    /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
+    /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public void Predict(ReadOnlySpan<float> hidden, Span<int> tokens)
+    {
+        var count = CountTokens(hidden.Length, nameof(hidden));
+        if (tokens.Length != count)
+            throw new ArgumentException($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each.", nameof(tokens));
+        if (count == 0) return;
+        var vectors = UploadHidden(hidden, count);
+        var result = _decoding.Tokens.SubView(0, count);
+        Predict(vectors, result);
+        result.CopyToCPU(Stream, tokens);
+    }
+
+    /// <summary>
+    /// The most probable token of each hidden vector, on the device. Exact, yet only the tails that can win are computed;
+    /// which these are is decided on the device. It waits for nothing.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public void Predict(ArrayView<float> hidden, ArrayView<int> tokens)
+    {
+        var count = CountTokens(hidden.Length, nameof(hidden));
+        CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
+        CheckView(tokens, count, "The memory for predictions", nameof(tokens));
+        if (count == 0) return;
+        Begin(hidden, count);
+        var threads = Launches.Threads(Accelerator, count);
+        _head.Linear.Best(Stream, count, _decoding.Hidden, _decoding, Arguments(_head.Linear, 0, count));
+        _kernels.FinishHead(
+            Stream, threads, _decoding.Plan, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow, _decoding.Clusters,
+            _decoding.Score, _decoding.Slot, _head.Linear.Strips, Layout.ClusterCount, count);
+        foreach (var tail in Layout.Tails)
+        {
+            var part = tail.Index + 1;
+            var layer = _tails[tail.Index];
+            _kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, part, count);
+            _kernels.Gather(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Members, _decoding.Plan, _decoding.MemberHidden, Layout.HiddenSize, part);
+            layer.ProjectionLinear.Store(Stream, count, _decoding.MemberHidden, _decoding.Plan, _decoding.Projected, Arguments(layer.ProjectionLinear, part, count));
+            layer.OutputLinear.Best(Stream, count, _decoding.Projected, _decoding, Arguments(layer.OutputLinear, part, count));
+            _kernels.FinishTail(
+                Stream, threads, _decoding.Plan, _decoding.Members, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow,
+                _decoding.Clusters, _decoding.Score, _decoding.Slot, layer.OutputLinear.Strips, tail.Start, part, count);
+        }
+
+        _kernels.Identify(Stream, threads, _decoding.Slot, _tables.Ids, tokens, count);
+    }
+
+    private ArrayView<float> UploadHidden(ReadOnlySpan<float> hidden, int tokens)
+    {
+        _decoding.Reserve(tokens);
+        var vectors = _decoding.HostHidden.SubView(0, hidden.Length);
+        vectors.CopyFromCPU(Stream, hidden);
+        return vectors;
+    }
+
+    private void Begin(ArrayView<float> hidden, int tokens)
+    {
+        _decoding.Reserve(tokens);
+        _kernels.Pad(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Hidden, _decoding.Plan, tokens, Layout.HiddenSize);
+    }
+
+    // All log-probs need each tail for every token.
+    private void CopyPlan(int part) => _decoding.Plan.SubView(0, 1).CopyTo(Stream, _decoding.Plan.SubView(part, 1));
+
+    private void Reduce(GpuLinear linear, ArrayView<float> inputs, int part, int tokens, ProductArguments arguments)
+    {
+        // A maximum and sum without any target: what Best gives, and no more kernels to compile.
+        linear.Best(Stream, tokens, inputs, _decoding, arguments);
+        _kernels.FinishReduce(
+            Stream, Launches.Groups(Accelerator, (tokens + 15) / 16), _decoding.Plan, _decoding.Maximum, _decoding.Sum, _decoding.NoTargets, _decoding.Score,
+            _decoding.LogSumExp, _decoding.Score, part, linear.Strips, tokens);
+    }
+
+    private static ProductArguments Arguments(GpuLinear linear, int part, int tokens) => new()
+    {
+        Part = part,
+        Capacity = tokens,
+        TilesPerStrip = linear.TilesPerStrip,
+        HasBias = linear.Bias is null ? 0 : 1,
+        TokenRows = linear.TokenRows,
+    };
+}

@@ -1,0 +1,45 @@
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu;
+
+/// <summary>The head on a device: a row for each shortlist token, then one for each tail cluster.</summary>
+public abstract class GpuHead : IDisposable
+{
+    private protected GpuHead(GpuLinear linear) => Linear = linear;
+
+    /// <summary><c>head.weight</c>, [shortlist + clusters, hidden].</summary>
+    public GpuParameter Weight => Linear.Weight;
+
+    /// <summary><c>head.bias</c>, [shortlist + clusters]; null where the head has none.</summary>
+    public GpuParameter? Bias => Linear.Bias;
+
+    internal GpuLinear Linear { get; }
+
+    /// <summary>Releases the weights.</summary>
+    public void Dispose()
+    {
+        Linear.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}
+
+/// <summary>A head whose sizes are those of <typeparamref name="TShape"/>; generated classes use it.</summary>
+/// <typeparam name="TShape">[shortlist + clusters, hidden].</typeparam>
+public sealed class GpuHead<TShape> : GpuHead
+    where TShape : unmanaged, IMatrixShape
+{
+    /// <summary>Creates a head of zeros.</summary>
+    /// <param name="accelerator">The device.</param>
+    /// <param name="shape">[shortlist + clusters, hidden].</param>
+    /// <param name="clusters">The tail clusters.</param>
+    /// <param name="hasBias">Whether it has a bias, PyTorch's <c>head_bias</c>.</param>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public GpuHead(Accelerator accelerator, TShape shape, int clusters, bool hasBias)
+        : base(new GpuLinear<TShape>(
+            shape,
+            new GpuParameter(accelerator, "head.weight", shape.Rows, shape.Columns),
+            hasBias ? new GpuParameter(accelerator, "head.bias", shape.Rows, 1, isVector: true) : null,
+            clusters))
+    {
+    }
+}

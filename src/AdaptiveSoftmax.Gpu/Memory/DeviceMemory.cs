@@ -1,0 +1,36 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu;
+
+/// <summary>Allocates device memory and says, when there is too little, how much was needed for what.</summary>
+internal static class DeviceMemory
+{
+    /// <summary>Allocates memory without setting it.</summary>
+    /// <param name="accelerator">The device.</param>
+    /// <param name="length">The number of values; at least one is allocated, since kernels take no empty buffers.</param>
+    /// <param name="purpose">What for, as in "the optimizer's state of 'head.weight'".</param>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public static MemoryBuffer1D<T, Stride1D.Dense> Allocate<T>(Accelerator accelerator, long length, string purpose)
+        where T : unmanaged
+    {
+        var bytes = Math.Max(1, length) * Interop.SizeOf<T>();
+        try
+        {
+            return accelerator.Allocate1D<T>(Math.Max(1, length));
+        }
+        catch (Exception exception) when (exception is AcceleratorException or OutOfMemoryException or OverflowException or ArgumentOutOfRangeException)
+        {
+            throw new GpuMemoryException(accelerator.Name, purpose, bytes, accelerator.MemorySize, exception);
+        }
+    }
+
+    /// <summary>As <see cref="Allocate"/>, and sets the memory to 0.</summary>
+    public static MemoryBuffer1D<T, Stride1D.Dense> AllocateZeros<T>(Accelerator accelerator, long length, string purpose)
+        where T : unmanaged
+    {
+        var buffer = Allocate<T>(accelerator, length, purpose);
+        buffer.MemSetToZero();
+        return buffer;
+    }
+}

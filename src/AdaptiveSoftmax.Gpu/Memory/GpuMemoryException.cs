@@ -1,0 +1,24 @@
+using System.Globalization;
+
+namespace AdaptiveSoftmax.Gpu;
+
+/// <summary>A device has too little memory; the message says how much was needed for what, and what to do.</summary>
+public sealed class GpuMemoryException : Exception
+{
+    internal GpuMemoryException(string device, string purpose, long bytes, long deviceBytes, Exception inner)
+        : base(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The device '{device}' with {deviceBytes / 1e9:F1} GB of memory has no room for {bytes / 1e6:F1} MB for {purpose}. Lower GpuOptions.LogitBytes or the tokens of a batch, free other buffers, or take a larger device."),
+            inner)
+    {
+        Purpose = purpose;
+        RequiredBytes = bytes;
+    }
+
+    /// <summary>What the memory was needed for.</summary>
+    public string Purpose { get; }
+
+    /// <summary>The bytes that were asked for.</summary>
+    public long RequiredBytes { get; }
+}

@@ -1,0 +1,54 @@
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
+
+namespace AdaptiveSoftmax.Gpu.Tests;
+
+/// <summary>A device that tests run on, opened once for the whole run: a kernel is compiled once an accelerator.</summary>
+internal static class Backend
+{
+    private static readonly Lazy<Accelerator?> s_openCl = new(() =>
+    {
+        var context = Context.Create(builder => GpuContext.Configure(builder.OpenCL()));
+        var devices = context.GetCLDevices();
+        return devices.Count == 0 ? null : devices[0].CreateAccelerator(context);
+    });
+
+    private static readonly Lazy<Accelerator> s_cpu = new(() =>
+    {
+        var context = Context.Create(builder => GpuContext.Configure(builder.CPU(new CPUDevice(numThreadsPerWarp: 4, numWarpsPerMultiprocessor: 64, numMultiprocessors: 1))));
+        return context.GetCPUDevice(0).CreateCPUAccelerator(context);
+    });
+
+    private static readonly Lazy<Accelerator?> s_cuda = new(() =>
+    {
+        var context = Context.Create(builder => GpuContext.Configure(builder.Cuda()));
+        var devices = context.GetCudaDevices();
+        return devices.Count == 0 ? null : devices[0].CreateAccelerator(context);
+    });
+
+    /// <summary>The first OpenCL device; where there is none, the test fails with the remedy.</summary>
+    public static Accelerator OpenCl
+    {
+        get
+        {
+            Assert.True(s_openCl.Value is not null, "There is no OpenCL device; eng/opencl.sh installs one that runs on the processor.");
+            return s_openCl.Value!;
+        }
+    }
+
+    /// <summary>ILGPU's own interpreter-like accelerator: slow, for tiny sizes.</summary>
+    public static Accelerator Cpu => s_cpu.Value;
+
+    /// <summary>The first CUDA device; where there is none, the test is skipped.</summary>
+    public static Accelerator Cuda
+    {
+        get
+        {
+            Assert.SkipWhen(s_cuda.Value is null, "There is no CUDA device on this machine.");
+            return s_cuda.Value!;
+        }
+    }
+}

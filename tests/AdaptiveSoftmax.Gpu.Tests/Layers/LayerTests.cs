@@ -1,0 +1,173 @@
+using AdaptiveSoftmax.Tests;
+using AdaptiveSoftmax.Vocabulary;
+using CsCheck;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu.Tests.Layers;
+
+/// <summary>The layer against float64 and against the CPU's layer with the same weights, one body for every backend.</summary>
+public abstract class LayerTests
+{
+    private protected abstract Accelerator Accelerator { get; }
+
+    /// <summary>How many random layouts a backend can afford.</summary>
+    private protected abstract int Cases { get; }
+
+    [Fact]
+    public void LogProb_AgreesWithFloat64() => Sample(@case =>
+    {
+        using var host = @case.CreateLayer();
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        var hidden = @case.Hidden();
+        var output = new float[@case.Tokens * @case.Layout.VocabularySize];
+        layer.LogProb(hidden, output);
+        var reference = new ReferenceSoftmax(host);
+        for (var token = 0; token < @case.Tokens; token++)
+        {
+            var expected = reference.LogProb(Widen(hidden.AsSpan(token * @case.Layout.HiddenSize, @case.Layout.HiddenSize)));
+            for (var slot = 0; slot < expected.Length; slot++)
+                AssertClose(expected[slot], output[(token * expected.Length) + slot], 2e-4);
+        }
+    });
+
+    [Fact]
+    public void Predict_FindsTheLargestLogProbOfFloat64() => Sample(@case =>
+    {
+        using var host = @case.CreateLayer();
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        var hidden = @case.Hidden();
+        var tokens = new int[@case.Tokens];
+        layer.Predict(hidden, tokens);
+        var reference = new ReferenceSoftmax(host);
+        for (var token = 0; token < @case.Tokens; token++)
+        {
+            var expected = reference.LogProb(Widen(hidden.AsSpan(token * @case.Layout.HiddenSize, @case.Layout.HiddenSize)));
+            // Two nearly equal tokens may change places; their log-probs may not differ by more than rounding.
+            AssertClose(expected.Max(), expected[tokens[token]], 1e-4);
+        }
+    });
+
+    [Fact]
+    public void Loss_AgreesWithFloat64() => Sample(@case =>
+    {
+        using var host = @case.CreateLayer();
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        foreach (var options in AllOptions(@case))
+        {
+            var targets = @case.Targets(options.IgnoreIndex);
+            var expected = new ReferenceSoftmax(host).Loss(Widen(@case.Hidden()), targets, options);
+            AssertClose(expected, layer.Loss(@case.Hidden(), targets, options), 2e-4 * Math.Max(1, Math.Abs(expected)));
+        }
+    });
+
+    [Fact]
+    public void Forward_GivesEachTargetsLogProb() => Sample(@case =>
+    {
+        using var host = @case.CreateLayer();
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        var targets = @case.Targets(-100);
+        var logProbs = new float[@case.Tokens];
+        layer.Forward(@case.Hidden(), targets, logProbs);
+        var reference = new ReferenceSoftmax(host);
+        for (var token = 0; token < @case.Tokens; token++)
+        {
+            var hidden = Widen(@case.Hidden().AsSpan(token * @case.Layout.HiddenSize, @case.Layout.HiddenSize));
+            var expected = targets[token] == -100 ? 0 : reference.LogProb(hidden)[targets[token]];
+            AssertClose(expected, logProbs[token], 2e-4);
+        }
+    });
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(long.MaxValue)]
+    public void Backward_AgreesWithTheCpu(long logitBytes) => Sample(@case =>
+    {
+        using var host = @case.CreateLayer();
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, new GpuOptions { LogitBytes = logitBytes });
+        foreach (var options in AllOptions(@case))
+        {
+            var targets = @case.Targets(options.IgnoreIndex);
+            var expected = new float[@case.Tokens * @case.Layout.HiddenSize];
+            var actual = new float[expected.Length];
+            Array.Fill(actual, 7);
+
+            // Twice, so that the second pass adds to the gradients of the first.
+            host.Backward(@case.Hidden(), targets, expected, options);
+            layer.Backward(@case.Hidden(), targets, actual, options);
+            var expectedLoss = host.Backward(@case.Hidden(), targets, expected, options);
+            var loss = layer.Backward(@case.Hidden(), targets, actual, options);
+            AssertClose(expectedLoss, loss, 2e-4 * Math.Max(1, Math.Abs(expectedLoss)));
+            AssertAllClose(expected, actual, "hidden");
+            for (var i = 0; i < host.Parameters.Count; i++)
+            {
+                var gradient = new float[host.Parameters[i].Count];
+                layer.Parameters[i].CopyGradientTo(gradient);
+                Assert.Equal(host.Parameters[i].HasGradient, layer.Parameters[i].HasGradient());
+                var hostGradient = host.Parameters[i].HasGradient ? host.Parameters[i].Gradient.ToArray() : new float[gradient.Length];
+                AssertAllClose(hostGradient, gradient, host.Parameters[i].Name);
+                host.Parameters[i].ZeroGradient();
+                layer.Parameters[i].ZeroGradient();
+            }
+        }
+    });
+
+    [Fact]
+    public void SameData_GiveTheSameBits()
+    {
+        var @case = new LayerCase(SoftmaxLayout.Create(40, 700, [130, 300], [20, 10], hasHeadBias: true), Tokens: 150, Seed: 5, OneClusterOnly: false);
+        float[][] Run()
+        {
+            using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+            var gradient = new float[@case.Tokens * @case.Layout.HiddenSize];
+            var loss = layer.Backward(@case.Hidden(), @case.Targets(-100), gradient);
+            return [[loss], gradient, .. layer.Parameters.Select(parameter =>
+            {
+                var values = new float[parameter.Rows * parameter.Columns];
+                parameter.CopyGradientTo(values);
+                return values;
+            })];
+        }
+
+        Assert.Equal(Run(), Run());
+    }
+
+    private void Sample(Action<LayerCase> check) => LayerCase.Any.Sample(check, iter: Cases, threads: 1);
+
+    private static IEnumerable<LossOptions> AllOptions(LayerCase @case) =>
+    [
+        LossOptions.Default,
+        new LossOptions { Reduction = Reduction.Sum, IgnoreIndex = @case.Layout.VocabularySize + 3, LabelSmoothing = 0.1f },
+    ];
+
+    private static double[] Widen(ReadOnlySpan<float> values)
+    {
+        var result = new double[values.Length];
+        for (var i = 0; i < result.Length; i++) result[i] = values[i];
+        return result;
+    }
+
+    private static void AssertClose(double expected, double actual, double tolerance) =>
+        Assert.True(Math.Abs(expected - actual) <= tolerance, $"Expected {expected}, got {actual}.");
+
+    private static void AssertAllClose(float[] expected, float[] actual, string what)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        var scale = Math.Max(1e-3, expected.Select(Math.Abs).DefaultIfEmpty(0).Max());
+        for (var i = 0; i < expected.Length; i++)
+            Assert.True(Math.Abs(expected[i] - actual[i]) <= 1e-4 * scale, $"{what}[{i}]: expected {expected[i]}, got {actual[i]}; largest {scale}.");
+    }
+}
+
+public sealed class OpenClLayerTests : LayerTests
+{
+    private protected override Accelerator Accelerator => Backend.OpenCl;
+
+    private protected override int Cases => 30;
+}
+
+public sealed class CudaLayerTests : LayerTests
+{
+    private protected override Accelerator Accelerator => Backend.Cuda;
+
+    private protected override int Cases => 100;
+}
