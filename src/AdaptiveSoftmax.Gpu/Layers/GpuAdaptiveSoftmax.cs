@@ -49,7 +49,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         CheckSizes();
         GpuParameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
-        _kernels = new CommonKernels(accelerator);
+        _kernels = KernelCache.Get(accelerator, device => new CommonKernels(device));
         var strips = _tails.Select(tail => tail.OutputLinear.Strips).Append(head.Linear.Strips).Max();
         _training = new TrainingScratch(accelerator, Layout, strips, _options.LogitBytes);
         _decoding = new DecodeScratch(accelerator, Layout, strips);

@@ -64,8 +64,8 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
 internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuParameter? bias, int clusterRows) : GpuLinear(weight, bias, clusterRows)
     where TShape : unmanaged, IMatrixShape
 {
-    private readonly LinearKernels<TShape, Tile16> _few = new(weight.Accelerator);
-    private readonly LinearKernels<TShape, Tile128> _many = new(weight.Accelerator);
+    private readonly LinearKernels<TShape, Tile16> _few = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<TShape, Tile16>(accelerator));
+    private readonly LinearKernels<TShape, Tile128> _many = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<TShape, Tile128>(accelerator));
 
     public override void Store(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> outputs, ProductArguments arguments)
     {

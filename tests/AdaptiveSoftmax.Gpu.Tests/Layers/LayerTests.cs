@@ -146,15 +146,20 @@ public abstract class LayerTests
         return result;
     }
 
-    private static void AssertClose(double expected, double actual, double tolerance) =>
-        Assert.True(Math.Abs(expected - actual) <= tolerance, $"Expected {expected}, got {actual}.");
+    private static void AssertClose(double expected, double actual, double tolerance)
+    {
+        if (!(Math.Abs(expected - actual) <= tolerance)) Assert.Fail($"Expected {expected}, got {actual}.");
+    }
 
     private static void AssertAllClose(float[] expected, float[] actual, string what)
     {
         Assert.Equal(expected.Length, actual.Length);
         var scale = Math.Max(1e-3, expected.Select(Math.Abs).DefaultIfEmpty(0).Max());
         for (var i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= 1e-4 * scale, $"{what}[{i}]: expected {expected[i]}, got {actual[i]}; largest {scale}.");
+        {
+            if (!(Math.Abs(expected[i] - actual[i]) <= 1e-4 * scale))
+                Assert.Fail($"{what}[{i}]: expected {expected[i]}, got {actual[i]}; the largest is {scale}.");
+        }
     }
 }
 
