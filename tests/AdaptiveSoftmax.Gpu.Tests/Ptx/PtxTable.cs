@@ -1,0 +1,76 @@
+namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
+
+/// <summary>
+/// The kept table of all kernels, <c>benchmarks/results/ptx.md</c>: a change of a kernel that costs registers or
+/// instructions is seen in review. Another version of the assembler gives other numbers, so the table names its own.
+/// </summary>
+internal static class PtxTable
+{
+    private const string VersionHead = "Assembler: ptxas ";
+
+    /// <summary>Where the table is kept.</summary>
+    public static string DefaultPath => Repository.File("benchmarks", "results", "ptx.md");
+
+    /// <summary>Writes the table as markdown.</summary>
+    /// <param name="reports">A report a kernel, in any order.</param>
+    /// <param name="target">The architecture, for example <c>sm_90</c>.</param>
+    /// <param name="version">The assembler's version.</param>
+    public static string Write(IEnumerable<KernelReport> reports, string target, string version)
+    {
+        var rows = reports.OrderBy(report => report.Kernel.Layout, StringComparer.Ordinal)
+            .ThenBy(report => report.Kernel.Name, StringComparer.Ordinal).Select(Row);
+        return $"""
+            # CUDA kernels, as assembled
+
+            What the compiler and the assembler make of each kernel; no device is needed to tell. The tests of
+            `AdaptiveSoftmax.Gpu` hold this table: with ACCEPT_SNAPSHOTS=1 in the environment they write it anew. Registers are
+            those of a thread, shared memory is the static part of a group's, stack and spills are bytes of local memory,
+            instructions are those of the PTX text, and 16-byte reads are loads and asynchronous copies from global memory.
+
+            {VersionHead}{version}, for {target}
+
+            | layout | kernel | group | registers | shared | stack | spill stores | spill loads | instructions | 16-byte reads |
+            |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
+            {string.Join('\n', rows)}
+
+            """.ReplaceLineEndings("\n");
+    }
+
+    /// <summary>The version of the assembler that a kept table is of, or null where there is no table.</summary>
+    public static string? KeptVersion(string path) => !File.Exists(path) ? null
+        : File.ReadLines(path).Where(line => line.StartsWith(VersionHead, StringComparison.Ordinal))
+            .Select(line => line[VersionHead.Length..].Split(',')[0]).FirstOrDefault();
+
+    /// <summary>Compares a table with the kept one, or keeps it.</summary>
+    /// <param name="path">Where the table is kept.</param>
+    /// <param name="table">The table as it is now.</param>
+    /// <param name="accept">Whether to keep it.</param>
+    /// <returns>The lines that differ, kept ones after a minus and new ones after a plus, or null.</returns>
+    public static string? Compare(string path, string table, bool accept)
+    {
+        if (accept)
+        {
+            File.WriteAllText(path, table);
+            return null;
+        }
+
+        var kept = File.Exists(path) ? File.ReadAllText(path).ReplaceLineEndings("\n") : "";
+        if (kept == table) return null;
+        var (before, after) = (kept.Split('\n'), table.Split('\n'));
+        var lines = before.Except(after).Select(line => $"- {line}").Concat(after.Except(before).Select(line => $"+ {line}")).ToArray();
+        return $"{path} is not what the kernels are now:\n"
+            + (lines.Length > 0 ? string.Join('\n', lines) : "The same lines stand in another order.")
+            + "\nIf that is meant, run the tests with ACCEPT_SNAPSHOTS=1 in the environment and commit the file.";
+    }
+
+    private static string Row(KernelReport report)
+    {
+        var (kernel, assembled, ptx) = report;
+        object[] cells =
+        [
+            kernel.Layout, kernel.Name, kernel.GroupSize, assembled.Registers, assembled.SharedBytes, assembled.StackBytes,
+            assembled.SpillStoreBytes, assembled.SpillLoadBytes, ptx.Instructions, ptx.WideLoads + ptx.WideCopies,
+        ];
+        return $"| {string.Join(" | ", cells)} |";
+    }
+}
