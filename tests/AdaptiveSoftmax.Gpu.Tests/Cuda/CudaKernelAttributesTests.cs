@@ -1,7 +1,6 @@
 using AdaptiveSoftmax.Gpu.Cuda;
 using ILGPU;
 using ILGPU.Runtime;
-using ILGPU.Runtime.CPU;
 using ILGPU.Runtime.Cuda;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Cuda;
@@ -13,9 +12,7 @@ public sealed class CudaKernelAttributesTests
     [Fact]
     public void KernelOfAnotherDevice_IsRefusedByName()
     {
-        using var context = Context.Create(builder => GpuContext.Configure(builder.CPU()));
-        using var accelerator = context.GetCPUDevice(0).CreateAccelerator(context);
-        var kernel = accelerator.LoadKernel<ArrayView<float>>(ChainKernels.ReverseThroughSharedMemory).GetKernel();
+        var kernel = Backend.Cpu.LoadKernel<ArrayView<float>>(ChainKernels.ReverseThroughSharedMemory).GetKernel();
         var exception = Assert.Throws<ArgumentException>("kernel", () => CudaKernelAttributes.AllowDynamicSharedMemory(kernel, 65536));
         Assert.Contains(nameof(ChainKernels.ReverseThroughSharedMemory), exception.Message, StringComparison.Ordinal);
         Assert.Contains("CPU", exception.Message, StringComparison.Ordinal);
@@ -24,8 +21,7 @@ public sealed class CudaKernelAttributesTests
     [Fact]
     public void OnCuda_LaunchGetsMoreThan48KiBOnceAllowed()
     {
-        using var context = CudaDevices.CreateContext();
-        using var accelerator = CudaDevices.FirstOrSkip(context);
+        var accelerator = Backend.Cuda;
         using var values = accelerator.Allocate1D(Enumerable.Range(0, GroupSize).Select(i => (float)i).ToArray());
         using var stream = accelerator.CreateStream();
         var launcher = accelerator.LoadKernel<ArrayView<float>>(ChainKernels.ReverseThroughSharedMemory);
