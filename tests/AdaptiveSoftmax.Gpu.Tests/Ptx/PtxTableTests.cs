@@ -53,5 +53,5 @@ public sealed class PtxTableTests : IDisposable
 
     private static KernelReport Report(string layout, string name, int registers) => new(
         new KernelCase(layout, name, (MethodInfo)MethodBase.GetCurrentMethod()!, 256, 64, StreamsWeights: true),
-        new AssembledKernel(registers, 1, 2, 3, 4), new PtxText(50, 6, 7));
+        new AssembledKernel(registers, 1, 2, 3, 4), new PtxText(50, 6, 7, 13));
 }

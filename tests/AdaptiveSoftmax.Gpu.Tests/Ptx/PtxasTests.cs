@@ -22,16 +22,24 @@ public sealed partial class PtxasTests
     public void ScalarLoads_AreNotReportedAsWide()
     {
         var report = Report(nameof(SmallKernels.ScalarDot), streams: true);
-        Assert.Equal((0, 0), (report.Text.WideLoads, report.Text.WideCopies));
-        Assert.Contains("no load of 16 bytes", Assert.Single(report.Faults()), StringComparison.Ordinal);
+        Assert.Equal((0, 0, 0), (report.Text.WideLoads, report.Text.WideCopies, report.Text.WideReadsInLoops));
+        Assert.Contains("no read of 16 bytes", Assert.Single(report.Faults()), StringComparison.Ordinal);
     }
 
     [Fact]
     public void WideLoads_AreCounted()
     {
         var report = Report(nameof(SmallKernels.WideDot), streams: true);
-        Assert.Equal((2, 0), (report.Text.WideLoads, report.Assembled.StackBytes));
+        Assert.Equal((2, 2, 0), (report.Text.WideLoads, report.Text.WideReadsInLoops, report.Assembled.StackBytes));
         Assert.Empty(report.Faults());
+    }
+
+    [Fact]
+    public void WideLoadOutsideOfLoops_DoesNotStreamWeights()
+    {
+        var report = Report(nameof(SmallKernels.WideOnce), streams: true);
+        Assert.Equal((1, 0), (report.Text.WideLoads, report.Text.WideReadsInLoops));
+        Assert.Contains("no read of 16 bytes in a loop", Assert.Single(report.Faults()), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -81,14 +89,23 @@ public sealed partial class PtxasTests
     }
 
     [Fact]
-    public void Text_IsForTheArchitectureItWasCompiledFor()
+    public void Text_BoundsTheGroupAndIsWhatADeviceIsGiven()
     {
         var kernel = Method(nameof(SmallKernels.WideDot));
-        Assert.Contains(".target sm_90\n", PtxCompiler.Compile(kernel, SmallKernels.GroupSize, Newest).ReplaceLineEndings("\n"), StringComparison.Ordinal);
-        var older = PtxCompiler.Compile(kernel, SmallKernels.GroupSize, CudaArchitecture.SM_80);
-        Assert.Contains(".target sm_80", older, StringComparison.Ordinal);
-        Assert.Contains($".maxntid {SmallKernels.GroupSize}", older, StringComparison.Ordinal);
-        Assert.True(Ptxas.Assemble(older, CudaArchitecture.SM_80).Registers > 0);
+        var ptx = PtxCompiler.Compile(kernel, SmallKernels.GroupSize, Newest);
+        Assert.Contains($".maxntid {SmallKernels.GroupSize}", ptx, StringComparison.Ordinal);
+        Assert.Contains(".target sm_80", ptx, StringComparison.Ordinal);
+        Assert.True(Ptxas.Assemble(ptx, CudaArchitecture.SM_80).Registers > 0);
+    }
+
+    [Fact]
+    public void InstructionOfALaterTargetThanIlgpuNames_IsRefused()
+    {
+        // The device would do it, but the driver is told to expect no more than sm_80 has.
+        const string Body = ".address_size 64\n.visible .entry k()\n{\nbarrier.cluster.arrive;\nret;\n}\n";
+        var exception = Assert.Throws<InvalidOperationException>(() => Ptxas.Assemble($".version 7.8\n.target sm_80\n{Body}", Newest));
+        Assert.Contains("requires .target sm_90", exception.Message, StringComparison.Ordinal);
+        Assert.True(Ptxas.Assemble($".version 7.8\n.target sm_90\n{Body}", Newest).Registers > 0);
     }
 
     [Fact]
@@ -135,7 +152,14 @@ public sealed partial class PtxasTests
             {
                 .reg .b32 acc<4>;
             LOOP:
-                @%p1 bra LOOP;
+                cp.async.cg.shared.global [a], [b], 16;
+            INNER: // two labels in a row
+            NEXT:
+                ld.global.v4.f32 {%f1,%f2,%f3,%f4}, [%rd1];
+                @%p1 bra NEXT;
+                @!%p1 bra.uni LOOP;
+                bra DONE;
+            DONE:
                 ld.global.nc.L1::no_allocate.L2::128B.v4.f32 {%f1,%f2,%f3,%f4}, [%rd1];
                 ld.global.v4.u32 {%r1,%r2,%r3,%r4}, [%rd1]; ld.global.v2.u32 {%r1,%r2}, [%rd1];
                 ld.global.v2.f64 {%d1,%d2}, [%rd1];
@@ -151,7 +175,7 @@ public sealed partial class PtxasTests
                 ret;
             }
             """);
-        Assert.Equal(new PtxText(Instructions: 12, WideLoads: 3, WideCopies: 1), text);
+        Assert.Equal(new PtxText(Instructions: 16, WideLoads: 4, WideCopies: 2, WideReadsInLoops: 2), text);
     }
 
     private static KernelReport Report(string name, bool streams = false) =>
