@@ -13,6 +13,9 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
     /// <summary>The attribute's metadata name.</summary>
     internal const string AttributeName = "AdaptiveSoftmax.AdaptiveSoftmaxAttribute";
 
+    /// <summary>The type by which a program that references the GPU package is known.</summary>
+    internal const string GpuLayerName = "AdaptiveSoftmax.Gpu.GpuAdaptiveSoftmax";
+
     /// <summary>The bytes of tables that may become string literals; tests lower it.</summary>
     internal long StringHeapShare { get; init; } = TableForms.StringHeapShare;
 
@@ -52,6 +55,16 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             .Select((pair, _) => new TableSource(pair.Left, pair.Right.Contains(pair.Left.Lookup.Fingerprint) ? TableForm.ConstantData : TableForm.StringLiteral))
             .WithTrackingName(TrackingNames.TableSources);
 
+        var hasGpu = context.CompilationProvider
+            .Select((compilation, _) => compilation.GetTypeByMetadataName(GpuLayerName) is not null)
+            .WithTrackingName(TrackingNames.GpuReference);
+        var gpuSources = classSources
+            .Combine(hasGpu)
+            .Where(pair => pair.Right)
+            .Select((pair, _) => pair.Left)
+            .WithTrackingName(TrackingNames.GpuSources);
+
+        context.RegisterSourceOutput(gpuSources, (output, source) => output.AddSource($"{source.Class.FileName}.Gpu.g.cs", WriteGpu(source)));
         context.RegisterSourceOutput(classSources, (output, source) => output.AddSource($"{source.Class.FileName}.g.cs", WriteClass(source)));
         context.RegisterSourceOutput(tableSources, (output, source) =>
         {

@@ -39,6 +39,12 @@ internal static class TrackingNames
     /// <summary>What the file with the tables is written from.</summary>
     public const string TableSources = nameof(TableSources);
 
+    /// <summary>Whether the program references the GPU package.</summary>
+    public const string GpuReference = nameof(GpuReference);
+
+    /// <summary>What the file with the layer on a device is written from, in a program that references the GPU package.</summary>
+    public const string GpuSources = nameof(GpuSources);
+
     /// <summary>What is wrong in specs and token tables.</summary>
     public const string Errors = nameof(Errors);
 }

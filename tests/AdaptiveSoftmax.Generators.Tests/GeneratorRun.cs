@@ -17,6 +17,8 @@ internal sealed class GeneratorRun
         OutputKind.DynamicallyLinkedLibrary,
         generalDiagnosticOption: ReportDiagnostic.Error,
         warningLevel: 9999,
+        // ILGPU was built against an older runtime; the SDK switches this remark off for every program.
+        specificDiagnosticOptions: [new("CS1701", ReportDiagnostic.Suppress)],
         nullableContextOptions: NullableContextOptions.Enable);
 
     public static readonly ImmutableArray<MetadataReference> References =
@@ -24,6 +26,14 @@ internal sealed class GeneratorRun
         .. Net100.References.All,
         MetadataReference.CreateFromFile(typeof(AdaptiveSoftmaxLayer).Assembly.Location),
         MetadataReference.CreateFromFile(typeof(Vocabulary.TokenSlot).Assembly.Location),
+    ];
+
+    /// <summary>What a program references that uses the GPU package as well.</summary>
+    public static readonly ImmutableArray<MetadataReference> GpuReferences =
+    [
+        .. References,
+        MetadataReference.CreateFromFile(typeof(Gpu.GpuAdaptiveSoftmax).Assembly.Location),
+        MetadataReference.CreateFromFile(typeof(ILGPU.Context).Assembly.Location),
     ];
 
     public GeneratorRun(string source, params AdditionalText[] files)
@@ -68,6 +78,9 @@ internal sealed class GeneratorRun
 
     /// <summary>The program again with another source, by the same driver.</summary>
     public GeneratorRun WithSource(string source) => new(Input.ReplaceSyntaxTree(Input.SyntaxTrees[0], Parse(source)), Driver, Files);
+
+    /// <summary>The program again with other references, by the same driver.</summary>
+    public GeneratorRun WithReferences(ImmutableArray<MetadataReference> references) => new(Input.WithReferences(references), Driver, Files);
 
     /// <summary>The program again with other files, by the same driver.</summary>
     public GeneratorRun WithFiles(params AdditionalText[] files) => new(Input, Driver.ReplaceAdditionalTexts([.. files]), [.. files]);

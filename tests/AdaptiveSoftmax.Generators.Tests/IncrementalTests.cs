@@ -39,6 +39,18 @@ public sealed class IncrementalTests
     }
 
     [Fact]
+    public void ReferenceToTheGpuPackage_WritesOneFileMore()
+    {
+        var run = Start();
+        Assert.Empty(run.ReasonsOf(GpuSources));
+        var onGpu = run.WithReferences(GeneratorRun.GpuReferences);
+        foreach (var step in s_all) AssertUnchanged(onGpu, step);
+        Assert.Equal([IncrementalStepRunReason.Modified], onGpu.ReasonsOf(GpuReference));
+        Assert.Equal(["X.Gpu.g.cs", "X.Tables.g.cs", "X.g.cs"], onGpu.Sources.Keys.Order(StringComparer.Ordinal));
+        AssertUnchanged(onGpu.WithSource("// A comment.\n" + Source), [.. s_all, GpuReference, GpuSources]);
+    }
+
+    [Fact]
     public void UnrelatedFiles_RunNothing()
     {
         var run = Start().WithFiles(_spec, _table, new TestFile("/project/notes.txt", "x"), new TestFile("/project/other/x.tokens", "x"));

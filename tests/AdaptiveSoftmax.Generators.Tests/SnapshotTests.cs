@@ -124,4 +124,35 @@ public sealed class SnapshotTests
         Assert.Equal("same", run.Execute());
         Assert.Equal(["NEWS.Tables.g.cs", "NEWS.g.cs", "News-2.Tables.g.cs", "News-2.g.cs"], run.Sources.Keys.Order(StringComparer.Ordinal));
     }
+
+    [Fact]
+    public void ReferenceToTheGpuPackage_AddsTheLayerOnADevice()
+    {
+        var run = new GeneratorRun(
+            """
+            using AdaptiveSoftmax;
+            using ILGPU.Runtime;
+
+            /// <summary>Words of a shop.</summary>
+            [AdaptiveSoftmax("words.softmax.json")]
+            public sealed partial class Words;
+
+            /// <summary>Uses the generated class.</summary>
+            public static class Program
+            {
+                /// <summary>Runs it.</summary>
+                public static int Run(Accelerator accelerator)
+                {
+                    using var softmax = Words.Create(accelerator, seed: 3);
+                    using var host = softmax.ToCpu();
+                    using var again = host.ToGpu(accelerator);
+                    return again.Tail0.Output.Columns + softmax.Head.Weight.Rows;
+                }
+            }
+            """,
+            new TestFile("/project/words.softmax.json", """{ "hiddenSize": 16, "vocabulary": ["the", "apple", "pear", "plum", "fig"], "cutoffs": [2, 4], "headBias": true }"""))
+            .WithReferences(GeneratorRun.GpuReferences);
+        run.Emit();
+        Snapshot.Check(run);
+    }
 }

@@ -88,9 +88,9 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         {
             var parameter = _parameters[i];
             var fanIn = parameter.IsVector ? Layout.HiddenSize : parameter.Columns;
-            using var host = new Parameter(parameter.Name, parameter.Rows, parameter.Columns);
+            using var host = parameter.CreateHost();
             UniformInitializer.Fill(host, 1 / Math.Sqrt(fanIn), seed, stream: (ulong)i);
-            parameter.CopyFrom(host.Values);
+            parameter.CopyFrom(host);
         }
     }
 

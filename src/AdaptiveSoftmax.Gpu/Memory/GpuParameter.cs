@@ -98,27 +98,57 @@ public sealed class GpuParameter : IDisposable
     /// <param name="destination">Receives [rows, columns] without gaps.</param>
     /// <exception cref="ArgumentException">The destination has another size.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public void CopyTo(Span<float> destination) => Download(Values, destination);
+    public unsafe void CopyTo(Span<float> destination)
+    {
+        CheckLength(destination.Length);
+        fixed (float* pointer = destination) Download(Values, pointer);
+    }
 
     /// <summary>Replaces the values.</summary>
     /// <param name="source">[rows, columns] without gaps.</param>
     /// <exception cref="ArgumentException">The source has another size.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public void CopyFrom(ReadOnlySpan<float> source) => Upload(source, Values);
+    public unsafe void CopyFrom(ReadOnlySpan<float> source)
+    {
+        CheckLength(source.Length);
+        fixed (float* pointer = source) Upload(pointer, Values);
+    }
+
+    /// <summary>Copies the values of a parameter on the host, bit by bit.</summary>
+    /// <param name="source">A parameter of the same sizes.</param>
+    /// <exception cref="ArgumentException">It has other sizes.</exception>
+    /// <exception cref="ObjectDisposedException">One of the two is disposed.</exception>
+    public unsafe void CopyFrom(Parameter source)
+    {
+        CheckSizes(source);
+        Upload(source.ValuesPointer, Values);
+    }
+
+    /// <summary>Copies the values to a parameter on the host, bit by bit. Waits for the device.</summary>
+    /// <param name="destination">A parameter of the same sizes.</param>
+    /// <exception cref="ArgumentException">It has other sizes.</exception>
+    /// <exception cref="ObjectDisposedException">One of the two is disposed.</exception>
+    public unsafe void CopyTo(Parameter destination)
+    {
+        CheckSizes(destination);
+        Download(Values, destination.ValuesPointer);
+    }
 
     /// <summary>Copies the gradient from the device, zeros where there is none. Waits for the device.</summary>
     /// <param name="destination">Receives [rows, columns] without gaps.</param>
     /// <exception cref="ArgumentException">The destination has another size.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public void CopyGradientTo(Span<float> destination)
+    public unsafe void CopyGradientTo(Span<float> destination)
     {
-        if (HasGradient()) Download(Gradient, destination);
-        else destination.Clear();
+        CheckLength(destination.Length);
+        destination.Clear();
+        if (!HasGradient()) return;
+        fixed (float* pointer = destination) Download(Gradient, pointer);
     }
 
     /// <summary>Forgets the gradient without a step.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public void ZeroGradient() => State.SubView(ParameterState.HasGradient, 1).MemSetToZero();
+    public void ZeroGradient() => ClearState(ParameterState.HasGradient);
 
     /// <summary>Releases the device's memory.</summary>
     public void Dispose()
@@ -134,49 +164,79 @@ public sealed class GpuParameter : IDisposable
     internal int[] ReadState()
     {
         var state = new int[ParameterState.Length];
-        State.CopyToCPU(state);
+        State.CopyToCPU(Accelerator.DefaultStream, state);
         return state;
     }
 
-    internal void Download(ArrayView<float> padded, Span<float> destination)
+    /// <summary>Sets the steps that the parameter took part in; afterwards it has no gradient.</summary>
+    internal void ResetState(int steps)
     {
-        CheckLength(destination.Length);
-        if (Stride == Columns)
-        {
-            if (destination.Length > 0) padded.SubView(0, destination.Length).CopyToCPU(destination);
-            return;
-        }
+        var state = new int[ParameterState.Length];
+        state[ParameterState.Steps] = steps;
+        State.CopyFromCPU(Accelerator.DefaultStream, state);
+    }
 
-        // Rows at a time, so that the gaps cost a small buffer on the host.
-        var rows = Math.Max(1, (1 << 20) / Stride);
-        var buffer = new float[(long)rows * Stride];
+    /// <summary>Starts the count of steps anew, for an optimizer that has no state of the parameter yet.</summary>
+    internal void ForgetSteps() => ClearState(ParameterState.Steps);
+
+    /// <summary>A parameter on the host of the same name and sizes, filled with zeros.</summary>
+    internal Parameter CreateHost() => IsVector ? Parameter.CreateVector(Name, Rows) : new Parameter(Name, Rows, Columns);
+
+    /// <summary>Copies padded rows from the device, without the gaps.</summary>
+    internal unsafe void Download(ArrayView<float> padded, float* destination)
+    {
+        var rows = RowsPerCopy;
+        var buffer = Stride == Columns ? null : new float[rows * Stride];
         for (var first = 0; first < Rows; first += rows)
         {
             var count = Math.Min(rows, Rows - first);
-            padded.SubView((long)first * Stride, (long)count * Stride).CopyToCPU(buffer.AsSpan(0, count * Stride));
+            var source = padded.SubView((long)first * Stride, (long)count * Stride);
+            var target = new Span<float>(destination + ((long)first * Columns), count * Columns);
+            if (buffer is null)
+            {
+                source.CopyToCPU(Accelerator.DefaultStream, target);
+                continue;
+            }
+
+            source.CopyToCPU(Accelerator.DefaultStream, buffer.AsSpan(0, count * Stride));
             for (var row = 0; row < count; row++)
-                buffer.AsSpan(row * Stride, Columns).CopyTo(destination.Slice((first + row) * Columns, Columns));
+                buffer.AsSpan(row * Stride, Columns).CopyTo(target.Slice(row * Columns, Columns));
         }
     }
 
-    internal void Upload(ReadOnlySpan<float> source, ArrayView<float> padded)
+    /// <summary>Copies rows to the device, with zeros in the gaps.</summary>
+    internal unsafe void Upload(float* source, ArrayView<float> padded)
     {
-        CheckLength(source.Length);
-        if (Stride == Columns)
-        {
-            if (source.Length > 0) padded.SubView(0, source.Length).CopyFromCPU(source.ToArray());
-            return;
-        }
-
-        var rows = Math.Max(1, (1 << 20) / Stride);
+        var rows = RowsPerCopy;
+        var buffer = Stride == Columns ? null : new float[rows * Stride];
         for (var first = 0; first < Rows; first += rows)
         {
             var count = Math.Min(rows, Rows - first);
-            var buffer = new float[(long)count * Stride];
+            var target = padded.SubView((long)first * Stride, (long)count * Stride);
+            var values = new ReadOnlySpan<float>(source + ((long)first * Columns), count * Columns);
+            if (buffer is null)
+            {
+                target.CopyFromCPU(Accelerator.DefaultStream, values);
+                continue;
+            }
+
             for (var row = 0; row < count; row++)
-                source.Slice((first + row) * Columns, Columns).CopyTo(buffer.AsSpan(row * Stride, Columns));
-            padded.SubView((long)first * Stride, (long)count * Stride).CopyFromCPU(buffer);
+                values.Slice(row * Columns, Columns).CopyTo(buffer.AsSpan(row * Stride, Columns));
+            target.CopyFromCPU(Accelerator.DefaultStream, new ReadOnlySpan<float>(buffer, 0, count * Stride));
         }
+    }
+
+    // By a copy: on OpenCL, ILGPU's MemSet fails on a view that does not start where its buffer does.
+    private void ClearState(int index) => State.SubView(index, 1).CopyFromCPU(Accelerator.DefaultStream, [0]);
+
+    // Rows at a time, so that removing the gaps costs the host a few megabytes however large the matrix.
+    private int RowsPerCopy => Math.Max(1, (1 << 20) / Math.Max(1, Stride));
+
+    private void CheckSizes(Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        if (parameter.Rows != Rows || parameter.Columns != Columns)
+            throw new ArgumentException($"'{Name}' is [{Rows}, {Columns}]; '{parameter.Name}' on the host is [{parameter.Rows}, {parameter.Columns}].", nameof(parameter));
     }
 
     private void CheckLength(int length)

@@ -1,0 +1,69 @@
+namespace AdaptiveSoftmax.Gpu;
+
+// Weights in files and on the host. The files are the same as the CPU's.
+public abstract partial class GpuAdaptiveSoftmax
+{
+    /// <summary>
+    /// Saves the weights with the fingerprint of sizes and vocabulary. A file that is there already is replaced only by a
+    /// complete one.
+    /// </summary>
+    /// <param name="path">The safetensors file, which the CPU's layer reads as well.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void Save(string path)
+    {
+        CheckUsable();
+        new GpuCheckpoint(this).Save(path);
+    }
+
+    /// <summary>
+    /// Takes over the weights of a file, which may hold other parts of a model too. If this throws, the weights are as
+    /// they were.
+    /// </summary>
+    /// <param name="path">The safetensors file, of the CPU's layer as well as of this.</param>
+    /// <param name="acceptUnmarked">
+    /// Whether to take weights that carry no fingerprint, such as those that PyTorch wrote, on the caller's word that
+    /// their classes are this vocabulary's slots.
+    /// </param>
+    /// <exception cref="CheckpointMismatchException">The weights are of another vocabulary or other sizes; the message says which.</exception>
+    /// <exception cref="SafetensorsFormatException">The file is damaged.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public void Restore(string path, bool acceptUnmarked = false)
+    {
+        CheckUsable();
+        using var host = new HostParameters(_parameters);
+        using var reader = SafetensorsReader.Open(path);
+        using var restore = new CheckpointRestore(reader, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked };
+        restore.Check(allowOthers: true, optimizer: null);
+        restore.ReadStaged();
+        restore.Commit(optimizer: null);
+        host.Upload();
+    }
+
+    /// <summary>Takes over the weights of a layer on the host, bit by bit.</summary>
+    /// <param name="source">A layer of the same class.</param>
+    /// <exception cref="ArgumentException">It has other sizes or another vocabulary.</exception>
+    public void CopyFrom(AdaptiveSoftmaxLayer source)
+    {
+        CheckIdentity(source);
+        for (var i = 0; i < _parameters.Length; i++) _parameters[i].CopyFrom(source.Parameters[i]);
+        foreach (var parameter in _parameters) parameter.ZeroGradient();
+    }
+
+    /// <summary>Gives the weights to a layer on the host, bit by bit. Waits for the device.</summary>
+    /// <param name="destination">A layer of the same class.</param>
+    /// <exception cref="ArgumentException">It has other sizes or another vocabulary.</exception>
+    public void CopyTo(AdaptiveSoftmaxLayer destination)
+    {
+        CheckIdentity(destination);
+        for (var i = 0; i < _parameters.Length; i++) _parameters[i].CopyTo(destination.Parameters[i]);
+        foreach (var parameter in destination.Parameters) parameter.ZeroGradient();
+    }
+
+    private void CheckIdentity(AdaptiveSoftmaxLayer host)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        CheckUsable();
+        if (!host.Layout.Equals(Layout) || host.Identity.Fingerprint != Identity.Fingerprint)
+            throw new ArgumentException($"The layer on the host has {(host.Layout.Equals(Layout) ? "another vocabulary" : "other sizes")}; weights fit a layer of the same class.", nameof(host));
+    }
+}
