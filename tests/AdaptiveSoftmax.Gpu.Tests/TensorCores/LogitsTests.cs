@@ -1,0 +1,99 @@
+using AdaptiveSoftmax.Generators;
+using AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
+
+namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
+
+public sealed class LogitsTests
+{
+    private const float Untouched = -777;
+
+    // Inputs [rows, size] and weights [columns, size]: sizes that are no multiple of a tile, of a step or of 16 bytes.
+    [Theory]
+    [InlineData(1, 131, 64, true, false)]
+    [InlineData(17, 257, 200, true, true)]
+    [InlineData(130, 131, 72, false, true)]
+    [InlineData(130, 257, 61, false, false)]
+    [InlineData(128, 128, 256, true, false)]
+    [InlineData(300, 3, 64, false, false)]
+    [InlineData(0, 131, 64, false, true)]
+    public void PartsAndTargets_AreThoseOfTheReference(int rows, int columns, int size, bool isConstant, bool hasBias)
+    {
+        var kernel = new TensorCoreKernel("Logits", TensorCoreRole.Logits, isConstant ? size : 0);
+        Assert.Equal(0, Check(CompiledKernel.Get(kernel), rows, columns, size, hasBias));
+    }
+
+    [Theory]
+    [InlineData(128, 256, 2, 4, 3)]
+    [InlineData(128, 128, 2, 2, 3)]
+    [InlineData(64, 64, 2, 2, 4)]
+    [InlineData(64, 128, 1, 4, 2)]
+    [InlineData(256, 128, 4, 2, 2)]
+    public void OtherTiles_GiveTheSame(int tileRows, int tileColumns, int warpRows, int warpColumns, int stages)
+    {
+        var kernel = new TensorCoreKernel("Logits", TensorCoreRole.Logits, 0, tileRows, tileColumns, warpRows, warpColumns, stages);
+        Assert.Equal(0, Check(CompiledKernel.Get(kernel), 140, 270, 200, true));
+    }
+
+    internal static int Check(CompiledKernel kernel, int rows, int columns, int size, bool hasBias)
+    {
+        var random = new Random(rows + columns + size);
+        var inputs = new PaddedMatrix(random, rows, size, 1.5, unusedRows: 3);
+        var weights = new PaddedMatrix(random, columns, size, 2 / Math.Sqrt(size));
+        var bias = Enumerable.Range(0, columns).Select(_ => random.NextSingle() - 0.5f).ToArray();
+        // Some rows have no target here: it is another kernel's, or past the end.
+        var targets = Enumerable.Range(0, rows).Select(row => (row % 5) switch { 1 => -1, 2 => columns + (row % 7), _ => random.Next(columns) }).ToArray();
+        var tiles = (columns + kernel.Kernel.TileColumns - 1) / kernel.Kernel.TileColumns;
+        var capacity = rows + 3;
+
+        var memory = new EmulatedMemory();
+        var partials = memory.Allocate<float>(Filled(tiles * capacity * 2));
+        var targetLogits = memory.Allocate<float>(Filled(capacity));
+        var conflicts = kernel.Run(
+            memory, 2, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, hasBias ? memory.Allocate<float>(bias) : 0UL,
+            memory.Allocate<int>([9, rows, 1 << 30]), 1, columns, size, capacity, partials, memory.Allocate<int>(targets), targetLogits);
+
+        var parts = memory.Read<float>(partials);
+        var found = memory.Read<float>(targetLogits);
+        for (var row = 0; row < capacity; row++)
+        {
+            for (var tile = 0; tile < tiles; tile++)
+            {
+                var (maximum, sum) = (parts[((tile * capacity) + row) * 2], parts[(((tile * capacity) + row) * 2) + 1]);
+                if (row >= rows)
+                {
+                    Assert.Equal((Untouched, Untouched), (maximum, sum));
+                    continue;
+                }
+
+                var first = tile * kernel.Kernel.TileColumns;
+                var logits = Enumerable.Range(first, Math.Min(kernel.Kernel.TileColumns, columns - first)).Select(column => Logit(row, column)).ToArray();
+                var expected = logits.Max();
+                Near(expected, maximum, 1e-4, $"maximum of row {row}, tile {tile}");
+                Near(logits.Sum(logit => Math.Exp(logit - maximum)), sum, 1e-4 * logits.Length, $"sum of row {row}, tile {tile}");
+            }
+
+            if (row < rows && targets[row] >= 0 && targets[row] < columns) Near(Logit(row, targets[row]), found[row], 1e-4, $"target's logit of row {row}");
+            else Assert.Equal(Untouched, found[row]);
+        }
+
+        return conflicts;
+
+        double Logit(int row, int column)
+        {
+            double sum = hasBias ? bias[column] : 0;
+            for (var k = 0; k < size; k++) sum += inputs[row, k] * weights[column, k];
+            return sum;
+        }
+    }
+
+    internal static float[] Filled(int count)
+    {
+        var values = new float[count];
+        Array.Fill(values, Untouched);
+        return values;
+    }
+
+    // Written so that what is no number is far away.
+    internal static void Near(double expected, double actual, double tolerance, string what) =>
+        Assert.True(Math.Abs(expected - actual) <= tolerance, $"{what}: expected {expected:R}, got {actual:R}");
+}
