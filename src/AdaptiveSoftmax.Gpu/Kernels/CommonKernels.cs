@@ -7,53 +7,53 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 internal sealed class CommonKernels(Accelerator accelerator)
 {
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int, int> FindSlots =>
-        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int, int>(BatchKernels.FindSlots);
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int, int>(BatchKernels.FindSlots, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<PartSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, GroupArguments> GroupByCluster =>
-        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, GroupArguments>(BatchKernels.GroupByCluster);
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, GroupArguments>(BatchKernels.GroupByCluster, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> MaskTargets =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(BatchKernels.MaskTargets);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(BatchKernels.MaskTargets, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int, int> Gather =>
-        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int, int>(BatchKernels.Gather);
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int, int>(BatchKernels.Gather, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<PartPlan>, int, int> Pad =>
-        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<float>, ArrayView<PartPlan>, int, int>(BatchKernels.Pad);
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<float>, ArrayView<PartPlan>, int, int>(BatchKernels.Pad, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int> Scatter =>
-        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int>(BatchKernels.Scatter);
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<float>, int>(BatchKernels.Scatter, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<float>> Clear =>
-        field ??= accelerator.LoadKernel<ArrayView<float>>(BatchKernels.Clear);
+        field ??= accelerator.LoadKernel<ArrayView<float>>(BatchKernels.Clear, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>> ForgetUnknown =>
-        field ??= accelerator.LoadKernel<ArrayView<int>>(BatchKernels.ForgetUnknown);
+        field ??= accelerator.LoadKernel<ArrayView<int>>(BatchKernels.ForgetUnknown, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int> FinishReduce =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int>(BatchKernels.FinishReduce);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int>(BatchKernels.FinishReduce, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int, float> FinishSum =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int, float>(BatchKernels.FinishSum);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int, float>(BatchKernels.FinishSum, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>> ScatterLogProbs =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>>(BatchKernels.ScatterLogProbs);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>>(BatchKernels.ScatterLogProbs, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights> Loss =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights>(BatchKernels.Loss);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights>(BatchKernels.Loss, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int> FinishHead =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>(DecodeKernels.FinishHead);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>(DecodeKernels.FinishHead, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int, int> FinishTail =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int, int>(DecodeKernels.FinishTail);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int, int>(DecodeKernels.FinishTail, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int> Select =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int>(DecodeKernels.Select);
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int>(DecodeKernels.Select, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> Identify =>
-        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(DecodeKernels.Identify);
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(DecodeKernels.Identify, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<PartPlan>, int> MarkGradient =>
-        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartPlan>, int>(UpdateKernels.MarkGradient);
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartPlan>, int>(UpdateKernels.MarkGradient, Launches.Specialization);
 }

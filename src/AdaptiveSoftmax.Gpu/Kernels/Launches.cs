@@ -6,6 +6,9 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <summary>How many groups a launch has. Kernels loop until the work is done, so the number changes no result.</summary>
 internal static class Launches
 {
+    /// <summary>Tells the compiler the largest group, which bounds the registers of a thread.</summary>
+    public static KernelSpecialization Specialization { get; } = new(TileProduct.GroupSize, null);
+
     /// <summary>As many groups as there are pieces of work, but no more than the device runs at once.</summary>
     public static KernelConfig Groups(Accelerator accelerator, long most)
     {

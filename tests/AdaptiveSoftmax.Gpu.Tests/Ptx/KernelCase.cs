@@ -27,7 +27,7 @@ internal interface IKernelCases
 internal static class KernelCases
 {
     /// <summary>Where they come from.</summary>
-    public static IReadOnlyList<IKernelCases> Sources { get; } = [new SmallKernels()];
+    public static IReadOnlyList<IKernelCases> Sources { get; } = [new LibraryKernels()];
 
     /// <summary>The kernels by what a test shows for them.</summary>
     public static IReadOnlyDictionary<string, KernelCase> All { get; } =

@@ -1,0 +1,87 @@
+using System.Reflection;
+using AdaptiveSoftmax.Gpu.Kernels;
+
+namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
+
+/// <summary>The library's kernels for layouts from 50 to a million tokens.</summary>
+internal sealed class LibraryKernels : IKernelCases
+{
+    // The registers of 256 threads of which two groups fit a multiprocessor, and of which one does.
+    private const int TwoGroups = 128;
+    private const int OneGroup = 255;
+
+    public IEnumerable<KernelCase> Cases =>
+    [
+        .. Shapes<Head50>("50 head"),
+        .. Shapes<Head200K>("200,019 head"),
+        .. Shapes<Tail200K>("200,019 tail"),
+        .. Shapes<Head262K>("262,144 head"),
+        .. Shapes<Tail262K>("262,144 tail"),
+        .. Shapes<Tail1M>("1,000,000 tail"),
+        .. Shapes<MatrixShape>("any"),
+        .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels))),
+    ];
+
+    private static IEnumerable<KernelCase> Shapes<TShape>(string layout)
+        where TShape : unmanaged, IMatrixShape
+    {
+        yield return Case<TShape, Tile128>(layout, typeof(LogitKernels), nameof(LogitKernels.Reduce), OneGroup);
+        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup);
+        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Input), OneGroup);
+        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Weight), OneGroup);
+        yield return Case<TShape, Tile16>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best), TwoGroups);
+        yield return Case<TShape, Tile16>(layout, typeof(ForwardKernels), nameof(ForwardKernels.Store), TwoGroups);
+    }
+
+    private static KernelCase Case<TShape, TTile>(string layout, Type type, string name, int registers) => new(
+        layout, $"{type.Name}.{name} {typeof(TTile).Name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TShape), typeof(TTile)),
+        TileProduct.GroupSize, registers, StreamsWeights: true);
+
+    private static IEnumerable<KernelCase> Common(Type type) =>
+        from method in type.GetMethods(BindingFlags.Public | BindingFlags.Static)
+        where !method.IsGenericMethod && method.ReturnType == typeof(void)
+        where !method.GetParameters().Any(parameter => parameter.IsOut)
+        select new KernelCase("any", $"{type.Name}.{method.Name}", method, TileProduct.GroupSize, TwoGroups, StreamsWeights: false);
+
+    private readonly struct Head50 : IMatrixShape
+    {
+        public int Rows => 22;
+
+        public int Columns => 32;
+    }
+
+    private readonly struct Head200K : IMatrixShape
+    {
+        public int Rows => 2098;
+
+        public int Columns => 512;
+    }
+
+    private readonly struct Tail200K : IMatrixShape
+    {
+        public int Rows => 179_810;
+
+        public int Columns => 32;
+    }
+
+    private readonly struct Head262K : IMatrixShape
+    {
+        public int Rows => 8194;
+
+        public int Columns => 1024;
+    }
+
+    private readonly struct Tail262K : IMatrixShape
+    {
+        public int Rows => 222_144;
+
+        public int Columns => 64;
+    }
+
+    private readonly struct Tail1M : IMatrixShape
+    {
+        public int Rows => 900_000;
+
+        public int Columns => 128;
+    }
+}
