@@ -26,8 +26,8 @@ internal static class DecodeKernels
         var value = SharedMemory.Allocate<float>(16 * ColumnStride);
         var index = SharedMemory.Allocate<int>(16 * ColumnStride);
         var part = plan[arguments.Part];
-        TTile tile = default;
-        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var height = default(TTile).GroupRows;
+        var rowTiles = Sizes.Tiles(part.Count, height);
         var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
         var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
         var stride = Sizes.Stride(shape.Columns);
@@ -35,7 +35,7 @@ internal static class DecodeKernels
         var b = new RowOperand(weights, 0, shape.Rows, stride);
         for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var strip = item / rowTiles;
             var top = float.NegativeInfinity;
             var total = 0f;
@@ -45,7 +45,7 @@ internal static class DecodeKernels
             for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
                 var epilogue = new BestEpilogue
                 {
                     Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
@@ -61,7 +61,7 @@ internal static class DecodeKernels
                 };
                 tile.ForEachRow(epilogue, Group.IdxX >> 4);
                 Group.Barrier();
-                if (Group.IdxX < tile.GroupRows)
+                if (Group.IdxX < height)
                 {
                     for (var x = 0; x < 16; x++)
                     {
@@ -74,7 +74,7 @@ internal static class DecodeKernels
                 Group.Barrier();
             }
 
-            if (Group.IdxX < tile.GroupRows && row + Group.IdxX < part.Count)
+            if (Group.IdxX < height && row + Group.IdxX < part.Count)
             {
                 var at = ((long)strip * arguments.Capacity) + row + Group.IdxX;
                 maximum[at] = top;

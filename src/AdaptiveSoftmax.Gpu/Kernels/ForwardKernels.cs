@@ -15,17 +15,17 @@ internal static class ForwardKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        TTile tile = default;
-        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var height = default(TTile).GroupRows;
+        var rowTiles = Sizes.Tiles(part.Count, height);
         var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
         var stride = Sizes.Stride(shape.Columns);
         var a = new RowOperand(inputs, part.First, part.Count, stride);
         var b = new RowOperand(weights, 0, shape.Rows, stride);
         for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var column = item / rowTiles * TileProduct.Columns;
-            tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+            var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
             var epilogue = new BiasEpilogue
             {
                 Store = new StoreEpilogue
@@ -57,17 +57,17 @@ internal static class ForwardKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        TTile tile = default;
-        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var height = default(TTile).GroupRows;
+        var rowTiles = Sizes.Tiles(part.Count, height);
         var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
         var stride = Sizes.Stride(shape.Columns);
         var a = new RowOperand(inputs, 0, part.Count, stride);
         var b = new RowOperand(weights, 0, shape.Rows, stride);
         for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var column = item / rowTiles * TileProduct.Columns;
-            tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+            var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
             var epilogue = new LogProbEpilogue
             {
                 Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),

@@ -23,17 +23,17 @@ internal static class GradientKernels
         var part = plan[arguments.Part];
         var chunk = part.ChunkRows * arguments.Pass;
         if (chunk >= shape.Rows) return;
-        TTile tile = default;
-        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var height = default(TTile).GroupRows;
+        var rowTiles = Sizes.Tiles(part.Count, height);
         var columnTiles = Sizes.Tiles(XMath.Min(part.ChunkRows, shape.Rows - chunk), TileProduct.Columns);
         var stride = Sizes.Stride(shape.Columns);
         var a = new RowOperand(inputs, part.First, part.Count, stride);
         var b = new RowOperand(weights, 0, shape.Rows, stride);
         for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var column = item / rowTiles * TileProduct.Columns;
-            tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, chunk + column, 0, stride);
+            var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, chunk + column, 0, stride);
             var epilogue = new LogitEpilogue
             {
                 Logits = new BiasedColumns(bias, arguments.HasBias, chunk + column + (4 * (Group.IdxX & 15)), shape.Rows),
@@ -67,22 +67,22 @@ internal static class GradientKernels
         var isChunk = arguments.GradientStride == 0;
         var chunk = isChunk ? part.ChunkRows * arguments.Pass : 0;
         if (chunk >= shape.Rows) return;
-        TTile tile = default;
+        var height = default(TTile).GroupRows;
         var gradientStride = isChunk ? part.ChunkRows : arguments.GradientStride;
         var splits = isChunk ? part.Splits : 1;
         var depths = XMath.Min(gradientStride, shape.Rows - chunk);
         var share = Sizes.Stride(Sizes.Tiles(depths, splits));
         var stride = Sizes.Stride(shape.Columns);
-        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var rowTiles = Sizes.Tiles(part.Count, height);
         var columnTiles = Sizes.Tiles(shape.Columns, TileProduct.Columns);
         var a = new RowOperand(gradient, isChunk ? 0 : part.First, part.Count, gradientStride);
         var b = new DepthOperand(weights, chunk, shape.Rows - chunk, stride);
         for (var item = Grid.IdxX; item < rowTiles * columnTiles * splits; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var column = item / rowTiles % columnTiles * TileProduct.Columns;
             var split = item / rowTiles / columnTiles;
-            tile = TileProduct.Multiply<TTile, RowOperand, DepthOperand>(a, b, left, right, row, column, split * share, XMath.Min(depths, (split + 1) * share));
+            var tile = TileProduct.Multiply<TTile, RowOperand, DepthOperand>(a, b, left, right, row, column, split * share, XMath.Min(depths, (split + 1) * share));
             var epilogue = new StoreEpilogue
             {
                 Result = splits == 1 ? inputGradient : shares,
@@ -135,19 +135,19 @@ internal static class GradientKernels
         var isChunk = arguments.GradientStride == 0;
         var chunk = isChunk ? part.ChunkRows * arguments.Pass : 0;
         if (chunk >= shape.Rows || part.Count == 0) return;
-        TTile tile = default;
+        var height = default(TTile).GroupRows;
         var gradientStride = isChunk ? part.ChunkRows : arguments.GradientStride;
         var rows = XMath.Min(gradientStride, shape.Rows - chunk);
         var stride = Sizes.Stride(shape.Columns);
-        var rowTiles = Sizes.Tiles(rows, tile.GroupRows);
+        var rowTiles = Sizes.Tiles(rows, height);
         var columnTiles = Sizes.Tiles(shape.Columns, TileProduct.Columns);
         var a = new DepthOperand(gradient, isChunk ? 0 : part.First, part.Count, gradientStride);
         var b = new DepthOperand(inputs, part.First, part.Count, stride);
         for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var column = item / rowTiles * TileProduct.Columns;
-            tile = TileProduct.Multiply<TTile, DepthOperand, DepthOperand>(a, b, left, right, row, column, 0, part.Count);
+            var tile = TileProduct.Multiply<TTile, DepthOperand, DepthOperand>(a, b, left, right, row, column, 0, part.Count);
             var epilogue = new StoreEpilogue
             {
                 Result = weightGradient,

@@ -32,8 +32,8 @@ internal static class LogitKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        TTile tile = default;
-        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var height = default(TTile).GroupRows;
+        var rowTiles = Sizes.Tiles(part.Count, height);
         var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
         var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
         var stride = Sizes.Stride(shape.Columns);
@@ -41,7 +41,7 @@ internal static class LogitKernels
         var b = new RowOperand(weights, 0, shape.Rows, stride);
         for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var strip = item / rowTiles;
             var top = float.NegativeInfinity;
             var total = 0f;
@@ -49,7 +49,7 @@ internal static class LogitKernels
             for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
                 var epilogue = new ReduceEpilogue
                 {
                     Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
@@ -62,7 +62,7 @@ internal static class LogitKernels
                 };
                 tile.ForEachRow(epilogue, Group.IdxX >> 4);
                 Group.Barrier();
-                if (Group.IdxX < tile.GroupRows)
+                if (Group.IdxX < height)
                 {
                     for (var x = 0; x < 16; x++)
                         Combine(ref top, ref total, left[(x * ColumnStride) + Group.IdxX], right[(x * ColumnStride) + Group.IdxX]);
@@ -71,7 +71,7 @@ internal static class LogitKernels
                 Group.Barrier();
             }
 
-            if (Group.IdxX < tile.GroupRows && row + Group.IdxX < part.Count)
+            if (Group.IdxX < height && row + Group.IdxX < part.Count)
             {
                 var at = ((long)strip * arguments.Capacity) + part.First + row + Group.IdxX;
                 maximum[at] = top;
@@ -90,8 +90,8 @@ internal static class LogitKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        TTile tile = default;
-        var rowTiles = Sizes.Tiles(part.Count, tile.GroupRows);
+        var height = default(TTile).GroupRows;
+        var rowTiles = Sizes.Tiles(part.Count, height);
         var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
         var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
         var stride = Sizes.Stride(shape.Columns);
@@ -99,14 +99,14 @@ internal static class LogitKernels
         var b = new RowOperand(weights, 0, shape.Rows, stride);
         for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
         {
-            var row = item % rowTiles * tile.GroupRows;
+            var row = item % rowTiles * height;
             var strip = item / rowTiles;
             var total = 0f;
             var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, columnTiles);
             for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
                 var epilogue = new SumEpilogue
                 {
                     Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
@@ -116,7 +116,7 @@ internal static class LogitKernels
                 };
                 tile.ForEachRow(epilogue, Group.IdxX >> 4);
                 Group.Barrier();
-                if (Group.IdxX < tile.GroupRows)
+                if (Group.IdxX < height)
                 {
                     for (var x = 0; x < 16; x++) total += left[(x * ColumnStride) + Group.IdxX];
                 }
@@ -124,7 +124,7 @@ internal static class LogitKernels
                 Group.Barrier();
             }
 
-            if (Group.IdxX < tile.GroupRows && row + Group.IdxX < part.Count)
+            if (Group.IdxX < height && row + Group.IdxX < part.Count)
                 sum[((long)strip * arguments.Capacity) + part.First + row + Group.IdxX] = total;
         }
     }

@@ -38,21 +38,23 @@ internal static class TileProduct
         where TB : struct, IOperand
     {
         TTile tile = default;
-        var leftStride = tile.GroupRows + Padding;
+        var height = default(TTile).GroupRows;
+        var leftStride = height + Padding;
         int x = Group.IdxX & 15, y = Group.IdxX >> 4;
         var fours = right.Cast<Float4>();
-        var nextA = LoadNext(a, tile.GroupRows, row, first);
+        var nextA = LoadNext(a, height, row, first);
         var nextB = LoadNext(b, Columns, column, first);
         int leftAt = 0, rightAt = 0;
-        Store(a, nextA, left, leftAt, leftStride, tile.GroupRows);
-        Store(b, nextB, right, rightAt, RightStride, Columns);
-        Group.Barrier();
         for (var depth = first; depth < end; depth += Depth)
         {
-            var hasMore = depth + Depth < end;
-            if (hasMore)
+            // The buffer was last read before the previous barrier, so it is free. Nothing conditional stands behind the
+            // products: ILGPU would move them there, away from their loads, whose values then fill the registers.
+            Store(a, nextA, left, leftAt, leftStride, height);
+            Store(b, nextB, right, rightAt, RightStride, Columns);
+            Group.Barrier();
+            if (depth + Depth < end)
             {
-                nextA = LoadNext(a, tile.GroupRows, row, depth + Depth);
+                nextA = LoadNext(a, height, row, depth + Depth);
                 nextB = LoadNext(b, Columns, column, depth + Depth);
             }
 
@@ -65,15 +67,8 @@ internal static class TileProduct
             Step(ref tile, left, leftAt + (5 * leftStride), fours, rightAt + (5 * RightStride), x, y);
             Step(ref tile, left, leftAt + (6 * leftStride), fours, rightAt + (6 * RightStride), x, y);
             Step(ref tile, left, leftAt + (7 * leftStride), fours, rightAt + (7 * RightStride), x, y);
-            if (hasMore)
-            {
-                // The other buffer was last read before the previous barrier, so it is free.
-                leftAt = (Depth * leftStride) - leftAt;
-                rightAt = (Depth * RightStride) - rightAt;
-                Store(a, nextA, left, leftAt, leftStride, tile.GroupRows);
-                Store(b, nextB, right, rightAt, RightStride, Columns);
-                Group.Barrier();
-            }
+            leftAt = (Depth * leftStride) - leftAt;
+            rightAt = (Depth * RightStride) - rightAt;
         }
 
         Group.Barrier();

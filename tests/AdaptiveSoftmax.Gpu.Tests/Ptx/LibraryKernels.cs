@@ -6,9 +6,9 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <summary>The library's kernels for layouts from 50 to a million tokens.</summary>
 internal sealed class LibraryKernels : IKernelCases
 {
-    // The registers of 256 threads of which two groups fit a multiprocessor, and of which one does.
+    // The registers of 256 threads of which two groups fit a multiprocessor, and what a kernel with one group takes.
     private const int TwoGroups = 128;
-    private const int OneGroup = 255;
+    private const int OneGroup = 144;
 
     public IEnumerable<KernelCase> Cases =>
     [
@@ -25,10 +25,10 @@ internal sealed class LibraryKernels : IKernelCases
     private static IEnumerable<KernelCase> Shapes<TShape>(string layout)
         where TShape : unmanaged, IMatrixShape
     {
-        yield return Case<TShape, Tile128>(layout, typeof(LogitKernels), nameof(LogitKernels.Reduce), OneGroup);
-        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup);
+        yield return Case<TShape, Tile128>(layout, typeof(LogitKernels), nameof(LogitKernels.Reduce), TwoGroups);
+        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Logits), TwoGroups);
         yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Input), OneGroup);
-        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Weight), OneGroup);
+        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Weight), TwoGroups);
         yield return Case<TShape, Tile16>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best), TwoGroups);
         yield return Case<TShape, Tile16>(layout, typeof(ForwardKernels), nameof(ForwardKernels.Store), TwoGroups);
     }
