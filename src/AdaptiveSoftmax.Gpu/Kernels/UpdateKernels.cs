@@ -22,7 +22,7 @@ internal struct UpdateArguments
 
 /// <summary>
 /// The optimizers' formulas, each in one pass over values, gradient and state. Parameters without a gradient stay as they
-/// are. The formulas and their order of operations are those of the optimizers on the CPU.
+/// are.
 /// </summary>
 internal static class UpdateKernels
 {
@@ -48,33 +48,23 @@ internal static class UpdateKernels
     {
         if (state[ParameterState.HasGradient] == 0) return;
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
-            values[i] -= arguments.Rate * (gradient[i] + (arguments.WeightDecay * values[i]));
+            UpdateRules.Sgd(values, gradient, i, arguments);
     }
 
     public static void Momentum(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> buffer, UpdateArguments arguments)
     {
         if (state[ParameterState.HasGradient] == 0) return;
-        var fresh = state[ParameterState.Steps] == 1 ? 1f : arguments.Fresh;
+        var fresh = UpdateRules.Fresh(state, arguments);
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
-        {
-            var decayed = gradient[i] + (arguments.WeightDecay * values[i]);
-            var first = (arguments.Momentum * buffer[i]) + (fresh * decayed);
-            buffer[i] = first;
-            values[i] -= arguments.Rate * (arguments.Nesterov != 0 ? decayed + (arguments.Momentum * first) : first);
-        }
+            UpdateRules.Momentum(values, gradient, buffer, i, fresh, arguments);
     }
 
     public static void Adagrad(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> sum, UpdateArguments arguments)
     {
         if (state[ParameterState.HasGradient] == 0) return;
-        var rate = arguments.Rate / (1f + ((state[ParameterState.Steps] - 1) * arguments.RateDecay));
+        var rate = UpdateRules.AdagradRate(state, arguments);
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
-        {
-            var decayed = gradient[i] + (arguments.WeightDecay * values[i]);
-            var squares = sum[i] + (decayed * decayed);
-            sum[i] = squares;
-            values[i] -= rate * (decayed / (XMath.Sqrt(squares) + arguments.Epsilon));
-        }
+            UpdateRules.Adagrad(values, gradient, sum, i, rate, arguments);
     }
 
     public static void AdamW(
@@ -84,15 +74,7 @@ internal static class UpdateKernels
         if (state[ParameterState.HasGradient] == 0) return;
         var rate = arguments.Rate / corrections[0];
         var rootCorrection = XMath.Sqrt(corrections[1]);
-        var keep = 1f - (arguments.Rate * arguments.WeightDecay);
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
-        {
-            var g = gradient[i];
-            var first = mean[i] + (arguments.FreshMean * (g - mean[i]));
-            var second = (arguments.OldSquare * square[i]) + (arguments.FreshSquare * g * g);
-            mean[i] = first;
-            square[i] = second;
-            values[i] = (keep * values[i]) - (rate * (first / ((XMath.Sqrt(second) / rootCorrection) + arguments.Epsilon)));
-        }
+            UpdateRules.AdamW(values, gradient, mean, square, i, rate, rootCorrection, arguments);
     }
 }

@@ -8,7 +8,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// A trainable matrix on a device, with its gradient. Rows are <see cref="Stride"/> values apart; what lies between
 /// <see cref="Columns"/> and the stride is 0 and must stay so.
 /// </summary>
-public sealed class GpuParameter : IDisposable
+public sealed partial class GpuParameter : IDisposable
 {
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _values;
     private readonly MemoryBuffer1D<int, Stride1D.Dense> _state;
@@ -20,9 +20,12 @@ public sealed class GpuParameter : IDisposable
     /// <param name="rows">The number of rows.</param>
     /// <param name="columns">The number of columns.</param>
     /// <param name="isVector">Whether a state dict holds it with one dimension, [rows]; it then has one column and no gaps.</param>
-    /// <exception cref="ArgumentException">The name is empty, a size is negative, or a vector has more than one column.</exception>
+    /// <param name="gradientLayout">Which rows of the gradient a step can reach; a vector's is dense.</param>
+    /// <exception cref="ArgumentException">
+    /// The name is empty, a size is negative, or a vector has more than one column or a row-sparse gradient.
+    /// </exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuParameter(Accelerator accelerator, string name, int rows, int columns, bool isVector = false)
+    public GpuParameter(Accelerator accelerator, string name, int rows, int columns, bool isVector = false, GradientLayout gradientLayout = GradientLayout.Dense)
     {
         ArgumentNullException.ThrowIfNull(accelerator);
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -30,14 +33,18 @@ public sealed class GpuParameter : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
         if (isVector && columns != 1)
             throw new ArgumentException($"'{name}' is a vector with {columns} columns; a vector has one.", nameof(columns));
+        if (isVector && gradientLayout != GradientLayout.Dense)
+            throw new ArgumentException($"'{name}' is a vector; only a matrix can have a row-sparse gradient.", nameof(gradientLayout));
         Accelerator = accelerator;
         Name = name;
         Rows = rows;
         Columns = columns;
         IsVector = isVector;
+        GradientLayout = gradientLayout;
         Stride = isVector ? 1 : Sizes.Stride(columns);
         _values = DeviceMemory.AllocateZeros<float>(accelerator, PaddedCount, $"the weight '{name}' [{rows}, {columns}]");
         _state = DeviceMemory.AllocateZeros<int>(accelerator, ParameterState.Length, $"the state of '{name}'");
+        TouchedRows = gradientLayout == GradientLayout.SparseRows ? new TouchedRows(accelerator, rows, name) : null;
     }
 
     /// <summary>The device.</summary>
@@ -59,7 +66,7 @@ public sealed class GpuParameter : IDisposable
     public int Stride { get; }
 
     /// <summary>The bytes on the device: values, and the gradient where there was one.</summary>
-    public long Bytes => (_values.LengthInBytes + (_gradient?.LengthInBytes ?? 0)) + _state.LengthInBytes;
+    public long Bytes => _values.LengthInBytes + (_gradient?.LengthInBytes ?? 0) + _state.LengthInBytes + (TouchedRows?.Bytes ?? 0);
 
     /// <summary>The values, [rows, stride].</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
@@ -148,7 +155,11 @@ public sealed class GpuParameter : IDisposable
 
     /// <summary>Forgets the gradient without a step.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public void ZeroGradient() => ClearState(ParameterState.HasGradient);
+    public void ZeroGradient()
+    {
+        ClearState(ParameterState.HasGradient);
+        if (_gradient is not null) TouchedRows?.Clear(_gradient.View, Stride);
+    }
 
     /// <summary>Releases the device's memory.</summary>
     public void Dispose()
@@ -156,6 +167,7 @@ public sealed class GpuParameter : IDisposable
         _values.Dispose();
         _gradient?.Dispose();
         _state.Dispose();
+        TouchedRows?.Dispose();
     }
 
     /// <summary>Whether a gradient was written since the last step. Waits for the device.</summary>

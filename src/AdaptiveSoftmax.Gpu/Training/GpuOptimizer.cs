@@ -1,11 +1,13 @@
 using AdaptiveSoftmax.Gpu.Kernels;
+using ILGPU;
 using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>
 /// Steps parameters on a device by the formula of an <see cref="Optimizer"/>: <see cref="Sgd"/>, <see cref="Adagrad"/> or
-/// <see cref="AdamW"/>. One kernel a parameter reads values, gradient and state once; nothing waits for the device.
+/// <see cref="AdamW"/>. One kernel a parameter reads values, gradient and state once, of a row-sparse gradient only the
+/// touched rows; nothing waits for the device.
 /// </summary>
 /// <remarks>
 /// A parameter without a gradient is left as it is, and its own count of steps does not advance, as on the CPU. An
@@ -169,6 +171,22 @@ public sealed class GpuOptimizer : IDisposable
         var stream = device.DefaultStream;
         var launch = Launches.Threads(device, parameter.PaddedCount);
         kernels.Advance(stream, (1, 1), parameter.State, state.Corrections, arguments);
+        if (parameter.TouchedRows is { } touched)
+        {
+            UpdateRows(parameter, touched, state, launch, arguments);
+            touched.Clear(parameter.Gradient, parameter.Stride);
+        }
+        else
+        {
+            UpdateAll(kernels, parameter, state, launch, arguments);
+        }
+
+        kernels.Finish(stream, (1, 1), parameter.State);
+    }
+
+    private void UpdateAll(OptimizerKernels kernels, GpuParameter parameter, GpuOptimizerState state, KernelConfig launch, UpdateArguments arguments)
+    {
+        var stream = parameter.Accelerator.DefaultStream;
         switch (_rule)
         {
             case Sgd { Momentum: 0 }:
@@ -184,7 +202,27 @@ public sealed class GpuOptimizer : IDisposable
                 kernels.AdamW(stream, launch, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), state.Buffer(1), state.Corrections, arguments);
                 break;
         }
+    }
 
-        kernels.Finish(stream, (1, 1), parameter.State);
+    private void UpdateRows(GpuParameter parameter, TouchedRows touched, GpuOptimizerState state, KernelConfig launch, UpdateArguments arguments)
+    {
+        var kernels = KernelCache.Get(parameter.Accelerator, accelerator => new RowUpdateKernels(accelerator));
+        var stream = parameter.Accelerator.DefaultStream;
+        var rows = new RowUpdateKernels.Rows(touched.Rows, touched.Count, parameter.Stride);
+        switch (_rule)
+        {
+            case Sgd { Momentum: 0 }:
+                kernels.Sgd(stream, launch, rows, parameter.Values, parameter.Gradient, arguments);
+                break;
+            case Sgd:
+                kernels.Momentum(stream, launch, rows, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), arguments);
+                break;
+            case Adagrad:
+                kernels.Adagrad(stream, launch, rows, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), arguments);
+                break;
+            default:
+                kernels.AdamW(stream, launch, rows, parameter.Values, parameter.Gradient, state.Buffer(0), state.Buffer(1), state.Corrections, arguments);
+                break;
+        }
     }
 }

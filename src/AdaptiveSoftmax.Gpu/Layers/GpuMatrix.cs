@@ -1,0 +1,162 @@
+using AdaptiveSoftmax.Gpu.Kernels;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu;
+
+/// <summary>
+/// The matrix products of a linear layer on a device, for the body of a model: what <see cref="MatrixKernels"/> is on the
+/// CPU. Nothing is copied and nothing waits for the device; the same data on the same device give the same bits.
+/// </summary>
+/// <remarks>
+/// Views are float32, row by row. A row takes its columns rounded up to 8, <see cref="InputStride"/> or
+/// <see cref="OutputStride"/>, and what lies behind the columns must be 0; every product that is stored here keeps it so.
+/// A view begins at a multiple of 4 values of its buffer. An object belongs to one thread at a time.
+/// </remarks>
+public sealed class GpuMatrix : IDisposable
+{
+    // Up to here most of a large tile's rows would be empty.
+    private const int FewRows = 64;
+
+    private readonly MatrixShape _shape;
+    private readonly LinearKernels<MatrixShape, Tile16> _few;
+    private readonly LinearKernels<MatrixShape, Tile128> _many;
+    private readonly CommonKernels _common;
+    private readonly MatrixPlan _planning;
+    private readonly MemoryBuffer1D<PartPlan, Stride1D.Dense> _plan;
+    private int _plannedTokens = -1;
+
+    /// <summary>Prepares the products with a weight. Weight and bias stay the caller's.</summary>
+    /// <param name="weight">PyTorch's <c>Linear.weight</c>, [outputs, inputs].</param>
+    /// <param name="bias">PyTorch's <c>Linear.bias</c>, a vector [outputs]; null for none.</param>
+    /// <exception cref="ArgumentException">
+    /// The weight is empty, a vector or row-sparse, or the bias has another size or lies on another accelerator.
+    /// </exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public GpuMatrix(GpuParameter weight, GpuParameter? bias = null)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        if (weight.IsVector || weight.GradientLayout != GradientLayout.Dense || weight.Rows == 0 || weight.Columns == 0)
+            throw new ArgumentException($"'{weight.Name}' [{weight.Rows}, {weight.Columns}] must be a matrix of at least one value with a dense gradient.", nameof(weight));
+        if (bias is not null && (!bias.IsVector || bias.Rows != weight.Rows))
+            throw new ArgumentException($"'{bias.Name}' must be a vector [{weight.Rows}], one value a row of '{weight.Name}'.", nameof(bias));
+        if (bias is not null && bias.Accelerator != weight.Accelerator)
+            throw new ArgumentException($"'{bias.Name}' is on '{bias.Accelerator.Name}' and '{weight.Name}' on '{weight.Accelerator.Name}'; make both on the same accelerator.", nameof(bias));
+        Weight = weight;
+        Bias = bias;
+        _shape = new MatrixShape(weight.Rows, weight.Columns);
+        _few = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<MatrixShape, Tile16>(accelerator));
+        _many = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<MatrixShape, Tile128>(accelerator));
+        _common = KernelCache.Get(weight.Accelerator, accelerator => new CommonKernels(accelerator));
+        _planning = KernelCache.Get(weight.Accelerator, accelerator => new MatrixPlan(accelerator));
+        _plan = DeviceMemory.Allocate<PartPlan>(weight.Accelerator, 1, $"the plan of products with '{weight.Name}'");
+    }
+
+    /// <summary>[outputs, inputs].</summary>
+    public GpuParameter Weight { get; }
+
+    /// <summary>[outputs], or null.</summary>
+    public GpuParameter? Bias { get; }
+
+    /// <summary>The values from one input to the next: the inputs rounded up to 8.</summary>
+    public int InputStride => Weight.Stride;
+
+    /// <summary>The values from one output to the next: the outputs rounded up to 8.</summary>
+    public int OutputStride => Sizes.Stride(Weight.Rows);
+
+    private AcceleratorStream Stream => Weight.Accelerator.DefaultStream;
+
+    /// <summary>output = input · weightᵀ + bias: <c>torch.nn.functional.linear</c>.</summary>
+    /// <param name="input">[tokens, input stride].</param>
+    /// <param name="output">Receives [tokens, output stride].</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ObjectDisposedException">The object is disposed.</exception>
+    public void Forward(ArrayView<float> input, ArrayView<float> output)
+    {
+        var tokens = Begin(input, InputStride, nameof(input));
+        Check(output, tokens, OutputStride, nameof(output));
+        if (tokens == 0) return;
+        var isFew = IsFew(tokens, Weight.Rows);
+        var launch = isFew ? _few.Store : _many.Store;
+        // A kernel takes no missing view; without a bias it reads nothing from this one.
+        var bias = Bias is null ? Weight.Values : Bias.Values;
+        launch(Stream, Groups(isFew, tokens, Weight.Rows), _shape, input.Cast<Float4>(), Weight.Values.Cast<Float4>(), bias, _plan.View, output.Cast<Float4>(), Arguments());
+    }
+
+    /// <summary>inputGradient = outputGradient · weight.</summary>
+    /// <param name="outputGradient">[tokens, output stride].</param>
+    /// <param name="inputGradient">Receives [tokens, input stride].</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ObjectDisposedException">The object is disposed.</exception>
+    public void InputGradient(ArrayView<float> outputGradient, ArrayView<float> inputGradient)
+    {
+        var tokens = Begin(outputGradient, OutputStride, nameof(outputGradient));
+        Check(inputGradient, tokens, InputStride, nameof(inputGradient));
+        if (tokens == 0) return;
+        var isFew = IsFew(tokens, Weight.Columns);
+        var launch = isFew ? _few.InputGradient : _many.InputGradient;
+        launch(
+            Stream, Groups(isFew, tokens, Weight.Columns), _shape, outputGradient.Cast<Float4>(), Weight.Values.Cast<Float4>(), _plan.View,
+            inputGradient.Cast<Float4>(), inputGradient.Cast<Float4>(), Arguments());
+    }
+
+    /// <summary>Adds outputGradientᵀ · input to the gradient of the weight, and the sum over the tokens to that of the bias.</summary>
+    /// <param name="outputGradient">[tokens, output stride].</param>
+    /// <param name="input">The input of <see cref="Forward"/>, [tokens, input stride].</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory for a gradient.</exception>
+    /// <exception cref="ObjectDisposedException">The object is disposed.</exception>
+    public void AddWeightGradient(ArrayView<float> outputGradient, ArrayView<float> input)
+    {
+        var tokens = Begin(outputGradient, OutputStride, nameof(outputGradient));
+        Check(input, tokens, InputStride, nameof(input));
+        if (tokens == 0) return;
+        var isFew = IsFew(Weight.Rows, Weight.Columns);
+        var launch = isFew ? _few.WeightGradient : _many.WeightGradient;
+        launch(
+            Stream, Groups(isFew, Weight.Rows, Weight.Columns), _shape, outputGradient.Cast<Float4>(), input.Cast<Float4>(), _plan.View,
+            Weight.Gradient.Cast<Float4>(), Weight.State, Arguments());
+        _common.MarkGradient(Stream, (1, 1), Weight.State, _plan.View, 0);
+        if (Bias is null) return;
+        _many.BiasGradient(Stream, Launches.Groups(Weight.Accelerator, Sizes.Tiles(Weight.Rows, 32)), _shape, outputGradient, _plan.View, Bias.Gradient, Bias.State, Arguments());
+        _common.MarkGradient(Stream, (1, 1), Bias.State, _plan.View, 0);
+    }
+
+    /// <summary>Releases the working memory. Weight and bias stay as they are.</summary>
+    public void Dispose() => _plan.Dispose();
+
+    private ProductArguments Arguments() => new() { GradientStride = OutputStride, HasBias = Bias is null ? 0 : 1 };
+
+    // Small tiles where there are few rows, and where large ones would leave most of the device idle.
+    private bool IsFew(int rows, int columns) => rows <= FewRows || Tiles<Tile128>(rows, columns) < Weight.Accelerator.NumMultiprocessors;
+
+    private KernelConfig Groups(bool isFew, int rows, int columns) =>
+        Launches.Groups(Weight.Accelerator, isFew ? Tiles<Tile16>(rows, columns) : Tiles<Tile128>(rows, columns));
+
+    private static long Tiles<TTile>(int rows, int columns)
+        where TTile : unmanaged, IRegisterTile => (long)Sizes.Tiles(rows, default(TTile).GroupRows) * Sizes.Tiles(columns, TileProduct.Columns);
+
+    // Checks the first view, and has the device know how many tokens there are.
+    private int Begin(ArrayView<float> view, int stride, string name)
+    {
+        ObjectDisposedException.ThrowIf(_plan.IsDisposed, this);
+        if (view.Length % stride != 0)
+            throw new ArgumentException($"The view has {view.Length} values, which is no multiple of the stride {stride} of '{Weight.Name}' [{Weight.Rows}, {Weight.Columns}].", name);
+        if (view.Length / stride > int.MaxValue / 64)
+            throw new ArgumentException($"There are {view.Length / stride} tokens; give at most {int.MaxValue / 64} at a time.", name);
+        var tokens = (int)(view.Length / stride);
+        Check(view, tokens, stride, name);
+        if (tokens == 0 || tokens == _plannedTokens) return tokens;
+        _planning.Set(Stream, (1, 1), _plan.View, tokens, OutputStride);
+        _plannedTokens = tokens;
+        return tokens;
+    }
+
+    private void Check(ArrayView<float> view, int tokens, int stride, string name)
+    {
+        if (view.Length != (long)tokens * stride)
+            throw new ArgumentException($"The view has {view.Length} values; {tokens} tokens of stride {stride} need {(long)tokens * stride}.", name);
+        if (tokens > 0 && view.GetAccelerator() != Weight.Accelerator)
+            throw new ArgumentException($"The view lies in the memory of '{view.GetAccelerator().Name}', which is another accelerator than the weight's '{Weight.Accelerator.Name}'; allocate it on the weight's.", name);
+    }
+}
