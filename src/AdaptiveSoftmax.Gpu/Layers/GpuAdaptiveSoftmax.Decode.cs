@@ -92,6 +92,26 @@ public abstract partial class GpuAdaptiveSoftmax
         CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
         CheckView(tokens, count, "The memory for predictions", nameof(tokens));
         if (count == 0) return;
+        if (count == 1 && Layout.HiddenSize <= VectorKernels.MaximumColumns) PredictOne(hidden, tokens);
+        else PredictBatch(hidden, tokens, count);
+    }
+
+    // Two launches a tail, which return at once where the tail cannot win.
+    private void PredictOne(ArrayView<float> hidden, ArrayView<int> token)
+    {
+        var arguments = new VectorArguments { HasBias = _head.Bias is null ? 0 : 1, TokenRows = Layout.ShortlistSize, IsLast = Layout.ClusterCount == 0 ? 1 : 0 };
+        _head.Linear.BestOfOne(Stream, hidden, _one, _tables.Ids, token, arguments);
+        foreach (var tail in Layout.Tails)
+        {
+            var part = tail.Index + 1;
+            _tails[tail.Index].ProjectionLinear.ProjectOne(Stream, hidden, _one, part);
+            arguments = new VectorArguments { Part = part, Start = tail.Start, TokenRows = tail.Size, IsLast = part == Layout.ClusterCount ? 1 : 0 };
+            _tails[tail.Index].OutputLinear.BestOfOne(Stream, _one.Projected, _one, _tables.Ids, token, arguments);
+        }
+    }
+
+    private void PredictBatch(ArrayView<float> hidden, ArrayView<int> tokens, int count)
+    {
         Begin(hidden, count);
         var threads = Launches.Threads(Accelerator, count);
         _head.Linear.Best(Stream, count, _decoding.Hidden, _decoding, Arguments(_head.Linear, 0, count));

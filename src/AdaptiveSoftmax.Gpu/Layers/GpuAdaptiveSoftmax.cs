@@ -23,6 +23,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private readonly CommonKernels _kernels;
     private readonly TrainingScratch _training;
     private readonly DecodeScratch _decoding;
+    private readonly VectorScratch _one;
     private readonly DeviceTables _tables;
     private bool _disposed;
 
@@ -53,6 +54,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         var strips = _tails.Select(tail => tail.OutputLinear.Strips).Append(head.Linear.Strips).Max();
         _training = new TrainingScratch(accelerator, Layout, strips, _options.LogitBytes);
         _decoding = new DecodeScratch(accelerator, Layout, strips);
+        _one = new VectorScratch(accelerator, Layout);
         _tables = new DeviceTables(accelerator, Layout, GetTokenId);
     }
 
@@ -101,6 +103,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         _disposed = true;
         _training.Dispose();
         _decoding.Dispose();
+        _one.Dispose();
         _tables.Dispose();
         _head.Dispose();
         foreach (var tail in _tails) tail.Dispose();

@@ -35,6 +35,10 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
 
     public abstract void Best(AcceleratorStream stream, int tokens, ArrayView<float> inputs, DecodeScratch scratch, ProductArguments arguments);
 
+    public abstract void BestOfOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, ArrayView<int> ids, ArrayView<int> token, VectorArguments arguments);
+
+    public abstract void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int part);
+
     public abstract void Reduce(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<int> targetRows, TrainingScratch scratch, ProductArguments arguments);
 
     public abstract void Sum(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments);
@@ -65,6 +69,7 @@ internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuPa
     where TShape : unmanaged, IMatrixShape
 {
     private readonly LinearKernels<TShape, Tile16> _few = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<TShape, Tile16>(accelerator));
+    private readonly VectorProducts<TShape> _one = KernelCache.Get(weight.Accelerator, accelerator => new VectorProducts<TShape>(accelerator));
     private readonly LinearKernels<TShape, Tile128> _many = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<TShape, Tile128>(accelerator));
 
     public override void Store(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> outputs, ProductArguments arguments)
@@ -84,6 +89,17 @@ internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuPa
         var launch = IsFew(tokens) ? _few.Best : _many.Best;
         launch(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, scratch.Plan, scratch.Clusters, scratch.Maximum, scratch.Sum, scratch.Best, scratch.BestRow, arguments);
     }
+
+    public override void BestOfOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, ArrayView<int> ids, ArrayView<int> token, VectorArguments arguments)
+    {
+        arguments.RowsPerStrip = Sizes.Tiles(Rows, VectorKernels.LeastRowsPerStrip * VectorKernels.MaximumStrips) * VectorKernels.LeastRowsPerStrip;
+        _one.Best(
+            stream, Groups(Sizes.Tiles(Rows, arguments.RowsPerStrip)), shape, input, Weight.Values.Cast<Float4>(), Biases, scratch.Clusters,
+            scratch.Partial, scratch.BestRow, scratch.Score, scratch.State, ids, token, arguments);
+    }
+
+    public override void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int part) =>
+        _one.Project(stream, Groups((Rows + 7) / 8), shape, input, Weight.Values.Cast<Float4>(), scratch.Clusters, scratch.Score, scratch.Projected, part);
 
     public override void Reduce(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<int> targetRows, TrainingScratch scratch, ProductArguments arguments)
     {

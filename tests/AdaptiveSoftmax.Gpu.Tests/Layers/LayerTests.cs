@@ -44,6 +44,8 @@ public abstract class LayerTests
             var expected = reference.LogProb(Widen(hidden.AsSpan(token * @case.Layout.HiddenSize, @case.Layout.HiddenSize)));
             // Two nearly equal tokens may change places; their log-probs may not differ by more than rounding.
             AssertClose(expected.Max(), expected[tokens[token]], 1e-4);
+            var alone = layer.Predict(hidden.AsSpan(token * @case.Layout.HiddenSize, @case.Layout.HiddenSize));
+            AssertClose(expected.Max(), expected[alone], 1e-4);
         }
     });
 

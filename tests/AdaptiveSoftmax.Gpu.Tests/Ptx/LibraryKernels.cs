@@ -31,6 +31,9 @@ internal sealed class LibraryKernels : IKernelCases
         yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Weight), TwoGroups);
         yield return Case<TShape, Tile16>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best), TwoGroups);
         yield return Case<TShape, Tile16>(layout, typeof(ForwardKernels), nameof(ForwardKernels.Store), TwoGroups);
+        yield return new KernelCase(
+            layout, "VectorKernels.Best", typeof(VectorKernels).GetMethod(nameof(VectorKernels.Best))!.MakeGenericMethod(typeof(TShape)),
+            TileProduct.GroupSize, TwoGroups, StreamsWeights: true);
     }
 
     private static KernelCase Case<TShape, TTile>(string layout, Type type, string name, int registers) => new(
