@@ -141,7 +141,7 @@ internal static class DecodeKernels
         var at = BatchKernels.StartOfShare(counts, out var total);
         for (var token = first; token < end; token++)
         {
-            if (clusters[start + token] > score[token]) members[at++] = token;
+            if (clusters[start + token] > score[token] && at < total) members[at++] = token;
         }
 
         if (Group.IdxX == 0)
@@ -155,8 +155,14 @@ internal static class DecodeKernels
     /// <summary>Token ids of slots.</summary>
     public static void Identify(ArrayView<int> slots, ArrayView<int> ids, ArrayView<int> tokens, int count)
     {
-        for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) tokens[i] = ids[slots[i]];
+        for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) tokens[i] = ids[InRange(slots[i], ids)];
     }
+
+    /// <summary>
+    /// A slot, or the first one if it is none: where logits are not numbers, none is the largest, and compilers that
+    /// take floating-point numbers for finite may turn a comparison round.
+    /// </summary>
+    public static int InRange(int slot, ArrayView<int> ids) => slot >= 0 && slot < ids.IntLength ? slot : 0;
 
     private static float FinishRow(
         int row, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow, int strips, int capacity, out float value, out int index)

@@ -14,6 +14,10 @@ internal static class KernelCache
 
     /// <summary>The kernels of a type for an accelerator.</summary>
     public static TKernels Get<TKernels>(Accelerator accelerator, Func<Accelerator, TKernels> create)
-        where TKernels : class =>
-        (TKernels)s_kernels.GetOrCreateValue(accelerator).GetOrAdd(typeof(TKernels), _ => create(accelerator));
+        where TKernels : class
+    {
+        var kernels = s_kernels.GetOrCreateValue(accelerator);
+        // The usual case allocates no closure.
+        return (TKernels)(kernels.TryGetValue(typeof(TKernels), out var found) ? found : kernels.GetOrAdd(typeof(TKernels), create(accelerator)));
+    }
 }

@@ -251,7 +251,7 @@ internal static class VectorKernels
         best = Combine(best, sums, rows);
         if (Group.IdxX > 0 || !isLast) return;
         if (strips > 0) Decide(best, clusters, score, state, arguments);
-        if (arguments.IsLast != 0) token[0] = ids[state[0]];
+        if (arguments.IsLast != 0) token[0] = ids[DecodeKernels.InRange(state[0], ids)];
     }
 
     private static void Decide(Candidate best, ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> state, VectorArguments arguments)

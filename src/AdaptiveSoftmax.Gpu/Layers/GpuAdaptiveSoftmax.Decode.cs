@@ -37,8 +37,9 @@ public abstract partial class GpuAdaptiveSoftmax
         var head = Arguments(_head.Linear, 0, tokens);
         Reduce(_head.Linear, _decoding.Hidden, 0, tokens, head);
         _head.Linear.LogProbs(Stream, tokens, _decoding.Hidden, _decoding, output, head, start: 0, Layout.VocabularySize);
-        foreach (var tail in Layout.Tails)
+        for (var cluster = 0; cluster < _tails.Length; cluster++)
         {
+            var tail = Layout.Tails[cluster];
             var layer = _tails[tail.Index];
             var arguments = Arguments(layer.OutputLinear, tail.Index + 1, tokens);
             layer.ProjectionLinear.Store(Stream, tokens, _decoding.Hidden, _decoding.Plan, _decoding.Projected, Arguments(layer.ProjectionLinear, 0, tokens));
@@ -101,8 +102,9 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         var arguments = new VectorArguments { HasBias = _head.Bias is null ? 0 : 1, TokenRows = Layout.ShortlistSize, IsLast = Layout.ClusterCount == 0 ? 1 : 0 };
         _head.Linear.BestOfOne(Stream, hidden, _one, _tables.Ids, token, arguments);
-        foreach (var tail in Layout.Tails)
+        for (var cluster = 0; cluster < _tails.Length; cluster++)
         {
+            var tail = Layout.Tails[cluster];
             var part = tail.Index + 1;
             _tails[tail.Index].ProjectionLinear.ProjectOne(Stream, hidden, _one, part);
             arguments = new VectorArguments { Part = part, Start = tail.Start, TokenRows = tail.Size, IsLast = part == Layout.ClusterCount ? 1 : 0 };
@@ -118,8 +120,9 @@ public abstract partial class GpuAdaptiveSoftmax
         _kernels.FinishHead(
             Stream, threads, _decoding.Plan, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow, _decoding.Clusters,
             _decoding.Score, _decoding.Slot, _head.Linear.Strips, Layout.ClusterCount, count);
-        foreach (var tail in Layout.Tails)
+        for (var cluster = 0; cluster < _tails.Length; cluster++)
         {
+            var tail = Layout.Tails[cluster];
             var part = tail.Index + 1;
             var layer = _tails[tail.Index];
             _kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, part, count);

@@ -165,7 +165,7 @@ public abstract partial class GpuAdaptiveSoftmax
         var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _training, _tables, options, tokens);
         step.Group(hidden, targets);
         step.Head(_head.Linear, wantsGradient);
-        foreach (var tail in Layout.Tails) step.Tail(tail.Index, _tails[tail.Index], wantsGradient);
+        for (var cluster = 0; cluster < _tails.Length; cluster++) step.Tail(cluster, _tails[cluster], wantsGradient);
         step.Finish(hiddenGradient, wantsGradient);
     }
 }

@@ -34,6 +34,11 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     private readonly GrowingBuffer<int> _hostTargets = new(accelerator, "targets from the host");
     private readonly GrowingBuffer<float> _hostResult = new(accelerator, "a result for the host");
 
+    private readonly int _mostRows = layout.Tails.Select(tail => tail.Size).Append(layout.HeadRows).Max();
+    private readonly int _stride = Sizes.Stride(layout.HiddenSize);
+    private readonly int _width = layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
+    private int _gradientCapacity;
+
     public int Capacity { get; private set; }
 
     public ArrayView<int> Slots => _slots.View;
@@ -95,31 +100,29 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     /// <summary>The values that the gradient of logits has room for: the budget, and at least one tile of columns.</summary>
     public long LogitCapacity(int tokens)
     {
-        var mostRows = layout.Tails.Select(tail => tail.Size).Append(layout.HeadRows).Max();
-        var whole = (long)tokens * Sizes.Tiles(mostRows, TileProduct.Columns) * TileProduct.Columns;
+        var whole = (long)tokens * Sizes.Tiles(_mostRows, TileProduct.Columns) * TileProduct.Columns;
         return Math.Max((long)tokens * TileProduct.Columns, Math.Min(whole, logitBytes / sizeof(float)));
     }
 
     /// <summary>The values that shares of an input's gradient have room for.</summary>
-    public long ShareCapacity(int tokens) => Math.Min(MostShareValues, 256L * tokens * Sizes.Stride(layout.HiddenSize));
+    public long ShareCapacity(int tokens) => Math.Min(MostShareValues, 256L * tokens * _stride);
 
     public void Reserve(int tokens, bool withGradient)
     {
-        var stride = Sizes.Stride(layout.HiddenSize);
-        var width = layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
-        if (withGradient)
+        if (withGradient && tokens > _gradientCapacity)
         {
-            _gatheredGradient.Reserve((long)tokens * stride);
-            _projectedGradient.Reserve((long)tokens * width);
+            _gatheredGradient.Reserve((long)tokens * _stride);
+            _projectedGradient.Reserve((long)tokens * _width);
             _logitGradient.Reserve(LogitCapacity(tokens));
             _shares.Reserve(ShareCapacity(tokens));
+            _gradientCapacity = tokens;
         }
 
         if (tokens <= Capacity) return;
         foreach (var buffer in new[] { _slots, _order, _headRows, _tailRows, _maskedRows, _hostTargets }) buffer.Reserve(tokens);
         foreach (var buffer in new[] { _targetLogits, _logSumExp, _targetLogProbs, _smoothing }) buffer.Reserve(tokens);
-        _gathered.Reserve((long)tokens * stride);
-        _projected.Reserve((long)tokens * width);
+        _gathered.Reserve((long)tokens * _stride);
+        _projected.Reserve((long)tokens * _width);
         _maximum.Reserve((long)tokens * strips);
         _sum.Reserve((long)tokens * strips);
         _plan.Reserve(layout.ClusterCount + 1);

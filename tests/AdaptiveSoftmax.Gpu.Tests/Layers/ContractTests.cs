@@ -1,0 +1,155 @@
+using AdaptiveSoftmax.Vocabulary;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu.Tests.Layers;
+
+/// <summary>What the layer says to wrong arguments, and what it promises about memory. On OpenCL.</summary>
+public sealed class ContractTests
+{
+    private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(12, 60, [15, 30], [5, 3], hasHeadBias: true);
+
+    private static Accelerator Accelerator => Backend.OpenCl;
+
+    [Fact]
+    public void WrongSizes_AreNamed()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        using var hidden = Accelerator.Allocate1D<float>(24);
+        using var targets = Accelerator.Allocate1D<int>(3);
+        Assert.Contains("no multiple of the hidden size 12", Assert.Throws<ArgumentException>(() => layer.Loss(new float[13], [1])).Message, StringComparison.Ordinal);
+        Assert.Contains("3 targets for 2", Assert.Throws<ArgumentException>(() => layer.Loss(new float[24], [1, 2, 3])).Message, StringComparison.Ordinal);
+        Assert.Contains("has 3 values; it must have 2", Assert.Throws<ArgumentException>(() => layer.Loss(hidden.View, targets.View)).Message, StringComparison.Ordinal);
+        Assert.Contains("gradient has room for 5", Assert.Throws<ArgumentException>(() => layer.Backward(new float[24], [1, 2], new float[5])).Message, StringComparison.Ordinal);
+        Assert.Contains("must have 24", Assert.Throws<ArgumentException>(() => layer.Backward(hidden.View, targets.View.SubView(0, 2), hidden.View.SubView(0, 12))).Message, StringComparison.Ordinal);
+        Assert.Contains("room for 1 predictions of 2", Assert.Throws<ArgumentException>(() => layer.Predict(new float[24], new int[1])).Message, StringComparison.Ordinal);
+        Assert.Contains("[tokens, vocabulary]", Assert.Throws<ArgumentException>(() => layer.LogProb(new float[24], new float[60])).Message, StringComparison.Ordinal);
+        Assert.Contains("hidden size is 12", Assert.Throws<ArgumentException>(() => layer.Predict(new float[24])).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => new DynamicGpuSoftmax(Accelerator, s_layout, 1, new GpuOptions { LogitBytes = -1 }));
+    }
+
+    [Fact]
+    public void ViewOfAnotherAccelerator_IsRefused()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        using var elsewhere = Backend.Cpu.Allocate1D<float>(24);
+        using var targets = Accelerator.Allocate1D<int>(2);
+        var error = Assert.Throws<ArgumentException>(() => layer.Loss(elsewhere.View, targets.View));
+        Assert.Contains("another accelerator", error.Message, StringComparison.Ordinal);
+        Assert.Contains(Accelerator.Name, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DisposedLayer_SaysSo()
+    {
+        var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        layer.Dispose();
+        layer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => layer.Loss(new float[12], [1]));
+        Assert.Throws<ObjectDisposedException>(() => layer.Predict(new float[12]));
+        Assert.Throws<ObjectDisposedException>(() => layer.Save("x"));
+        Assert.Throws<ObjectDisposedException>(() => layer.Parameters[0].Values);
+        using var optimizer = new GpuOptimizer(new Sgd());
+        Assert.Throws<ObjectDisposedException>(() => optimizer.Step(layer));
+    }
+
+    [Fact]
+    public void TooLittleMemory_SaysHowMuchForWhat()
+    {
+        var error = Assert.Throws<GpuMemoryException>(() => new GpuParameter(Accelerator, "head.weight", 2_000_000, 1_000_000));
+        Assert.Contains("8000000.0 MB for the weight 'head.weight' [2000000, 1000000]", error.Message, StringComparison.Ordinal);
+        Assert.Equal(8_000_000_000_000, error.RequiredBytes);
+        Assert.Contains("head.weight", error.Purpose, StringComparison.Ordinal);
+        Assert.Contains("GB of memory", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void UnknownTarget_OnTheHost_ThrowsBeforeAnyGradient()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        var error = Assert.Throws<ArgumentException>(() => layer.Backward(new float[24], [1, 60], new float[24]));
+        Assert.Contains("Target 1 is 60", error.Message, StringComparison.Ordinal);
+        Assert.False(layer.Parameters[0].HasGradient());
+    }
+
+    [Fact]
+    public void UnknownTarget_OnTheDevice_CountsAsIgnoredUntilTheLossIsRead()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        using var hidden = Accelerator.Allocate1D(Enumerable.Range(0, 36).Select(i => i * 0.1f).ToArray());
+        using var targets = Accelerator.Allocate1D([1, 77, -5]);
+        using var known = Accelerator.Allocate1D([1, -100, -100]);
+        var wrong = layer.Loss(hidden.View, targets.View);
+        var value = new float[1];
+        wrong.View.CopyToCPU(Accelerator.DefaultStream, value);
+        var error = Assert.Throws<ArgumentException>(() => wrong.Read());
+        Assert.Contains("Target 1 is 77", error.Message, StringComparison.Ordinal);
+        Assert.Equal(layer.Loss(hidden.View, known.View).Read(), value[0]);
+    }
+
+    [Fact]
+    public void HiddenVectorsThatAreNoNumbers_PredictSomeToken()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        var hidden = new float[24];
+        Array.Fill(hidden, float.NaN);
+        var tokens = new int[2];
+        layer.Predict(hidden, tokens);
+        Assert.All(tokens, token => Assert.InRange(token, 0, 59));
+        Assert.InRange(layer.Predict(hidden.AsSpan(0, 12)), 0, 59);
+        Assert.True(float.IsNaN(layer.Loss(hidden, [1, 40])));
+    }
+
+    [Fact]
+    public void EmptyBatchesAndBatchesWithoutTargets_HaveLossZero()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        Assert.Equal(0, layer.Loss([], []));
+        Assert.Equal(0, layer.Backward([], [], []));
+        layer.Predict([], []);
+        layer.LogProb([], []);
+        var gradient = new float[24];
+        Array.Fill(gradient, 3);
+        Assert.Equal(0, layer.Backward(new float[24], [-100, -100], gradient));
+        Assert.All(gradient, value => Assert.Equal(0, value));
+        Assert.All(layer.Parameters, parameter => Assert.False(parameter.HasGradient()));
+    }
+
+    [Fact]
+    public void StepsOnTheDevice_AllocateNothingAfterTheFirst()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
+        using var optimizer = new GpuOptimizer(new Adagrad());
+        using var hidden = Accelerator.Allocate1D(new float[12 * 40]);
+        using var gradient = Accelerator.Allocate1D<float>(12 * 40);
+        using var targets = Accelerator.Allocate1D(Enumerable.Range(0, 40).ToArray());
+        using var tokens = Accelerator.Allocate1D<int>(40);
+        ArrayView<float> hiddenView = hidden.View, gradientView = gradient.View;
+        ArrayView<int> targetView = targets.View, tokenView = tokens.View;
+        void Step()
+        {
+            layer.Backward(hiddenView, targetView, gradientView);
+            optimizer.Step(layer);
+            layer.Predict(hiddenView, tokenView);
+            layer.Predict(hiddenView.SubView(0, 12), tokenView.SubView(0, 1));
+            Accelerator.DefaultStream.Synchronize();
+        }
+
+        for (var i = 0; i < 30; i++) Step();
+        var working = (layer.WorkingBytes, layer.ParameterBytes, optimizer.StateBytes);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 10; i++) Step();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(working, (layer.WorkingBytes, layer.ParameterBytes, optimizer.StateBytes));
+    }
+
+    [Fact]
+    public void WorkingMemoryOfALargeStep_StaysUnder300MB()
+    {
+        // What the layer will reserve, computed without the device: 8,192 tokens, hidden 1,024, vocabulary 262,144.
+        var layout = SoftmaxLayout.Create(1024, 262_144, [8192, 40_960], [256, 64]);
+        using var scratch = new TrainingScratch(Accelerator, layout, strips: 128, GpuOptions.Default.LogitBytes);
+        scratch.Reserve(8192, withGradient: true);
+        Assert.InRange(scratch.Bytes, 1, 300_000_000);
+    }
+}
