@@ -27,6 +27,9 @@ internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layou
 
     public int Capacity { get; private set; }
 
+    /// <summary>How often the memory was exchanged.</summary>
+    public int Generation { get; private set; }
+
     public ArrayView<float> Hidden => _hidden.View;
 
     public ArrayView<float> MemberHidden => _memberHidden.View;
@@ -85,6 +88,7 @@ internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layou
         _tokens.Reserve(tokens);
         _plan.Reserve(layout.ClusterCount + 1);
         Capacity = tokens;
+        Generation++;
     }
 
     public void Dispose()

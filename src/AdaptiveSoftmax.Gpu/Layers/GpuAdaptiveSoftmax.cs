@@ -25,6 +25,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private readonly DecodeScratch _decoding;
     private readonly VectorScratch _one;
     private readonly DeviceTables _tables;
+    private AcceleratorStream _stream;
     private bool _disposed;
 
     /// <summary>Puts head and tails together; the weights stay as they are.</summary>
@@ -44,6 +45,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         _options = options ?? GpuOptions.Default;
         _options.Check();
         Accelerator = accelerator;
+        _stream = accelerator.DefaultStream;
         Identity = identity;
         _head = head;
         _tails = [.. tails];
@@ -76,7 +78,8 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     /// <summary>The bytes of working memory on the device, for the largest batches so far.</summary>
     public long WorkingBytes => _training.Bytes + _decoding.Bytes + _tables.Bytes;
 
-    private AcceleratorStream Stream => Accelerator.DefaultStream;
+    // The default stream, but while launches are recorded.
+    private AcceleratorStream Stream => _stream;
 
     /// <summary>
     /// Fills the weights with PyTorch's initialisation: uniform in ±1/√fan_in, for the head's bias as for the matrices.
@@ -140,7 +143,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
             throw new ArgumentException($"'{parameter.Name}' is on '{parameter.Accelerator.Name}', not on the layer's accelerator '{Accelerator.Name}'; make both on the same one.");
     }
 
-    private void CheckUsable() => ObjectDisposedException.ThrowIf(_disposed, this);
+    internal void CheckUsable() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     private int CountTokens(long hiddenLength, string name)
     {

@@ -41,6 +41,9 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
 
     public int Capacity { get; private set; }
 
+    /// <summary>How often the memory was exchanged.</summary>
+    public int Generation { get; private set; }
+
     public ArrayView<int> Slots => _slots.View;
 
     public ArrayView<int> Order => _order.View;
@@ -116,6 +119,7 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
             _logitGradient.Reserve(LogitCapacity(tokens));
             _shares.Reserve(ShareCapacity(tokens));
             _gradientCapacity = tokens;
+            Generation++;
         }
 
         if (tokens <= Capacity) return;
@@ -128,6 +132,7 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
         _plan.Reserve(layout.ClusterCount + 1);
         _tokenWeight.Reserve(1);
         Capacity = tokens;
+        Generation++;
     }
 
     /// <summary>Memory for vectors that come from the host, and for what goes back there.</summary>

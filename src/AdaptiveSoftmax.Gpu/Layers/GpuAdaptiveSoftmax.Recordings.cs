@@ -1,0 +1,64 @@
+using AdaptiveSoftmax.Gpu.Cuda;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu;
+
+// Calls of a fixed shape, recorded once and replayed.
+public abstract partial class GpuAdaptiveSoftmax
+{
+    /// <summary>
+    /// Predicts as <see cref="Predict(ArrayView{float}, ArrayView{int})"/> does, and records the launches: a replay
+    /// predicts for what the same memory holds then. On CUDA a replay is one launch, a CUDA graph.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="tokens">Receives token ids, [tokens].</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public GpuRecording RecordPredict(ArrayView<float> hidden, ArrayView<int> tokens) =>
+        Record(() => Predict(hidden, tokens));
+
+    /// <summary>
+    /// Takes a backward pass as <see cref="Backward(ArrayView{float}, ArrayView{int}, ArrayView{float}, LossOptions?)"/>
+    /// does, and records the launches: a replay takes one for what the same memory holds then. The loss of any of them is
+    /// that of <see cref="GpuRecording.Loss"/>.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="hiddenGradient">Receives the gradient of the hidden vectors, [tokens, hidden]; memory of its own.</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public GpuRecording RecordBackward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null)
+    {
+        var recording = Record(() => Backward(hidden, targets, hiddenGradient, options));
+        recording.Loss = new GpuLoss(this, _tables.Loss, targets);
+        return recording;
+    }
+
+    // What a larger batch gave back to the device must not be replayed.
+    internal (int Training, int Decoding) Generation => (_training.Generation, _decoding.Generation);
+
+    private GpuRecording Record(Action call)
+    {
+        CheckUsable();
+        // For real, which compiles the kernels and allocates the memory that a recording may not.
+        call();
+        using var stream = Accelerator.CreateStream();
+        var graph = LaunchGraph.TryCapture(Accelerator, stream, recorded => RunOn(recorded, call), out var reason);
+        return new GpuRecording(this, call, graph, reason);
+    }
+
+    private void RunOn(AcceleratorStream stream, Action call)
+    {
+        _stream = stream;
+        try
+        {
+            call();
+        }
+        finally
+        {
+            _stream = Accelerator.DefaultStream;
+        }
+    }
+}
