@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using AdaptiveSoftmax;
 using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Gpu;
 using Spectre.Console;
 
 namespace LanguageModelSample;
@@ -14,6 +15,8 @@ internal static class CommandLine
 
     /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
     private const int Cancelled = 130;
+
+    private const string ListDevices = "list";
 
     private static readonly string[] s_prompts = ["Initializes a new instance of the", "method System.String.IndexOf(", "type System.Collections.Generic."];
 
@@ -40,7 +43,7 @@ internal static class CommandLine
         {
             return Cancelled;
         }
-        catch (Exception exception) when (exception is CorpusException or CheckpointMismatchException or SafetensorsFormatException or IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is CorpusException or CheckpointMismatchException or SafetensorsFormatException or DeviceException or GpuMemoryException or IOException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync($"error: {exception.Message}");
             return Failure;
@@ -57,6 +60,12 @@ internal static class CommandLine
         var checkpoint = new Option<string>("--checkpoint") { Description = "Where the run is saved, every half minute, at the end, and on Ctrl-C.", HelpName = "PATH", DefaultValueFactory = _ => Path.Combine("artifacts", "language-model.safetensors") };
         var seed = new Option<ulong>("--seed") { Description = "Decides the first weights and the order of the text.", HelpName = "N", DefaultValueFactory = _ => 1 };
         var threads = new Option<int>("--threads") { Description = "The threads to compute with; the model is the same for any number.", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var device = new Option<string>("--device") { Description = "Where to compute: cpu, opencl, cuda; opencl:1 for the second device of a kind; list to see them all.", HelpName = "KIND", DefaultValueFactory = _ => "cpu" };
+        device.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is { } name && name != ListDevices && DeviceName.TryParse(name) is null)
+                result.AddError($"There is no kind of device named '{name}'; give cpu, opencl or cuda, or list to see what this machine has.");
+        });
         seconds.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--seconds must be more than 0.");
@@ -73,10 +82,16 @@ internal static class CommandLine
 
         var root = new RootCommand("Trains a language model over 200,019 tokens through a generated adaptive softmax, compares it with a full softmax, and lets it write.")
         {
-            quick, seconds, corpus, prompt, resume, checkpoint, seed, threads,
+            quick, seconds, device, corpus, prompt, resume, checkpoint, seed, threads,
         };
         root.SetAction((parsed, cancellation) => Task.Run(() =>
         {
+            if (parsed.GetRequiredValue(device) == ListDevices)
+            {
+                DeviceList.Write(console);
+                return 0;
+            }
+
             var training = parsed.GetValue(seconds) ?? (parsed.GetValue(quick) ? 10 : 70);
             var options = new RunOptions
             {
@@ -86,6 +101,7 @@ internal static class CommandLine
                 Prompts = parsed.GetRequiredValue(prompt),
                 Resume = parsed.GetValue(resume),
                 CheckpointPath = parsed.GetRequiredValue(checkpoint),
+                Device = DeviceName.TryParse(parsed.GetRequiredValue(device))!,
                 Seed = parsed.GetValue(seed),
                 Threads = parsed.GetValue(threads),
             };
@@ -112,6 +128,7 @@ internal static class CommandLine
                 Examples, each behind "dotnet run -c Release --project samples/LanguageModel --":
                   A first look in under a minute:       --quick
                   Ten minutes, then ten minutes more:   --seconds 600, then --resume --seconds 600
+                  On a graphics card:                   --device cuda
                   One's own text and prompt:            --corpus notes/ book.txt --prompt "Once upon a time"
                 """);
             return result;

@@ -7,9 +7,9 @@ namespace LanguageModelSample;
 /// <param name="StepMilliseconds">The median time of a step, body and optimizer included.</param>
 /// <param name="Perplexity">The perplexity on held-out text after these steps.</param>
 /// <param name="LayerBytes">The memory of the layer: weights, gradients, and Adagrad's sums of squares.</param>
-/// <param name="ProcessBytes">By how much the process grew over these steps.</param>
+/// <param name="UsedBytes">The memory that these steps took: by how much the process grew, or what the device holds.</param>
 /// <param name="DecodeMicroseconds">The median time of a greedy prediction from a hidden state.</param>
-internal sealed record SoftmaxFigures(int Steps, double StepMilliseconds, double Perplexity, long LayerBytes, long ProcessBytes, double DecodeMicroseconds);
+internal sealed record SoftmaxFigures(int Steps, double StepMilliseconds, double Perplexity, long LayerBytes, long UsedBytes, double DecodeMicroseconds);
 
 /// <summary>
 /// The full softmax for as many steps as fit in its time, and the adaptive one for as many steps again: the same text in
@@ -26,22 +26,24 @@ internal sealed record Comparison(SoftmaxFigures Adaptive, SoftmaxFigures Full)
 
     /// <summary>Measures both.</summary>
     /// <param name="trained">The trained model. How long the adaptive softmax takes to decode depends on how sure it is; the full one always takes the same.</param>
+    /// <param name="device">Where both compute.</param>
     /// <param name="text">The text.</param>
     /// <param name="options">The time to train for, and the seed.</param>
     /// <param name="cancellation">Stops between two steps.</param>
-    public static Comparison Measure(Model trained, TextData text, RunOptions options, CancellationToken cancellation)
+    public static Comparison Measure(LanguageModel trained, ComputeDevice device, TextData text, RunOptions options, CancellationToken cancellation)
     {
-        var full = Measure(() => Models.CreateFull(options.Seed, options.Threads), text, options, int.MaxValue, cancellation);
-        var adaptive = Measure(() => Models.CreateAdaptive(options.Seed, options.Threads), text, options, full.Steps, cancellation);
+        var full = Measure(device, () => device.CreateFull(options.Seed), text, options, int.MaxValue, cancellation);
+        var adaptive = Measure(device, () => device.CreateAdaptive(options.Seed), text, options, full.Steps, cancellation);
         return new Comparison(adaptive with { DecodeMicroseconds = MeasureDecoding(trained, text) }, full);
     }
 
-    private static SoftmaxFigures Measure(Func<Model> create, TextData text, RunOptions options, int maxSteps, CancellationToken cancellation)
+    private static SoftmaxFigures Measure(ComputeDevice device, Func<LanguageModel> create, TextData text, RunOptions options, int maxSteps, CancellationToken cancellation)
     {
         GC.Collect();
-        var (before, peak) = (Environment.WorkingSet, 0L);
+        var (before, peak) = (device.UsedMemory, 0L);
         using var model = create();
         using var trainer = new Trainer(model, text.Training, options.Seed);
+        trainer.WarmUp();
         var times = new List<double>();
         var clock = Stopwatch.StartNew();
         while (times.Count < maxSteps && clock.Elapsed.TotalSeconds < options.BaselineSeconds)
@@ -50,7 +52,7 @@ internal sealed record Comparison(SoftmaxFigures Adaptive, SoftmaxFigures Full)
             var start = Stopwatch.GetTimestamp();
             trainer.Advance();
             times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            peak = Math.Max(peak, Environment.WorkingSet);
+            peak = Math.Max(peak, trainer.UsedMemory);
         }
 
         const int CopiesOfAWeight = 3;
@@ -58,23 +60,23 @@ internal sealed record Comparison(SoftmaxFigures Adaptive, SoftmaxFigures Full)
             times.Count,
             Median(times),
             model.Perplexity(text.HeldOut, PerplexityTokens),
-            CopiesOfAWeight * model.Softmax.Layout.ParameterBytes,
+            CopiesOfAWeight * model.Layout.ParameterBytes,
             peak - before,
             MeasureDecoding(model, text));
     }
 
     /// <summary>Predicts the token after windows of held-out text, one at a time.</summary>
-    private static double MeasureDecoding(Model model, TextData text)
+    private static double MeasureDecoding(LanguageModel model, TextData text)
     {
         var batch = new Batch(DecodedTokens, model.Window);
         batch.Fill(text.HeldOut, TextData.SpreadPositions(text.HeldOut, DecodedTokens), model.EndOfText);
-        var hidden = model.Forward(batch.Windows);
-        var size = hidden.Length / DecodedTokens;
+        var predict = model.PreparePredictions(batch.Windows);
+        predict(0);
         var times = new List<double>();
         for (var token = 0; token < DecodedTokens; token++)
         {
             var start = Stopwatch.GetTimestamp();
-            model.Softmax.Predict(hidden.Slice(token * size, size));
+            predict(token);
             times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
         }
 

@@ -1,13 +1,17 @@
 using AdaptiveSoftmax;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace LanguageModelSample;
 
-/// <summary>A language model: a body that turns a window of tokens into a hidden state, and a softmax over the next token.</summary>
+/// <summary>
+/// A language model on the processor: a body that turns a window of tokens into a hidden state, and a softmax over the
+/// next token.
+/// </summary>
 /// <param name="body">The body.</param>
 /// <param name="softmax">The softmax, adaptive or full.</param>
 /// <param name="embeddingRows">The row of the body's embedding for each token id, [vocabulary].</param>
 /// <param name="endOfText">The token that ends a document and fills the window before the first one.</param>
-internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embeddingRows, int endOfText) : IDisposable
+internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embeddingRows, int endOfText) : LanguageModel(body.Shape.Window, endOfText)
 {
     private int[] _rows = [];
     private float[] _hidden = [], _hiddenGradient = [];
@@ -16,9 +20,7 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
 
     public AdaptiveSoftmaxLayer Softmax => softmax;
 
-    public int Window => body.Shape.Window;
-
-    public int EndOfText => endOfText;
+    public override SoftmaxLayout Layout => softmax.Layout;
 
     public IReadOnlyList<Parameter> Parameters { get; } = [.. body.Parameters, .. softmax.Parameters];
 
@@ -31,27 +33,22 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
         return loss;
     }
 
-    /// <summary>The mean loss of a batch.</summary>
-    public float Loss(Batch batch)
+    public override float Loss(Batch batch)
     {
         Forward(batch.Windows);
         return softmax.Loss(_hidden, batch.Targets);
     }
 
-    /// <summary>The perplexity of tokens spread over a text: exp of their mean loss.</summary>
-    public double Perplexity(int[] text, int tokens)
-    {
-        var loss = 0.0;
-        var positions = TextData.SpreadPositions(text, tokens);
-        foreach (var part in positions.Chunk(256))
-        {
-            var batch = new Batch(part.Length, Window);
-            batch.Fill(text, part, endOfText);
-            loss += (double)Loss(batch) * part.Length;
-        }
+    public override int Predict(ReadOnlySpan<int> window) => softmax.Predict(Forward(window));
 
-        return Math.Exp(loss / positions.Length);
+    public override Func<int, int> PreparePredictions(ReadOnlySpan<int> windows)
+    {
+        Forward(windows);
+        var size = body.Shape.HiddenSize;
+        return index => softmax.Predict(_hidden.AsSpan(index * size, size));
     }
+
+    public override ITraining CreateTraining() => new Training(this);
 
     /// <summary>The hidden states after windows of tokens, [windows, hidden]. They hold until the next call.</summary>
     /// <param name="windows">Token ids, oldest first, [windows, window].</param>
@@ -69,7 +66,7 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
         return _hidden;
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
         body.Dispose();
         softmax.Dispose();

@@ -1,10 +1,12 @@
 using AdaptiveSoftmax;
 using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Gpu;
 using AdaptiveSoftmax.Vocabulary;
+using ILGPU.Runtime;
 
 namespace LanguageModelSample;
 
-/// <summary>The two models that are compared. They differ in their softmax alone.</summary>
+/// <summary>The two models that are compared, on the processor and on a device. They differ in their softmax alone.</summary>
 internal static class Models
 {
     // Rarer tokens than these share one embedding: a table of 200,019 rows would be six times as large, for tokens that
@@ -22,11 +24,30 @@ internal static class Models
         return Create(seed, threads, new DynamicAdaptiveSoftmax(layout, seed, new AdaptiveSoftmaxOptions { Threads = threads }));
     }
 
-    private static Model Create(ulong seed, int threads, AdaptiveSoftmaxLayer softmax)
+    /// <summary>The model with the generated adaptive softmax on a device.</summary>
+    public static GpuModel CreateAdaptive(ulong seed, Accelerator accelerator) =>
+        Create(seed, accelerator, ApiDocsSoftmax.Create(accelerator, seed));
+
+    /// <summary>The model with a full softmax on a device.</summary>
+    public static GpuModel CreateFull(ulong seed, Accelerator accelerator)
     {
-        var shape = new BodyShape { Window = 8, EmbeddingRows = EmbeddingRows, EmbeddingSize = 128, HiddenSize = ApiDocsSoftmax.HiddenSize, Threads = threads };
-        return new Model(new Body(shape, seed), softmax, AssignEmbeddings(), EncodedVocabulary.O200kBase.EndOfTextId);
+        var layout = SoftmaxLayout.CreateFull(ApiDocsSoftmax.HiddenSize, ApiDocsSoftmax.VocabularySize);
+        return Create(seed, accelerator, new DynamicGpuSoftmax(accelerator, layout, seed));
     }
+
+    private static Model Create(ulong seed, int threads, AdaptiveSoftmaxLayer softmax) =>
+        new(CreateBody(seed, threads), softmax, AssignEmbeddings(), EncodedVocabulary.O200kBase.EndOfTextId);
+
+    // The first weights are drawn on the processor, so that they are the same everywhere.
+    private static GpuModel Create(ulong seed, Accelerator accelerator, GpuAdaptiveSoftmax softmax)
+    {
+        using var source = CreateBody(seed, threads: 1);
+        return new GpuModel(new GpuBody(accelerator, source), softmax, AssignEmbeddings(), EncodedVocabulary.O200kBase.EndOfTextId);
+    }
+
+    private static Body CreateBody(ulong seed, int threads) => new(
+        new BodyShape { Window = 8, EmbeddingRows = EmbeddingRows, EmbeddingSize = 128, HiddenSize = ApiDocsSoftmax.HiddenSize, Threads = threads },
+        seed);
 
     /// <summary>Tokens have embeddings in the order of their slots, so that the frequent ones have their own.</summary>
     private static int[] AssignEmbeddings() =>

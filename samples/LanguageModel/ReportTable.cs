@@ -8,9 +8,10 @@ internal static class ReportTable
 {
     /// <param name="console">Where the table goes.</param>
     /// <param name="comparison">Both softmaxes over equal steps.</param>
+    /// <param name="memory">What <see cref="SoftmaxFigures.UsedBytes"/> are.</param>
     /// <param name="steps">The steps of the whole run.</param>
     /// <param name="perplexity">The perplexity after it.</param>
-    public static void Write(IAnsiConsole console, Comparison comparison, long steps, double perplexity)
+    public static void Write(IAnsiConsole console, Comparison comparison, string memory, long steps, double perplexity)
     {
         var (adaptive, full) = (comparison.Adaptive, comparison.Full);
         var table = new Table().Border(TableBorder.Rounded)
@@ -22,7 +23,7 @@ internal static class ReportTable
         AddRow($"held-out perplexity after {full.Steps} steps each", "", 1, figures => figures.Perplexity);
         table.AddRow(Format($"held-out perplexity after {steps:N0} steps"), Format($"{perplexity:N1}"), "", "");
         AddRow("weights, gradients, optimizer state of the layer", "MB", 1e6, figures => figures.LayerBytes);
-        AddRow("growth of the process while training", "MB", 1e6, figures => figures.ProcessBytes);
+        AddRow(memory, "MB", 1e6, figures => figures.UsedBytes);
         AddRow("greedy decoding of a token", "ms", 1e3, figures => figures.DecodeMicroseconds);
         console.Write(table);
 

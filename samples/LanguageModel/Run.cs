@@ -14,19 +14,22 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
     {
         // Before training, so that a path that cannot be written costs no run.
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.CheckpointPath))!);
+        using var device = ComputeDevice.Open(options.Device, options.Threads);
+        if (device.Description is { } description) Say($"Computing on {description}.");
         var tokenizer = CorpusTokenizer.Create("o200k_base");
         var text = LoadText(tokenizer, cancellation);
 
-        using var model = Models.CreateAdaptive(options.Seed, options.Threads);
+        using var model = device.CreateAdaptive(options.Seed);
         using var trainer = new Trainer(model, text.Training, options.Seed);
+        trainer.WarmUp();
         if (options.Resume) Resume(trainer);
         new TrainingLoop(model, trainer, text, options, console).Execute(cancellation);
         var perplexity = model.Perplexity(text.HeldOut, FinalPerplexityTokens);
         Say($"Trained on {trainer.Step * Trainer.BatchSize:N0} tokens in {trainer.Step:N0} steps; held-out perplexity {perplexity:F1}. Saved as {options.CheckpointPath}.");
 
         Say($"The same body with a full softmax, for {options.BaselineSeconds:F0} s...");
-        var comparison = Comparison.Measure(model, text, options, cancellation);
-        ReportTable.Write(console, comparison, trainer.Step, perplexity);
+        var comparison = Comparison.Measure(model, device, text, options, cancellation);
+        ReportTable.Write(console, comparison, device.MemoryName, trainer.Step, perplexity);
 
         var decoder = new Decoder(model, tokenizer);
         foreach (var prompt in options.Prompts)

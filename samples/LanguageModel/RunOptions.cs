@@ -15,6 +15,9 @@ internal sealed record RunOptions
     /// <summary>What the model is to continue.</summary>
     public required IReadOnlyList<string> Prompts { get; init; }
 
+    /// <summary>Where to compute.</summary>
+    public required DeviceName Device { get; init; }
+
     public required ulong Seed { get; init; }
 
     public required int Threads { get; init; }

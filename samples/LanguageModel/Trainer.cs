@@ -10,16 +10,16 @@ internal sealed class Trainer : IDisposable
 
     private const double PeakRate = 0.08;
 
-    private readonly Model _model;
+    private readonly LanguageModel _model;
+    private readonly ITraining _training;
     private readonly int[] _text;
-    private readonly Adagrad _optimizer;
     private readonly int[] _positions;
     private ulong _seed;
 
-    public Trainer(Model model, int[] text, ulong seed, int batchSize = BatchSize)
+    public Trainer(LanguageModel model, int[] text, ulong seed, int batchSize = BatchSize)
     {
         (_model, _text, _seed) = (model, text, seed);
-        _optimizer = new Adagrad(PeakRate) { Threads = model.Body.Shape.Threads };
+        _training = model.CreateTraining();
         _positions = new int[batchSize];
         Batch = new Batch(batchSize, model.Window);
     }
@@ -36,19 +36,26 @@ internal sealed class Trainer : IDisposable
     /// <summary>Whether the learning rate has fallen to zero.</summary>
     public bool IsFinished => Step >= Schedule.End;
 
+    /// <summary>The memory in use, in bytes; see <see cref="ITraining.UsedMemory"/>.</summary>
+    public long UsedMemory => _training.UsedMemory;
+
     /// <summary>The batch of the last step.</summary>
     public Batch Batch { get; }
 
     /// <summary>Takes one step and returns the loss before it.</summary>
     public float Advance()
     {
-        TextData.DrawPositions(_text, _seed, Step, _positions);
-        Batch.Fill(_text, _positions, _model.EndOfText);
-        var loss = _model.Backward(Batch);
-        _optimizer.LearningRate = PeakRate * Schedule.RateAt(Step);
-        _optimizer.Step(_model.Parameters);
+        Draw();
+        var loss = _training.Step(Batch, PeakRate * Schedule.RateAt(Step));
         Step++;
         return loss;
+    }
+
+    /// <summary>Does what a device must do once before its first step, such as compiling. The run stays as it is.</summary>
+    public void WarmUp()
+    {
+        Draw();
+        _training.WarmUp(Batch);
     }
 
     /// <summary>Lets the learning rate fall from here on, if it does not yet.</summary>
@@ -67,33 +74,36 @@ internal sealed class Trainer : IDisposable
     /// <summary>Saves everything that the run needs to go on as if it had not stopped. A crash never leaves half a file.</summary>
     public void Save(string path)
     {
-        var checkpoint = CreateCheckpoint();
-        checkpoint.Step = Step;
-        checkpoint.Strings["seconds"] = Seconds.ToString("R", CultureInfo.InvariantCulture);
-        checkpoint.Strings["seed"] = _seed.ToString(CultureInfo.InvariantCulture);
-        checkpoint.Strings["start"] = Schedule.Start.ToString(CultureInfo.InvariantCulture);
-        checkpoint.Strings["fallStart"] = Schedule.FallStart?.ToString(CultureInfo.InvariantCulture) ?? "";
-        checkpoint.Save(path);
+        _training.Save(path, new SavedRun(Step, new Dictionary<string, string>
+        {
+            ["seconds"] = Seconds.ToString("R", CultureInfo.InvariantCulture),
+            ["seed"] = _seed.ToString(CultureInfo.InvariantCulture),
+            ["start"] = Schedule.Start.ToString(CultureInfo.InvariantCulture),
+            ["fallStart"] = Schedule.FallStart?.ToString(CultureInfo.InvariantCulture) ?? "",
+        }));
     }
 
-    /// <summary>Goes on where a saved run stopped.</summary>
+    /// <summary>Goes on where a saved run stopped, on this device or another.</summary>
     /// <exception cref="CheckpointMismatchException">The file is of another model.</exception>
     /// <exception cref="SafetensorsFormatException">The file is damaged.</exception>
     public void Restore(string path)
     {
-        var checkpoint = CreateCheckpoint();
-        checkpoint.Restore(path);
-        Step = checkpoint.Step;
-        _seed = ulong.Parse(checkpoint.Strings["seed"], CultureInfo.InvariantCulture);
-        Seconds = double.Parse(checkpoint.Strings["seconds"], CultureInfo.InvariantCulture);
+        var run = _training.Restore(path);
+        Step = run.Step;
+        _seed = ulong.Parse(run.Strings["seed"], CultureInfo.InvariantCulture);
+        Seconds = double.Parse(run.Strings["seconds"], CultureInfo.InvariantCulture);
         Schedule = new Schedule
         {
-            Start = long.Parse(checkpoint.Strings["start"], CultureInfo.InvariantCulture),
-            FallStart = checkpoint.Strings["fallStart"] is { Length: > 0 } step ? long.Parse(step, CultureInfo.InvariantCulture) : null,
+            Start = long.Parse(run.Strings["start"], CultureInfo.InvariantCulture),
+            FallStart = run.Strings["fallStart"] is { Length: > 0 } step ? long.Parse(step, CultureInfo.InvariantCulture) : null,
         };
     }
 
-    public void Dispose() => _optimizer.Dispose();
+    public void Dispose() => _training.Dispose();
 
-    private Checkpoint CreateCheckpoint() => new(_model.Softmax, _model.Body.Parameters, _optimizer);
+    private void Draw()
+    {
+        TextData.DrawPositions(_text, _seed, Step, _positions);
+        Batch.Fill(_text, _positions, _model.EndOfText);
+    }
 }

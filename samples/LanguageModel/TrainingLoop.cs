@@ -5,7 +5,7 @@ using Spectre.Console;
 namespace LanguageModelSample;
 
 /// <summary>Trains until the time is over, shows how it goes, and saves the run every now and then.</summary>
-internal sealed class TrainingLoop(Model model, Trainer trainer, TextData text, RunOptions options, IAnsiConsole console)
+internal sealed class TrainingLoop(LanguageModel model, Trainer trainer, TextData text, RunOptions options, IAnsiConsole console)
 {
     private const int PerplexityTokens = 2048;
     private const double SecondsBetweenPerplexities = 5;

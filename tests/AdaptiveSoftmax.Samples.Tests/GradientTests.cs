@@ -32,7 +32,7 @@ public sealed class GradientTests
         }
     }
 
-    private static float[] ReadGradient(Parameter parameter)
+    internal static float[] ReadGradient(Parameter parameter)
     {
         var gradient = new float[parameter.Count];
         if (parameter.GradientLayout == GradientLayout.Dense) parameter.Gradient.CopyTo(gradient);

@@ -1,0 +1,29 @@
+namespace LanguageModelSample;
+
+/// <summary>A model in training: the gradients and the optimizer where the model computes, and the files of both.</summary>
+internal interface ITraining : IDisposable
+{
+    /// <summary>The memory in use, in bytes: of the process on the processor, of the model in training on a device.</summary>
+    long UsedMemory { get; }
+
+    /// <summary>Does what the first step would do beyond a step, so that no time goes into it. Changes nothing.</summary>
+    /// <param name="batch">Any batch of the size of those to come.</param>
+    void WarmUp(Batch batch);
+
+    /// <summary>Takes a step.</summary>
+    /// <param name="batch">What to learn from.</param>
+    /// <param name="rate">The learning rate.</param>
+    /// <returns>The loss before the step.</returns>
+    float Step(Batch batch, double rate);
+
+    /// <summary>Saves model and optimizer. Every device writes and reads the same files.</summary>
+    void Save(string path, SavedRun run);
+
+    /// <summary>Takes model and optimizer from a file.</summary>
+    SavedRun Restore(string path);
+}
+
+/// <summary>What a file holds of a run besides model and optimizer.</summary>
+/// <param name="Step">The steps taken.</param>
+/// <param name="Strings">The rest.</param>
+internal sealed record SavedRun(long Step, IReadOnlyDictionary<string, string> Strings);

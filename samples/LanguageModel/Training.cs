@@ -1,0 +1,42 @@
+using AdaptiveSoftmax;
+
+namespace LanguageModelSample;
+
+/// <summary>A model in training on the processor.</summary>
+internal sealed class Training(Model model) : ITraining
+{
+    private readonly Adagrad _optimizer = new() { Threads = model.Body.Shape.Threads };
+
+    public long UsedMemory => Environment.WorkingSet;
+
+    public void WarmUp(Batch batch)
+    {
+    }
+
+    public float Step(Batch batch, double rate)
+    {
+        var loss = model.Backward(batch);
+        _optimizer.LearningRate = rate;
+        _optimizer.Step(model.Parameters);
+        return loss;
+    }
+
+    public void Save(string path, SavedRun run)
+    {
+        var checkpoint = CreateCheckpoint();
+        checkpoint.Step = run.Step;
+        foreach (var (key, value) in run.Strings) checkpoint.Strings[key] = value;
+        checkpoint.Save(path);
+    }
+
+    public SavedRun Restore(string path)
+    {
+        var checkpoint = CreateCheckpoint();
+        checkpoint.Restore(path);
+        return new SavedRun(checkpoint.Step, checkpoint.Strings.AsReadOnly());
+    }
+
+    public void Dispose() => _optimizer.Dispose();
+
+    private Checkpoint CreateCheckpoint() => new(model.Softmax, model.Body.Parameters, _optimizer);
+}
