@@ -14,6 +14,13 @@ public sealed class BrokenKernelTests
     [InlineData(nameof(TensorCoreRole.Logits), 1)]
     [InlineData(nameof(TensorCoreRole.Logits), 2)]
     [InlineData(nameof(TensorCoreRole.Logits), 3)]
+    [InlineData(nameof(TensorCoreRole.Gradient), 1)]
+    [InlineData(nameof(TensorCoreRole.Gradient), 2)]
+    [InlineData(nameof(TensorCoreRole.Gradient), 3)]
+    [InlineData(nameof(TensorCoreRole.InputGradient), 0)]
+    [InlineData(nameof(TensorCoreRole.InputGradient), 1)]
+    [InlineData(nameof(TensorCoreRole.WeightGradient), 0)]
+    [InlineData(nameof(TensorCoreRole.WeightGradient), 1)]
     public void MissingBarrier_IsFound(string role, int barrier)
     {
         var exception = Assert.Throws<PtxException>(() => Check(Enum.Parse<TensorCoreRole>(role), source =>
@@ -76,9 +83,19 @@ public sealed class BrokenKernelTests
             case TensorCoreRole.Logits:
                 LogitsTests.Check(kernel, 200, 140, 196, true);
                 break;
+            case TensorCoreRole.Gradient:
+                GradientTests.Check(kernel, 200, 140, 196, 5, true);
+                break;
+            case TensorCoreRole.InputGradient:
+                OutputTests.CheckInputGradient(kernel, 200, 196, 139, 5, 139, accumulate: true);
+                break;
+            default:
+                OutputTests.CheckWeightGradient(kernel, 196, 140, 139, 5, 140, accumulate: false);
+                break;
         }
     }
 
+    // With 64 columns a thread would copy from where it then copies to, and need no barrier in between.
     private static CompiledKernel Create(TensorCoreRole role, Func<string, string> edit) =>
-        CompiledKernel.Create(new("Broken", role, 0, 64, 64, 2, 2, 3), edit);
+        CompiledKernel.Create(new("Broken", role, 0, 64, role == TensorCoreRole.Gradient ? 128 : 64, 2, 2, 3), edit);
 }
