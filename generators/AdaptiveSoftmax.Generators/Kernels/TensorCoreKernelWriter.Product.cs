@@ -55,8 +55,7 @@ internal static partial class TensorCoreKernelWriter
         writer.WriteLines(operand.IsTransposed
             ? $"int {name}Fragment = {operand.Offset} + ({along} * 8 + (lane & 7)) * {operand.RowBytes} + ((({operand.WarpStart} / 8 + {across}) ^ (lane & 7)) << 4);"
             : $"int {name}Fragment = {operand.Offset} + ({operand.WarpStart} + {across} * 8 + (lane & 7)) * {operand.RowBytes} + (({along} ^ (lane & 7)) << 4);");
-        var step = operand.IsTransposed ? $"{2 * TensorCoreKernel.Depth}L * {operand.Stride}" : $"{2 * TensorCoreKernel.Depth}L";
-        writer.WriteLines($"long {name}Pass = {2 * operand.RowsAtOnce}L * {operand.Stride}, {name}Step = {step};");
+        writer.WriteLines($"long {name}Pass = {2 * operand.RowsAtOnce}L * {operand.Stride};");
     }
 
     private static void WriteProduct(SourceWriter writer, TensorCoreKernel kernel)
@@ -147,8 +146,15 @@ internal static partial class TensorCoreKernelWriter
 
         var name = operand.Name;
         text.WriteTo(writer, $"write + {name}Store", $"{name}Address", $"{name}Left", $"{name}Pass", $"{name}Bytes");
-        writer.WriteLines($"{name}Address += {name}Step;");
-        writer.WriteLines(operand.IsTransposed ? $"{name}Left -= {TensorCoreKernel.Depth};" : $"{name}Bytes -= {2 * TensorCoreKernel.Depth};");
+        writer.WriteLines(operand.IsTransposed
+            ? $$"""
+                {{name}}Address += {{operand.BlockRows / operand.RowsAtOnce}} * {{name}}Pass;
+                {{name}}Left -= {{TensorCoreKernel.Depth}};
+                """
+            : $$"""
+                {{name}}Address += {{2 * TensorCoreKernel.Depth}};
+                {{name}}Bytes -= {{2 * TensorCoreKernel.Depth}};
+                """);
     }
 
     private static void WriteBlockProducts(SourceWriter writer, TensorCoreKernel kernel, Operand left, Operand right)

@@ -68,6 +68,21 @@ public sealed class BrokenKernelTests
     }
 
     [Fact]
+    public void WarpThatParts_IsFound()
+    {
+        var exception = Assert.Throws<PtxException>(() => Check(TensorCoreRole.Logits, source => source.Replace("vote.sync.any.pred p, p, 0xffffffff;", "", StringComparison.Ordinal)));
+        Assert.Contains("of a warp branch", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ResultWrittenTwice_IsFound()
+    {
+        var exception = Assert.Throws<PtxException>(() => Check(
+            TensorCoreRole.InputGradient, source => source.Replace("tile += global::ILGPU.Grid.DimX", "tile++", StringComparison.Ordinal)));
+        Assert.Contains("written twice", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void UnknownInstruction_IsNamed()
     {
         var exception = Assert.Throws<PtxException>(() => Check(TensorCoreRole.Logits, source => source.Replace("max.f32 u, u, v", "max.NaN.f32 u, u, v", StringComparison.Ordinal)));

@@ -34,6 +34,31 @@ public sealed class LogitsTests
         Assert.Equal(0, Check(CompiledKernel.Get(kernel), 140, 270, 200, true));
     }
 
+    // A bias of minus infinity takes a class out, here all of the second tile's, and no difference of infinities comes of it.
+    [Fact]
+    public void BiasOfMinusInfinity_TakesAClassOut()
+    {
+        var kernel = CompiledKernel.Get(new("Logits", TensorCoreRole.Logits));
+        var random = new Random(5);
+        var inputs = new PaddedMatrix(random, 2, 16, 1);
+        var weights = new PaddedMatrix(random, 256, 16, 1);
+        var bias = Enumerable.Range(0, 256).Select(column => column is 7 or >= 128 ? float.NegativeInfinity : 0).ToArray();
+        var memory = new EmulatedMemory();
+        var partials = memory.Allocate<float>(Filled(2 * 2 * 2));
+        kernel.Run(
+            memory, 1, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, memory.Allocate<float>(bias),
+            memory.Allocate<int>([2]), 0, 256, 16, 2, partials, memory.Allocate<int>([3, 7]), memory.Allocate<float>(Filled(2)));
+        var parts = memory.Read<float>(partials);
+        for (var row = 0; row < 2; row++)
+        {
+            var logits = Enumerable.Range(0, 128).Where(column => column != 7)
+                .Select(column => Enumerable.Range(0, 16).Sum(k => inputs[row, k] * weights[column, k])).ToArray();
+            Near(logits.Max(), parts[row * 2], 1e-5, "maximum");
+            Near(logits.Sum(logit => Math.Exp(logit - logits.Max())), parts[(row * 2) + 1], 1e-4, "sum");
+            Assert.Equal((-1e30f, 0), (parts[(2 + row) * 2], parts[((2 + row) * 2) + 1]));
+        }
+    }
+
     internal static int Check(CompiledKernel kernel, int rows, int columns, int size, bool hasBias)
     {
         var random = new Random(rows + columns + size);

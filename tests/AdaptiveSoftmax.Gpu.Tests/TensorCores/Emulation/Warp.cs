@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
 
 /// <summary>
-/// Thirty-two threads. They run in step as long as they agree; where they do not, those that are furthest behind go
-/// first, so that all meet again where their ways join.
+/// Thirty-two threads that run in step. Branches must not part them: the kernels promise that, since instructions of a
+/// whole warp, and barriers, are only defined where all of its threads come along.
 /// </summary>
 internal sealed class Warp
 {
@@ -16,10 +16,9 @@ internal sealed class Warp
     private readonly PtxProgram _program;
     private readonly PtxOperation[] _operations;
     private readonly ulong[] _registers;
-    private readonly int[] _next = new int[Size];
     private readonly List<Copy>[] _open = CreateLists<Copy>();
     private readonly List<List<Copy>>[] _groups = CreateLists<List<Copy>>();
-    private uint _running = All;
+    private int _next;
 
     public Warp(ThreadGroup group, PtxProgram program, PtxOperation[] operations, int index)
     {
@@ -41,7 +40,7 @@ internal sealed class Warp
     /// <summary>Whether the warp waits for the other ones.</summary>
     public bool IsWaiting { get; private set; }
 
-    public bool IsDone => _running == 0;
+    public bool IsDone { get; private set; }
 
     /// <summary>A register's values, lane by lane.</summary>
     public Span<ulong> Register(int register) => _registers.AsSpan(register * Size, Size);
@@ -53,29 +52,22 @@ internal sealed class Warp
     public void Run()
     {
         IsWaiting = false;
-        while (!IsWaiting && !IsDone)
-        {
-            var at = int.MaxValue;
-            foreach (var lane in Lanes(_running)) at = Math.Min(at, _next[lane]);
-            uint lanes = 0;
-            foreach (var lane in Lanes(_running))
-                if (_next[lane] == at) lanes |= 1u << lane;
-            Step(at, lanes);
-        }
+        while (!IsWaiting && !IsDone) Step();
     }
 
-    /// <summary>All threads that are in the mask go on at a label.</summary>
+    /// <summary>Goes on at a label.</summary>
     public void Branch(uint lanes, string label)
     {
-        if (!_program.Labels.TryGetValue(label, out var target)) throw new PtxException($"There is no label {label}.");
-        foreach (var lane in Lanes(lanes)) _next[lane] = target;
+        RequireAll(lanes, "branch");
+        if (!_program.Labels.TryGetValue(label, out _next)) throw new PtxException($"There is no label {label}.");
     }
 
     public void Exit(uint lanes)
     {
-        foreach (var lane in Lanes(lanes))
+        RequireAll(lanes, "end");
+        for (var lane = 0; lane < Size; lane++)
             if (_open[lane].Count > 0 || _groups[lane].Exists(group => group.Count > 0)) throw new PtxException("A thread ends while it copies.");
-        _running &= ~lanes;
+        IsDone = true;
     }
 
     public void Wait(uint lanes)
@@ -115,20 +107,19 @@ internal sealed class Warp
     /// <summary>The lanes of a mask.</summary>
     public static LaneEnumerator Lanes(uint mask) => new(mask);
 
-    private void Step(int at, uint lanes)
+    private void Step()
     {
-        if (at >= _operations.Length) throw new PtxException("A thread runs past the end.");
-        foreach (var lane in Lanes(lanes)) _next[lane] = at + 1;
+        var at = _next++;
+        if (at >= _operations.Length) throw new PtxException("A warp runs past the end.");
         var instruction = _program.Instructions[at];
-        var active = lanes;
+        var active = All;
         if (instruction.Guard >= 0)
         {
             var guard = Register(instruction.Guard);
-            foreach (var lane in Lanes(lanes))
+            for (var lane = 0; lane < Size; lane++)
                 if (guard[lane] != (instruction.GuardValue ? 1UL : 0UL)) active &= ~(1u << lane);
         }
 
-        if (instruction.Opcode == "bra.uni" && active != 0 && active != lanes) throw new PtxException($"A warp parts at '{instruction.Text}', which says it does not.");
         if (active == 0) return;
         try
         {
