@@ -153,11 +153,12 @@ public sealed partial class GpuParameter : IDisposable
         fixed (float* pointer = destination) Download(Gradient, pointer);
     }
 
-    /// <summary>Forgets the gradient without a step.</summary>
+    /// <summary>Forgets the gradient without a step. Waits for nothing.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public void ZeroGradient()
     {
-        ClearState(ParameterState.HasGradient);
+        var kernels = KernelCache.Get(Accelerator, accelerator => new OptimizerKernels(accelerator));
+        kernels.Finish(Accelerator.DefaultStream, (1, 1), State);
         if (_gradient is not null) TouchedRows?.Clear(_gradient.View, Stride);
     }
 
@@ -189,7 +190,8 @@ public sealed partial class GpuParameter : IDisposable
     }
 
     /// <summary>Starts the count of steps anew, for an optimizer that has no state of the parameter yet.</summary>
-    internal void ForgetSteps() => ClearState(ParameterState.Steps);
+    // By a copy: on OpenCL, ILGPU's MemSet fails on a view that does not start where its buffer does.
+    internal void ForgetSteps() => State.SubView(ParameterState.Steps, 1).CopyFromCPU(Accelerator.DefaultStream, [0]);
 
     /// <summary>A parameter on the host of the same name and sizes, filled with zeros.</summary>
     internal Parameter CreateHost() => IsVector ? Parameter.CreateVector(Name, Rows) : new Parameter(Name, Rows, Columns);
@@ -237,9 +239,6 @@ public sealed partial class GpuParameter : IDisposable
             target.CopyFromCPU(Accelerator.DefaultStream, new ReadOnlySpan<float>(buffer, 0, count * Stride));
         }
     }
-
-    // By a copy: on OpenCL, ILGPU's MemSet fails on a view that does not start where its buffer does.
-    private void ClearState(int index) => State.SubView(index, 1).CopyFromCPU(Accelerator.DefaultStream, [0]);
 
     // Rows at a time, so that removing the gaps costs the host a few megabytes however large the matrix.
     private int RowsPerCopy => Math.Max(1, (1 << 20) / Math.Max(1, Stride));

@@ -1,0 +1,3 @@
+using AdaptiveSoftmax.GpuBench;
+
+return CommandLine.Run(args);

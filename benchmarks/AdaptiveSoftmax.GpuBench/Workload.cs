@@ -1,0 +1,42 @@
+using AdaptiveSoftmax.Gpu;
+using AdaptiveSoftmax.Vocabulary;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.GpuBench;
+
+/// <summary>Several layers of one layout with different weights, so that the second-level cache never holds the next ones.</summary>
+internal sealed class Workload : IDisposable
+{
+    private readonly GpuAdaptiveSoftmax[] _layers;
+
+    public Workload(Accelerator accelerator, SoftmaxLayout layout, int copies)
+    {
+        Accelerator = accelerator;
+        Layout = layout;
+        _layers = [.. Enumerable.Range(0, copies).Select(copy => new DynamicGpuSoftmax(accelerator, layout, seed: (ulong)copy + 1))];
+    }
+
+    public Accelerator Accelerator { get; }
+
+    public SoftmaxLayout Layout { get; }
+
+    public int Copies => _layers.Length;
+
+    public long WorkingBytes => _layers[0].WorkingBytes;
+
+    public GpuAdaptiveSoftmax this[int call] => _layers[call % _layers.Length];
+
+    /// <summary>Hidden vectors on the device, uniform in ±1, [tokens, hidden].</summary>
+    public MemoryBuffer1D<float, ILGPU.Stride1D.Dense> Hidden(int tokens)
+    {
+        var random = new Random(5);
+        var values = new float[tokens * Layout.HiddenSize];
+        foreach (ref var value in values.AsSpan()) value = (2 * random.NextSingle()) - 1;
+        return Accelerator.Allocate1D(values);
+    }
+
+    public void Dispose()
+    {
+        foreach (var layer in _layers) layer.Dispose();
+    }
+}
