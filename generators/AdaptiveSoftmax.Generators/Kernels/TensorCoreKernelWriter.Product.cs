@@ -3,7 +3,7 @@ namespace AdaptiveSoftmax.Generators;
 // The product of a tile: copies into the ring of stages, and the products of blocks.
 internal static partial class TensorCoreKernelWriter
 {
-    // One side of the product. Rows is the variable with the matrix's extent along the tile's side.
+    // One side of the product. Extent is the variable with the result's size along this side, Side the tile's size.
     private sealed record Operand(
         TensorCoreKernel Kernel, string Name, string Registers, string Address, string Stride, string FirstRow,
         string Extent, string TileStart, string WarpStart, int Side, int Blocks, int Offset, bool IsTransposed, bool IsLeft)
@@ -41,9 +41,10 @@ internal static partial class TensorCoreKernelWriter
     {
         var name = operand.Name;
         var pieces = operand.RowBytes / 16;
+        var start = operand.Offset == 0 ? "" : Text(operand.Offset) + " + ";
         writer.WriteLines($$"""
             int {{name}}Row = thread / {{pieces}}, {{name}}Piece = thread % {{pieces}};
-            int {{name}}Store = {{operand.Offset}} + {{name}}Row * {{operand.RowBytes}} + (({{name}}Piece ^ ({{name}}Row & 7)) << 4);
+            int {{name}}Store = {{start}}{{name}}Row * {{operand.RowBytes}} + (({{name}}Piece ^ ({{name}}Row & 7)) << 4);
             """);
 
         // A quarter of the warp's lanes holds the addresses of one 8 × 8 matrix. The left operand's four matrices go
@@ -53,8 +54,8 @@ internal static partial class TensorCoreKernelWriter
         var along = operand.IsLeft ? outer : inner;
         var across = operand.IsLeft ? inner : outer;
         writer.WriteLines(operand.IsTransposed
-            ? $"int {name}Fragment = {operand.Offset} + ({along} * 8 + (lane & 7)) * {operand.RowBytes} + ((({operand.WarpStart} / 8 + {across}) ^ (lane & 7)) << 4);"
-            : $"int {name}Fragment = {operand.Offset} + ({operand.WarpStart} + {across} * 8 + (lane & 7)) * {operand.RowBytes} + (({along} ^ (lane & 7)) << 4);");
+            ? $"int {name}Fragment = {start}({along} * 8 + (lane & 7)) * {operand.RowBytes} + ((({operand.WarpStart} / 8 + {across}) ^ (lane & 7)) << 4);"
+            : $"int {name}Fragment = {start}({operand.WarpStart} + {across} * 8 + (lane & 7)) * {operand.RowBytes} + (({along} ^ (lane & 7)) << 4);");
         writer.WriteLines($"long {name}Pass = {2 * operand.RowsAtOnce}L * {operand.Stride};");
     }
 

@@ -29,7 +29,7 @@ internal sealed class PaddedMatrix
 
     public double this[int row, int column] => BFloat16.Widen(_values[(row * Stride) + column]);
 
-    /// <summary>Copies the matrix to a device. One without elements has room for one, since buffers are never empty.</summary>
+    /// <summary>Copies the matrix to a device.</summary>
     public ulong CopyTo(EmulatedMemory memory) => memory.Allocate<ushort>(_values);
 
     private static double Normal(Random random) =>
