@@ -19,7 +19,9 @@ internal sealed class LibraryKernels : IKernelCases
         .. Shapes<Tail262K>("262,144 tail"),
         .. Shapes<Tail1M>("1,000,000 tail"),
         .. Shapes<MatrixShape>("any"),
+        .. Matrix(),
         .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels))),
+        .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(MatrixPlan))),
     ];
 
     private static IEnumerable<KernelCase> Shapes<TShape>(string layout)
@@ -34,6 +36,14 @@ internal sealed class LibraryKernels : IKernelCases
         yield return new KernelCase(
             layout, "VectorKernels.Best", typeof(VectorKernels).GetMethod(nameof(VectorKernels.Best))!.MakeGenericMethod(typeof(TShape)),
             TileProduct.GroupSize, TwoGroups, StreamsWeights: true);
+    }
+
+    // What a body's products use beyond those of the layers.
+    private static IEnumerable<KernelCase> Matrix()
+    {
+        yield return Case<MatrixShape, Tile128>("any", typeof(ForwardKernels), nameof(ForwardKernels.Store), TwoGroups);
+        yield return Case<MatrixShape, Tile16>("any", typeof(GradientKernels), nameof(GradientKernels.Input), TwoGroups);
+        yield return Case<MatrixShape, Tile16>("any", typeof(GradientKernels), nameof(GradientKernels.Weight), TwoGroups);
     }
 
     private static KernelCase Case<TShape, TTile>(string layout, Type type, string name, int registers) => new(
