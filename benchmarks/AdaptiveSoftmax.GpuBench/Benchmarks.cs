@@ -98,7 +98,15 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
 
     private Result Measured(double median, double minimum, long extraBytes, string note) => new()
     {
-        Device = accelerator.Name, Case = "", Contender = "", Hidden = 0, Vocabulary = Vocabulary, Tokens = 0,
-        Median = median, Minimum = minimum, ExtraBytes = extraBytes, Note = note,
+        Device = accelerator.Name,
+        Case = "",
+        Contender = "",
+        Hidden = 0,
+        Vocabulary = Vocabulary,
+        Tokens = 0,
+        Median = median,
+        Minimum = minimum,
+        ExtraBytes = extraBytes,
+        Note = note,
     };
 }

@@ -161,8 +161,11 @@ public abstract partial class GpuAdaptiveSoftmax
             return;
         }
 
-        _training.Reserve(tokens, wantsGradient);
-        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _training, _tables, options, tokens);
+        if (_tensors is not null && options.LabelSmoothing > 0)
+            throw new NotSupportedException("Label smoothing is not computed on tensor cores; create the layer without them.");
+        _training.Reserve(tokens, wantsGradient, withLogits: _tensors is null);
+        _tensors?.Reserve(tokens, wantsGradient);
+        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _training, _tensors, _tables, options, tokens);
         step.Group(hidden, targets);
         step.Head(_head.Linear, wantsGradient);
         for (var cluster = 0; cluster < _tails.Length; cluster++) step.Tail(cluster, _tails[cluster], wantsGradient);

@@ -2,6 +2,7 @@ using AdaptiveSoftmax.Gpu.Kernels;
 using AdaptiveSoftmax.Vocabulary;
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 
 namespace AdaptiveSoftmax.Gpu;
 
@@ -23,6 +24,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private readonly CommonKernels _kernels;
     private readonly TrainingScratch _training;
     private readonly DecodeScratch _decoding;
+    private readonly TensorTraining? _tensors;
     private readonly VectorScratch _one;
     private readonly DeviceTables _tables;
     private AcceleratorStream _stream;
@@ -56,6 +58,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         var strips = _tails.Select(tail => tail.OutputLinear.Strips).Append(head.Linear.Strips).Max();
         _training = new TrainingScratch(accelerator, Layout, strips, _options.LogitBytes);
         _decoding = new DecodeScratch(accelerator, Layout, strips);
+        _tensors = CreateTensors();
         _one = new VectorScratch(accelerator, Layout);
         _tables = new DeviceTables(accelerator, Layout, GetTokenId);
     }
@@ -76,7 +79,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     public long ParameterBytes => _parameters.Sum(parameter => parameter.Bytes);
 
     /// <summary>The bytes of working memory on the device, for the largest batches so far.</summary>
-    public long WorkingBytes => _training.Bytes + _decoding.Bytes + _tables.Bytes;
+    public long WorkingBytes => _training.Bytes + _decoding.Bytes + _tables.Bytes + (_tensors?.Bytes ?? 0);
 
     // The default stream, but while launches are recorded.
     private AcceleratorStream Stream => _stream;
@@ -106,6 +109,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         _disposed = true;
         _training.Dispose();
         _decoding.Dispose();
+        _tensors?.Dispose();
         _one.Dispose();
         _tables.Dispose();
         _head.Dispose();
@@ -120,6 +124,26 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     /// <summary>The id of the token in a slot. Called while the layer is made.</summary>
     /// <param name="slot">A slot in [0, V).</param>
     protected abstract int GetTokenId(int slot);
+
+    /// <summary>Reserves the memory of a step on tensor cores without taking one.</summary>
+    internal void ReserveTensors(int tokens) => _tensors!.Reserve(tokens, withGradient: true);
+
+    private TensorTraining? CreateTensors()
+    {
+        if (_options.TensorCores == TensorCoreUse.Off) return null;
+        GpuLinear[] outputs = [_head.Linear, .. _tails.Select(tail => tail.OutputLinear)];
+        var create = _options.TensorProducts ?? CreateProducts;
+        return new TensorTraining(Accelerator, outputs.Select(output => (output, create(output))), _options.LogitBytes);
+    }
+
+    private ITensorProducts CreateProducts(GpuLinear linear)
+    {
+        if (Accelerator is not CudaAccelerator { Architecture: var architecture } || architecture < CudaArchitecture.SM_80)
+            throw new NotSupportedException($"Tensor cores were asked for, and '{Accelerator.Name}' is no CUDA device of compute capability 8.0 or later; use {nameof(TensorCoreUse)}.{nameof(TensorCoreUse.Off)} there.");
+        return linear.TensorCores is { } kernels
+            ? new CudaTensorProducts(linear.Weight, kernels)
+            : throw new NotSupportedException($"Tensor cores were asked for, and there are no generated kernels for '{linear.Weight.Name}': only generated classes have them.");
+    }
 
     private void CheckSizes()
     {

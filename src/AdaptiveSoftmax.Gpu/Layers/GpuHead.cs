@@ -33,13 +33,15 @@ public sealed class GpuHead<TShape> : GpuHead
     /// <param name="shape">[shortlist + clusters, hidden].</param>
     /// <param name="clusters">The tail clusters.</param>
     /// <param name="hasBias">Whether it has a bias, PyTorch's <c>head_bias</c>.</param>
+    /// <param name="tensorCores">The generated kernels for tensor cores, if there are any.</param>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuHead(Accelerator accelerator, TShape shape, int clusters, bool hasBias)
+    public GpuHead(Accelerator accelerator, TShape shape, int clusters, bool hasBias, TensorCoreMethods? tensorCores = null)
         : base(new GpuLinear<TShape>(
             shape,
             new GpuParameter(accelerator, "head.weight", shape.Rows, shape.Columns),
             hasBias ? new GpuParameter(accelerator, "head.bias", shape.Rows, 1, isVector: true) : null,
-            clusters))
+            clusters)
+        { TensorCores = tensorCores })
     {
     }
 }

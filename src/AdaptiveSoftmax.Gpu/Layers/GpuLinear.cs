@@ -14,6 +14,9 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
 
     public GpuParameter? Bias { get; } = bias;
 
+    /// <summary>The generated kernels for tensor cores, where there are any.</summary>
+    public TensorCoreMethods? TensorCores { get; init; }
+
     public int Rows => Weight.Rows;
 
     public int Columns => Weight.Columns;

@@ -3,7 +3,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// <summary>How a layer runs on a device.</summary>
 public sealed record GpuOptions
 {
-    /// <summary>128 MiB of logits.</summary>
+    /// <summary>128 MiB of logits, and no tensor cores.</summary>
     public static GpuOptions Default { get; } = new();
 
     /// <summary>
@@ -12,8 +12,16 @@ public sealed record GpuOptions
     /// </summary>
     public long LogitBytes { get; init; } = 128L << 20;
 
+    /// <summary>Whether training multiplies on tensor cores, in bfloat16; off unless asked for.</summary>
+    public TensorCoreUse TensorCores { get; init; } = TensorCoreUse.Off;
+
+    /// <summary>Makes the products on tensor cores; tests compute them in another way.</summary>
+    internal Func<GpuLinear, ITensorProducts>? TensorProducts { get; init; }
+
     internal void Check()
     {
+        if (TensorCores is not (TensorCoreUse.Off or TensorCoreUse.On))
+            throw new ArgumentException($"The use of tensor cores is {TensorCores}, which is none of {nameof(TensorCoreUse.Off)} and {nameof(TensorCoreUse.On)}.");
         if (LogitBytes < 0)
             throw new ArgumentException($"The memory for logits is {LogitBytes} bytes; it must not be negative.");
     }

@@ -42,11 +42,13 @@ public sealed class GpuTail<TProjection, TOutput> : GpuTail
     /// <param name="cluster">The cluster's number, from 0, in its parameters' names.</param>
     /// <param name="projection">[width, hidden].</param>
     /// <param name="output">[tokens of the cluster, width].</param>
+    /// <param name="tensorCores">The generated kernels of the output for tensor cores, if there are any.</param>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuTail(Accelerator accelerator, int cluster, TProjection projection, TOutput output)
+    public GpuTail(Accelerator accelerator, int cluster, TProjection projection, TOutput output, TensorCoreMethods? tensorCores = null)
         : base(
             new GpuLinear<TProjection>(projection, new GpuParameter(accelerator, $"tail.{cluster}.0.weight", projection.Rows, projection.Columns), bias: null, clusterRows: 0),
-            new GpuLinear<TOutput>(output, new GpuParameter(accelerator, $"tail.{cluster}.1.weight", output.Rows, output.Columns), bias: null, clusterRows: 0))
+            new GpuLinear<TOutput>(output, new GpuParameter(accelerator, $"tail.{cluster}.1.weight", output.Rows, output.Columns), bias: null, clusterRows: 0)
+            { TensorCores = tensorCores })
     {
     }
 }

@@ -110,14 +110,14 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     /// <summary>The values that shares of an input's gradient have room for.</summary>
     public long ShareCapacity(int tokens) => Math.Min(MostShareValues, 256L * tokens * _stride);
 
-    public void Reserve(int tokens, bool withGradient)
+    public void Reserve(int tokens, bool withGradient, bool withLogits = true)
     {
         if (withGradient && tokens > _gradientCapacity)
         {
             _gatheredGradient.Reserve((long)tokens * _stride);
             _projectedGradient.Reserve((long)tokens * _width);
-            _logitGradient.Reserve(LogitCapacity(tokens));
-            _shares.Reserve(ShareCapacity(tokens));
+            _logitGradient.Reserve(withLogits ? LogitCapacity(tokens) : 1);
+            _shares.Reserve(withLogits ? ShareCapacity(tokens) : 4);
             _gradientCapacity = tokens;
             Generation++;
         }

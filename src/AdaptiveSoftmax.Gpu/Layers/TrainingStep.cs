@@ -11,7 +11,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 internal readonly ref struct TrainingStep(
     AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, TrainingScratch scratch,
-    DeviceTables tables, LossOptions options, int tokens)
+    TensorTraining? tensors, DeviceTables tables, LossOptions options, int tokens)
 {
     private bool IsSmoothed => options.LabelSmoothing > 0;
 
@@ -79,6 +79,12 @@ internal readonly ref struct TrainingStep(
 
     private void Reduce(GpuLinear linear, int part, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows)
     {
+        if (tensors is not null)
+        {
+            tensors.Reduce(stream, linear, part, tokens, inputs, targetRows, scratch);
+            return;
+        }
+
         var arguments = Arguments(linear, part);
         linear.Reduce(stream, tokens, inputs, scratch.Plan, targetRows, scratch, arguments);
         kernels.FinishReduce(
@@ -91,6 +97,13 @@ internal readonly ref struct TrainingStep(
 
     private void BackwardOutput(GpuLinear linear, int part, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient)
     {
+        if (tensors is not null)
+        {
+            tensors.Backward(stream, linear, part, tokens, scratch, inputGradient);
+            linear.MarkGradient(stream, kernels, scratch.Plan, part);
+            return;
+        }
+
         var arguments = Arguments(linear, part);
         var passes = scratch.MostPasses(linear.Rows, tokens);
         for (arguments.Pass = 0; arguments.Pass < passes; arguments.Pass++)
