@@ -30,6 +30,7 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
             var layout = SoftmaxLayout.Create(hidden, Vocabulary, [Cutoffs.First, Cutoffs.Second], [hidden / 4, hidden / 16]);
             if (IsWanted("train", "adaptive", hidden, TrainingTokens)) yield return Try("train", "adaptive", hidden, TrainingTokens, () => Train(layout, withOptimizer: false));
             if (IsWanted("train", "adaptive+adagrad", hidden, TrainingTokens)) yield return Try("train", "adaptive+adagrad", hidden, TrainingTokens, () => Train(layout, withOptimizer: true));
+            if (IsWanted("train", "adaptive tensor cores", hidden, TrainingTokens)) yield return Try("train", "adaptive tensor cores", hidden, TrainingTokens, () => Train(layout, withOptimizer: false, onTensorCores: true) with { Precision = "bf16" });
             foreach (var tokens in new[] { 1, 8, 64, 512 })
             {
                 if (IsWanted("decode", "adaptive", hidden, tokens)) yield return Try("decode", "adaptive", hidden, tokens, () => Decode(layout, tokens, recorded: false));
@@ -40,24 +41,24 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
 
     private bool IsWanted(string @case, string contender, int hidden, int tokens) => isWanted($"{@case} {contender} {hidden} {tokens}");
 
-    // Memory that does not suffice is a row that says so.
+    // Memory that does not suffice, and what a device does not have, is a row that says so.
     private Result Try(string @case, string contender, int hidden, int tokens, Func<Result> measure)
     {
         var row = new Result { Device = accelerator.Name, Case = @case, Contender = contender, Hidden = hidden, Vocabulary = Vocabulary, Tokens = tokens };
         try
         {
             var measured = measure();
-            return row with { Median = measured.Median, Minimum = measured.Minimum, ExtraBytes = measured.ExtraBytes, Note = measured.Note };
+            return row with { Precision = measured.Precision, Median = measured.Median, Minimum = measured.Minimum, ExtraBytes = measured.ExtraBytes, Note = measured.Note };
         }
-        catch (GpuMemoryException exception)
+        catch (Exception exception) when (exception is GpuMemoryException or NotSupportedException)
         {
             return row with { Note = exception.Message };
         }
     }
 
-    private Result Train(SoftmaxLayout layout, bool withOptimizer)
+    private Result Train(SoftmaxLayout layout, bool withOptimizer, bool onTensorCores = false)
     {
-        using var work = new Workload(accelerator, layout, Copies);
+        using var work = new Workload(accelerator, layout, Copies, onTensorCores);
         using var hidden = work.Hidden(TrainingTokens);
         using var gradient = accelerator.Allocate1D<float>(hidden.Length);
         using var targets = accelerator.Allocate1D(ZipfTargets.Create(TrainingTokens, Vocabulary, Cutoffs));
@@ -69,7 +70,7 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
             if (withOptimizer) optimizer.Step(layer);
             else foreach (var parameter in layer.Parameters) parameter.ZeroGradient();
         });
-        return Measured(median, minimum, work.WorkingBytes, "gradients of the weights written over, as after a step; portable kernels");
+        return Measured(median, minimum, work.WorkingBytes, "gradients of the weights written over, as after a step");
     }
 
     private Result Decode(SoftmaxLayout layout, int tokens, bool recorded)

@@ -9,11 +9,13 @@ internal sealed class Workload : IDisposable
 {
     private readonly GpuAdaptiveSoftmax[] _layers;
 
-    public Workload(Accelerator accelerator, SoftmaxLayout layout, int copies)
+    public Workload(Accelerator accelerator, SoftmaxLayout layout, int copies, bool onTensorCores = false)
     {
         Accelerator = accelerator;
         Layout = layout;
-        _layers = [.. Enumerable.Range(0, copies).Select(copy => new DynamicGpuSoftmax(accelerator, layout, seed: (ulong)copy + 1))];
+        _layers = [.. Enumerable.Range(0, copies).Select(copy => new DynamicGpuSoftmax(
+            accelerator, layout, Widths.KernelsOf(layout.HiddenSize), seed: (ulong)copy + 1,
+            new GpuOptions { TensorCores = onTensorCores ? TensorCoreUse.On : TensorCoreUse.Off }))];
     }
 
     public Accelerator Accelerator { get; }

@@ -16,6 +16,55 @@ public sealed partial class AdaptiveSoftmaxGenerator
         return writer.ToText();
     }
 
+    // In a file of its own: the text of the kernels is long, and nobody reads it by the way.
+    private static SourceText WriteTensorCores(ClassSource source)
+    {
+        var writer = new SourceWriter();
+        OpenClass(writer, source.Class, source.SpecPath, "");
+        writer.WriteLines($$"""
+            /// <summary>
+            /// Training's products on tensor cores, of the output of the head and of each tail: bfloat16 factors, float32 sums.
+            /// They need a CUDA device of compute capability 8.0 or later, and run if <c>GpuOptions.TensorCores</c> asks for it.
+            /// </summary>
+            {{GeneratedCode}}
+            """);
+        writer.OpenBlock("internal static class TensorCores");
+        WriteTensorCores(writer, "Head", source.Layout.HiddenSize);
+        foreach (var tail in source.Layout.Tails)
+        {
+            writer.WriteLine();
+            WriteTensorCores(writer, $"Tail{Text(tail.Index)}", tail.ProjectionWidth);
+        }
+
+        writer.CloseBlock();
+        CloseClass(writer, source.Class);
+        return writer.ToText();
+    }
+
+    private static void WriteTensorCores(SourceWriter writer, string part, int inputSize)
+    {
+        const string methods = "global::AdaptiveSoftmax.Gpu.TensorCoreMethod";
+        TensorCoreKernel[] kernels =
+        [
+            new($"{part}Logits", TensorCoreRole.Logits, inputSize),
+            new($"{part}Gradient", TensorCoreRole.Gradient, inputSize),
+            WithColumns(new($"{part}InputGradient", TensorCoreRole.InputGradient, inputSize)),
+            WithColumns(new($"{part}WeightGradient", TensorCoreRole.WeightGradient, inputSize)),
+        ];
+        writer.WriteLines($"internal static global::AdaptiveSoftmax.Gpu.TensorCoreMethods {part} {{ get; }} = new global::AdaptiveSoftmax.Gpu.TensorCoreMethods(");
+        for (var i = 0; i < kernels.Length; i++)
+            writer.WriteLines($"    new {methods}({kernels[i].Name}, {Text(kernels[i].Threads)}, {Text(kernels[i].SharedBytes)}){(i + 1 < kernels.Length ? "," : ");")}");
+        foreach (var kernel in kernels)
+        {
+            writer.WriteLine();
+            TensorCoreKernelWriter.Write(writer, kernel);
+        }
+
+        // A tile is no wider than the result: half of the products of a narrow tail would be with zeros.
+        TensorCoreKernel WithColumns(TensorCoreKernel kernel) =>
+            inputSize <= 64 ? kernel with { TileColumns = 64, WarpRows = 4, WarpColumns = 2 } : kernel;
+    }
+
     private static void WriteGpuFactories(SourceWriter writer, ClassSource source)
     {
         var seed = source.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture);
@@ -86,10 +135,10 @@ public sealed partial class AdaptiveSoftmaxGenerator
                 internal OnGpu(global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options)
                     : this(
                         accelerator,
-                        new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, ClusterCount, hasBias: {{(layout.HasHeadBias ? "true" : "false")}}),
+                        new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, ClusterCount, hasBias: {{(layout.HasHeadBias ? "true" : "false")}}, TensorCores.Head),
             """);
         foreach (var i in tails)
-            writer.WriteLines($"            new {TailType(i)}(accelerator, {i}, default, default),");
+            writer.WriteLines($"            new {TailType(i)}(accelerator, {i}, default, default, TensorCores.Tail{i}),");
         writer.WriteLines("            options)");
         writer.WriteLines($$"""
                 {

@@ -64,7 +64,11 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             .Select((pair, _) => pair.Left)
             .WithTrackingName(TrackingNames.GpuSources);
 
-        context.RegisterSourceOutput(gpuSources, (output, source) => output.AddSource($"{source.Class.FileName}.Gpu.g.cs", WriteGpu(source)));
+        context.RegisterSourceOutput(gpuSources, (output, source) =>
+        {
+            output.AddSource($"{source.Class.FileName}.Gpu.g.cs", WriteGpu(source));
+            output.AddSource($"{source.Class.FileName}.TensorCores.g.cs", WriteTensorCores(source));
+        });
         context.RegisterSourceOutput(classSources, (output, source) => output.AddSource($"{source.Class.FileName}.g.cs", WriteClass(source)));
         context.RegisterSourceOutput(tableSources, (output, source) =>
         {

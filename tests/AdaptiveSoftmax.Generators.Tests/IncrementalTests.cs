@@ -39,14 +39,14 @@ public sealed class IncrementalTests
     }
 
     [Fact]
-    public void ReferenceToTheGpuPackage_WritesOneFileMore()
+    public void ReferenceToTheGpuPackage_WritesTwoFilesMore()
     {
         var run = Start();
         Assert.Empty(run.ReasonsOf(GpuSources));
         var onGpu = run.WithReferences(GeneratorRun.GpuReferences);
         foreach (var step in s_all) AssertUnchanged(onGpu, step);
         Assert.Equal([IncrementalStepRunReason.Modified], onGpu.ReasonsOf(GpuReference));
-        Assert.Equal(["X.Gpu.g.cs", "X.Tables.g.cs", "X.g.cs"], onGpu.Sources.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(["X.Gpu.g.cs", "X.Tables.g.cs", "X.TensorCores.g.cs", "X.g.cs"], onGpu.Sources.Keys.Order(StringComparer.Ordinal));
         AssertUnchanged(onGpu.WithSource("// A comment.\n" + Source), [.. s_all, GpuReference, GpuSources]);
     }
 

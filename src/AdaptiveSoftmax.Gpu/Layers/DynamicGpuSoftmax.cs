@@ -17,7 +17,13 @@ public sealed class DynamicGpuSoftmax : GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public DynamicGpuSoftmax(Accelerator accelerator, SoftmaxLayout layout, ulong seed = 1, GpuOptions? options = null)
-        : base(accelerator, Identify(layout), CreateHead(accelerator, layout), CreateTails(accelerator, layout), options) => Initialize(seed);
+        : this(accelerator, layout, tensorCores: null, seed, options)
+    {
+    }
+
+    /// <summary>Creates a layer with generated kernels of the same widths, head first.</summary>
+    internal DynamicGpuSoftmax(Accelerator accelerator, SoftmaxLayout layout, IReadOnlyList<TensorCoreMethods>? tensorCores, ulong seed, GpuOptions? options)
+        : base(accelerator, Identify(layout), CreateHead(accelerator, layout, tensorCores?[0]), CreateTails(accelerator, layout, tensorCores), options) => Initialize(seed);
 
     /// <inheritdoc/>
     protected override int FindSlot(int tokenId) => (uint)tokenId < (uint)Layout.VocabularySize ? tokenId : -1;
@@ -31,15 +37,16 @@ public sealed class DynamicGpuSoftmax : GpuAdaptiveSoftmax
         return new SoftmaxIdentity(layout, Fingerprint: "", VocabularyFingerprint: "");
     }
 
-    private static GpuHead<MatrixShape> CreateHead(Accelerator accelerator, SoftmaxLayout layout) =>
-        new(accelerator, new MatrixShape(layout.HeadRows, layout.HiddenSize), layout.ClusterCount, layout.HasHeadBias);
+    private static GpuHead<MatrixShape> CreateHead(Accelerator accelerator, SoftmaxLayout layout, TensorCoreMethods? tensorCores) =>
+        new(accelerator, new MatrixShape(layout.HeadRows, layout.HiddenSize), layout.ClusterCount, layout.HasHeadBias, tensorCores);
 
-    private static GpuTail<MatrixShape, MatrixShape>[] CreateTails(Accelerator accelerator, SoftmaxLayout layout) =>
+    private static GpuTail<MatrixShape, MatrixShape>[] CreateTails(Accelerator accelerator, SoftmaxLayout layout, IReadOnlyList<TensorCoreMethods>? tensorCores) =>
     [
         .. layout.Tails.Select(tail => new GpuTail<MatrixShape, MatrixShape>(
             accelerator,
             tail.Index,
             new MatrixShape(tail.ProjectionWidth, layout.HiddenSize),
-            new MatrixShape(tail.Size, tail.ProjectionWidth))),
+            new MatrixShape(tail.Size, tail.ProjectionWidth),
+            tensorCores?[tail.Index + 1])),
     ];
 }

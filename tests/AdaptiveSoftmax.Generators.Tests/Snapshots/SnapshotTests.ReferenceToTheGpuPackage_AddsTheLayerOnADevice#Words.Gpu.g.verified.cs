@@ -66,9 +66,8 @@ partial class Words
         internal OnGpu(global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options)
             : this(
                 accelerator,
-                new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, ClusterCount, hasBias: true),
-                new global::AdaptiveSoftmax.Gpu.GpuTail<Tail0ProjectionShape, Tail0OutputShape>(accelerator, 0, default, default),
-                new global::AdaptiveSoftmax.Gpu.GpuTail<Tail1ProjectionShape, Tail1OutputShape>(accelerator, 1, default, default),
+                new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, ClusterCount, hasBias: true, TensorCores.Head),
+                new global::AdaptiveSoftmax.Gpu.GpuTail<Tail0ProjectionShape, Tail0OutputShape>(accelerator, 0, default, default, TensorCores.Tail0),
                 options)
         {
         }
@@ -77,23 +76,18 @@ partial class Words
             global::ILGPU.Runtime.Accelerator accelerator,
             global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape> head,
             global::AdaptiveSoftmax.Gpu.GpuTail<Tail0ProjectionShape, Tail0OutputShape> tail0,
-            global::AdaptiveSoftmax.Gpu.GpuTail<Tail1ProjectionShape, Tail1OutputShape> tail1,
             global::AdaptiveSoftmax.Gpu.GpuOptions? options)
-            : base(accelerator, s_identity, head, new global::AdaptiveSoftmax.Gpu.GpuTail[] { tail0, tail1 }, options)
+            : base(accelerator, s_identity, head, new global::AdaptiveSoftmax.Gpu.GpuTail[] { tail0 }, options)
         {
             Head = head;
             Tail0 = tail0;
-            Tail1 = tail1;
         }
 
         /// <summary>The head: 2 tokens, then one row for each tail cluster.</summary>
         public global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape> Head { get; }
 
-        /// <summary>Tail cluster 0: 2 tokens from slot 2.</summary>
+        /// <summary>Tail cluster 0: 3 tokens from slot 2.</summary>
         public global::AdaptiveSoftmax.Gpu.GpuTail<Tail0ProjectionShape, Tail0OutputShape> Tail0 { get; }
-
-        /// <summary>Tail cluster 1: 1 token from slot 4.</summary>
-        public global::AdaptiveSoftmax.Gpu.GpuTail<Tail1ProjectionShape, Tail1OutputShape> Tail1 { get; }
 
         /// <summary>Creates a layer on the CPU with the same weights, bit by bit.</summary>
         /// <param name="options">How the layer runs; null for the defaults.</param>

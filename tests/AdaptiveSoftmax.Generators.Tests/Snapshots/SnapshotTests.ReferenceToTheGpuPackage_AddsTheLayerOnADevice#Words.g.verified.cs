@@ -21,15 +21,15 @@ partial class Words : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
 
     /// <summary>The number of tail clusters.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public const int ClusterCount = 2;
+    public const int ClusterCount = 1;
 
     /// <summary>Stands for sizes and vocabulary; weights of another fingerprint do not fit.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public const string Fingerprint = "e0898caa7ad28e7c995ebc125651cbd8";
+    public const string Fingerprint = "28c7fff42cd11f55d4b1a3df0eaef2d8";
 
     /// <summary>The first slot of each tail cluster, ascending.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public static global::System.ReadOnlySpan<int> Cutoffs => new int[] { 2, 4 };
+    public static global::System.ReadOnlySpan<int> Cutoffs => new int[] { 2 };
 
     #endregion
 
@@ -39,19 +39,18 @@ partial class Words : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
         global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(
             HiddenSize,
             VocabularySize,
-            new int[] { 2, 4 },
-            new int[] { 4, 1 },
+            new int[] { 2 },
+            new int[] { 4 },
             hasHeadBias: true),
         Fingerprint,
         "57b98d9dc5d21cb8299892e6e9fc5968");
 
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    private Words(HeadLayer head, Tail0Layer tail0, Tail1Layer tail1, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
-        : base(s_identity, head, new global::AdaptiveSoftmax.TailLayer[] { tail0, tail1 }, options)
+    private Words(HeadLayer head, Tail0Layer tail0, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
+        : base(s_identity, head, new global::AdaptiveSoftmax.TailLayer[] { tail0 }, options)
     {
         Head = head;
         Tail0 = tail0;
-        Tail1 = tail1;
     }
 
     /// <summary>Creates a layer and initialises its weights as PyTorch does.</summary>
@@ -89,7 +88,7 @@ partial class Words : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
     }
 
     private static Words CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
-        new Words(new HeadLayer(), new Tail0Layer(), new Tail1Layer(), options);
+        new Words(new HeadLayer(), new Tail0Layer(), options);
 
     #endregion
 
@@ -160,26 +159,22 @@ partial class Words : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public HeadLayer Head { get; }
 
-    /// <summary>Tail cluster 0: 2 tokens from slot 2.</summary>
+    /// <summary>Tail cluster 0: 3 tokens from slot 2.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public Tail0Layer Tail0 { get; }
 
-    /// <summary>Tail cluster 1: 1 token from slot 4.</summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public Tail1Layer Tail1 { get; }
-
-    /// <summary>The head's weight, [4, 16].</summary>
+    /// <summary>The head's weight, [3, 16].</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public readonly struct HeadShape : global::AdaptiveSoftmax.IMatrixShape
     {
         /// <inheritdoc/>
-        public int Rows => 4;
+        public int Rows => 3;
 
         /// <inheritdoc/>
         public int Columns => 16;
     }
 
-    /// <summary>A head of [4, 16].</summary>
+    /// <summary>A head of [3, 16].</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public sealed class HeadLayer : global::AdaptiveSoftmax.HeadLayer<HeadShape>
     {
@@ -200,55 +195,23 @@ partial class Words : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
         public int Columns => 16;
     }
 
-    /// <summary>The output of tail cluster 0, [2, 4].</summary>
+    /// <summary>The output of tail cluster 0, [3, 4].</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public readonly struct Tail0OutputShape : global::AdaptiveSoftmax.IMatrixShape
     {
         /// <inheritdoc/>
-        public int Rows => 2;
+        public int Rows => 3;
 
         /// <inheritdoc/>
         public int Columns => 4;
     }
 
-    /// <summary>A projection of [4, 16] and an output of [2, 4].</summary>
+    /// <summary>A projection of [4, 16] and an output of [3, 4].</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public sealed class Tail0Layer : global::AdaptiveSoftmax.TailLayer<Tail0ProjectionShape, Tail0OutputShape>
     {
         internal Tail0Layer()
             : base(0, default, default)
-        {
-        }
-    }
-
-    /// <summary>The projection of tail cluster 1, [1, 16].</summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public readonly struct Tail1ProjectionShape : global::AdaptiveSoftmax.IMatrixShape
-    {
-        /// <inheritdoc/>
-        public int Rows => 1;
-
-        /// <inheritdoc/>
-        public int Columns => 16;
-    }
-
-    /// <summary>The output of tail cluster 1, [1, 1].</summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public readonly struct Tail1OutputShape : global::AdaptiveSoftmax.IMatrixShape
-    {
-        /// <inheritdoc/>
-        public int Rows => 1;
-
-        /// <inheritdoc/>
-        public int Columns => 1;
-    }
-
-    /// <summary>A projection of [1, 16] and an output of [1, 1].</summary>
-    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public sealed class Tail1Layer : global::AdaptiveSoftmax.TailLayer<Tail1ProjectionShape, Tail1OutputShape>
-    {
-        internal Tail1Layer()
-            : base(1, default, default)
         {
         }
     }

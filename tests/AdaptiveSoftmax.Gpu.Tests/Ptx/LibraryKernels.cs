@@ -1,5 +1,6 @@
 using System.Reflection;
 using AdaptiveSoftmax.Gpu.Kernels;
+using AdaptiveSoftmax.Gpu.Tests.Generated;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 
@@ -20,7 +21,8 @@ internal sealed class LibraryKernels : IKernelCases
         .. Shapes<Tail1M>("1,000,000 tail"),
         .. Shapes<MatrixShape>("any"),
         .. Matrix(),
-        .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels))),
+        .. Generated("200,019 generated", typeof(ApiDocs)),
+        .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))),
         .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(MatrixPlan))),
     ];
 
@@ -49,6 +51,12 @@ internal sealed class LibraryKernels : IKernelCases
     private static KernelCase Case<TShape, TTile>(string layout, Type type, string name, int registers) => new(
         layout, $"{type.Name}.{name} {typeof(TTile).Name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TShape), typeof(TTile)),
         TileProduct.GroupSize, registers, StreamsWeights: true);
+
+    // What the generator writes for a class: the products on tensor cores.
+    private static IEnumerable<KernelCase> Generated(string layout, Type type) =>
+        from method in type.GetNestedType("TensorCores", BindingFlags.NonPublic)!.GetMethods(BindingFlags.Public | BindingFlags.Static)
+        where method.ReturnType == typeof(void)
+        select new KernelCase(layout, $"TensorCores.{method.Name}", method, TileProduct.GroupSize, TwoGroups, StreamsWeights: true);
 
     private static IEnumerable<KernelCase> Common(Type type) =>
         from method in type.GetMethods(BindingFlags.Public | BindingFlags.Static)

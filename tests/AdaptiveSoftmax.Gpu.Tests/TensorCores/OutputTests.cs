@@ -46,6 +46,7 @@ public sealed class OutputTests
     [InlineData(64, 64, 2, 2, 4)]
     [InlineData(64, 128, 1, 4, 2)]
     [InlineData(256, 128, 4, 2, 2)]
+    [InlineData(128, 64, 4, 2, 3)]
     public void OtherTiles_GiveTheSame(int tileRows, int tileColumns, int warpRows, int warpColumns, int stages)
     {
         var inputs = new TensorCoreKernel("InputGradient", TensorCoreRole.InputGradient, 0, tileRows, tileColumns, warpRows, warpColumns, stages);
