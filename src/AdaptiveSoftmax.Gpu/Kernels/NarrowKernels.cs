@@ -24,12 +24,18 @@ internal static class NarrowKernels
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) targets[i] = targetRows[first + i];
     }
 
-    /// <summary>Vectors from row 0 on back to a part's place.</summary>
-    public static void Place(ArrayView<float> vectors, ArrayView<PartPlan> plan, ArrayView<float> placed, int stride, int part)
+    /// <summary>Vectors from row 0 on back to a part's place, with zeros behind the columns, which the products leave as they were.</summary>
+    public static void Place(ArrayView<float> vectors, ArrayView<PartPlan> plan, ArrayView<float> placed, int columns, int part)
     {
+        var stride = Sizes.Stride(columns);
         var first = (long)plan[part].First * stride;
         var values = (long)plan[part].Count * stride;
-        for (long i = Grid.GlobalLinearIndex; i < values; i += (long)Grid.DimX * Group.DimX) placed[first + i] = vectors[i];
+        for (long i = Grid.GlobalLinearIndex; i < values; i += (long)Grid.DimX * Group.DimX)
+        {
+            var value = 0f;
+            if (i % stride < columns) value = vectors[i];
+            placed[first + i] = value;
+        }
     }
 
     /// <summary>Sets a gradient to 0 where there is none to add to, and the part has tokens.</summary>

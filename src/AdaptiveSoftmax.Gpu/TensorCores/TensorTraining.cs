@@ -106,7 +106,7 @@ internal sealed class TensorTraining : IDisposable
         }
 
         if (part > 0)
-            _launches.Place(stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride), _inputGradient.View, scratch.Plan, inputGradient, linear.Weight.Stride, part);
+            _launches.Place(stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride), _inputGradient.View, scratch.Plan, inputGradient, linear.Columns, part);
     }
 
     public void Dispose()

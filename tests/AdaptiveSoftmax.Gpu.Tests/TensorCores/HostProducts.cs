@@ -60,6 +60,13 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     {
         var (g, w, result) = (Read(gradient), Read(weights), Read(output));
         var width = linear.Weight.Stride;
+
+        // The kernels leave what is behind the columns as it was: nobody may count on it.
+        for (var i = 0; i < result.Length; i++)
+        {
+            if (i % width >= linear.Columns) result[i] = float.NaN;
+        }
+
         for (var row = 0; row < Count(plan, part); row++)
         {
             for (var k = 0; k < linear.Columns; k++)
