@@ -9,6 +9,12 @@ namespace AdaptiveSoftmax.Gpu.Tests;
 /// <summary>A device that tests run on, opened once for the whole run: a kernel is compiled once an accelerator.</summary>
 internal static class Backend
 {
+    /// <summary>
+    /// The collection of all tests that use a device: they run one after the other, since a kernel's arguments are set and
+    /// then launched, which two threads must not do at once on one accelerator.
+    /// </summary>
+    public const string Collection = "Devices";
+
     private static readonly Lazy<Accelerator?> s_openCl = new(() =>
     {
         var context = Context.Create(builder => GpuContext.Configure(builder.OpenCL()));

@@ -5,6 +5,7 @@ using ILGPU.Runtime.Cuda;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Cuda;
 
+[Collection(Backend.Collection)]
 public sealed class CudaKernelAttributesTests
 {
     private const int GroupSize = 128;

@@ -5,6 +5,7 @@ using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Cuda;
 
+[Collection(Backend.Collection)]
 public sealed class LaunchGraphTests
 {
     [Fact]

@@ -89,11 +89,13 @@ public abstract class GeneratedLayerTests
     private static int[] Bits(Parameter parameter) => [.. parameter.Values.ToArray().Select(BitConverter.SingleToInt32Bits)];
 }
 
+[Collection(Backend.Collection)]
 public sealed class OpenClGeneratedLayerTests : GeneratedLayerTests
 {
     private protected override Accelerator Accelerator => Backend.OpenCl;
 }
 
+[Collection(Backend.Collection)]
 public sealed class CudaGeneratedLayerTests : GeneratedLayerTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;

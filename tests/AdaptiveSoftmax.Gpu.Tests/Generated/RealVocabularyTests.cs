@@ -64,11 +64,13 @@ public abstract class RealVocabularyTests
     }
 }
 
+[Collection(Backend.Collection)]
 public sealed class OpenClRealVocabularyTests : RealVocabularyTests
 {
     private protected override Accelerator Accelerator => Backend.OpenCl;
 }
 
+[Collection(Backend.Collection)]
 public sealed class CudaRealVocabularyTests : RealVocabularyTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;

@@ -5,6 +5,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu.Tests.Layers;
 
 /// <summary>What the layer says to wrong arguments, and what it promises about memory. On OpenCL.</summary>
+[Collection(Backend.Collection)]
 public sealed class ContractTests
 {
     private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(12, 60, [15, 30], [5, 3], hasHeadBias: true);

@@ -175,6 +175,7 @@ public abstract class LayerTests
     }
 }
 
+[Collection(Backend.Collection)]
 public sealed class OpenClLayerTests : LayerTests
 {
     private protected override Accelerator Accelerator => Backend.OpenCl;
@@ -183,6 +184,7 @@ public sealed class OpenClLayerTests : LayerTests
 }
 
 /// <summary>A handful of tiny layouts: this accelerator interprets each thread of a group.</summary>
+[Collection(Backend.Collection)]
 public sealed class CpuLayerTests : LayerTests
 {
     private protected override Accelerator Accelerator => Backend.Cpu;
@@ -197,6 +199,7 @@ public sealed class CpuLayerTests : LayerTests
         select new LayerCase(SoftmaxLayout.Create(9, 30, [7, 19], [4, 2], bias), Tokens: 3, seed, OneClusterOnly: false);
 }
 
+[Collection(Backend.Collection)]
 public sealed class CudaLayerTests : LayerTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;

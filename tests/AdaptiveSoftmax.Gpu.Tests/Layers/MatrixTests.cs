@@ -118,11 +118,13 @@ public abstract class MatrixTests
     }
 }
 
+[Collection(Backend.Collection)]
 public sealed class OpenClMatrixTests : MatrixTests
 {
     private protected override Accelerator Accelerator => Backend.OpenCl;
 }
 
+[Collection(Backend.Collection)]
 public sealed class CudaMatrixTests : MatrixTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;

@@ -93,6 +93,7 @@ public abstract class RecordingTests
     }
 }
 
+[Collection(Backend.Collection)]
 public sealed class OpenClRecordingTests : RecordingTests
 {
     private protected override Accelerator Accelerator => Backend.OpenCl;
@@ -100,6 +101,7 @@ public sealed class OpenClRecordingTests : RecordingTests
     private protected override bool HasGraphs => false;
 }
 
+[Collection(Backend.Collection)]
 public sealed class CudaRecordingTests : RecordingTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;

@@ -4,6 +4,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
 
 /// <summary>A training step around the products on tensor cores, against the portable step. On OpenCL, with the products on the host.</summary>
+[Collection(Backend.Collection)]
 public sealed class TensorTrainingTests
 {
     private static Accelerator Accelerator => Backend.OpenCl;

@@ -121,11 +121,13 @@ public abstract class GpuOptimizerTests
     }
 }
 
+[Collection(Backend.Collection)]
 public sealed class OpenClOptimizerTests : GpuOptimizerTests
 {
     private protected override Accelerator Accelerator => Backend.OpenCl;
 }
 
+[Collection(Backend.Collection)]
 public sealed class CudaOptimizerTests : GpuOptimizerTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;

@@ -138,11 +138,13 @@ public abstract class GradientRowTests
     };
 }
 
+[Collection(Backend.Collection)]
 public sealed class OpenClGradientRowTests : GradientRowTests
 {
     private protected override Accelerator Accelerator => Backend.OpenCl;
 }
 
+[Collection(Backend.Collection)]
 public sealed class CudaGradientRowTests : GradientRowTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;
