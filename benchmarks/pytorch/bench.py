@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""PyTorch's side of the GPU table: the same shapes, targets and keys as gpu-bench, for benchmarks/gpu/join.py.
+
+A training step is forward and backward, with gradients set to None before it; "+adagrad" adds the optimizer's step. Weights
+rotate among several copies, so that the second-level cache never holds the next ones. Times are CUDA events around one
+step after warm-up. Extra memory is the most that was allocated during a step, less what was allocated before it: it
+holds the gradients of the weights too, whose bytes the note tells. A contender that is missing, fails or runs out of
+memory is a row that says so.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import sys
+import time
+
+from targets import check, zipf_targets
+
+PRECISIONS = ("float32", "tf32", "bf16")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", metavar="FILE", help="append the rows to a file, one JSON object a line")
+    parser.add_argument("--only", metavar="REGEX", default="", help='measure the rows whose "case contender precision hidden tokens" a regular expression finds')
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long to measure a row")
+    parser.add_argument("--device", default="cuda", help="cuda, or cpu to see that everything runs")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
+    return parser.parse_args()
+
+
+class Sizes:
+    def __init__(self, quick):
+        self.vocabulary = 5_000 if quick else 262_144
+        self.cutoffs = (500, 2_000) if quick else (8_192, 40_960)
+        self.hidden = (64,) if quick else (1024, 2048)
+        self.tokens = 64 if quick else 8192
+        self.decode = (1, 8, 64, 512)
+        self.copies = 3
+
+
+class Bench:
+    def __init__(self, torch, arguments):
+        self.torch, self.arguments, self.sizes = torch, arguments, Sizes(arguments.quick)
+        self.device = torch.device(arguments.device)
+        self.is_cuda = self.device.type == "cuda"
+        self.name = torch.cuda.get_device_name() if self.is_cuda else "cpu"
+        self.rows = []
+
+    def run(self):
+        for hidden in self.sizes.hidden:
+            for precision in PRECISIONS:
+                self.set_precision(precision)
+                for contender in ("adaptive", "adaptive+adagrad", "adaptive compiled", "full", "full compiled", "cut-cross-entropy", "liger"):
+                    self.measure("train", contender, precision, hidden, self.sizes.tokens)
+                for tokens in self.sizes.decode:
+                    for contender in ("adaptive", "full"):
+                        self.measure("decode", contender, precision, hidden, tokens)
+
+    def set_precision(self, precision):
+        self.torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        self.torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+
+    def measure(self, case, contender, precision, hidden, tokens):
+        if not re.search(self.arguments.only, f"{case} {contender} {precision} {hidden} {tokens}", re.IGNORECASE):
+            return
+        row = {
+            "program": "pytorch", "device": self.name, "case": case, "contender": contender, "precision": precision, "hidden": hidden,
+            "vocabulary": self.sizes.vocabulary, "tokens": tokens, "median_ms": None, "min_ms": None, "extra_bytes": None, "note": "",
+        }
+        try:
+            make = self.train_step if case == "train" else self.decode_step
+            step, note = make(contender, precision, hidden, tokens)
+            row["median_ms"], row["min_ms"], row["extra_bytes"] = self.time(step)
+            row["note"] = note
+        except Exception as error:  # A row that says what failed is worth more than a run that stops.
+            row["note"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:200]
+        step = None
+        if self.is_cuda:
+            self.torch.cuda.empty_cache()
+        self.rows.append(row)
+        took = "-" if row["median_ms"] is None else f"{row['median_ms']:.3f} ms"
+        print(f"{case:7}{contender:20}{precision:9}{hidden:6}{tokens:6}  {took:>14}  {row['note']}", flush=True)
+        if self.arguments.json:
+            with open(self.arguments.json, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    def dtype(self, precision):
+        return self.torch.bfloat16 if precision == "bf16" else self.torch.float32
+
+    def adaptive(self, hidden, precision):
+        torch, sizes = self.torch, self.sizes
+        module = torch.nn.AdaptiveLogSoftmaxWithLoss(hidden, sizes.vocabulary, list(sizes.cutoffs), div_value=4.0)
+        return module.to(self.device, self.dtype(precision))
+
+    def full_weight(self, hidden, precision):
+        weight = self.torch.empty(self.sizes.vocabulary, hidden, device=self.device, dtype=self.dtype(precision)).uniform_(-1, 1) / hidden**0.5
+        return self.torch.nn.Parameter(weight)
+
+    def inputs(self, hidden, precision, tokens):
+        self.torch.manual_seed(5)
+        return self.torch.rand(tokens, hidden, device=self.device, dtype=self.dtype(precision)) * 2 - 1
+
+    def train_step(self, contender, precision, hidden, tokens):
+        torch, sizes = self.torch, self.sizes
+        x = self.inputs(hidden, precision, tokens).requires_grad_()
+        y = torch.tensor(zipf_targets(tokens, sizes.vocabulary, sizes.cutoffs), device=self.device)
+        if contender.startswith("adaptive"):
+            models = [self.adaptive(hidden, precision) for _ in range(sizes.copies)]
+            losses = [lambda m=m: m(x, y).loss for m in models]
+            parameters = [list(m.parameters()) for m in models]
+        else:
+            models = [self.full_weight(hidden, precision) for _ in range(sizes.copies)]
+            losses = [self.full_loss(contender, x, y, w) for w in models]
+            parameters = [[w] for w in models]
+        if contender.endswith("compiled"):
+            losses = [torch.compile(loss) for loss in losses]
+        optimizers = [torch.optim.Adagrad(p, lr=1e-3) for p in parameters] if contender.endswith("adagrad") else None
+
+        def step(call):
+            copy = call % sizes.copies
+            x.grad = None
+            for parameter in parameters[copy]:
+                parameter.grad = None
+            losses[copy]().backward()
+            if optimizers:
+                optimizers[copy].step()
+
+        gradients = sum(p.numel() * p.element_size() for p in parameters[0])
+        return step, f"extra memory holds {gradients / 1e6:.0f} MB of weight gradients" + ("; parameters and input bfloat16" if precision == "bf16" else "")
+
+    def full_loss(self, contender, x, y, weight):
+        functional = self.torch.nn.functional
+        if contender == "cut-cross-entropy":
+            from cut_cross_entropy import linear_cross_entropy
+
+            return lambda: linear_cross_entropy(x, weight, y)
+        if contender == "liger":
+            from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss
+
+            loss = LigerFusedLinearCrossEntropyLoss()
+            return lambda: loss(weight, x, y)
+        return lambda: functional.cross_entropy(functional.linear(x, weight).float(), y)
+
+    def decode_step(self, contender, precision, hidden, tokens):
+        torch, sizes = self.torch, self.sizes
+        x = self.inputs(hidden, precision, tokens)
+        if contender == "adaptive":
+            models = [self.adaptive(hidden, precision).eval() for _ in range(sizes.copies)]
+            predict = [m.predict for m in models]
+        else:
+            weights = [self.full_weight(hidden, precision) for _ in range(sizes.copies)]
+            predict = [lambda x, w=w: torch.nn.functional.linear(x, w).argmax(-1) for w in weights]
+
+        def step(call):
+            with torch.inference_mode():
+                predict[call % sizes.copies](x)
+
+        return step, ""
+
+    def time(self, step):
+        torch = self.torch
+        for call in range(2 * self.sizes.copies):
+            step(call)
+        self.synchronize()
+        extra = None
+        if self.is_cuda:
+            # The gradients of the last step are part of what a step leaves, and go before the next is measured.
+            before = torch.cuda.memory_allocated()
+            torch.cuda.reset_peak_memory_stats()
+            step(0)
+            self.synchronize()
+            extra = torch.cuda.max_memory_allocated() - before
+        times, start, call = [], time.perf_counter(), 0
+        while time.perf_counter() - start < self.arguments.seconds or len(times) < 5:
+            times.append(self.time_once(step, call))
+            call += 1
+        return statistics.median(times), min(times), extra
+
+    def time_once(self, step, call):
+        if not self.is_cuda:
+            start = time.perf_counter()
+            step(call)
+            return (time.perf_counter() - start) * 1e3
+        first, last = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        first.record()
+        step(call)
+        last.record()
+        last.synchronize()
+        return first.elapsed_time(last)
+
+    def synchronize(self):
+        if self.is_cuda:
+            self.torch.cuda.synchronize()
+
+
+def main():
+    arguments = parse()
+    check()
+    try:
+        import torch
+    except ImportError:
+        sys.exit("bench.py: PyTorch is not installed; install it, or run gpu-bench alone.")
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("bench.py: there is no CUDA device; --device cpu --quick shows that everything runs.")
+    Bench(torch, arguments).run()
+
+
+if __name__ == "__main__":
+    main()
