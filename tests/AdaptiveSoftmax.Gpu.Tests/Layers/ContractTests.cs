@@ -4,13 +4,12 @@ using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Layers;
 
-/// <summary>What the layer says to wrong arguments, and what it promises about memory. On OpenCL.</summary>
-[Collection(Backend.Collection)]
-public sealed class ContractTests
+/// <summary>What the layer says to wrong arguments, and what it promises about memory.</summary>
+public abstract class ContractTests
 {
     private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(12, 60, [15, 30], [5, 3], hasHeadBias: true);
 
-    private static Accelerator Accelerator => Backend.OpenCl;
+    private protected abstract Accelerator Accelerator { get; }
 
     [Fact]
     public void WrongSizes_AreNamed()
@@ -153,4 +152,16 @@ public sealed class ContractTests
         scratch.Reserve(8192, withGradient: true);
         Assert.InRange(scratch.Bytes, 1, 300_000_000);
     }
+}
+
+[Collection(Backend.Collection)]
+public sealed class OpenClContractTests : ContractTests
+{
+    private protected override Accelerator Accelerator => Backend.OpenCl;
+}
+
+[Collection(Backend.Collection)]
+public sealed class CudaContractTests : ContractTests
+{
+    private protected override Accelerator Accelerator => Backend.Cuda;
 }
