@@ -58,6 +58,35 @@ public sealed partial class ReadmeTests
         }
     }
 
+    // Compiled, not run: here is no device to open.
+    [Fact]
+    public void TheProgramOnAGpu_Compiles()
+    {
+        var page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "gpu.md"));
+        var readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md"));
+        var program = CSharpBlock.Match(page).Groups[1].Value;
+        var declaration = program.IndexOf("[AdaptiveSoftmax(", StringComparison.Ordinal);
+        var statements = program.IndexOf("using var context", StringComparison.Ordinal);
+        var run = new GeneratorRun(
+            $$"""
+            #pragma warning disable CS1591
+            using System;
+            {{program[..statements]}}
+
+            public static class Program
+            {
+                public static void Run()
+                {
+                    {{program[statements..declaration]}}
+                }
+            }
+
+            {{program[declaration..]}}
+            """,
+            new TestFile("/project/news.softmax.json", JsonBlock.Match(readme).Groups[1].Value)).WithReferences(GeneratorRun.GpuReferences);
+        run.Emit();
+    }
+
     [GeneratedRegex("```json\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex JsonBlock { get; }
 
