@@ -1,4 +1,5 @@
 using ILGPU;
+using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
 
@@ -12,6 +13,18 @@ public static class GpuContext
     /// <see cref="Configure"/> was called on its builder.
     /// </summary>
     public static Context Create() => Context.Create(builder => Configure(builder.Cuda().OpenCL()));
+
+    /// <summary>Opens the first CUDA device of a context, or its first OpenCL device where there is none.</summary>
+    /// <param name="context">A context of <see cref="Create"/>.</param>
+    /// <exception cref="NotSupportedException">The context has no such device; the message says what to install.</exception>
+    public static Accelerator CreateAccelerator(Context context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        var device = context.Devices.FirstOrDefault(device => device is CudaDevice) ?? context.Devices.FirstOrDefault(device => device is CLDevice);
+        if (device is null)
+            throw new NotSupportedException("There is no CUDA or OpenCL device: install NVIDIA's driver, or an OpenCL runtime with the generic address space (PoCL 4 or later runs on the processor) under the name libOpenCL.so.");
+        return device.CreateAccelerator(context);
+    }
 
     /// <summary>
     /// Sets what the kernels need: functions such as exp, inlining, and the optimization level at which ILGPU proves

@@ -1,6 +1,8 @@
 using AdaptiveSoftmax.Vocabulary;
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Layers;
 
@@ -10,6 +12,16 @@ public abstract class ContractTests
     private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(12, 60, [15, 30], [5, 3], hasHeadBias: true);
 
     private protected abstract Accelerator Accelerator { get; }
+
+    [Fact]
+    public void NoDevice_SaysWhatToInstall()
+    {
+        using var context = Context.Create(builder => GpuContext.Configure(builder));
+        Assert.Contains("install NVIDIA's driver", Assert.Throws<NotSupportedException>(() => GpuContext.CreateAccelerator(context)).Message, StringComparison.Ordinal);
+        using var own = Context.Create(builder => GpuContext.Configure(Accelerator is CudaAccelerator ? builder.Cuda() : builder.OpenCL()));
+        using var opened = GpuContext.CreateAccelerator(own);
+        Assert.Equal(Accelerator.AcceleratorType, opened.AcceleratorType);
+    }
 
     [Fact]
     public void WrongSizes_AreNamed()
