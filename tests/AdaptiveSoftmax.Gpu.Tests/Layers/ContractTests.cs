@@ -149,9 +149,17 @@ public abstract class ContractTests
 
         for (var i = 0; i < 30; i++) Step();
         var working = (layer.WorkingBytes, layer.ParameterBytes, optimizer.StateBytes);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 10; i++) Step();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        // The runtime may allocate now and then on its own account, such as when it compiles a method anew; a step that
+        // allocates does so each time.
+        var least = long.MaxValue;
+        for (var round = 0; round < 5; round++)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 10; i++) Step();
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        Assert.Equal(0, least);
         Assert.Equal(working, (layer.WorkingBytes, layer.ParameterBytes, optimizer.StateBytes));
     }
 
