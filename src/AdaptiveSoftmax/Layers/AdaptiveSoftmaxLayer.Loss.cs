@@ -55,7 +55,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         if (wantsGradient && hiddenGradient.Overlaps(hidden))
             throw new ArgumentException("The hidden vectors and their gradient share memory, so the gradient would overwrite vectors that are still needed; give the gradient memory of its own.", nameof(hiddenGradient));
 
-        var scratch = _scratch.Rent();
+        var scratch = ScratchPool.Rent();
         try
         {
             var slots = scratch.Ints(ScratchBuffer.Slots, tokens);
@@ -76,7 +76,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         }
         finally
         {
-            _scratch.Return(scratch);
+            ScratchPool.Return(scratch);
         }
     }
 
@@ -94,14 +94,14 @@ public abstract partial class AdaptiveSoftmaxLayer
     private unsafe void RunHead(TrainingBatch batch)
     {
         var members = batch.ActiveTokens;
-        var blockSize = TokenBlocks.BlockSize(Layout.HeadRows, _options.ScratchBytes);
+        var blockSize = TokenBlocks.BlockSize(Layout.HeadRows, Options.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
             var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
-            _head.Forward(_pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
+            _head.Forward(Pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
             batch.WeighHead(block);
             if (!batch.WantsGradient) continue;
-            _head.Backward(_pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
+            _head.Backward(Pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
             batch.ScatterGradient(block);
         }
     }
@@ -111,14 +111,14 @@ public abstract partial class AdaptiveSoftmaxLayer
         // Label smoothing gives every token of the vocabulary a share, so every position needs every tail.
         var members = batch.IsSmoothed ? batch.ActiveTokens : batch.TokensOf(cluster);
         var tail = _tails[cluster];
-        var blockSize = TokenBlocks.BlockSize(Layout.Tails[cluster].Size, _options.ScratchBytes);
+        var blockSize = TokenBlocks.BlockSize(Layout.Tails[cluster].Size, Options.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
             var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
-            tail.Forward(_pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
+            tail.Forward(Pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
             batch.WeighTail(block, cluster);
             if (!batch.WantsGradient) continue;
-            tail.Backward(_pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
+            tail.Backward(Pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
             batch.ScatterGradient(block);
         }
     }

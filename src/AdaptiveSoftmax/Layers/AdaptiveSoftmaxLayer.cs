@@ -1,5 +1,3 @@
-using AdaptiveSoftmax.Vocabulary;
-
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -11,15 +9,11 @@ namespace AdaptiveSoftmax;
 /// The reference for every convention is PyTorch's <c>nn.AdaptiveLogSoftmaxWithLoss</c>. Targets and predictions are
 /// token ids; a token's slot is its rank by count. Decoding is safe from several threads at once; training belongs to one.
 /// </remarks>
-public abstract partial class AdaptiveSoftmaxLayer : IDisposable
+public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
 {
-    private readonly AdaptiveSoftmaxOptions _options;
-    private readonly ScratchPool _scratch = new();
-    private readonly WorkerPool _pool;
     private readonly HeadLayer _head;
     private readonly TailLayer[] _tails;
     private readonly Parameter[] _parameters;
-    private readonly int _decodeBlockSize;
 
     /// <summary>Puts head and tails together; the weights stay as they are.</summary>
     /// <param name="identity">The sizes and the vocabulary.</param>
@@ -28,35 +22,24 @@ public abstract partial class AdaptiveSoftmaxLayer : IDisposable
     /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
     /// <exception cref="ArgumentException">Head and tails do not have the layout's sizes, or an option is out of range.</exception>
     protected AdaptiveSoftmaxLayer(SoftmaxIdentity identity, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions? options = null)
+        : base(identity, options)
     {
-        ArgumentNullException.ThrowIfNull(identity);
         ArgumentNullException.ThrowIfNull(head);
         ArgumentNullException.ThrowIfNull(tails);
-        _options = options ?? AdaptiveSoftmaxOptions.Default;
-        _options.Check();
-        Identity = identity;
         _head = head;
         _tails = [.. tails];
         CheckSizes();
-        _pool = WorkerPool.Get(_options.Threads);
         _head.SetClusterSizes([.. Layout.Tails.Select(tail => tail.Size)]);
-        var mostRows = Layout.Tails.Select(tail => tail.Size).Append(Layout.HeadRows).Max();
-        _decodeBlockSize = TokenBlocks.BlockSize(mostRows, _options.ScratchBytes);
         Parameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
     }
 
-    /// <summary>What weights must agree on to be loaded into this layer.</summary>
-    public SoftmaxIdentity Identity { get; }
-
-    /// <summary>The sizes.</summary>
-    public SoftmaxLayout Layout => Identity.Layout;
-
     /// <summary>Every weight, in PyTorch's order and under its names.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
-    /// <summary>The bytes of working memory that calls have left for the next ones.</summary>
-    internal long WorkingMemory => _scratch.FreeBytes;
+    internal override IDecodingPart DecodingHead => _head;
+
+    internal override IReadOnlyList<IDecodingPart> DecodingTails => _tails;
 
     /// <summary>
     /// Fills the weights with PyTorch's initialisation: uniform in ±1/√fan_in, for the head's bias as for the matrices.
@@ -73,22 +56,11 @@ public abstract partial class AdaptiveSoftmaxLayer : IDisposable
         }
     }
 
-    /// <summary>Releases the weights. The layer must not be in use.</summary>
-    public void Dispose()
+    private protected override void DisposeWeights()
     {
-        _scratch.Dispose();
         _head.Dispose();
         foreach (var tail in _tails) tail.Dispose();
-        GC.SuppressFinalize(this);
     }
-
-    /// <summary>The slot of a token, or −1 for an id that is not in the vocabulary.</summary>
-    /// <param name="tokenId">A token's id.</param>
-    protected abstract int FindSlot(int tokenId);
-
-    /// <summary>The id of the token in a slot.</summary>
-    /// <param name="slot">A slot in [0, V).</param>
-    protected abstract int GetTokenId(int slot);
 
     private void CheckSizes()
     {
@@ -108,12 +80,5 @@ public abstract partial class AdaptiveSoftmaxLayer : IDisposable
     {
         if (parameter.Rows != rows || parameter.Columns != columns)
             throw new ArgumentException($"'{parameter.Name}' is [{parameter.Rows}, {parameter.Columns}]; the layout asks for [{rows}, {columns}].");
-    }
-
-    private int CheckHidden(ReadOnlySpan<float> hidden)
-    {
-        if (hidden.Length % Layout.HiddenSize != 0)
-            throw new ArgumentException($"The hidden vectors hold {hidden.Length} values, which is no multiple of the hidden size {Layout.HiddenSize}.", nameof(hidden));
-        return hidden.Length / Layout.HiddenSize;
     }
 }

@@ -3,7 +3,7 @@ namespace AdaptiveSoftmax;
 /// <summary>
 /// The head of an adaptive softmax: one linear layer over the shortlist's tokens and one row for each tail cluster.
 /// </summary>
-public abstract class HeadLayer : IDisposable
+public abstract class HeadLayer : IDecodingPart, IDisposable
 {
     private protected HeadLayer(Parameter weight, Parameter? bias)
     {
@@ -24,6 +24,15 @@ public abstract class HeadLayer : IDisposable
         Bias?.Dispose();
         GC.SuppressFinalize(this);
     }
+
+    unsafe void IDecodingPart.Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes) =>
+        Forward(pool, scratch, inputs, lanes, withLogitSum: false);
+
+    unsafe float IDecodingPart.ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits) =>
+        ForwardOne(pool, scratch, hidden, logits);
+
+    unsafe float IDecodingPart.BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
+        BestOne(scratch, logits, rows, logSumExp, cluster, out row);
 
     /// <summary>Tells the size of each tail cluster, whose rows are the last of the head.</summary>
     internal abstract void SetClusterSizes(int[] sizes);

@@ -1,7 +1,7 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>One tail cluster: a projection to a narrower width, and a linear layer over the cluster's tokens.</summary>
-public abstract class TailLayer : IDisposable
+public abstract class TailLayer : IDecodingPart, IDisposable
 {
     private protected TailLayer(Parameter projection, Parameter output)
     {
@@ -23,6 +23,15 @@ public abstract class TailLayer : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    unsafe void IDecodingPart.Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes) =>
+        Forward(pool, scratch, inputs, lanes, withLogitSum: false);
+
+    unsafe float IDecodingPart.ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits) =>
+        ForwardOne(pool, scratch, hidden, logits);
+
+    unsafe float IDecodingPart.BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
+        BestOne(scratch, logits, rows, logSumExp, cluster, out row);
+
     /// <summary>Projects the input vectors, [hidden, lanes], and computes the logits of the cluster's tokens.</summary>
     internal abstract unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum);
 
@@ -32,8 +41,8 @@ public abstract class TailLayer : IDisposable
     /// <summary>The logits of one token over the cluster, [tokens of the cluster], and their log-sum-exp.</summary>
     internal abstract unsafe float ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits);
 
-    /// <summary>After <see cref="ForwardOne"/>: the largest log-prob in the cluster and the first token that has it.</summary>
-    internal abstract unsafe float BestOne(Scratch scratch, float* logits, float logSumExp, float cluster, out int row);
+    /// <summary>After <see cref="ForwardOne"/>: the largest log-prob of the first <paramref name="rows"/> tokens of the cluster and the first token that has it.</summary>
+    internal abstract unsafe float BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row);
 }
 
 /// <summary>A tail whose sizes are those of its type arguments; generated tails derive from it.</summary>
@@ -44,7 +53,6 @@ public class TailLayer<TProjection, TOutput> : TailLayer
     where TOutput : unmanaged, IMatrixShape
 {
     private readonly TProjection _projectionShape;
-    private readonly TOutput _outputShape;
     private readonly LinearSoftmax<TOutput> _softmax;
 
     /// <summary>Creates a tail of zeros.</summary>
@@ -60,7 +68,6 @@ public class TailLayer<TProjection, TOutput> : TailLayer
         if (projection.Rows != output.Columns)
             throw new ArgumentException($"The projection of tail {cluster} gives {projection.Rows} values and its output takes {output.Columns}; they must agree.", nameof(output));
         _projectionShape = projection;
-        _outputShape = output;
         _softmax = new LinearSoftmax<TOutput>(output, Output, bias: null);
     }
 
@@ -99,6 +106,6 @@ public class TailLayer<TProjection, TOutput> : TailLayer
         return _softmax.ForwardOne(pool, scratch, projected, logits);
     }
 
-    internal override unsafe float BestOne(Scratch scratch, float* logits, float logSumExp, float cluster, out int row) =>
-        _softmax.BestOne(scratch, logits, _outputShape.Rows, logSumExp, cluster, out row);
+    internal override unsafe float BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
+        _softmax.BestOne(scratch, logits, rows, logSumExp, cluster, out row);
 }

@@ -1,45 +1,8 @@
 namespace AdaptiveSoftmax;
 
-public abstract partial class AdaptiveSoftmaxLayer
+// The most probable token.
+public abstract partial class SoftmaxDecoder
 {
-    // Up to here one product a token is cheaper than filling a block of lanes.
-    private const int MaximumTokensOneByOne = 7;
-
-    /// <summary>All log-probs: PyTorch's <c>log_prob</c>.</summary>
-    /// <remarks>
-    /// Up to 7 hidden vectors are taken one by one, more of them in blocks, whose products round differently in the last
-    /// bits. <see cref="Predict(ReadOnlySpan{float}, Span{int})"/> of the same vectors in one call agrees to the bit.
-    /// </remarks>
-    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
-    /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
-    public unsafe void LogProb(ReadOnlySpan<float> hidden, Span<float> output)
-    {
-        var tokens = CheckHidden(hidden);
-        if (output.Length != (long)tokens * Layout.VocabularySize)
-            throw new ArgumentException($"The output has room for {output.Length} log-probs of {tokens} × {Layout.VocabularySize}; give [tokens, vocabulary], in several calls where a span cannot hold it.", nameof(output));
-        var scratch = _scratch.Rent();
-        try
-        {
-            fixed (float* vectors = hidden, logProbs = output)
-            {
-                if (tokens <= MaximumTokensOneByOne)
-                {
-                    for (var token = 0; token < tokens; token++)
-                        LogProbOne(scratch, vectors + ((nint)token * Layout.HiddenSize), logProbs + ((nint)token * Layout.VocabularySize));
-                    return;
-                }
-
-                for (var first = 0; first < tokens; first += _decodeBlockSize)
-                    LogProbBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), Math.Min(_decodeBlockSize, tokens - first), logProbs + ((nint)first * Layout.VocabularySize));
-            }
-        }
-        finally
-        {
-            _scratch.Return(scratch);
-        }
-    }
-
     /// <summary>The most probable token of one hidden vector: PyTorch's <c>predict</c>.</summary>
     /// <param name="hidden">A hidden vector, [hidden].</param>
     /// <returns>A token id; of equally probable ones that of the lower slot.</returns>
@@ -67,7 +30,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         var count = CheckHidden(hidden);
         if (tokens.Length != count)
             throw new ArgumentException($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each.", nameof(tokens));
-        var scratch = _scratch.Rent();
+        var scratch = ScratchPool.Rent();
         try
         {
             fixed (float* vectors = hidden)
@@ -79,71 +42,24 @@ public abstract partial class AdaptiveSoftmaxLayer
                     return;
                 }
 
-                for (var first = 0; first < count; first += _decodeBlockSize)
+                for (var first = 0; first < count; first += DecodeBlockSize)
                 {
-                    var block = Math.Min(_decodeBlockSize, count - first);
+                    var block = Math.Min(DecodeBlockSize, count - first);
                     PredictBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), tokens.Slice(first, block));
                 }
             }
         }
         finally
         {
-            _scratch.Return(scratch);
+            ScratchPool.Return(scratch);
         }
-    }
-
-    private unsafe void LogProbOne(Scratch scratch, float* hidden, float* output)
-    {
-        var shortlist = Layout.ShortlistSize;
-        var head = scratch.Floats(ScratchBuffer.Logits, Layout.HeadRows);
-        var headLogSumExp = _head.ForwardOne(_pool, scratch, hidden, head);
-        SoftmaxKernel.LogProbs(head, shortlist, headLogSumExp, cluster: 0, output);
-        foreach (var tail in Layout.Tails)
-        {
-            var logProbs = output + tail.Start;
-            var logSumExp = _tails[tail.Index].ForwardOne(_pool, scratch, hidden, logProbs);
-            SoftmaxKernel.LogProbs(logProbs, tail.Size, logSumExp, BestScore.Of(head[shortlist + tail.Index], headLogSumExp, 0), logProbs);
-        }
-    }
-
-    private unsafe void LogProbBlock(Scratch scratch, float* hidden, int tokens, float* output)
-    {
-        var inputs = HiddenLanes(scratch, hidden, tokens, out var lanes);
-        var clusters = HeadBlock(scratch, inputs, lanes);
-        var none = scratch.Floats(ScratchBuffer.BestScore, lanes);
-        new Span<float>(none, lanes).Clear();
-        LogProbWriter.Write(_pool, scratch, lanes, tokens, Layout.ShortlistSize, none, output, Layout.VocabularySize);
-        foreach (var tail in Layout.Tails)
-        {
-            _tails[tail.Index].Forward(_pool, scratch, inputs, lanes, withLogitSum: false);
-            LogProbWriter.Write(_pool, scratch, lanes, tokens, tail.Size, clusters + ((nint)tail.Index * lanes), output + tail.Start, Layout.VocabularySize);
-        }
-    }
-
-    private unsafe float* HiddenLanes(Scratch scratch, float* hidden, int tokens, out int lanes)
-    {
-        lanes = TokenBlocks.LanesFor(tokens);
-        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * Layout.HiddenSize);
-        Transpose.ToLanes(hidden, tokens, Layout.HiddenSize, inputs, lanes);
-        return inputs;
-    }
-
-    // The head's logits stay in the scratch memory until a tail takes their place; the clusters' log-probs are kept.
-    private unsafe float* HeadBlock(Scratch scratch, float* inputs, int lanes)
-    {
-        _head.Forward(_pool, scratch, inputs, lanes, withLogitSum: false);
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes) + ((nint)Layout.ShortlistSize * lanes);
-        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
-        var clusters = scratch.Floats(ScratchBuffer.ClusterLogProbs, (long)Layout.ClusterCount * lanes);
-        for (var i = 0; i < Layout.ClusterCount * lanes; i++) clusters[i] = BestScore.Of(logits[i], logSumExp[i % lanes], 0);
-        return clusters;
     }
 
     private unsafe int PredictOne(Scratch scratch, float* hidden)
     {
         var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
-        var headLogSumExp = _head.ForwardOne(_pool, scratch, hidden, head);
-        var score = _head.BestOne(scratch, head, Layout.ShortlistSize, headLogSumExp, cluster: 0, out var best);
+        var headLogSumExp = DecodingHead.ForwardOne(Pool, scratch, hidden, head);
+        var score = DecodingHead.BestOne(scratch, head, Layout.ShortlistSize, headLogSumExp, cluster: 0, out var best);
         var clusters = head + Layout.ShortlistSize;
         for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = BestScore.Of(clusters[i], headLogSumExp, 0);
         while (true)
@@ -158,8 +74,8 @@ public abstract partial class AdaptiveSoftmaxLayer
             if (Layout.ClusterCount == 0 || !CanWin(clusters[cluster], Layout.Tails[cluster].Start, score, best)) return best;
             var tail = Layout.Tails[cluster];
             var logits = scratch.Floats(ScratchBuffer.Logits, tail.Size);
-            var logSumExp = _tails[cluster].ForwardOne(_pool, scratch, hidden, logits);
-            var candidate = _tails[cluster].BestOne(scratch, logits, logSumExp, clusters[cluster], out var row);
+            var logSumExp = DecodingTails[cluster].ForwardOne(Pool, scratch, hidden, logits);
+            var candidate = DecodingTails[cluster].BestOne(scratch, logits, tail.Size, logSumExp, clusters[cluster], out var row);
             if (CanWin(candidate, tail.Start + row, score, best)) (score, best) = (candidate, tail.Start + row);
             clusters[cluster] = float.NegativeInfinity;
         }
@@ -197,7 +113,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         for (var i = 0; i < count; i++)
             new ReadOnlySpan<float>(hidden + ((nint)members[i] * Layout.HiddenSize), Layout.HiddenSize).CopyTo(new Span<float>(rows + ((nint)i * Layout.HiddenSize), Layout.HiddenSize));
         var inputs = HiddenLanes(scratch, rows, count, out var lanes);
-        _tails[cluster].Forward(_pool, scratch, inputs, lanes, withLogitSum: false);
+        DecodingTails[cluster].Forward(Pool, scratch, inputs, lanes);
         for (var i = 0; i < count; i++)
         {
             var token = members[i];

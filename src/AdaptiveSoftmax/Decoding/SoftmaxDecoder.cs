@@ -1,0 +1,80 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// An adaptive softmax that decodes on the CPU: log-probs, predictions, top-k, sampling and scoring, exact while only the
+/// tails are computed that can matter. A trainable layer is one (<see cref="AdaptiveSoftmaxLayer"/>).
+/// </summary>
+/// <remarks>
+/// Tokens go in and out as ids; a token's slot is its rank by count. Decoding is safe from several threads at once, while
+/// nobody changes the weights.
+/// </remarks>
+public abstract partial class SoftmaxDecoder : IDisposable
+{
+    private protected SoftmaxDecoder(SoftmaxIdentity identity, AdaptiveSoftmaxOptions? options)
+    {
+        ArgumentNullException.ThrowIfNull(identity);
+        Options = options ?? AdaptiveSoftmaxOptions.Default;
+        Options.Check();
+        Identity = identity;
+        Pool = WorkerPool.Get(Options.Threads);
+        var mostRows = Layout.Tails.Select(tail => tail.Size).Append(Layout.HeadRows).Max();
+        DecodeBlockSize = TokenBlocks.BlockSize(mostRows, Options.ScratchBytes);
+    }
+
+    /// <summary>What weights must agree on to be loaded.</summary>
+    public SoftmaxIdentity Identity { get; }
+
+    /// <summary>The sizes.</summary>
+    public SoftmaxLayout Layout => Identity.Layout;
+
+    /// <summary>The bytes of working memory that calls have left for the next ones.</summary>
+    internal long WorkingMemory => ScratchPool.FreeBytes;
+
+    /// <summary>The head: the shortlist's rows, then one row a cluster.</summary>
+    internal abstract IDecodingPart DecodingHead { get; }
+
+    /// <summary>The tails in slot order.</summary>
+    internal abstract IReadOnlyList<IDecodingPart> DecodingTails { get; }
+
+    /// <summary>The most tokens that decoding takes at a time.</summary>
+    internal int DecodeBlockSize { get; }
+
+    private protected AdaptiveSoftmaxOptions Options { get; }
+
+    internal WorkerPool Pool { get; }
+
+    private protected ScratchPool ScratchPool { get; } = new();
+
+    /// <summary>Releases the weights. Nothing must be decoding.</summary>
+    public void Dispose()
+    {
+        ScratchPool.Dispose();
+        DisposeWeights();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>The slot of a token, or −1 for an id that is not in the vocabulary.</summary>
+    /// <param name="tokenId">A token's id.</param>
+    protected abstract int FindSlot(int tokenId);
+
+    /// <summary>The id of the token in a slot.</summary>
+    /// <param name="slot">A slot in [0, V).</param>
+    protected abstract int GetTokenId(int slot);
+
+    /// <inheritdoc cref="FindSlot"/>
+    internal int SlotOf(int tokenId) => FindSlot(tokenId);
+
+    /// <inheritdoc cref="GetTokenId"/>
+    internal int TokenOf(int slot) => GetTokenId(slot);
+
+    private protected abstract void DisposeWeights();
+
+    private protected int CheckHidden(ReadOnlySpan<float> hidden)
+    {
+        if (hidden.Length % Layout.HiddenSize != 0)
+            throw new ArgumentException($"The hidden vectors hold {hidden.Length} values, which is no multiple of the hidden size {Layout.HiddenSize}.", nameof(hidden));
+        return hidden.Length / Layout.HiddenSize;
+    }
+}
