@@ -55,6 +55,9 @@ public sealed class Checkpoint
         }
     }
 
+    /// <summary>What stands in the file before each parameter's name.</summary>
+    internal string Prefix { get; init; } = "";
+
     /// <summary>The caller's count of steps, saved and restored.</summary>
     public long Step { get; set; }
 
@@ -76,7 +79,7 @@ public sealed class Checkpoint
         if (_identity is not null) writer.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
         writer.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizer()).ToJson());
         foreach (var (key, value) in Strings) writer.AddMetadata(StringPrefix + key, value);
-        foreach (var parameter in _parameters) writer.Add(parameter);
+        foreach (var parameter in _parameters) writer.Add(parameter, Prefix);
         AddOptimizerState(writer);
         AtomicFile.Write(path, writer.WriteTo);
     }

@@ -4,9 +4,9 @@ namespace AdaptiveSoftmax;
 /// One restoration in three phases: check the file against what it is loaded into, read all data to one side, and only
 /// then change anything, by operations that cannot fail.
 /// </summary>
-internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOnlyList<Parameter> parameters, SoftmaxIdentity? identity) : IDisposable
+internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<Parameter> parameters, SoftmaxIdentity? identity) : IDisposable
 {
-    private readonly List<SafetensorsTensor> _sources = [];
+    private readonly List<WeightsTensor> _sources = [];
     private readonly List<NativeFloats> _staged = [];
     private TrainingMetadata? _training;
     private Optimizer? _restored;
@@ -14,12 +14,15 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
     /// <summary>Whether weights without a fingerprint are taken.</summary>
     public bool AcceptUnmarked { get; init; }
 
+    /// <summary>What stands in the file before each parameter's name.</summary>
+    public string Prefix { get; init; } = "";
+
     /// <summary>The caller's count of steps.</summary>
     public long Step => _training?.Step ?? 0;
 
     /// <summary>The caller's strings.</summary>
     public IEnumerable<KeyValuePair<string, string>> Strings =>
-        from pair in reader.Metadata
+        from pair in file.Metadata
         where pair.Key.StartsWith(Checkpoint.StringPrefix, StringComparison.Ordinal)
         select KeyValuePair.Create(pair.Key[Checkpoint.StringPrefix.Length..], pair.Value);
 
@@ -34,13 +37,19 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
         foreach (var parameter in parameters)
         {
             ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
-            wanted.Add(parameter.Name);
-            if (FindTensor(parameter.Name, parameter, differences) is { } tensor) _sources.Add(tensor);
+            var name = Prefix + parameter.Name;
+            wanted.Add(name);
+            if (FindTensor(name, parameter, differences) is { } tensor) _sources.Add(tensor);
         }
+
+        // Without its bias a head gives other probabilities; that must not go unnoticed.
+        var bias = $"{Prefix}head.bias";
+        if (identity is not null && !wanted.Contains(bias) && file.TryGetTensor(bias, out _))
+            differences.Add($"the file has a tensor '{bias}', and the class has no head bias");
 
         if (!allowOthers)
         {
-            foreach (var tensor in reader.Tensors)
+            foreach (var tensor in file.Tensors)
             {
                 if (!wanted.Contains(tensor.Name) && !tensor.Name.StartsWith(Checkpoint.OptimizerPrefix, StringComparison.Ordinal))
                     differences.Add($"the file's tensor '{tensor.Name}' belongs to no parameter");
@@ -48,8 +57,8 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
         }
 
         if (differences.Count > 0)
-            throw new CheckpointMismatchException(reader.FileName, differences, "Load it into a model of the same parameters and sizes, or train this one anew.");
-        if (reader.Metadata.TryGetValue(TrainingMetadata.Key, out var json)) _training = TrainingMetadata.Parse(reader.FileName, json);
+            throw new CheckpointMismatchException(file.FileName, differences, FindRemedy());
+        if (file.Metadata.TryGetValue(TrainingMetadata.Key, out var json)) _training = TrainingMetadata.Parse(file, json);
         if (optimizer is null) return;
         ObjectDisposedException.ThrowIf(optimizer.IsDisposed, optimizer);
         CheckOptimizer(optimizer);
@@ -62,7 +71,7 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
         {
             var staged = new NativeFloats(tensor.Count);
             _staged.Add(staged);
-            reader.Read(tensor, staged.Pointer);
+            file.Read(tensor, staged.Pointer);
         }
 
         ReadOptimizerState();
@@ -91,23 +100,34 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
     private void CheckIdentity()
     {
         if (identity is null) return;
-        if (!reader.Metadata.TryGetValue(IdentityMetadata.Key, out var json))
+        if (!file.Metadata.TryGetValue(IdentityMetadata.Key, out var json))
         {
             if (AcceptUnmarked) return;
             throw new CheckpointMismatchException(
-                reader.FileName,
+                file.FileName,
                 ["it carries no fingerprint, so nothing says which token each of its rows belongs to"],
                 "If its classes are known to be this vocabulary's slots in order, load it with acceptUnmarked: true.");
         }
 
-        var differences = IdentityMetadata.Parse(reader.FileName, json).Compare(IdentityMetadata.From(identity));
+        var differences = IdentityMetadata.Parse(file, json).Compare(IdentityMetadata.From(identity));
         if (differences.Count > 0)
-            throw new CheckpointMismatchException(reader.FileName, differences, "Build with the spec and token table that the weights were trained with, or train again with these.");
+            throw new CheckpointMismatchException(file.FileName, differences, "Build with the spec and token table that the weights were trained with, or train again with these.");
     }
 
-    private SafetensorsTensor? FindTensor(string name, Parameter parameter, List<string> differences)
+    // Most often the weights are there, under a module's name.
+    private string FindRemedy()
     {
-        if (!reader.TryGetTensor(name, out var tensor))
+        const string General = "Load it into a model of the same parameters and sizes, or train this one anew.";
+        if (parameters.Count == 0 || file.TryGetTensor(Prefix + parameters[0].Name, out _)) return General;
+        var first = parameters[0].Name;
+        if (file.Tensors.Select(tensor => tensor.Name).FirstOrDefault(name => name == first || name.EndsWith($".{first}", StringComparison.Ordinal)) is { } found)
+            return $"The file has '{found}': load with prefix: \"{found[..^first.Length]}\".";
+        return General;
+    }
+
+    private WeightsTensor? FindTensor(string name, Parameter parameter, List<string> differences)
+    {
+        if (!file.TryGetTensor(name, out var tensor))
         {
             differences.Add($"the file has no tensor '{name}'");
             return null;
@@ -127,9 +147,9 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
     {
         const string Remedy = "Restore into the kind of optimizer that was saved, or restore without an optimizer to start its state anew.";
         if (_training?.Optimizer is not { } saved)
-            throw new CheckpointMismatchException(reader.FileName, ["the file has no optimizer state"], Remedy);
+            throw new CheckpointMismatchException(file.FileName, ["the file has no optimizer state"], Remedy);
         if (saved.Kind != optimizer.Kind)
-            throw new CheckpointMismatchException(reader.FileName, [$"its optimizer state is of '{saved.Kind}', and '{optimizer.Kind}' is to be restored"], Remedy);
+            throw new CheckpointMismatchException(file.FileName, [$"its optimizer state is of '{saved.Kind}', and '{optimizer.Kind}' is to be restored"], Remedy);
         try
         {
             _restored = saved.Kind switch
@@ -141,7 +161,7 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
         }
         catch (Exception exception) when (exception is KeyNotFoundException or ArgumentException)
         {
-            throw MetadataJson.Fault(reader.FileName, TrainingMetadata.Key, exception);
+            throw MetadataJson.Fault(file, TrainingMetadata.Key, exception);
         }
 
         CheckOptimizerTensors(saved, Remedy);
@@ -164,7 +184,7 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
                 FindTensor(Checkpoint.GetStateName(name, state), parameter, differences);
         }
 
-        if (differences.Count > 0) throw new CheckpointMismatchException(reader.FileName, differences, remedy);
+        if (differences.Count > 0) throw new CheckpointMismatchException(file.FileName, differences, remedy);
     }
 
     private void ReadOptimizerState()
@@ -179,8 +199,8 @@ internal sealed unsafe class CheckpointRestore(SafetensorsReader reader, IReadOn
             state.Steps = steps;
             for (var i = 0; i < state.Buffers.Length; i++)
             {
-                reader.TryGetTensor(Checkpoint.GetStateName(parameter.Name, _restored.StateNames[i]), out var tensor);
-                reader.Read(tensor!, state.Buffers[i].Pointer);
+                file.TryGetTensor(Checkpoint.GetStateName(parameter.Name, _restored.StateNames[i]), out var tensor);
+                file.Read(tensor!, state.Buffers[i].Pointer);
             }
         }
     }

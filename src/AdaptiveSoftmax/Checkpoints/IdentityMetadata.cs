@@ -32,7 +32,7 @@ internal sealed record IdentityMetadata(
         identity.Layout.HasHeadBias);
 
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
-    public static IdentityMetadata Parse(string file, string json)
+    public static IdentityMetadata Parse(WeightsFile file, string json)
     {
         try
         {
@@ -40,7 +40,7 @@ internal sealed record IdentityMetadata(
             var root = document.RootElement;
             var version = root.GetProperty("version").GetInt32();
             if (version != Version)
-                throw new CheckpointMismatchException(file, [$"its layout has version {version}, and this release reads version {Version}"], "Load it with the release that wrote it, or a later one.");
+                throw new CheckpointMismatchException(file.FileName, [$"its layout has version {version}, and this release reads version {Version}"], "Load it with the release that wrote it, or a later one.");
             return new IdentityMetadata(
                 root.GetProperty("fingerprint").GetString() ?? "",
                 root.GetProperty("vocabulary_fingerprint").GetString() ?? "",

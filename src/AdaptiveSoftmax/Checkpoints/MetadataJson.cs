@@ -30,6 +30,6 @@ internal static class MetadataJson
         or (InvalidOperationException and not CheckpointMismatchException);
 
     /// <summary>Says which string of the metadata is at fault.</summary>
-    public static SafetensorsFormatException Fault(string file, string key, Exception exception) =>
-        new(file, null, $"Its metadata '{key}' is not what Save writes: {exception.Message}", "The file is damaged or was edited; take another copy or an earlier checkpoint.", exception);
+    public static WeightsFormatException Fault(WeightsFile file, string key, Exception exception) =>
+        file.CreateFault(null, $"Its metadata '{key}' is not what Save writes: {exception.Message}", "The file is damaged or was edited; take another copy or an earlier checkpoint.", exception);
 }

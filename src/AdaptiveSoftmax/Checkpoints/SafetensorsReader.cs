@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace AdaptiveSoftmax;
@@ -10,7 +9,7 @@ namespace AdaptiveSoftmax;
 /// Reads a safetensors file of any size: checks the whole header when it opens, then reads tensor after tensor straight
 /// into the memory they are for.
 /// </summary>
-public sealed unsafe class SafetensorsReader : IDisposable
+public sealed unsafe class SafetensorsReader : WeightsFile
 {
     private const int ReadLength = 1 << 24;
     private const int ConvertLength = 1 << 16;
@@ -20,22 +19,22 @@ public sealed unsafe class SafetensorsReader : IDisposable
     private readonly long _dataStart;
 
     private SafetensorsReader(string fileName, SafeFileHandle handle, SafetensorsHeader header, long dataStart)
+        : base(fileName)
     {
-        FileName = fileName;
         _handle = handle;
         _header = header;
         _dataStart = dataStart;
         Tensors = [.. header.Tensors.Values.OrderBy(tensor => tensor.Start).ThenBy(tensor => tensor.End)];
     }
 
-    /// <summary>The file.</summary>
-    public string FileName { get; }
+    /// <inheritdoc/>
+    public override string Format => "safetensors";
 
-    /// <summary>The strings that were saved beside the tensors.</summary>
-    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
+    /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
     /// <summary>The tensors in the order of their data.</summary>
-    public IReadOnlyList<SafetensorsTensor> Tensors { get; }
+    public override IReadOnlyList<WeightsTensor> Tensors { get; }
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file.</param>
@@ -66,34 +65,26 @@ public sealed unsafe class SafetensorsReader : IDisposable
         }
     }
 
-    /// <summary>Finds a tensor by name.</summary>
-    /// <param name="name">The name, compared byte for byte.</param>
-    /// <param name="tensor">The tensor, if there is one.</param>
-    public bool TryGetTensor(string name, [NotNullWhen(true)] out SafetensorsTensor? tensor) =>
-        _header.Tensors.TryGetValue(name, out tensor);
-
-    /// <summary>Reads all values of a tensor of type F32, F64, F16 or BF16 as float32, in row-major order.</summary>
-    /// <param name="tensor">A tensor of this file.</param>
-    /// <param name="destination">As many values as the tensor has.</param>
-    /// <exception cref="ArgumentException">The destination has another length.</exception>
-    /// <exception cref="SafetensorsFormatException">The tensor has another type, or the file was cut short meanwhile.</exception>
-    public void Read(SafetensorsTensor tensor, Span<float> destination)
+    /// <inheritdoc/>
+    public override bool TryGetTensor(string name, [NotNullWhen(true)] out WeightsTensor? tensor)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        if (destination.Length != tensor.Count)
-            throw new ArgumentException($"'{tensor.Name}' has {tensor.Count} values, but there is room for {destination.Length}.", nameof(destination));
-        fixed (float* pointer = destination) Read(tensor, pointer);
+        var found = _header.Tensors.TryGetValue(name, out var own);
+        tensor = own;
+        return found;
     }
 
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => _handle.Dispose();
+    /// <inheritdoc/>
+    public override void Dispose() => _handle.Dispose();
 
-    /// <summary>Reads all values of a tensor to memory that has room for <see cref="SafetensorsTensor.Count"/> floats.</summary>
-    internal void Read(SafetensorsTensor tensor, float* destination)
+    internal override void Read(WeightsTensor tensor, float* destination)
     {
-        if (tensor.Type == SafetensorsTypes.Float32) ReadBytes(tensor, destination);
-        else ReadConverted(tensor, destination);
+        var own = (SafetensorsTensor)tensor;
+        if (own.Type == SafetensorsTypes.Float32) ReadBytes(own, destination);
+        else ReadConverted(own, destination);
     }
+
+    internal override WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null) =>
+        new SafetensorsFormatException(FileName, tensorName, problem, remedy, innerException);
 
     private void ReadBytes(SafetensorsTensor tensor, float* destination)
     {
@@ -107,12 +98,8 @@ public sealed unsafe class SafetensorsReader : IDisposable
 
     private void ReadConverted(SafetensorsTensor tensor, float* destination)
     {
-        var size = tensor.Type switch
-        {
-            SafetensorsTypes.Float64 => sizeof(double),
-            SafetensorsTypes.Float16 or SafetensorsTypes.BFloat16 => sizeof(ushort),
-            _ => throw new SafetensorsFormatException(FileName, tensor.Name, $"Its type is {tensor.Type}; only F32, F64, F16 and BF16 can be read as weights.", "Convert it to F32 before loading."),
-        };
+        var size = FloatConversion.GetSize(tensor.Type);
+        if (size == 0) throw FloatConversion.UnknownType(this, tensor);
         var buffer = ArrayPool<byte>.Shared.Rent(ConvertLength * size);
         try
         {
@@ -121,32 +108,12 @@ public sealed unsafe class SafetensorsReader : IDisposable
                 var count = (int)Math.Min(ConvertLength, tensor.Count - done);
                 var bytes = buffer.AsSpan(0, count * size);
                 ReadExactly(FileName, _handle, bytes, _dataStart + tensor.Start + (done * size));
-                Convert(tensor.Type, bytes, new Span<float>(destination + done, count));
+                FloatConversion.Convert(this, tensor, bytes, new Span<float>(destination + done, count));
             }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private static void Convert(string type, ReadOnlySpan<byte> bytes, Span<float> values)
-    {
-        switch (type)
-        {
-            case SafetensorsTypes.Float64:
-                var doubles = MemoryMarshal.Cast<byte, double>(bytes);
-                for (var i = 0; i < values.Length; i++) values[i] = (float)doubles[i];
-                break;
-            case SafetensorsTypes.Float16:
-                var halves = MemoryMarshal.Cast<byte, Half>(bytes);
-                for (var i = 0; i < values.Length; i++) values[i] = (float)halves[i];
-                break;
-            default:
-                // A bfloat16 is the upper half of the float32 of the same value.
-                var upper = MemoryMarshal.Cast<byte, ushort>(bytes);
-                for (var i = 0; i < values.Length; i++) values[i] = BitConverter.UInt32BitsToSingle((uint)upper[i] << 16);
-                break;
         }
     }
 

@@ -39,9 +39,9 @@ public sealed unsafe class SafetensorsWriter
     {
     }
 
-    /// <summary>Adds a parameter's values under its name.</summary>
-    internal void Add(Parameter parameter) =>
-        Add(parameter.Name, GetShape(parameter), parameter.ValuesPointer, parameter.Count);
+    /// <summary>Adds a parameter's values under its name, with a prefix before it.</summary>
+    internal void Add(Parameter parameter, string prefix = "") =>
+        Add(prefix + parameter.Name, GetShape(parameter), parameter.ValuesPointer, parameter.Count);
 
     /// <summary>Adds a tensor whose memory must stay as it is until it is written.</summary>
     internal void Add(string name, IReadOnlyList<long> shape, float* values, long count)

@@ -9,7 +9,7 @@ internal sealed record TrainingMetadata(long Step, OptimizerMetadata? Optimizer)
     public const string Key = "training";
 
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
-    public static TrainingMetadata Parse(string file, string json)
+    public static TrainingMetadata Parse(WeightsFile file, string json)
     {
         try
         {

@@ -8,25 +8,36 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// complete one.
     /// </summary>
     /// <param name="path">The safetensors file.</param>
+    /// <param name="prefix">
+    /// What to put before each name, for example <c>decoder.softmax.</c> for a module of that name in a model of PyTorch's.
+    /// </param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path) => new Checkpoint(Parameters, optimizer: null, Identity).Save(path);
+    public void Save(string path, string prefix = "")
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        new Checkpoint(Parameters, optimizer: null, Identity) { Prefix = prefix }.Save(path);
+    }
 
     /// <summary>
     /// Takes over the weights of a file, which may hold other parts of a model too. If this throws, the weights are as
-    /// they were.
+    /// they were. Values of F64, F16 and BF16 are converted to float32.
     /// </summary>
     /// <param name="path">The safetensors file.</param>
     /// <param name="acceptUnmarked">
     /// Whether to take weights that carry no fingerprint, such as those that PyTorch wrote, on the caller's word that
     /// their classes are this vocabulary's slots.
     /// </param>
+    /// <param name="prefix">
+    /// What stands before each name in the file, for example <c>decoder.softmax.</c>.
+    /// </param>
     /// <exception cref="CheckpointMismatchException">The weights are of another vocabulary or other sizes; the message says which.</exception>
-    /// <exception cref="SafetensorsFormatException">The file is damaged.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged, of another format, or holds a value that float32 cannot.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public void Restore(string path, bool acceptUnmarked = false)
+    public void Restore(string path, bool acceptUnmarked = false, string prefix = "")
     {
-        using var reader = SafetensorsReader.Open(path);
-        using var restore = new CheckpointRestore(reader, Parameters, Identity) { AcceptUnmarked = acceptUnmarked };
+        ArgumentNullException.ThrowIfNull(prefix);
+        using var file = SafetensorsReader.Open(path);
+        using var restore = new CheckpointRestore(file, Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
         restore.Check(allowOthers: true, optimizer: null);
         restore.ReadStaged();
         restore.Commit(optimizer: null);

@@ -104,7 +104,7 @@ public sealed class CrashTests : IDisposable
     {
         if (!File.Exists(path)) return 0;
         using var reader = SafetensorsReader.Open(path);
-        return TrainingMetadata.Parse(path, reader.Metadata[TrainingMetadata.Key]).Step;
+        return TrainingMetadata.Parse(reader, reader.Metadata[TrainingMetadata.Key]).Step;
     }
 
     private static Process StartChild(string path)

@@ -64,6 +64,27 @@ public sealed class SafetensorsReaderTests : IDisposable
     }
 
     [Fact]
+    public void NumberOutOfRange_IsRefusedWhileInfinityStays()
+    {
+        const string Header = """{"d":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}""";
+        using (var infinite = Open(SafetensorsBytes.Create(Header, MemoryMarshal.AsBytes<double>([1, double.NegativeInfinity]))))
+            Assert.Equal([1, float.NegativeInfinity], Read(infinite, "d"));
+        using var reader = Open(SafetensorsBytes.Create(Header, MemoryMarshal.AsBytes<double>([1, -1e300])));
+        var error = Assert.Throws<SafetensorsFormatException>(() => Read(reader, "d"));
+        Assert.Equal("d", error.TensorName);
+        Assert.Contains("-1E+300", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TensorOfAnotherFile_IsRefused()
+    {
+        using var reader = Open(SafetensorsBytes.Create($"{{{A}}}", new byte[8]));
+        var path = Write(SafetensorsBytes.Create($"{{{A}}}", new byte[8]));
+        using var other = SafetensorsReader.Open(path);
+        Assert.Throws<ArgumentException>(() => reader.Read(other.Tensors[0], new float[2]));
+    }
+
+    [Fact]
     public void DestinationOfAnotherLength_IsRefused()
     {
         using var reader = Open(SafetensorsBytes.Create($"{{{A}}}", new byte[8]));

@@ -48,4 +48,32 @@ public sealed class LayerFileTests : IDisposable
         Assert.Throws<CheckpointMismatchException>(() => wider.Restore(path));
         foreach (var (expected, actual) in same.Parameters.Zip(wider.Parameters)) Assert.True(expected.Values.SequenceEqual(actual.Values), expected.Name);
     }
+
+    [Fact]
+    public void Prefix_StandsBeforeEachNameAndIsAskedForByName()
+    {
+        const string Prefix = "decoder.softmax.";
+        var path = _folder["model.safetensors"];
+        _saved.Save(path, Prefix);
+        using (var reader = SafetensorsReader.Open(path))
+            Assert.Equal(_saved.Parameters.Select(parameter => Prefix + parameter.Name), reader.Tensors.Select(tensor => tensor.Name));
+        var before = _other.Parameters[0].Values.ToArray();
+        var error = Assert.Throws<CheckpointMismatchException>(() => _other.Restore(path));
+        Assert.Contains("prefix: \"decoder.softmax.\"", error.Remedy, StringComparison.Ordinal);
+        Assert.Equal(before, _other.Parameters[0].Values.ToArray());
+        _other.Restore(path, prefix: Prefix);
+        foreach (var (expected, actual) in _saved.Parameters.Zip(_other.Parameters)) Assert.True(expected.Values.SequenceEqual(actual.Values), expected.Name);
+    }
+
+    [Fact]
+    public void BiasThatTheClassLacks_IsRefusedRatherThanDropped()
+    {
+        var path = _folder["biased.safetensors"];
+        SafetensorsWriter.Write(path, _saved.Parameters);
+        using var unbiased = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 50, [10, 30]), seed: 5);
+        var before = unbiased.Parameters[0].Values.ToArray();
+        var error = Assert.Throws<CheckpointMismatchException>(() => unbiased.Restore(path, acceptUnmarked: true));
+        Assert.Contains("head.bias", Assert.Single(error.Differences), StringComparison.Ordinal);
+        Assert.Equal(before, unbiased.Parameters[0].Values.ToArray());
+    }
 }

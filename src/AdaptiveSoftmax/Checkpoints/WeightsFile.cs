@@ -1,0 +1,57 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// A file of named tensors, open for reading. Opening reads names, types and shapes; values are read tensor by tensor.
+/// </summary>
+public abstract unsafe class WeightsFile : IDisposable
+{
+    private protected WeightsFile(string fileName) => FileName = fileName;
+
+    /// <summary>The file.</summary>
+    public string FileName { get; }
+
+    /// <summary>The name of the file's format.</summary>
+    public abstract string Format { get; }
+
+    /// <summary>The strings that were saved beside the tensors.</summary>
+    public abstract IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>The tensors in the order of the file.</summary>
+    public abstract IReadOnlyList<WeightsTensor> Tensors { get; }
+
+    /// <summary>Finds a tensor by name.</summary>
+    /// <param name="name">The name, compared byte for byte.</param>
+    /// <param name="tensor">The tensor, if there is one.</param>
+    public abstract bool TryGetTensor(string name, [NotNullWhen(true)] out WeightsTensor? tensor);
+
+    /// <summary>
+    /// Reads all values of a tensor of type F32, F64, F16 or BF16 as float32, in row-major order. F64 is rounded to
+    /// nearest.
+    /// </summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <param name="destination">Where the values go, [<see cref="WeightsTensor.Count"/>].</param>
+    /// <exception cref="ArgumentException">The destination has another length, or the tensor is another file's.</exception>
+    /// <exception cref="WeightsFormatException">
+    /// The tensor has another type, holds a finite value that float32 cannot, or the file is damaged.
+    /// </exception>
+    public void Read(WeightsTensor tensor, Span<float> destination)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (destination.Length != tensor.Count)
+            throw new ArgumentException($"'{tensor.Name}' has {tensor.Count} values, but there is room for {destination.Length}.", nameof(destination));
+        if (!TryGetTensor(tensor.Name, out var own) || own != tensor)
+            throw new ArgumentException($"'{tensor.Name}' is a tensor of another file than {FileName}.", nameof(tensor));
+        fixed (float* pointer = destination) Read(tensor, pointer);
+    }
+
+    /// <summary>Closes the file.</summary>
+    public abstract void Dispose();
+
+    /// <summary>Reads all values of a tensor to memory that has room for <see cref="WeightsTensor.Count"/> floats.</summary>
+    internal abstract void Read(WeightsTensor tensor, float* destination);
+
+    /// <summary>An exception of the format's own type.</summary>
+    internal abstract WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null);
+}
