@@ -54,6 +54,9 @@ internal sealed class CommonKernels(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> Identify =>
         field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(DecodeKernels.Identify, Launches.Specialization);
 
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, ProductArguments, LossWeights> KeptGradient =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, ProductArguments, LossWeights>(GradientKernels.Kept, Launches.Specialization);
+
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<PartPlan>, int> MarkGradient =>
         field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartPlan>, int>(UpdateKernels.MarkGradient, Launches.Specialization);
 }

@@ -4,8 +4,8 @@ using ILGPU.Algorithms;
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>
-/// The backward products. The logits of a chunk of weight rows are computed again, turned into their gradient
-/// D = softmax · Σ c − c (c the weights of the loss) and kept; from D follow the gradients of weight, bias and input.
+/// The backward products. The logits of a chunk of weight rows, those that the forward pass kept or computed again, are
+/// turned into their gradient D = softmax · Σ c − c (c the weights of the loss) and stored; from D follow the gradients of weight, bias and input.
 /// Every value of a result is summed by one thread in a fixed order.
 /// </summary>
 internal static class GradientKernels
@@ -37,13 +37,8 @@ internal static class GradientKernels
             var epilogue = new LogitEpilogue
             {
                 Logits = new BiasedColumns(bias, arguments.HasBias, chunk + column + (4 * (Group.IdxX & 15)), shape.Rows),
-                TargetRows = targetRows,
-                LogSumExp = logSumExp,
-                GroupSizes = groupSizes,
+                Rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], shape.Rows, arguments.TokenRows),
                 Gradient = gradient,
-                Loss = loss,
-                TokenWeight = tokenWeight[0],
-                TokenRows = arguments.TokenRows,
                 First = part.First,
                 FirstRow = row,
                 Rows = part.Count,
@@ -51,6 +46,30 @@ internal static class GradientKernels
                 Stride = part.ChunkRows,
             };
             tile.ForEachRow(epilogue, Group.IdxX >> 4);
+        }
+    }
+
+    /// <summary>D of the first chunk, in the place of the logits that the forward pass kept, [tokens, chunk rows].</summary>
+    public static void Kept(
+        ArrayView<Float4> logits, ArrayView<PartPlan> plan, ArrayView<int> targetRows, ArrayView<float> logSumExp,
+        ArrayView<float> tokenWeight, ArrayView<float> groupSizes, int rows, ProductArguments arguments, LossWeights loss)
+    {
+        const int foursPerThread = 4;
+        var part = plan[arguments.Part];
+        var fours = part.ChunkRows / 4;
+        var blocks = Sizes.Tiles(fours, foursPerThread * TileProduct.GroupSize);
+        var rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], rows, arguments.TokenRows);
+        for (var item = Grid.IdxX; item < part.Count * blocks; item += Grid.DimX)
+        {
+            var row = item / blocks;
+            var first = item % blocks * foursPerThread * TileProduct.GroupSize;
+            var token = rule.Token(part.First + row);
+            var end = XMath.Min(first + (foursPerThread * TileProduct.GroupSize), fours);
+            for (var i = first + Group.IdxX; i < end; i += TileProduct.GroupSize)
+            {
+                var at = ((long)row * fours) + i;
+                logits[at] = rule.Gradient(token, logits[at], 4 * i);
+            }
         }
     }
 
@@ -207,13 +226,8 @@ internal static class GradientKernels
     private struct LogitEpilogue : IRowEpilogue
     {
         public BiasedColumns Logits;
-        public ArrayView<int> TargetRows;
-        public ArrayView<float> LogSumExp;
-        public ArrayView<float> GroupSizes;
+        public LogitRule Rule;
         public ArrayView<Float4> Gradient;
-        public LossWeights Loss;
-        public float TokenWeight;
-        public int TokenRows;
         public int First;
         public int FirstRow;
         public int Rows;
@@ -225,31 +239,10 @@ internal static class GradientKernels
             row += FirstRow;
             if (row >= Rows) return;
             sums = Logits.Apply(sums);
-            var logSumExp = LogSumExp[First + row];
-            var target = TargetRows[First + row];
-            var hit = target >= 0 ? Loss.Target : 0f;
-            var total = (hit + (Loss.Uniform * Loss.AllRows)) * TokenWeight;
+            var token = Rule.Token(First + row);
             var at = (((long)row * Stride) + Column) / 4;
-            Gradient[at] = Four(sums.Left, Logits.Column, logSumExp, total, target, hit);
-            Gradient[at + 16] = Four(sums.Right, Logits.Column + 64, logSumExp, total, target, hit);
-        }
-
-        private readonly Float4 Four(Float4 logits, int column, float logSumExp, float total, int target, float hit)
-        {
-            Float4 result = default;
-            result.X = One(logits.X, column, logSumExp, total, target, hit);
-            result.Y = One(logits.Y, column + 1, logSumExp, total, target, hit);
-            result.Z = One(logits.Z, column + 2, logSumExp, total, target, hit);
-            result.W = One(logits.W, column + 3, logSumExp, total, target, hit);
-            return result;
-        }
-
-        private readonly float One(float logit, int column, float logSumExp, float total, int target, float hit)
-        {
-            var weight = column == target ? hit : 0f;
-            if (Loss.Uniform > 0f && column < Logits.Rows)
-                weight += column < TokenRows ? Loss.Uniform : Loss.Uniform * GroupSizes[column - TokenRows];
-            return (XMath.Exp(logit - logSumExp) * total) - (weight * TokenWeight);
+            Gradient[at] = Rule.Gradient(token, sums.Left, Logits.Column);
+            Gradient[at + 16] = Rule.Gradient(token, sums.Right, Logits.Column + 64);
         }
     }
 }

@@ -20,8 +20,8 @@ internal sealed class LinearKernels<TShape, TTile>(Accelerator accelerator)
         field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments>(
             DecodeKernels.Best<TShape, TTile>, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments> Reduce =>
-        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments>(
+    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ProductArguments> Reduce =>
+        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ProductArguments>(
             LogitKernels.Reduce<TShape, TTile>, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ProductArguments> Sum =>

@@ -5,7 +5,7 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>
 /// The forward product of head or tail output. A group keeps the running maximum and the sum of exponentials of its rows
-/// over a strip of columns; logits themselves are stored nowhere.
+/// over a strip of columns; of the logits themselves only the first chunk is stored, if there is a backward pass.
 /// </summary>
 internal static class LogitKernels
 {
@@ -22,10 +22,11 @@ internal static class LogitKernels
     /// <param name="targetLogits">Receives the target's logit, [tokens].</param>
     /// <param name="maximum">Receives [strips, capacity].</param>
     /// <param name="sum">Receives [strips, capacity].</param>
+    /// <param name="kept">Receives the logits of the first chunk, [tokens, chunk rows], if they are to be kept.</param>
     /// <param name="arguments">Sizes.</param>
     public static void Reduce<TShape, TTile>(
         TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
-        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ProductArguments arguments)
+        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<Float4> kept, ProductArguments arguments)
         where TShape : unmanaged, IMatrixShape
         where TTile : unmanaged, IRegisterTile
     {
@@ -59,6 +60,9 @@ internal static class LogitKernels
                     Sum = right,
                     First = part.First + row,
                     Rows = part.Count - row,
+                    Kept = kept,
+                    KeptRow = row,
+                    KeptStride = arguments.KeepsLogits != 0 && column < part.ChunkRows ? part.ChunkRows : 0,
                 };
                 tile.ForEachRow(epilogue, Group.IdxX >> 4);
                 Group.Barrier();
@@ -150,8 +154,11 @@ internal static class LogitKernels
         public ArrayView<float> TargetLogits;
         public ArrayView<float> Maximum;
         public ArrayView<float> Sum;
+        public ArrayView<Float4> Kept;
         public int First;
         public int Rows;
+        public int KeptRow;
+        public int KeptStride;
 
         public readonly void Row(int row, RowSums sums)
         {
@@ -161,6 +168,13 @@ internal static class LogitKernels
             Maximum[at] = top;
             Sum[at] = top > float.NegativeInfinity ? RowMath.SumExp(sums, top) : 0f;
             if (row >= Rows) return;
+            if (KeptStride > 0)
+            {
+                var fours = (((long)(KeptRow + row) * KeptStride) + Logits.Column) / 4;
+                Kept[fours] = sums.Left;
+                Kept[fours + 16] = sums.Right;
+            }
+
             var target = TargetRows[First + row] - Logits.Column;
             if ((target >= 0 && target < 4) || (target >= 64 && target < 68))
                 TargetLogits[First + row] = RowMath.Select(sums, target);

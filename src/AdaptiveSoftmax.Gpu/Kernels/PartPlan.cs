@@ -47,6 +47,9 @@ internal struct ProductArguments
     /// <summary>Whether a result is added to what is there.</summary>
     public int Accumulate;
 
+    /// <summary>Whether the logits of the first chunk are kept for the backward pass.</summary>
+    public int KeepsLogits;
+
     /// <summary>The part's rows that stand for tokens, not for clusters.</summary>
     public int TokenRows;
 }

@@ -107,7 +107,7 @@ internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuPa
     public override void Reduce(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<int> targetRows, TrainingScratch scratch, ProductArguments arguments)
     {
         var launch = IsFew(tokens) ? _few.Reduce : _many.Reduce;
-        launch(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, plan, targetRows, scratch.TargetLogits, scratch.Maximum, scratch.Sum, arguments);
+        launch(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, plan, targetRows, scratch.TargetLogits, scratch.Maximum, scratch.Sum, scratch.Kept.Cast<Float4>(), arguments);
     }
 
     public override void Sum(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments) =>

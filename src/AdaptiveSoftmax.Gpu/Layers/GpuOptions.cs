@@ -7,13 +7,17 @@ public sealed record GpuOptions
     public static GpuOptions Default { get; } = new();
 
     /// <summary>
-    /// The bytes of logits that a backward pass keeps at once. The rows of a weight are taken in chunks that fit, so that
-    /// memory does not grow with the vocabulary; a larger budget means fewer launches.
+    /// The bytes of logits that a training step keeps at once. The rows of a weight are taken in chunks that fit, so that
+    /// memory does not grow with the vocabulary: the logits of the first chunk stay from the forward to the backward pass,
+    /// those of further chunks are computed again. A larger budget means fewer products and fewer launches.
     /// </summary>
     public long LogitBytes { get; init; } = 128L << 20;
 
     /// <summary>Whether training multiplies on tensor cores, in bfloat16; off unless asked for.</summary>
     public TensorCoreUse TensorCores { get; init; } = TensorCoreUse.Off;
+
+    /// <summary>Whether the logits of a first chunk are kept. It changes no bit; tests compare with none kept.</summary>
+    internal bool KeepsLogits { get; init; } = true;
 
     /// <summary>Makes the products on tensor cores; tests compute them in another way.</summary>
     internal Func<GpuLinear, ITensorProducts>? TensorProducts { get; init; }

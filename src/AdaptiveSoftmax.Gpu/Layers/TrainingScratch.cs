@@ -64,6 +64,9 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
 
     public ArrayView<float> LogitGradient => _logitGradient.View;
 
+    /// <summary>Where logits are kept until the backward pass takes them; without one nothing is written there.</summary>
+    public ArrayView<float> Kept => _gradientCapacity > 0 ? LogitGradient : Maximum;
+
     public ArrayView<float> Shares => _shares.View;
 
     public ArrayView<float> Maximum => _maximum.View;

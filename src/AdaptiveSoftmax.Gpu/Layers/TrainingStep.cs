@@ -11,7 +11,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 internal readonly ref struct TrainingStep(
     AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, TrainingScratch scratch,
-    TensorTraining? tensors, DeviceTables tables, LossOptions options, int tokens)
+    TensorTraining? tensors, DeviceTables tables, LossOptions options, int tokens, bool keepsLogits)
 {
     private bool IsSmoothed => options.LabelSmoothing > 0;
 
@@ -37,7 +37,7 @@ internal readonly ref struct TrainingStep(
     /// <summary>The head over all tokens with a target.</summary>
     public void Head(GpuLinear head, bool wantsGradient)
     {
-        Reduce(head, 0, scratch.Gathered, scratch.HeadRows, layout.VocabularySize);
+        Reduce(head, 0, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, wantsGradient);
         if (wantsGradient) BackwardOutput(head, 0, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, scratch.GatheredGradient);
     }
 
@@ -55,7 +55,7 @@ internal readonly ref struct TrainingStep(
 
         var arguments = Arguments(tail.ProjectionLinear, part);
         tail.ProjectionLinear.Store(stream, tokens, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
-        Reduce(tail.OutputLinear, part, scratch.Projected, targetRows, size);
+        Reduce(tail.OutputLinear, part, scratch.Projected, targetRows, size, wantsGradient);
         if (!wantsGradient) return;
         BackwardOutput(tail.OutputLinear, part, scratch.Projected, targetRows, size, scratch.ProjectedGradient);
 
@@ -77,7 +77,7 @@ internal readonly ref struct TrainingStep(
         kernels.Scatter(stream, launch, scratch.GatheredGradient, scratch.Order, scratch.Plan, hiddenGradient, layout.HiddenSize);
     }
 
-    private void Reduce(GpuLinear linear, int part, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows)
+    private void Reduce(GpuLinear linear, int part, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, bool wantsGradient)
     {
         if (tensors is not null)
         {
@@ -86,6 +86,7 @@ internal readonly ref struct TrainingStep(
         }
 
         var arguments = Arguments(linear, part);
+        arguments.KeepsLogits = wantsGradient && keepsLogits ? 1 : 0;
         linear.Reduce(stream, tokens, inputs, scratch.Plan, targetRows, scratch, arguments);
         kernels.FinishReduce(
             stream, Launches.Groups(accelerator, (tokens + 15) / 16), scratch.Plan, scratch.Maximum, scratch.Sum, targetRows, scratch.TargetLogits,
@@ -108,12 +109,27 @@ internal readonly ref struct TrainingStep(
         var passes = scratch.MostPasses(linear.Rows, tokens);
         for (arguments.Pass = 0; arguments.Pass < passes; arguments.Pass++)
         {
-            linear.LogitGradient(stream, tokens, inputs, targetRows, tables.GroupSizes, scratch, arguments, Weights(allRows));
+            LogitGradient(linear, inputs, targetRows, arguments, Weights(allRows));
             linear.WeightGradient(stream, scratch.LogitGradient, inputs, scratch.Plan, arguments);
             linear.InputGradient(stream, tokens, scratch.LogitGradient, scratch.Plan, inputGradient, scratch.Shares, arguments);
         }
 
         linear.MarkGradient(stream, kernels, scratch.Plan, part);
+    }
+
+    // The forward pass left the logits of the first chunk in their gradient's place; further chunks are computed again.
+    private void LogitGradient(GpuLinear linear, ArrayView<float> inputs, ArrayView<int> targetRows, ProductArguments arguments, LossWeights weights)
+    {
+        if (keepsLogits && arguments.Pass == 0)
+        {
+            kernels.KeptGradient(
+                stream, Launches.Groups(accelerator, long.MaxValue), scratch.LogitGradient.Cast<Float4>(), scratch.Plan, targetRows, scratch.LogSumExp,
+                scratch.TokenWeight, tables.GroupSizes, linear.Rows, arguments, weights);
+        }
+        else
+        {
+            linear.LogitGradient(stream, tokens, inputs, targetRows, tables.GroupSizes, scratch, arguments, weights);
+        }
     }
 
     private ProductArguments Arguments(GpuLinear linear, int part) => new()

@@ -91,6 +91,8 @@ internal sealed class TensorTraining : IDisposable
         if (linear.Bias is not null) ClearAbsent(stream, linear.Bias, scratch, part);
         var chunk = ChunkRows(linear, tokens);
 
+        // Logits are computed again, none are kept: to write and read them in float32, which the gradient needs, takes the
+        // memory about as long as the product takes tensor cores at 1,000 columns, and tails have fewer.
         // The head's tokens begin at row 0; those of a tail come to their place afterwards.
         var result = part == 0 ? inputGradient : _inputGradient.View;
         for (var first = 0; first < linear.Rows; first += chunk)

@@ -117,24 +117,45 @@ public abstract class LayerTests
         }
     });
 
+    [Theory]
+    [InlineData(0, 0f)]
+    [InlineData(150_000, 0f)]
+    [InlineData(150_000, 0.1f)]
+    [InlineData(long.MaxValue, 0f)]
+    public void KeptLogits_GiveTheBitsOfRecomputedOnes(long logitBytes, float smoothing)
+    {
+        // The head in one chunk and the tails in several, all in several, all in one.
+        SoftmaxLayout[] layouts = [SoftmaxLayout.Create(40, 700, [130, 300], [20, 10], hasHeadBias: true), SoftmaxLayout.Create(9, 500, [300, 310], [4, 2]), SoftmaxLayout.CreateFull(12, 300)];
+        var options = new LossOptions { LabelSmoothing = smoothing };
+        foreach (var layout in layouts)
+        {
+            foreach (var tokens in new[] { Math.Min(40, SameBitsTokens), SameBitsTokens })
+            {
+                var @case = new LayerCase(layout, tokens, Seed: 5, OneClusterOnly: false);
+                Assert.Equal(Gradients(@case, new GpuOptions { LogitBytes = logitBytes, KeepsLogits = false }, options), Gradients(@case, new GpuOptions { LogitBytes = logitBytes }, options));
+            }
+        }
+    }
+
     [Fact]
     public void SameData_GiveTheSameBits()
     {
         var @case = new LayerCase(SoftmaxLayout.Create(40, 700, [130, 300], [20, 10], hasHeadBias: true), Tokens: SameBitsTokens, Seed: 5, OneClusterOnly: false);
-        float[][] Run()
-        {
-            using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
-            var gradient = new float[@case.Tokens * @case.Layout.HiddenSize];
-            var loss = layer.Backward(@case.Hidden(), @case.Targets(-100), gradient);
-            return [[loss], gradient, .. layer.Parameters.Select(parameter =>
-            {
-                var values = new float[parameter.Rows * parameter.Columns];
-                parameter.CopyGradientTo(values);
-                return values;
-            })];
-        }
+        Assert.Equal(Gradients(@case, GpuOptions.Default, LossOptions.Default), Gradients(@case, GpuOptions.Default, LossOptions.Default));
+    }
 
-        Assert.Equal(Run(), Run());
+    // The loss, and every gradient.
+    private float[][] Gradients(LayerCase @case, GpuOptions options, LossOptions loss)
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, options);
+        var gradient = new float[@case.Tokens * @case.Layout.HiddenSize];
+        var value = layer.Backward(@case.Hidden(), @case.Targets(loss.IgnoreIndex), gradient, loss);
+        return [[value], gradient, .. layer.Parameters.Select(parameter =>
+        {
+            var values = new float[parameter.Rows * parameter.Columns];
+            parameter.CopyGradientTo(values);
+            return values;
+        })];
     }
 
     private void Sample(Action<LayerCase> check)

@@ -23,7 +23,7 @@ internal sealed class LibraryKernels : IKernelCases
         .. Shapes<MatrixShape>("any"),
         .. Matrix(),
         .. Generated("200,019 generated", typeof(ApiDocs)),
-        .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))),
+        .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))),
         .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(MatrixPlan))),
     ];
 
