@@ -118,8 +118,27 @@ public sealed partial class AdaptiveSoftmaxGenerator
             private static {{name}} CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
                 new {{name}}(new HeadLayer(), {{string.Concat(tails.Select(i => $"new Tail{Text(i)}Layer(), "))}}options);
             """);
+        WriteQuantization(writer, source);
         writer.WriteLine();
         writer.CloseRegion();
+    }
+
+    // A spec that asks for float32 everywhere, as one without a precision does, leaves the choice to the runtime's default.
+    private static void WriteQuantization(SourceWriter writer, ClassSource source)
+    {
+        if (source.HeadPrecision == WeightPrecision.Float32 && source.TailPrecisions.All(tail => tail == WeightPrecision.Float32)) return;
+        writer.WriteLine();
+        writer.WriteLines($$"""
+            /// <summary>The precisions of the spec, which <c>Quantize</c> takes where the caller says nothing.</summary>
+            {{GeneratedCode}}
+            protected override global::AdaptiveSoftmax.QuantizationOptions DefaultQuantization => new global::AdaptiveSoftmax.QuantizationOptions
+            {
+                Head = {{Precision(source.HeadPrecision)}},
+                TailOverrides = new global::AdaptiveSoftmax.Vocabulary.EquatableArray<global::AdaptiveSoftmax.Vocabulary.WeightPrecision>(new[] { {{string.Join(", ", source.TailPrecisions.Select(Precision))}} }),
+            };
+            """);
+
+        static string Precision(WeightPrecision precision) => $"global::AdaptiveSoftmax.Vocabulary.WeightPrecision.{precision}";
     }
 
     private static void WriteLayers(SourceWriter writer, SoftmaxLayout layout)

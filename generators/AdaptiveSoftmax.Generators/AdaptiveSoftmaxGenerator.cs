@@ -39,7 +39,7 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
 
         // The sizes and the tables are written from what each needs and no more: a new cutoff leaves the tables alone.
         var classSources = models
-            .Select((model, _) => new ClassSource(model.Class, model.SpecPath, model.Definition.Layout, model.Definition.Spec.Seed, model.Definition.Fingerprint, model.Definition.VocabularyFingerprint))
+            .Select((model, _) => new ClassSource(model.Class, model.SpecPath, model.Definition.Layout, model.Definition.Spec.Seed, model.Definition.Fingerprint, model.Definition.VocabularyFingerprint, model.Definition.Spec.HeadPrecision, model.Definition.Spec.TailPrecisions))
             .WithTrackingName(TrackingNames.ClassSources);
         var lookups = models
             .Select((model, _) => new ClassVocabulary(model.Class, model.SpecPath, model.Definition.Table))

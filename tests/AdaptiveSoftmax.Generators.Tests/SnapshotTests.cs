@@ -38,6 +38,34 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void PrecisionOfTheSpec_IsWhatQuantizeTakes()
+    {
+        var run = new GeneratorRun(
+            """
+            using AdaptiveSoftmax;
+
+            /// <summary>Words.</summary>
+            [AdaptiveSoftmax("words.softmax.json")]
+            public sealed partial class Words;
+
+            /// <summary>Uses the generated class.</summary>
+            public static class Program
+            {
+                /// <summary>Runs it.</summary>
+                public static string Run()
+                {
+                    using var softmax = Words.Create();
+                    using var quantized = softmax.Quantize();
+                    return $"{quantized.Precision.Head} {string.Join(',', quantized.Precision.TailOverrides)} {quantized.WeightBytes}";
+                }
+            }
+            """,
+            new TestFile("/project/words.softmax.json", """{ "hiddenSize": 16, "vocabulary": ["a", "b", "c", "d", "e", "f"], "cutoffs": [2, 4], "precision": { "head": "bfloat16", "tails": ["int8", "float32"] } }"""));
+        // The head 4 × 16 × 2; the first tail's projection 4 × 16 × 2 and output 2 × 4 with two scales; the second's 1 × 16 and 2 × 1 of 4.
+        Assert.Equal("BFloat16 Int8,Float32 344", run.Execute());
+    }
+
+    [Fact]
     public void NestedInGenericTypes_CompletesTheClass()
     {
         var run = new GeneratorRun(

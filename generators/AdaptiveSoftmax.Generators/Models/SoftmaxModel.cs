@@ -15,7 +15,9 @@ internal sealed record SoftmaxModel(ClassModel Class, string SpecPath, SoftmaxDe
 /// <param name="Seed">The seed of the initialisation where the caller gives none.</param>
 /// <param name="Fingerprint">The fingerprint of spec and vocabulary.</param>
 /// <param name="VocabularyFingerprint">The fingerprint of the vocabulary.</param>
-internal sealed record ClassSource(ClassModel Class, string SpecPath, SoftmaxLayout Layout, ulong Seed, string Fingerprint, string VocabularyFingerprint);
+/// <param name="HeadPrecision">The precision of the head in a quantised copy.</param>
+/// <param name="TailPrecisions">The precision of each tail in a quantised copy.</param>
+internal sealed record ClassSource(ClassModel Class, string SpecPath, SoftmaxLayout Layout, ulong Seed, string Fingerprint, string VocabularyFingerprint, WeightPrecision HeadPrecision, EquatableArray<WeightPrecision> TailPrecisions);
 
 /// <summary>A class with its vocabulary.</summary>
 /// <param name="Class">The class.</param>

@@ -6,6 +6,12 @@ public enum WeightPrecision
     /// <summary>IEEE 754 single precision, 4 bytes a value; <c>"float32"</c> in a spec.</summary>
 #pragma warning disable CA1720 // The name is the one that specs and safetensors use.
     Float32,
+
+    /// <summary>The upper half of a single precision number, 2 bytes a value; <c>"bfloat16"</c> in a spec.</summary>
+    BFloat16,
+
+    /// <summary>A whole number from −127 to 127 and one scale a row, 1 byte a value; <c>"int8"</c> in a spec.</summary>
+    Int8,
 #pragma warning restore CA1720
 }
 
@@ -13,7 +19,7 @@ public enum WeightPrecision
 public static class WeightPrecisions
 {
     /// <summary>The names a spec may use, in the order of the enumeration.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["float32"];
+    public static IReadOnlyList<string> Names { get; } = ["float32", "bfloat16", "int8"];
 
     /// <summary>The name of a precision in a spec.</summary>
     /// <param name="precision">The precision.</param>
@@ -25,6 +31,8 @@ public static class WeightPrecisions
     public static int GetBytesPerValue(this WeightPrecision precision) => precision switch
     {
         WeightPrecision.Float32 => 4,
+        WeightPrecision.BFloat16 => 2,
+        WeightPrecision.Int8 => 1,
         _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "The precision is not defined."),
     };
 

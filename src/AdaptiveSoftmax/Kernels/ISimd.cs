@@ -15,6 +15,12 @@ internal unsafe interface ISimd<TSelf>
 
     static abstract TSelf Load(float* source);
 
+    /// <summary>Reads bfloat16 values, which float32 holds exactly.</summary>
+    static abstract TSelf LoadBFloat16(ushort* source);
+
+    /// <summary>Reads 8-bit integers.</summary>
+    static abstract TSelf LoadInt8(sbyte* source);
+
     static abstract void Store(TSelf value, float* target);
 
     static abstract TSelf MultiplyAdd(TSelf left, TSelf right, TSelf addend);

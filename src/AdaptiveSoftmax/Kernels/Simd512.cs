@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace AdaptiveSoftmax;
 
@@ -20,6 +21,16 @@ internal readonly unsafe struct Simd512(Vector512<float> v) : ISimd<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Load(float* source) => new(Vector512.Load(source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 LoadBFloat16(ushort* source) => new((Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(Vector256.Load(source)).AsUInt32() << 16
+        : Vector512.Create(Simd256.WidenBFloat16(source), Simd256.WidenBFloat16(source + 8))).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 LoadInt8(sbyte* source) => new(Vector512.ConvertToSingle(Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(Vector128.Load(source))
+        : Vector512.Create(Simd256.WidenInt8(source), Simd256.WidenInt8(source + 8))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Simd512 value, float* target) => value._v.Store(target);

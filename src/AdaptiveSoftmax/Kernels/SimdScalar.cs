@@ -15,6 +15,10 @@ internal readonly unsafe struct SimdScalar(float v) : ISimd<SimdScalar>
 
     public static SimdScalar Load(float* source) => new(*source);
 
+    public static SimdScalar LoadBFloat16(ushort* source) => new(BitConverter.UInt32BitsToSingle((uint)*source << 16));
+
+    public static SimdScalar LoadInt8(sbyte* source) => new(*source);
+
     public static void Store(SimdScalar value, float* target) => *target = value._v;
 
     public static SimdScalar MultiplyAdd(SimdScalar left, SimdScalar right, SimdScalar addend) => new(float.MultiplyAddEstimate(left._v, right._v, addend._v));

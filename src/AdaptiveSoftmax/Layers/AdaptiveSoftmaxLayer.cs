@@ -37,6 +37,9 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// <summary>Every weight, in PyTorch's order and under its names.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
+    /// <summary>What <see cref="Quantize"/> takes where the caller says nothing: the spec's precision, or int8 where it has none.</summary>
+    protected virtual QuantizationOptions DefaultQuantization => QuantizationOptions.Default;
+
     internal override IDecodingPart DecodingHead => _head;
 
     internal override IReadOnlyList<IDecodingPart> DecodingTails => _tails;
@@ -55,6 +58,16 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
             UniformInitializer.Fill(parameter, 1 / Math.Sqrt(fanIn), seed, stream: (ulong)i);
         }
     }
+
+    /// <summary>
+    /// Makes a decode-only copy with smaller weights, which is used and disposed on its own: it stays valid when this
+    /// layer is trained on or disposed.
+    /// </summary>
+    /// <param name="options">The precision of head and tails; null for <see cref="DefaultQuantization"/>.</param>
+    /// <exception cref="ArgumentException">The precisions do not fit the layout.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public QuantizedSoftmax Quantize(QuantizationOptions? options = null) =>
+        new(this, _head, _tails, options ?? DefaultQuantization, Options);
 
     private protected override void DisposeWeights()
     {

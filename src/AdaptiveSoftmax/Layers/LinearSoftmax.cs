@@ -110,7 +110,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     }
 
     // log Σ exp over the parts in ascending order, in double precision.
-    private static void CombineLogSumExp(float* maximum, float* sum, int parts, int lanes, float* logSumExp)
+    internal static void CombineLogSumExp(float* maximum, float* sum, int parts, int lanes, float* logSumExp)
     {
         for (var lane = 0; lane < lanes; lane++)
         {

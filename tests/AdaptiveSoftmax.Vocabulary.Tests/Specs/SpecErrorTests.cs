@@ -133,9 +133,9 @@ public class SpecErrorTests
     [InlineData(SpecErrorKind.ClusterCountMismatch, "\"hiddenSize\": 15, \"cutoffs\": [1], \"projections\": ⟦[⟧]", "projections has 0 entries, but 1 cutoffs")]
     [InlineData(SpecErrorKind.ClusterCountMismatch, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"tails\": ⟦[⟧\"float32\", \"float32\"] }", "precision.tails has 2 entries")]
     [InlineData(SpecErrorKind.ConflictingMembers, "\"hiddenSize\": 15, \"cutoffs\": [1], \"divValue\": ⟦4.0⟧, \"projections\": [4]", "both divValue and projections")]
-    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"head\": ⟦\"bfloat16\"⟧ }", "precision.head is \"bfloat16\"")]
+    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"head\": ⟦\"float16\"⟧ }", "precision.head is \"float16\"")]
     [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"tails\": [⟦\"Float32\"⟧] }", "precision.tails[0] is \"Float32\"")]
-    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"tails\": ⟦\"int8\"⟧ }", "precision.tails is \"int8\"")]
+    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"tails\": ⟦\"int4\"⟧ }", "precision.tails is \"int4\"")]
     public void Clusters_AreReportedByMember(SpecErrorKind kind, string members, string message) =>
         AssertOnly(kind, $"{{ \"vocabulary\": [\"a\", \"b\", \"c\"], {members} }}", message, "");
 

@@ -1,0 +1,132 @@
+using System.Buffers;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>The head or a tail of a quantised softmax.</summary>
+internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
+{
+    private const int ValuesPerPart = 1 << 16;
+    private readonly QuantizedMatrix? _projection;
+    private readonly QuantizedMatrix _output;
+    private readonly NativeFloats? _bias;
+
+    /// <summary>The head; its bias stays in float32.</summary>
+    public QuantizedPart(Parameter weight, Parameter? bias, WeightPrecision precision)
+    {
+        _output = new QuantizedMatrix(weight, precision);
+        if (bias is null) return;
+        _bias = new NativeFloats(bias.Count);
+        bias.Values.CopyTo(new Span<float>(_bias.Pointer, bias.Rows));
+    }
+
+    /// <summary>
+    /// A tail. Its projection is small beside its output and an error in it moves all the tail's logits, so it keeps
+    /// bfloat16 where the output is int8.
+    /// </summary>
+    public QuantizedPart(TailLayer tail, WeightPrecision precision)
+    {
+        _projection = new QuantizedMatrix(tail.Projection, precision == WeightPrecision.Float32 ? precision : WeightPrecision.BFloat16);
+        _output = new QuantizedMatrix(tail.Output, precision);
+    }
+
+    public long Bytes => _output.Bytes + (_projection?.Bytes ?? 0) + ((_bias?.Count ?? 0) * sizeof(float));
+
+    private int RowsPerPart => Math.Max(4, ValuesPerPart / _output.Columns / 4 * 4);
+
+    public void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes)
+    {
+        if (_projection is not null)
+        {
+            var projected = scratch.Floats(ScratchBuffer.ProjectedLanes, (long)_projection.Rows * lanes);
+            Multiply(pool, _projection, inputs, lanes, projected, bias: null, null, null);
+            inputs = projected;
+        }
+
+        var parts = (_output.Rows + TokenBlocks.RowsPerPart - 1) / TokenBlocks.RowsPerPart;
+        var maximum = scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes);
+        var sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * lanes);
+        Multiply(pool, _output, inputs, lanes, scratch.Floats(ScratchBuffer.Logits, (long)_output.Rows * lanes), _bias is null ? null : _bias.Pointer, maximum, sum);
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(maximum, sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
+    }
+
+    public float ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
+    {
+        if (_projection is not null)
+        {
+            var projected = scratch.Floats(ScratchBuffer.ProjectedLanes, _projection.Rows);
+            _projection.View.MultiplyRows(hidden, projected, 0, _projection.Rows);
+            hidden = projected;
+        }
+
+        var parts = (_output.Rows + RowsPerPart - 1) / RowsPerPart;
+        var maximum = scratch.Floats(ScratchBuffer.PartMaximum, parts);
+        var sum = scratch.Floats(ScratchBuffer.PartSum, parts);
+        var body = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = maximum, Sum = sum, RowsPerPart = RowsPerPart };
+        pool.Run(ref body, parts);
+
+        float logSumExp;
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(maximum, sum, parts, lanes: 1, &logSumExp);
+        return logSumExp;
+    }
+
+    public float BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
+        BestScore.Find(logits, scratch.Floats(ScratchBuffer.PartMaximum, 1), lanes: 1, RowsPerPart, rows, logSumExp, cluster, out row);
+
+    public void Dispose()
+    {
+        _projection?.Dispose();
+        _output.Dispose();
+        _bias?.Dispose();
+    }
+
+    private static void Multiply(WorkerPool pool, QuantizedMatrix weight, float* inputs, int lanes, float* outputs, float* bias, float* maximum, float* sum)
+    {
+        var body = new BlockBody { Matrix = weight.View, Inputs = inputs, Lanes = lanes, Outputs = outputs, Bias = bias, Maximum = maximum, Sum = sum };
+        pool.Run(ref body, (weight.Rows + TokenBlocks.RowsPerPart - 1) / TokenBlocks.RowsPerPart);
+    }
+
+    private struct OneTokenBody : IParallelBody
+    {
+        public QuantizedView Matrix;
+        public float* Bias, Input, Logits, Maximum, Sum;
+        public int RowsPerPart;
+
+        public readonly void Run(int part)
+        {
+            var matrix = Matrix;
+            var first = part * RowsPerPart;
+            var rows = Math.Min(RowsPerPart, matrix.Rows - first);
+            matrix.MultiplyRows(Input, Logits, first, first + rows);
+            if (Bias is not null) Vectors.Add(Logits + first, Bias + first, rows);
+            Maximum[part] = SoftmaxKernel.Maximum(Logits + first, rows);
+            Sum[part] = SoftmaxKernel.SumExp(Logits + first, rows, Maximum[part]);
+        }
+    }
+
+    private struct BlockBody : IParallelBody
+    {
+        public QuantizedView Matrix;
+        public float* Inputs, Outputs, Bias, Maximum, Sum;
+        public int Lanes;
+
+        // A part's weights are widened into memory that stays in the cache, and then used for every lane.
+        public readonly void Run(int part)
+        {
+            var matrix = Matrix;
+            var first = part * TokenBlocks.RowsPerPart;
+            var rows = Math.Min(TokenBlocks.RowsPerPart, matrix.Rows - first);
+            var outputs = Outputs + ((nint)first * Lanes);
+            for (var row = 0; row < rows && Bias is not null; row++) new Span<float>(outputs + ((nint)row * Lanes), Lanes).Fill(Bias[first + row]);
+            var widened = ArrayPool<float>.Shared.Rent(rows * matrix.Columns);
+            fixed (float* weights = widened)
+            {
+                matrix.Widen(first, first + rows, weights);
+                Gemm.MultiplyOnThisThread(weights, matrix.Columns, 1, Inputs, Lanes, outputs, Lanes, rows, Lanes, matrix.Columns, accumulate: Bias is not null);
+            }
+
+            ArrayPool<float>.Shared.Return(widened);
+            if (Maximum is not null) SoftmaxKernel.BlockStatistics(outputs, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
+        }
+    }
+}

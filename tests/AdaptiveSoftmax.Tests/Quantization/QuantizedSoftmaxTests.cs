@@ -1,0 +1,164 @@
+using AdaptiveSoftmax.Vocabulary;
+using CsCheck;
+
+namespace AdaptiveSoftmax.Tests.Quantization;
+
+public unsafe class QuantizedSoftmaxTests
+{
+    [Theory]
+    [InlineData(WeightPrecision.Float32)]
+    [InlineData(WeightPrecision.BFloat16)]
+    [InlineData(WeightPrecision.Int8)]
+    public void EveryVectorWidth_MultipliesTheStoredValues(WeightPrecision precision) => Gen.Select(Gen.Int[1, 40], Gen.Int[1, 300], Gen.Int).Sample(
+        (rows, columns, seed) =>
+        {
+            var random = new Random(seed);
+            using var source = new Parameter("w", rows, columns);
+            foreach (ref var value in source.Values) value = (float)((random.NextDouble() * 2) - 1);
+            using var matrix = new QuantizedMatrix(source, precision);
+            using var input = new NativeArray(columns, random);
+            using var outputs = new NativeArray(rows, random);
+            var stored = Stored(source, precision);
+            for (var width = 0; width < 3; width++)
+            {
+                outputs.Span.Clear();
+                if (width == 0) matrix.View.MultiplyRows<Simd128>(input.Pointer, outputs.Pointer, 0, rows);
+                else if (width == 1) matrix.View.MultiplyRows<Simd256>(input.Pointer, outputs.Pointer, 0, rows);
+                else matrix.View.MultiplyRows<Simd512>(input.Pointer, outputs.Pointer, 0, rows);
+                outputs.AssertGuardsAreWhole();
+                for (var row = 0; row < rows; row++)
+                {
+                    var expected = 0.0;
+                    for (var k = 0; k < columns; k++) expected += stored[(row * columns) + k] * input[k];
+                    // 300 products of at most 1 in float32.
+                    Assert.Equal(expected, outputs[row], 5e-5);
+                }
+            }
+
+            using var widened = new NativeArray(rows * columns, random);
+            matrix.View.Widen(0, rows, widened.Pointer);
+            widened.AssertGuardsAreWhole();
+            for (var i = 0; i < stored.Length; i++) Assert.Equal(stored[i], widened[i], 1e-7);
+        },
+        iter: 100);
+
+    [Fact]
+    public void LogProb_OfOneTokenAndOfBlocks_IsThatOfTheStoredWeights() => Gen.Select(LayerCase.Any, Gen.Int[0, 2], Gen.Int[0, 2]).Sample(
+        (@case, head, tails) =>
+        {
+            using var layer = @case.CreateLayer();
+            var options = new QuantizationOptions { Head = (WeightPrecision)head, Tails = (WeightPrecision)tails };
+            using var quantized = layer.Quantize(options);
+            foreach (var parameter in layer.Parameters)
+            {
+                var precision = parameter.Name == "head.weight" ? options.Head
+                    : parameter.Name == "head.bias" ? WeightPrecision.Float32
+                    : parameter.Name.EndsWith(".1.weight", StringComparison.Ordinal) ? options.Tails
+                    : options.Tails == WeightPrecision.Float32 ? WeightPrecision.Float32 : WeightPrecision.BFloat16;
+                var stored = Stored(parameter, precision);
+                for (var i = 0; i < stored.Length; i++) parameter.Values[i] = (float)stored[i];
+            }
+
+            var reference = new ReferenceSoftmax(layer);
+            layer.Dispose();
+            var hidden = @case.Hidden();
+            var vocabulary = @case.Layout.VocabularySize;
+            var output = new float[@case.Tokens * vocabulary];
+            var predictions = new int[@case.Tokens];
+            quantized.LogProb(hidden, output);
+            quantized.Predict(hidden, predictions);
+            for (var token = 0; token < @case.Tokens; token++)
+            {
+                double[] vector = [.. hidden.AsSpan(token * @case.Layout.HiddenSize, @case.Layout.HiddenSize).ToArray().Select(value => (double)value)];
+                var expected = reference.LogProb(vector);
+                for (var slot = 0; slot < vocabulary; slot++)
+                    Assert.Equal(expected[slot], output[(token * vocabulary) + slot], 2e-5 * (1 + Math.Abs(expected[slot])));
+                var row = output.AsSpan(token * vocabulary, vocabulary).ToArray();
+                Assert.Equal(Array.IndexOf(row, row.Max()), predictions[token]);
+            }
+        },
+        iter: 60);
+
+    [Fact]
+    public void Threads_DoNotChangeTheBits()
+    {
+        var layout = SoftmaxLayout.Create(64, 9000, [1500, 4000], hasHeadBias: true);
+        var random = new Random(3);
+        float[] hidden = [.. Enumerable.Range(0, 64 * 20).Select(_ => (float)random.NextDouble())];
+        float[]? expected = null;
+        foreach (var threads in (int[])[1, 2, 5])
+        {
+            using var layer = new DynamicAdaptiveSoftmax(layout, 7, new AdaptiveSoftmaxOptions { Threads = threads });
+            using var quantized = layer.Quantize();
+            var output = new float[21 * 9000];
+            quantized.LogProb(hidden.AsSpan(0, 64), output.AsSpan(0, 9000));
+            quantized.LogProb(hidden, output.AsSpan(9000));
+            expected ??= output;
+            Assert.True(expected.AsSpan().SequenceEqual(output));
+        }
+    }
+
+    [Fact]
+    public void WeightBytes_AreAQuarterInInt8_AndAHalfInBFloat16()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(512, 20000, [2000]));
+        var full = layer.Parameters.Sum(parameter => parameter.Count) * 4.0;
+        using var bytes = layer.Quantize();
+        using var halves = layer.Quantize(new QuantizationOptions { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 });
+        Assert.Equal(0.5, halves.WeightBytes / full);
+        Assert.InRange(bytes.WeightBytes / full, 0.25, 0.27);
+    }
+
+    [Fact]
+    public void BFloat16_RoundsToNearestEven()
+    {
+        Check(1 + (1 / 256f), 1);
+        Check(1 + (3 / 256f), 1 + (2 / 128f));
+        Check(1 + (1 / 256f) + (1 / 65536f), 1 + (1 / 128f));
+        Check(float.NaN, float.NaN);
+        Check(float.NegativeInfinity, float.NegativeInfinity);
+
+        static void Check(float value, float expected)
+        {
+            using var source = new Parameter("w", 1, 1);
+            source.Values[0] = value;
+            using var matrix = new QuantizedMatrix(source, WeightPrecision.BFloat16);
+            float actual;
+            matrix.View.Widen(0, 1, &actual);
+            Assert.Equal(expected, actual);
+        }
+    }
+
+    [Fact]
+    public void PrecisionsThatDoNotFit_AreRefused()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 50, [10, 30]));
+        Assert.Throws<ArgumentException>(() => layer.Quantize(new QuantizationOptions { TailOverrides = new EquatableArray<WeightPrecision>([WeightPrecision.Int8]) }));
+        Assert.Throws<ArgumentException>(() => layer.Quantize(new QuantizationOptions { Head = (WeightPrecision)9 }));
+    }
+
+    // What each format keeps of a value, by arithmetic in float64: bfloat16 has 8 significant bits.
+    private static double[] Stored(Parameter source, WeightPrecision precision)
+    {
+        var values = source.Values.ToArray();
+        return
+        [
+            .. values.Select((value, i) => precision switch
+            {
+                WeightPrecision.Float32 => value,
+                WeightPrecision.BFloat16 => value == 0 ? 0 : Math.Round(value / Unit(value)) * Unit(value),
+                _ => ToInt8(value, values.AsSpan(i / source.Columns * source.Columns, source.Columns)),
+            }),
+        ];
+
+        static double Unit(float value) => Math.Pow(2, Math.Floor(Math.Log2(Math.Abs((double)value))) - 7);
+    }
+
+    private static double ToInt8(float value, ReadOnlySpan<float> row)
+    {
+        var largest = 0f;
+        foreach (var other in row) largest = Math.Max(largest, Math.Abs(other));
+        var scale = largest / 127;
+        return scale == 0 ? 0 : MathF.Round(value / scale) * (double)scale;
+    }
+}
