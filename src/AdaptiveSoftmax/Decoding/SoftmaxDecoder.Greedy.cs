@@ -86,7 +86,7 @@ public abstract partial class SoftmaxDecoder
 
     private unsafe void PredictBlock(Scratch scratch, float* hidden, Span<int> tokens)
     {
-        var inputs = HiddenLanes(scratch, hidden, tokens.Length, out var lanes);
+        var inputs = HiddenLanes(scratch, hidden, tokens.Length, Layout.HiddenSize, out var lanes);
         var clusters = HeadBlock(scratch, inputs, lanes);
         var score = scratch.Floats(ScratchBuffer.BestScore, lanes);
         var slot = scratch.Ints(ScratchBuffer.BestSlot, lanes);
@@ -109,10 +109,8 @@ public abstract partial class SoftmaxDecoder
         }
 
         if (count == 0) return;
-        var rows = scratch.Floats(ScratchBuffer.Rows, (long)count * Layout.HiddenSize);
-        for (var i = 0; i < count; i++)
-            new ReadOnlySpan<float>(hidden + ((nint)members[i] * Layout.HiddenSize), Layout.HiddenSize).CopyTo(new Span<float>(rows + ((nint)i * Layout.HiddenSize), Layout.HiddenSize));
-        var inputs = HiddenLanes(scratch, rows, count, out var lanes);
+        var rows = GatherRows(scratch, hidden, members, count);
+        var inputs = HiddenLanes(scratch, rows, count, Layout.HiddenSize, out var lanes);
         DecodingTails[cluster].Forward(Pool, scratch, inputs, lanes);
         for (var i = 0; i < count; i++)
         {

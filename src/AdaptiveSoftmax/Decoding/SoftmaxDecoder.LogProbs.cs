@@ -57,7 +57,7 @@ public abstract partial class SoftmaxDecoder
 
     private unsafe void LogProbBlock(Scratch scratch, float* hidden, int tokens, float* output)
     {
-        var inputs = HiddenLanes(scratch, hidden, tokens, out var lanes);
+        var inputs = HiddenLanes(scratch, hidden, tokens, Layout.HiddenSize, out var lanes);
         var clusters = HeadBlock(scratch, inputs, lanes);
         var none = scratch.Floats(ScratchBuffer.BestScore, lanes);
         new Span<float>(none, lanes).Clear();
@@ -69,11 +69,11 @@ public abstract partial class SoftmaxDecoder
         }
     }
 
-    private unsafe float* HiddenLanes(Scratch scratch, float* hidden, int tokens, out int lanes)
+    internal static unsafe float* HiddenLanes(Scratch scratch, float* hidden, int tokens, int hiddenSize, out int lanes)
     {
         lanes = TokenBlocks.LanesFor(tokens);
-        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * Layout.HiddenSize);
-        Transpose.ToLanes(hidden, tokens, Layout.HiddenSize, inputs, lanes);
+        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * hiddenSize);
+        Transpose.ToLanes(hidden, tokens, hiddenSize, inputs, lanes);
         return inputs;
     }
 

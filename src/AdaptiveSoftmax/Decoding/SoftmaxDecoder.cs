@@ -51,6 +51,7 @@ public abstract partial class SoftmaxDecoder : IDisposable
     public void Dispose()
     {
         ScratchPool.Dispose();
+        DisposeSessions();
         DisposeWeights();
         GC.SuppressFinalize(this);
     }

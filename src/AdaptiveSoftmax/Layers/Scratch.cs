@@ -24,8 +24,11 @@ internal enum ScratchBuffer
     /// <summary>The logits of a block and then their gradient, [rows, lanes].</summary>
     Logits,
 
-    /// <summary>The head's logits of one token, [rows], which outlive those of a tail.</summary>
+    /// <summary>The head's logits, [tokens, rows], which outlive those of a tail.</summary>
     HeadLogits,
+
+    /// <summary>A tail's logits, [tokens, rows].</summary>
+    TailRows,
 
     /// <summary>The log-sum-exp of each lane.</summary>
     LogSumExp,

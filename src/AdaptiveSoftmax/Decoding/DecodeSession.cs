@@ -1,0 +1,146 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// Decodes for one thread at a time, in memory of its own: after warm-up a step allocates nothing. Many sessions can decode
+/// on one layer at once.
+/// </summary>
+public sealed unsafe partial class DecodeSession : IDisposable
+{
+    private readonly SoftmaxDecoder _softmax;
+    private readonly Scratch _scratch = new();
+    private readonly RowDecoder _row;
+    private DecodeOptions? _checked;
+    private bool _disposed;
+
+    internal DecodeSession(SoftmaxDecoder softmax)
+    {
+        _softmax = softmax;
+        _row = new RowDecoder(softmax.Layout);
+    }
+
+    /// <summary>The most probable tokens.</summary>
+    /// <param name="hidden">A hidden vector, [hidden].</param>
+    /// <param name="tokens">Receives token ids, best first, [k]; of equally probable ones the lower slot is better.</param>
+    /// <param name="logProbs">Receives their log-probs, [k].</param>
+    /// <param name="options">
+    /// Penalties, biases, mask and policy; null for none. Temperature and filters do not matter here.
+    /// </param>
+    /// <param name="history">The tokens so far, for penalties; null for none.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, a value is not finite, or an option is out of range.</exception>
+    /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
+    public TopKResult TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, DecodeOptions? options = null, TokenHistory? history = null)
+    {
+        if (logProbs.Length != tokens.Length)
+            throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
+        Check(hidden, ref options, history);
+        RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false);
+        _row.FinishTop();
+        for (var i = 0; i < _row.Top.Length; i++)
+            (tokens[i], logProbs[i]) = (_softmax.TokenOf(ScoreKey.Slot(_row.Top[i])), _row.ReportedLogProb(_row.Top[i]));
+        return new TopKResult(_row.Top.Length, _row.TailsVisited, _row.UnseenMass);
+    }
+
+    /// <summary>Draws the next token.</summary>
+    /// <param name="hidden">A hidden vector, [hidden].</param>
+    /// <param name="options">How the token is chosen.</param>
+    /// <param name="random">The random numbers, which move on.</param>
+    /// <param name="history">The tokens so far, for penalties; null for none. It is left as it is.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, a value is not finite, or an option is out of range.</exception>
+    /// <exception cref="InvalidOperationException">Mask, biases and policy together leave no token.</exception>
+    /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
+    public DecodedToken Sample(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Check(hidden, ref options!, history);
+        var start = DecodeMetrics.Start();
+        RunOne(hidden, options, history, random, options.TopLogProbs, wantsDraw: true);
+        var result = Report(_row, _row.Finish());
+        random = _row.Random;
+        DecodeMetrics.Record(start, _softmax.Tags, result.Cluster + 1, result.TailsVisited);
+        if (result.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
+        return result;
+    }
+
+    /// <summary>Draws the next token of a sequence and adds it to the sequence.</summary>
+    /// <inheritdoc cref="Sample(ReadOnlySpan{float}, DecodeOptions, ref SampleRandom, TokenHistory?)"/>
+    /// <param name="hidden">A hidden vector, [hidden].</param>
+    /// <param name="sequence">The sequence.</param>
+    public DecodedToken Sample(ReadOnlySpan<float> hidden, DecodeSequence sequence)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        var random = sequence.Random;
+        var result = Sample(hidden, sequence.Options, ref random, sequence.History);
+        sequence.Random = random;
+        sequence.History.Add(result.Token);
+        return result;
+    }
+
+    /// <summary>After <c>Sample</c> of one hidden vector: the most probable tokens, as many as <see cref="DecodeOptions.TopLogProbs"/> asked for.</summary>
+    /// <param name="tokens">Receives them, best first.</param>
+    /// <returns>Their number.</returns>
+    public int CopyTopLogProbs(Span<TokenLogProb> tokens) => CopyTopLogProbs(_row, tokens);
+
+    /// <summary>Releases the session's memory.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _scratch.Dispose();
+    }
+
+    private int CopyTopLogProbs(RowDecoder row, Span<TokenLogProb> tokens)
+    {
+        var count = Math.Min(Math.Min(row.Options.TopLogProbs, row.Top.Length), tokens.Length);
+        for (var i = 0; i < count; i++) tokens[i] = new TokenLogProb(_softmax.TokenOf(ScoreKey.Slot(row.Top[i])), row.ReportedLogProb(row.Top[i]));
+        return count;
+    }
+
+    private DecodedToken Report(RowDecoder row, ulong key)
+    {
+        var slot = ScoreKey.Slot(key);
+        return new DecodedToken(_softmax.TokenOf(slot), row.ReportedLogProb(key), _softmax.PartOf(slot) - 1, row.TailsVisited, row.UnseenMass);
+    }
+
+    private void RunOne(ReadOnlySpan<float> hidden, DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw)
+    {
+        fixed (float* vector = hidden)
+        {
+            var head = _scratch.Floats(ScratchBuffer.HeadLogits, _softmax.Layout.HeadRows);
+            var logSumExp = _softmax.DecodingHead.ForwardOne(_softmax.Pool, _scratch, vector, head);
+            CheckFinite(logSumExp, row: 0);
+            _row.Begin(options, history, random, top, wantsDraw, head, logSumExp);
+            for (var cluster = _row.NextTail(); cluster >= 0; cluster = _row.NextTail())
+            {
+                var logits = _scratch.Floats(ScratchBuffer.Logits, _softmax.Layout.Tails[cluster].Size);
+                _row.Accept(cluster, logits, _softmax.DecodingTails[cluster].ForwardOne(_softmax.Pool, _scratch, vector, logits));
+            }
+        }
+    }
+
+    private static void CheckFinite(float logSumExp, int row)
+    {
+        if (!float.IsFinite(logSumExp))
+            throw new ArgumentException($"Hidden vector {row} gives no probabilities: it or the head's weights hold values that are NaN or too large.");
+    }
+
+    private void Check(ReadOnlySpan<float> hidden, [System.Diagnostics.CodeAnalysis.NotNull] ref DecodeOptions? options, TokenHistory? history)
+    {
+        if (hidden.Length != _softmax.Layout.HiddenSize)
+            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {_softmax.Layout.HiddenSize}.", nameof(hidden));
+        options ??= DecodeOptions.Default;
+        CheckOptions(options, history);
+    }
+
+    // Options never change, so those of the last call need no second look.
+    private void CheckOptions(DecodeOptions options, TokenHistory? history)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!ReferenceEquals(options, _checked))
+        {
+            options.Check(_softmax);
+            _checked = options;
+        }
+
+        if (history is not null && !history.Identity.Equals(_softmax.Identity))
+            throw new ArgumentException("The history belongs to another vocabulary; make it with this layer's CreateHistory.", nameof(history));
+    }
+}

@@ -1,0 +1,56 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// What is added to the log-probs of single tokens, with −∞ to forbid one. Made by <see cref="SoftmaxDecoder.CreateBias"/>;
+/// it never changes and may serve any number of sequences.
+/// </summary>
+public sealed class TokenBias
+{
+    private readonly int[] _slots;
+    private readonly float[] _values;
+
+    // Where the entries of the head and of each tail begin; one more at the end.
+    private readonly int[] _starts;
+    private readonly float[] _largestRaise;
+
+    internal TokenBias(SoftmaxDecoder softmax, IEnumerable<KeyValuePair<int, float>> values)
+    {
+        Identity = softmax.Identity;
+        var entries = new SortedDictionary<int, float>();
+        foreach (var (token, value) in values)
+        {
+            var slot = softmax.SlotOf(token);
+            if (slot < 0) throw new ArgumentException($"Token {token} has a bias and is not in the vocabulary of {softmax.Layout.VocabularySize} tokens.", nameof(values));
+            if (float.IsNaN(value) || float.IsPositiveInfinity(value))
+                throw new ArgumentException(FormattableString.Invariant($"The bias of token {token} is {value}; it must be a finite number, or -Infinity to forbid the token."), nameof(values));
+            if (!entries.TryAdd(slot, value)) throw new ArgumentException($"Token {token} has two biases; give one.", nameof(values));
+        }
+
+        _slots = [.. entries.Keys];
+        _values = [.. entries.Values];
+        var layout = softmax.Layout;
+        _starts = new int[layout.ClusterCount + 2];
+        _largestRaise = new float[layout.ClusterCount + 1];
+        for (var part = 0; part <= layout.ClusterCount; part++)
+        {
+            var end = part < layout.ClusterCount ? layout.Tails[part].Start : layout.VocabularySize;
+            var found = Array.BinarySearch(_slots, end);
+            _starts[part + 1] = found < 0 ? ~found : found;
+            for (var i = _starts[part]; i < _starts[part + 1]; i++) _largestRaise[part] = MathF.Max(_largestRaise[part], _values[i]);
+        }
+    }
+
+    /// <summary>The number of tokens that have a bias.</summary>
+    public int Count => _slots.Length;
+
+    internal SoftmaxIdentity Identity { get; }
+
+    /// <summary>The slots of one part in ascending order: part 0 is the head, part i + 1 is tail i.</summary>
+    internal ReadOnlySpan<int> Slots(int part) => _slots.AsSpan(_starts[part].._starts[part + 1]);
+
+    /// <summary>The biases of <see cref="Slots"/>.</summary>
+    internal ReadOnlySpan<float> Values(int part) => _values.AsSpan(_starts[part].._starts[part + 1]);
+
+    /// <summary>The largest bias of a part, or 0 where none is positive.</summary>
+    internal float LargestRaise(int part) => _largestRaise[part];
+}

@@ -1,0 +1,85 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// How often each token has occurred in a sequence, which is what penalties need to know. Made by
+/// <see cref="SoftmaxDecoder.CreateHistory"/>; it belongs to one sequence.
+/// </summary>
+public sealed class TokenHistory
+{
+    private readonly SoftmaxDecoder _softmax;
+    private readonly Dictionary<int, int> _places = [];
+    private readonly int[] _distinct;
+    private readonly int[] _mostFrequent;
+    private int[] _slots = new int[64];
+    private int[] _counts = new int[64];
+
+    internal TokenHistory(SoftmaxDecoder softmax)
+    {
+        _softmax = softmax;
+        _distinct = new int[softmax.Layout.ClusterCount + 1];
+        _mostFrequent = new int[softmax.Layout.ClusterCount + 1];
+    }
+
+    /// <summary>The number of tokens, each occurrence counted.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>The number of different tokens.</summary>
+    public int DistinctCount { get; private set; }
+
+    /// <summary>Counts an occurrence of a token.</summary>
+    /// <param name="token">A token id.</param>
+    /// <exception cref="ArgumentException">The id is not in the vocabulary.</exception>
+    public void Add(int token)
+    {
+        var slot = _softmax.SlotOf(token);
+        if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {_softmax.Layout.VocabularySize} tokens.", nameof(token));
+        var part = _softmax.PartOf(slot);
+        if (!_places.TryGetValue(slot, out var place))
+        {
+            place = DistinctCount++;
+            if (place == _slots.Length)
+            {
+                Array.Resize(ref _slots, 2 * place);
+                Array.Resize(ref _counts, 2 * place);
+            }
+
+            _places.Add(slot, place);
+            (_slots[place], _counts[place]) = (slot, 0);
+            _distinct[part]++;
+        }
+
+        _mostFrequent[part] = Math.Max(_mostFrequent[part], ++_counts[place]);
+        Length++;
+    }
+
+    /// <summary>Counts the tokens of a text, such as a prompt.</summary>
+    /// <param name="tokens">Token ids.</param>
+    /// <exception cref="ArgumentException">An id is not in the vocabulary; those before it are counted.</exception>
+    public void Add(ReadOnlySpan<int> tokens)
+    {
+        foreach (var token in tokens) Add(token);
+    }
+
+    /// <summary>Forgets all tokens.</summary>
+    public void Clear()
+    {
+        _places.Clear();
+        _distinct.AsSpan().Clear();
+        _mostFrequent.AsSpan().Clear();
+        (Length, DistinctCount) = (0, 0);
+    }
+
+    internal SoftmaxIdentity Identity => _softmax.Identity;
+
+    /// <summary>The slots that occur, in the order of their first occurrence.</summary>
+    internal ReadOnlySpan<int> Slots => _slots.AsSpan(0, DistinctCount);
+
+    /// <summary>How often each of <see cref="Slots"/> occurs.</summary>
+    internal ReadOnlySpan<int> Counts => _counts.AsSpan(0, DistinctCount);
+
+    /// <summary>The number of different tokens of a part: part 0 is the head, part i + 1 is tail i.</summary>
+    internal int Distinct(int part) => _distinct[part];
+
+    /// <summary>How often the most frequent token of a part occurs.</summary>
+    internal int MostFrequent(int part) => _mostFrequent[part];
+}

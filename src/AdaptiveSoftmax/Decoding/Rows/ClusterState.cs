@@ -1,0 +1,26 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>What is known of one tail of one hidden vector.</summary>
+internal struct ClusterState
+{
+    /// <summary>The cluster's log-prob.</summary>
+    public float LogProb;
+
+    /// <summary>No score of the tail is above this; −∞ where no token may be chosen.</summary>
+    public float Bound;
+
+    /// <summary>Whether some scores differ from their log-probs.</summary>
+    public bool IsTouched;
+
+    /// <summary>Whether the tail was computed.</summary>
+    public bool IsVisited;
+
+    /// <summary>Between these lies the log of the tempered mass; they are equal once the tail was computed.</summary>
+    public double LeastLogMass, MostLogMass;
+
+    /// <summary>A token drawn from the tail when it was computed, for the case that a draw falls on the tail: the token of the tail, and its score.</summary>
+    public int DrawnRow;
+
+    /// <inheritdoc cref="DrawnRow"/>
+    public float DrawnScore;
+}

@@ -1,0 +1,294 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// Chooses the next token for one hidden vector: takes the head's log-probs, says one after the other which tails it must
+/// see, and then has the token. It never keeps the scores of a tail, so many rows can be decoded side by side.
+/// </summary>
+/// <remarks>
+/// Exact, since no token of a tail has a higher score than the tail's bound.
+/// </remarks>
+internal sealed unsafe class RowDecoder
+{
+    private readonly SoftmaxLayout _layout;
+    private readonly ClusterState[] _clusters;
+    private readonly Dictionary<int, float> _originals = [];
+    private readonly TopList _top = new();
+    private readonly DrawChooser _draw;
+    private readonly NucleusChooser _nucleus;
+    private DecodeOptions _options = DecodeOptions.Default;
+    private TokenHistory? _history;
+    private Method _method;
+    private SampleRandom _random;
+    private double[] _blocks = [];
+    private double _mass;
+    private int _tailsVisited;
+
+    // log Σ exp(score) at temperature 1 of the parts seen, for adjusted log-probs.
+    private double _logNormalizer;
+
+    public RowDecoder(SoftmaxLayout layout)
+    {
+        _layout = layout;
+        _clusters = new ClusterState[layout.ClusterCount];
+        _draw = new DrawChooser(this);
+        _nucleus = new NucleusChooser(this);
+    }
+
+    private enum Method
+    {
+        /// <summary>The best tokens alone decide: greedy, top-k, or no choice at all.</summary>
+        Top,
+
+        /// <summary>Top-p or min-p without top-k.</summary>
+        Nucleus,
+
+        /// <summary>Any token may be drawn.</summary>
+        Draw,
+    }
+
+    public Span<ClusterState> Clusters => _clusters;
+
+    public SoftmaxLayout Layout => _layout;
+
+    public DecodeOptions Options => _options;
+
+    /// <summary>The head's scores, [shortlist].</summary>
+    public float* Head { get; private set; }
+
+    /// <summary>The log of the head's tempered mass.</summary>
+    public double HeadLogMass { get; private set; }
+
+    /// <summary>The score that weighs 1; what choosers compare is relative to it.</summary>
+    public float Reference { get; set; }
+
+    public float InverseTemperature { get; private set; }
+
+    public int TailsVisited => _tailsVisited;
+
+    /// <summary>The probability of the tails that the policy left out although they could have mattered.</summary>
+    public float UnseenMass { get; private set; }
+
+    /// <summary>The best tokens by key, best first, once the row is finished.</summary>
+    public ReadOnlySpan<ulong> Top => _top.Keys;
+
+    /// <summary>Where the random numbers stand.</summary>
+    public SampleRandom Random => _random;
+
+    public double NextRandom() => _random.NextDouble();
+
+    /// <summary>Takes the head.</summary>
+    /// <param name="options">How to choose.</param>
+    /// <param name="history">The tokens so far; null where there are none.</param>
+    /// <param name="random">The sequence's random numbers.</param>
+    /// <param name="top">How many of the best tokens are wanted at least.</param>
+    /// <param name="wantsDraw">Whether a token is to be drawn.</param>
+    /// <param name="head">The head's logits, [shortlist + clusters], which become scores and must stay until the row is finished.</param>
+    /// <param name="logSumExp">The head's log-sum-exp.</param>
+    public void Begin(DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, float* head, float logSumExp)
+    {
+        (_options, _history, _random) = (options, history, random);
+        Head = head;
+        (_tailsVisited, UnseenMass, _logNormalizer) = (0, 0, double.NegativeInfinity);
+        _originals.Clear();
+        _method = !wantsDraw || options.Temperature == 0 || options.TopK > 0 ? Method.Top
+            : options.TopP < 1 || options.MinP > 0 ? Method.Nucleus
+            : Method.Draw;
+        InverseTemperature = options.Temperature > 0 ? MathF.Min(1 / options.Temperature, float.MaxValue) : 1;
+        var wanted = !wantsDraw ? top : Math.Max(top, options.Temperature == 0 ? 1 : options.TopK);
+        _top.Reset(Math.Min(wanted, _layout.VocabularySize));
+
+        ReadClusters(head + _layout.ShortlistSize, logSumExp);
+        SoftmaxKernel.LogProbs(head, _layout.ShortlistSize, logSumExp, cluster: 0, head);
+        Adjustment.Apply(part: 0, start: 0, _layout.ShortlistSize, head, _originals);
+        _top.AddRange(head, _layout.ShortlistSize, firstSlot: 0);
+        if (NeedsNormalizer) _logNormalizer = LogMass(head, _layout.ShortlistSize, inverse: 1, out _);
+        if (_method == Method.Top) return;
+
+        SetMasses();
+        if (_method == Method.Nucleus) _nucleus.Begin();
+        else _draw.Begin();
+    }
+
+    /// <summary>The next tail that must be seen, or −1 where the row is finished.</summary>
+    public int NextTail()
+    {
+        while (true)
+        {
+            var cluster = FindNeeded();
+            if (cluster < 0) return -1;
+            if (_tailsVisited < _options.Policy.MaximumTails) return cluster;
+
+            LeaveOut(cluster);
+        }
+    }
+
+    /// <summary>Leaves a tail out, as the policy asks: from here on it has no tokens.</summary>
+    public void LeaveOut(int cluster)
+    {
+        ref var state = ref _clusters[cluster];
+        UnseenMass += MathF.Exp(state.LogProb);
+        (state.Bound, state.IsVisited) = (float.NegativeInfinity, true);
+        state.LeastLogMass = state.MostLogMass = double.NegativeInfinity;
+    }
+
+    /// <summary>Takes a tail that <see cref="NextTail"/> asked for.</summary>
+    /// <param name="cluster">The tail.</param>
+    /// <param name="logits">Its logits, [tokens of the cluster], which become scores and are not needed afterwards.</param>
+    /// <param name="logSumExp">Its log-sum-exp.</param>
+    public void Accept(int cluster, float* logits, float logSumExp)
+    {
+        var tail = _layout.Tails[cluster];
+        ref var state = ref _clusters[cluster];
+        SoftmaxKernel.LogProbs(logits, tail.Size, logSumExp, state.LogProb, logits);
+        Adjustment.Apply(cluster + 1, tail.Start, tail.Size, logits, _originals);
+        _top.AddRange(logits, tail.Size, tail.Start);
+        _tailsVisited++;
+        state.IsVisited = true;
+        if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(logits, tail.Size, inverse: 1, out _));
+        if (_method == Method.Top) return;
+
+        state.LeastLogMass = state.MostLogMass = LogMass(logits, tail.Size, InverseTemperature, out var best);
+        if (_method == Method.Nucleus) _nucleus.Accept(cluster, logits);
+        else if (!double.IsNegativeInfinity(state.MostLogMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, tail.Size, best);
+    }
+
+    /// <summary>After <see cref="NextTail"/> gave −1: the chosen token's key.</summary>
+    /// <exception cref="InvalidOperationException">No token is left that may be chosen.</exception>
+    public ulong Finish()
+    {
+        FinishTop();
+        if (_method == Method.Top && _top.Count > 0) Reference = ScoreKey.Score(_top.Keys[0]);
+        return _method switch
+        {
+            Method.Draw => _draw.Finish(),
+            Method.Nucleus => _nucleus.Finish(),
+            _ when _top.Count == 0 => throw new InvalidOperationException("No token is left that may be chosen: mask and biases together forbid them all."),
+            _ when _options.Temperature == 0 => _top.Keys[0],
+            _ => Chooser.Draw(this, _top.Keys[..Math.Min(_options.TopK, _top.Count)], allMass: null),
+        };
+    }
+
+    /// <summary>After <see cref="NextTail"/> gave −1, where no token is to be drawn.</summary>
+    public void FinishTop()
+    {
+        _top.Sort();
+        foreach (ref var state in _clusters.AsSpan())
+        {
+            if (NeedsNormalizer && !state.IsVisited) _logNormalizer = TailMass.Add(_logNormalizer, state.LogProb);
+        }
+    }
+
+    /// <summary>A token of the head, drawn by the weights.</summary>
+    public ulong DrawFromHead()
+    {
+        LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var best);
+        var (row, score) = Draw(Head, _layout.ShortlistSize, best);
+        return ScoreKey.Of(score, row);
+    }
+
+    /// <summary>The log-prob that is reported for a token among the best or the chosen one.</summary>
+    public float ReportedLogProb(ulong key)
+    {
+        var score = ScoreKey.Score(key);
+        if (_options.LogProbs == LogProbKind.Adjusted) return AnyTouched ? (float)(score - _logNormalizer) : score;
+        return _originals.Count > 0 && _originals.TryGetValue(ScoreKey.Slot(key), out var logProb) ? logProb : score;
+    }
+
+    private ScoreAdjustment Adjustment => new(_options, _history);
+
+    private bool AnyTouched { get; set; }
+
+    private bool NeedsNormalizer => AnyTouched && _options.LogProbs == LogProbKind.Adjusted;
+
+    private void ReadClusters(float* logits, float logSumExp)
+    {
+        var adjustment = Adjustment;
+        AnyTouched = adjustment.Touches(part: 0);
+        for (var i = 0; i < _clusters.Length; i++)
+        {
+            ref var state = ref _clusters[i];
+            state = default;
+            state.LogProb = BestScore.Of(logits[i], logSumExp, cluster: 0);
+            state.IsTouched = adjustment.Touches(i + 1);
+            state.Bound = adjustment.AllowedCount(i + 1, _layout.Tails[i].Size) == 0 ? float.NegativeInfinity : adjustment.Bound(i + 1, state.LogProb, out _);
+
+            // A tail without an allowed token is as good as seen.
+            state.IsVisited = state.Bound == float.NegativeInfinity;
+            AnyTouched |= state.IsTouched;
+        }
+    }
+
+    // The mass of the head, and for each tail between what its mass must lie.
+    private void SetMasses()
+    {
+        var adjustment = Adjustment;
+        HeadLogMass = LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var best);
+        Reference = best > float.NegativeInfinity ? best : 0;
+        for (var i = 0; i < _clusters.Length; i++)
+        {
+            ref var state = ref _clusters[i];
+            state.LeastLogMass = state.MostLogMass = double.NegativeInfinity;
+            var allowed = adjustment.AllowedCount(i + 1, _layout.Tails[i].Size);
+            if (allowed == 0) continue;
+            adjustment.Bound(i + 1, state.LogProb, out var raised);
+            TailMass.Bounds(state, allowed, raised, InverseTemperature, out state.LeastLogMass, out state.MostLogMass);
+        }
+    }
+
+    private int FindNeeded()
+    {
+        if (_options.Policy.ComputesAll && MostProbable() is var any and >= 0) return any;
+        if (NeedsNormalizer)
+        {
+            for (var i = 0; i < _clusters.Length; i++)
+            {
+                if (_clusters[i].IsTouched && !_clusters[i].IsVisited) return i;
+            }
+        }
+
+        // One of the best tokens may stand in the likeliest tail; if not there, in none.
+        var likeliest = MostProbable();
+        if (likeliest >= 0 && ScoreKey.Of(_clusters[likeliest].Bound, _layout.Tails[likeliest].Start) < _top.Limit) return likeliest;
+        return _method switch
+        {
+            Method.Nucleus => _nucleus.NextTail(),
+            Method.Draw => _draw.NextTail(),
+            _ => -1,
+        };
+    }
+
+    /// <summary>The unseen tail with the highest bound, of equal ones the first; −1 where all were seen.</summary>
+    public int MostProbable()
+    {
+        var best = -1;
+        for (var i = 0; i < _clusters.Length; i++)
+        {
+            if (!_clusters[i].IsVisited && (best < 0 || _clusters[i].Bound > _clusters[best].Bound)) best = i;
+        }
+
+        return best;
+    }
+
+    // Relative to the part's own best score, which keeps the sum from underflowing.
+    private double LogMass(float* scores, int count, float inverse, out float best)
+    {
+        best = SoftmaxKernel.Maximum(scores, count);
+        if (best == float.NegativeInfinity) return double.NegativeInfinity;
+        var blocks = TemperedMass.BlockCount(count);
+        if (_blocks.Length < blocks) _blocks = new double[blocks];
+        fixed (double* sums = _blocks) _mass = TemperedMass.Sum(scores, count, best, inverse, sums);
+        return ((double)best * inverse) + Math.Log(_mass);
+    }
+
+    // After LogMass of the same part.
+    private (int Row, float Score) Draw(float* scores, int count, float best)
+    {
+        fixed (double* sums = _blocks)
+        {
+            var row = TemperedMass.Find(scores, count, best, InverseTemperature, sums, NextRandom() * _mass);
+            return (row, scores[row]);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+namespace AdaptiveSoftmax;
+
+// Top-k and sampling. A session does the work; calls here borrow one.
+public abstract partial class SoftmaxDecoder
+{
+    private readonly Stack<DecodeSession> _freeSessions = new();
+    private LayerTags? _tags;
+
+    /// <summary>What this layer's measurements are tagged with.</summary>
+    internal LayerTags Tags => _tags ??= new LayerTags(Name, Layout.ClusterCount);
+
+    /// <summary>What reports call this layer.</summary>
+    private protected virtual string Name => GetType().Name;
+
+    /// <summary>Begins to decode: a session has the memory that steps work in. Dispose it before the layer.</summary>
+    public DecodeSession CreateSession() => new(this);
+
+    /// <summary>An empty history of a sequence, for penalties.</summary>
+    public TokenHistory CreateHistory() => new(this);
+
+    /// <summary>Biases of single tokens.</summary>
+    /// <param name="values">Token ids and what is added to their log-probs; −∞ forbids a token.</param>
+    /// <exception cref="ArgumentException">A token is not in the vocabulary or occurs twice, or a value is NaN or +∞.</exception>
+    public TokenBias CreateBias(IEnumerable<KeyValuePair<int, float>> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return new TokenBias(this, values);
+    }
+
+    /// <summary>A mask that allows only the given tokens.</summary>
+    /// <param name="tokens">Token ids.</param>
+    /// <exception cref="ArgumentException">A token is not in the vocabulary, or there is none.</exception>
+    public TokenMask CreateAllowMask(IEnumerable<int> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        return new TokenMask(this, tokens, areAllowed: true);
+    }
+
+    /// <summary>A mask that allows all but the given tokens.</summary>
+    /// <param name="tokens">Token ids.</param>
+    /// <exception cref="ArgumentException">A token is not in the vocabulary, or no token is left.</exception>
+    public TokenMask CreateDenyMask(IEnumerable<int> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        return new TokenMask(this, tokens, areAllowed: false);
+    }
+
+    /// <inheritdoc cref="DecodeSession.TopK(ReadOnlySpan{float}, Span{int}, Span{float}, DecodeOptions?, TokenHistory?)"/>
+    public TopKResult TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, DecodeOptions? options = null, TokenHistory? history = null)
+    {
+        var session = RentSession();
+        try
+        {
+            return session.TopK(hidden, tokens, logProbs, options, history);
+        }
+        finally
+        {
+            ReturnSession(session);
+        }
+    }
+
+    /// <inheritdoc cref="DecodeSession.Sample(ReadOnlySpan{float}, DecodeOptions, ref SampleRandom, TokenHistory?)"/>
+    public DecodedToken Sample(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history = null)
+    {
+        var session = RentSession();
+        try
+        {
+            return session.Sample(hidden, options, ref random, history);
+        }
+        finally
+        {
+            ReturnSession(session);
+        }
+    }
+
+    /// <summary>The part of a slot: 0 for the head's shortlist, i + 1 for tail i.</summary>
+    internal int PartOf(int slot)
+    {
+        var part = 0;
+        while (part < Layout.ClusterCount && slot >= Layout.Tails[part].Start) part++;
+        return part;
+    }
+
+    private DecodeSession RentSession()
+    {
+        lock (_freeSessions) return _freeSessions.TryPop(out var session) ? session : new DecodeSession(this);
+    }
+
+    private void ReturnSession(DecodeSession session)
+    {
+        lock (_freeSessions) _freeSessions.Push(session);
+    }
+
+    private void DisposeSessions()
+    {
+        lock (_freeSessions)
+        {
+            while (_freeSessions.TryPop(out var session)) session.Dispose();
+        }
+    }
+}

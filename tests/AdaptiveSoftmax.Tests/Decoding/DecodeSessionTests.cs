@@ -1,0 +1,149 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tests;
+
+public class DecodeSessionTests
+{
+    private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(64, 20_000, [1000, 5000], [16, 4]);
+
+    public static TheoryData<DecodeOptions> AllKinds() =>
+    [
+        DecodeOptions.Greedy,
+        DecodeOptions.Default,
+        new DecodeOptions { Temperature = 1.5f },
+        new DecodeOptions { TopP = 0.9f },
+        new DecodeOptions { TopK = 40, TopLogProbs = 5, PresencePenalty = 1, LogProbs = LogProbKind.Adjusted },
+        new DecodeOptions { MinP = 0.1f, Policy = DecodePolicy.Budget(1) },
+    ];
+
+    [Theory]
+    [MemberData(nameof(AllKinds))]
+    public void Step_AllocatesNothing_AfterWarmUp(DecodeOptions options)
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout);
+        using var session = layer.CreateSession();
+        var hidden = Hidden(16);
+        var sequence = new DecodeSequence(layer, options, seed: 4);
+        var batch = Enumerable.Range(0, 16).Select(row => new DecodeSequence(layer, options, (ulong)row)).ToArray();
+        var (results, alternatives) = (new DecodedToken[16], new TokenLogProb[5]);
+        var (tokens, logProbs) = (new int[10], new float[10]);
+
+        // A history grows with the tokens it meets, which is the sequence's affair and not the step's.
+        for (var i = 0; i < 400; i++) Step();
+        Array.ForEach(batch, one => one.History.Clear());
+        sequence.History.Clear();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 20; i++) Step();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Step()
+        {
+            session.Sample(hidden.AsSpan(0, 64), sequence);
+            session.CopyTopLogProbs(alternatives);
+            session.Sample(hidden, batch, results);
+            session.TopK(hidden.AsSpan(0, 64), tokens, logProbs);
+            layer.LogProbOf(hidden.AsSpan(0, 64), 19_000);
+        }
+    }
+
+    [Fact]
+    public void ManyThreads_OnOneLayer_GetWhatOneThreadGets()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 3);
+        var hidden = Hidden(64);
+        int[] Decode(int seed)
+        {
+            using var session = layer.CreateSession();
+            var sequence = new DecodeSequence(layer, new DecodeOptions { TopP = 0.95f }, (ulong)seed);
+            return [.. Enumerable.Range(0, 64).Select(row => session.Sample(hidden.AsSpan(row * 64, 64), sequence).Token)];
+        }
+
+        var expected = Enumerable.Range(0, 8).Select(Decode).ToArray();
+        var found = new int[8][];
+        Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 8 }, seed => found[seed] = Decode(seed));
+        Assert.Equal(expected, found);
+    }
+
+    [Fact]
+    public void BatchWithAnOptionSetARow_GivesEachRowItsOwn()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 3);
+        using var session = layer.CreateSession();
+        var hidden = Hidden(9);
+        var allowed = layer.CreateAllowMask([7, 19_999]);
+        DecodeSequence[] sequences =
+        [
+            .. Enumerable.Range(0, 9).Select(row => new DecodeSequence(layer, (row % 3) switch
+            {
+                0 => DecodeOptions.Greedy,
+                1 => new DecodeOptions { Mask = allowed },
+                _ => new DecodeOptions { TopK = 3, Temperature = 5 },
+            }, (ulong)row)),
+        ];
+        var results = new DecodedToken[9];
+        session.Sample(hidden, sequences, results);
+        var (tokens, logProbs) = (new int[3], new float[3]);
+        for (var row = 0; row < 9; row++)
+        {
+            session.TopK(hidden.AsSpan(row * 64, 64), tokens, logProbs);
+            if (row % 3 == 0) Assert.Equal(tokens[0], results[row].Token);
+            else if (row % 3 == 1) Assert.Contains(results[row].Token, (int[])[7, 19_999]);
+            else Assert.Contains(results[row].Token, tokens);
+            Assert.Equal(1, sequences[row].History.Length);
+        }
+    }
+
+    [Fact]
+    public void Greedy_IsPredict() => DecodeCase.ForEach(100, test =>
+    {
+        var random = new SampleRandom(1);
+        Assert.Equal(test.Layer.Predict(test.Hidden), test.Layer.Sample(test.Hidden, DecodeOptions.Greedy, ref random).Token);
+        Assert.Equal(new SampleRandom(1), random);
+    });
+
+    [Fact]
+    public void BadInput_IsRefused_AndChangesNothing()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout);
+        using var other = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(64, 20_001, [1000, 5000], [16, 4]));
+        using var session = layer.CreateSession();
+        var hidden = Hidden(2);
+        Refuses("hidden size is 64", () => Sample(hidden, DecodeOptions.Default));
+        Refuses("NaN", () => Sample([.. Enumerable.Repeat(float.NaN, 64)], DecodeOptions.Default));
+        Refuses("Temperature is -1", () => Sample(hidden[..64], new DecodeOptions { Temperature = -1 }));
+        Refuses("TopP is 0", () => Sample(hidden[..64], new DecodeOptions { TopP = 0 }));
+        Refuses("MinP is 2", () => Sample(hidden[..64], new DecodeOptions { MinP = 2 }));
+        Refuses("RepetitionPenalty is 0", () => Sample(hidden[..64], new DecodeOptions { RepetitionPenalty = 0 }));
+        Refuses("another vocabulary", () => Sample(hidden[..64], new DecodeOptions { Mask = other.CreateAllowMask([1]) }));
+        Refuses("another vocabulary", () => Sample(hidden[..64], new DecodeOptions { Bias = other.CreateBias([new(1, 1)]) }));
+        Refuses("Token 20000 is not in the vocabulary", () => layer.CreateAllowMask([20_000]));
+        Refuses("No token is left", () => layer.CreateDenyMask(Enumerable.Range(0, 20_000)));
+        Refuses("two biases", () => layer.CreateBias([new(1, 1), new(1, 2)]));
+        Refuses("it must be a finite number", () => layer.CreateBias([new(1, float.NaN)]));
+
+        DecodeSequence[] sequences = [new(layer), new(layer)];
+        hidden[70] = float.NaN;
+        Refuses("Hidden vector 1", () => session.Sample(hidden, sequences, new DecodedToken[2]));
+        Assert.Equal(0, sequences[0].History.Length);
+        Assert.Equal(new SampleRandom(0), sequences[0].Random);
+
+        var forbidden = new DecodeOptions { Mask = layer.CreateAllowMask([5]), Bias = layer.CreateBias([new(5, float.NegativeInfinity)]) };
+        Assert.Throws<InvalidOperationException>(() => Sample(hidden[..64], forbidden));
+        session.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => Sample(hidden[..64], DecodeOptions.Default));
+
+        void Sample(float[] vector, DecodeOptions options)
+        {
+            var random = new SampleRandom(1);
+            session.Sample(vector, options, ref random);
+        }
+
+        static void Refuses(string part, Action action) => Assert.Contains(part, Assert.ThrowsAny<ArgumentException>(action).Message, StringComparison.Ordinal);
+    }
+
+    private static float[] Hidden(int rows)
+    {
+        var random = new Random(6);
+        return [.. Enumerable.Range(0, rows * 64).Select(_ => (float)((random.NextDouble() * 8) - 4))];
+    }
+}
