@@ -2,6 +2,7 @@
 # Makes sure that the native pieces the tests need are on this machine, and installs what is missing with apt:
 # - ICU, without which .NET either does not start or knows no culture, and the tests that prove output to be
 #   independent of the culture would prove nothing;
+# - the C++ runtime of GCC 13, which libtorch needs (eng/libstdcxx.sh);
 # - PoCL, an OpenCL device on the processor, on which the GPU tests run (eng/opencl.sh);
 # - ptxas, the assembler that checks the CUDA kernels without a GPU (eng/ptxas.sh).
 set -euo pipefail
@@ -20,5 +21,6 @@ if ! ldconfig -p | grep -q 'libicuuc\.so'; then
   as_root apt-get install -y -qq --no-install-recommends "$package"
 fi
 
+bash ./libstdcxx.sh
 bash ./opencl.sh
 bash ./ptxas.sh

@@ -1,0 +1,113 @@
+using static TorchSharp.torch;
+using TorchParameter = TorchSharp.Modules.Parameter;
+
+namespace AdaptiveSoftmax.TorchSharp;
+
+/// <summary>Moves weights between this project's layers and TorchSharp modules, bit by bit.</summary>
+public static class LayerConversions
+{
+    private const long ChunkBytes = 1 << 28;
+
+    /// <summary>A module with the weights of a layer, which carries the layer's fingerprint.</summary>
+    /// <remarks>The module's classes are the layer's slots: <c>GetSlot(id).Slot</c> of the vocabulary gives a token's.</remarks>
+    /// <param name="layer">The layer; its loss options are not part of it.</param>
+    /// <param name="device">Where the parameters are; null for the CPU.</param>
+    /// <param name="dtype">The parameters' type, to which the weights are rounded; null for float32.</param>
+    /// <param name="ignore_index">The target that stands for no target.</param>
+    /// <param name="label_smoothing">The share in [0, 1] of each target that is spread evenly over all classes.</param>
+    /// <param name="reduction">How losses of targets become one.</param>
+    /// <exception cref="ArgumentException">The label smoothing or the reduction is out of range.</exception>
+    /// <exception cref="DllNotFoundException">libtorch cannot be loaded; the message has the remedy.</exception>
+    public static AdaptiveLogSoftmaxWithLoss ToTorch(
+        this AdaptiveSoftmaxLayer layer,
+        Device? device = null,
+        ScalarType? dtype = null,
+        long ignore_index = -100,
+        double label_smoothing = 0,
+        nn.Reduction reduction = nn.Reduction.Mean)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        var module = new AdaptiveLogSoftmaxWithLoss(layer.Layout, device ?? CPU, dtype ?? ScalarType.Float32, ignore_index, label_smoothing, reduction)
+        {
+            Identity = layer.Identity,
+        };
+        using var noGradient = no_grad();
+        foreach (var (parameter, tensor) in layer.Parameters.Zip(module.OrderedParameters())) Copy(parameter, tensor);
+        return module;
+    }
+
+    /// <summary>Takes over the weights of a module. If this throws, the weights are as they were.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="module">A module of the same sizes, on any device; weights of another type are rounded to float32.</param>
+    /// <param name="acceptUnmarked">
+    /// Whether to take the weights of a module that came from no layer, on the caller's word that its classes are this
+    /// vocabulary's slots.
+    /// </param>
+    /// <exception cref="CheckpointMismatchException">The module is of another vocabulary or other sizes; the message says which.</exception>
+    public static void FromTorch(this AdaptiveSoftmaxLayer layer, AdaptiveLogSoftmaxWithLoss module, bool acceptUnmarked = false)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        ArgumentNullException.ThrowIfNull(module);
+        Check(layer, module, acceptUnmarked);
+        using var noGradient = no_grad();
+        foreach (var (parameter, tensor) in layer.Parameters.Zip(module.OrderedParameters())) Copy(tensor, parameter);
+    }
+
+    private static void Check(AdaptiveSoftmaxLayer layer, AdaptiveLogSoftmaxWithLoss module, bool acceptUnmarked)
+    {
+        const string Module = "The module";
+        // A layer without a vocabulary, whose fingerprint is empty, takes any weights of its sizes.
+        var isMarked = module.Identity is { Fingerprint.Length: > 0 };
+        if (isMarked && layer.Identity.Fingerprint.Length > 0)
+        {
+            var differences = IdentityMetadata.From(module.Identity!).Compare(IdentityMetadata.From(layer.Identity));
+            if (differences.Count > 0) throw new CheckpointMismatchException(Module, differences, "Take the module of a layer of the same class.");
+        }
+
+        if (!layer.Layout.Equals(module.Layout))
+        {
+            throw new CheckpointMismatchException(
+                Module, [$"its sizes are {Describe(module.Layout)} and the layer's {Describe(layer.Layout)}"], "Create the module with the layer's sizes, or with ToTorch.");
+        }
+
+        if (!isMarked && layer.Identity.Fingerprint.Length > 0 && !acceptUnmarked)
+        {
+            throw new CheckpointMismatchException(
+                Module, ["it carries no fingerprint of a vocabulary"], "Create it with ToTorch, or pass acceptUnmarked: true if its classes are this vocabulary's slots.");
+        }
+    }
+
+    private static string Describe(Vocabulary.SoftmaxLayout layout) =>
+        $"hidden {layout.HiddenSize}, vocabulary {layout.VocabularySize}, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, "
+        + $"projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, {(layout.HasHeadBias ? "a" : "no")} head bias";
+
+    private static void Copy(Parameter source, TorchParameter target)
+    {
+        using var host = IsDirect(target) ? target.alias() : empty(target.shape, ScalarType.Float32, CPU);
+        ForEachChunk(source, host, (values, tensor) => values.CopyTo(tensor));
+        if (!IsDirect(target)) target.copy_(host);
+    }
+
+    private static void Copy(TorchParameter source, Parameter target)
+    {
+        using var host = IsDirect(source) ? source.alias() : source.to(ScalarType.Float32, CPU).contiguous();
+        ForEachChunk(target, host, (values, tensor) => tensor.CopyTo(values));
+    }
+
+    private static bool IsDirect(Tensor tensor) => tensor.device_type == global::TorchSharp.DeviceType.CPU && tensor.dtype == ScalarType.Float32 && tensor.is_contiguous();
+
+    // In parts of some rows: a span holds less than a large weight.
+    private static unsafe void ForEachChunk(Parameter parameter, Tensor tensor, ChunkAction action)
+    {
+        var rowBytes = (long)parameter.Columns * sizeof(float);
+        var rows = Math.Max(1, ChunkBytes / rowBytes);
+        for (var first = 0L; first < parameter.Rows; first += rows)
+        {
+            using var chunk = tensor.narrow(0, first, Math.Min(rows, parameter.Rows - first));
+            var bytes = chunk.bytes;
+            action(new Span<byte>(parameter.ValuesPointer + (first * parameter.Columns), bytes.Length), bytes);
+        }
+    }
+
+    private delegate void ChunkAction(Span<byte> values, Span<byte> tensor);
+}
