@@ -87,6 +87,39 @@ public sealed partial class ReadmeTests
         run.Emit();
     }
 
+    [Fact]
+    public void TheProgramOfDecoding_CompilesAndRuns()
+    {
+        var page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "decoding.md"));
+        var readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md"));
+        var run = new GeneratorRun(
+            $$"""
+            #pragma warning disable CS1591
+            using AdaptiveSoftmax;
+
+            public static class Program
+            {
+                public static string Run()
+                {
+                    using var softmax = News.Create(seed: 1);
+                    float[] hidden = [1, 0, 0, 1, 0, 0, 0, 0], hiddenOfAllRows = [.. hidden, .. hidden], logProbs = new float[3];
+                    int[] tokens = new int[3], targets = [1, 4], prompt = [0, 2], digitTokens = [3, 5];
+                    DecodeSequence[] sequences = [new(softmax, DecodeOptions.Greedy), new(softmax)];
+                    var results = new DecodedToken[2];
+                    const int endOfText = 5, token = 4;
+                    BeamStep step = (parents, chosen, vectors) => vectors.Fill(0.5f);
+                    {{CSharpBlock.Match(page).Groups[1].Value}}
+                    return $"{tokens[0] == results[0].Token} {perplexity > 1} {best.Count} {logProb < 0} {digits.Mask is not null} {biased.Bias is not null} {result.Count} {next.UnseenMass}";
+                }
+            }
+
+            [AdaptiveSoftmax("news.softmax.json")]
+            public sealed partial class News;
+            """,
+            new TestFile("/project/news.softmax.json", JsonBlock.Match(readme).Groups[1].Value));
+        Assert.Equal("True True 1 True True True 3 0", run.Execute());
+    }
+
     [GeneratedRegex("```json\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex JsonBlock { get; }
 

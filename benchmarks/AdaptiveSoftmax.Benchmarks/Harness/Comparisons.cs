@@ -8,6 +8,9 @@ internal static class Comparisons
         new LookupComparison(),
         new TrainComparison(),
         new DecodeComparison(),
+        new TopKComparison(),
+        new SampleComparison(),
+        new BatchDecodeComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),
     ];

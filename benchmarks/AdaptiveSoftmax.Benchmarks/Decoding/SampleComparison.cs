@@ -1,0 +1,46 @@
+namespace AdaptiveSoftmax.Benchmarks;
+
+/// <summary>Nucleus sampling at a temperature, a hidden state at a time.</summary>
+internal sealed class SampleComparison : IComparison
+{
+    private const int States = 64;
+    private const float Temperature = 0.8f;
+    private const float TopP = 0.95f;
+
+    private float[] _all = [];
+    private SampleRandom _random = new(1);
+
+    public string Name => "sample";
+
+    public string Description => "Sampling with temperature 0.8 and top-p 0.95 at batch 1 on the trained sample model, exact: against computing all log-probs and sampling.";
+
+    public double Run(ComparisonSession session)
+    {
+        using var peers = new DecodePeers(session, States);
+        using var decoding = peers.Adaptive.CreateSession();
+        _all = new float[peers.Adaptive.Layout.VocabularySize];
+        var options = new DecodeOptions { Temperature = Temperature, TopP = TopP };
+        var trained = peers.TrainedLogProbs();
+        var visited = 0;
+        for (var i = 0; i < States; i++) visited += decoding.Sample(peers.Hidden[i], options, ref _random).TailsVisited;
+        session.Note($"{(double)visited / States:F2} of {peers.Adaptive.Layout.ClusterCount} tails visited a token");
+        return session.Compare("token", States,
+            new Contender("adaptive, only tails that can matter", () => peers.Hidden.Sum(state => decoding.Sample(state, options, ref _random).Token)),
+            [
+                new Contender("adaptive, all log-probs", () => Draw(peers, peers.Adaptive, trained)),
+                new Contender("full softmax, all log-probs", () => Draw(peers, peers.Full, trained)),
+            ]);
+    }
+
+    private long Draw(DecodePeers peers, SoftmaxDecoder softmax, float[] trained)
+    {
+        var sum = 0L;
+        for (var i = 0; i < States; i++)
+        {
+            softmax.LogProb(peers.Hidden[i], _all);
+            sum += AllLogProbs.Nucleus(trained.AsSpan(i * _all.Length, _all.Length), Temperature, TopP, ref _random);
+        }
+
+        return sum;
+    }
+}
