@@ -95,11 +95,11 @@ public sealed class Checkpoint
     /// their classes are this vocabulary's slots.
     /// </param>
     /// <exception cref="CheckpointMismatchException">The file is of another model, vocabulary or optimizer.</exception>
-    /// <exception cref="SafetensorsFormatException">The file is damaged.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged or of another format.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public void Restore(string path, bool acceptUnmarked = false)
     {
-        using var reader = SafetensorsReader.Open(path);
+        using var reader = WeightsFile.Open(path);
         using var restore = new CheckpointRestore(reader, _parameters, _identity) { AcceptUnmarked = acceptUnmarked };
         restore.Check(allowOthers: false, _optimizer);
         restore.ReadStaged();

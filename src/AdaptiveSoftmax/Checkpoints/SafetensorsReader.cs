@@ -40,7 +40,7 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     /// <param name="path">The file.</param>
     /// <exception cref="SafetensorsFormatException">The file is not a sound safetensors file.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static SafetensorsReader Open(string path)
+    public static new SafetensorsReader Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);

@@ -7,6 +7,9 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public abstract unsafe class WeightsFile : IDisposable
 {
+    // The number 0x1950a86a20f9469cfc6c as a pickle of protocol 2 has it.
+    private static ReadOnlySpan<byte> LegacyMark => [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19];
+
     private protected WeightsFile(string fileName) => FileName = fileName;
 
     /// <summary>The file.</summary>
@@ -20,6 +23,24 @@ public abstract unsafe class WeightsFile : IDisposable
 
     /// <summary>The tensors in the order of the file.</summary>
     public abstract IReadOnlyList<WeightsTensor> Tensors { get; }
+
+    /// <summary>Opens a file of either format, safetensors or PyTorch's, whatever its name: its first bytes tell.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="WeightsFormatException">The file is damaged or of another format.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static WeightsFile Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        Span<byte> start = stackalloc byte[14];
+        using (var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete))
+            start = start[..RandomAccess.Read(handle, start, 0)];
+
+        // A safetensors header may have a length that reads like a zip file's mark; then a brace follows it.
+        if (start.StartsWith("PK\u0003\u0004"u8) && start is not [_, _, _, _, _, _, _, _, (byte)'{', ..]) return PyTorchReader.Open(path);
+        if (start.Length > 2 && start[0] == 0x80 && start[2..].SequenceEqual(LegacyMark))
+            throw new PyTorchFormatException(path, null, "It is in PyTorch's old format without zip, which is not read.", "Save it again in Python: torch.save(torch.load('old.pt'), 'weights.pt').");
+        return SafetensorsReader.Open(path);
+    }
 
     /// <summary>Finds a tensor by name.</summary>
     /// <param name="name">The name, compared byte for byte.</param>

@@ -22,7 +22,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// Takes over the weights of a file, which may hold other parts of a model too. If this throws, the weights are as
     /// they were. Values of F64, F16 and BF16 are converted to float32.
     /// </summary>
-    /// <param name="path">The safetensors file.</param>
+    /// <param name="path">The file: safetensors, or a state dict that <c>torch.save</c> wrote, of which nothing is run.</param>
     /// <param name="acceptUnmarked">
     /// Whether to take weights that carry no fingerprint, such as those that PyTorch wrote, on the caller's word that
     /// their classes are this vocabulary's slots.
@@ -36,7 +36,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     public void Restore(string path, bool acceptUnmarked = false, string prefix = "")
     {
         ArgumentNullException.ThrowIfNull(prefix);
-        using var file = SafetensorsReader.Open(path);
+        using var file = WeightsFile.Open(path);
         using var restore = new CheckpointRestore(file, Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
         restore.Check(allowOthers: true, optimizer: null);
         restore.ReadStaged();

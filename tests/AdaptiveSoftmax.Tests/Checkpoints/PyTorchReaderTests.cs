@@ -1,0 +1,242 @@
+using System.IO.Compression;
+using System.Runtime.InteropServices;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tests.Checkpoints;
+
+/// <summary>State dicts as torch.save writes them, sound, damaged and hostile.</summary>
+public sealed class PyTorchReaderTests : IDisposable
+{
+    private static readonly float[] s_values = [1, 2, 3, 4, 5, 6];
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Views_FollowOffsetAndStridesOfASharedStorage()
+    {
+        var pickle = new PickleBytes().OrderedDict().Op("(");
+        pickle.Text("whole").Tensor("FloatStorage", 0, 6, 0, [2, 3], [3, 1]);
+        pickle.Text("transposed").Tensor("FloatStorage", 0, 6, 0, [3, 2], [1, 3]);
+        pickle.Text("row").Tensor("FloatStorage", 0, 6, 3, [3], [1]);
+        pickle.Text("column").Tensor("FloatStorage", 0, 6, 1, [2], [3]);
+        pickle.Text("expanded").Tensor("FloatStorage", 0, 6, 4, [2, 2], [0, 0]);
+        pickle.Text("empty").Tensor("FloatStorage", 0, 6, 6, [0, 3], [3, 1]);
+        pickle.Text("scalar").Tensor("FloatStorage", 0, 6, 5, [], []);
+        using var file = Open(pickle.Op("u.").Zip(Floats()));
+        Assert.Equal(["whole", "transposed", "row", "column", "expanded", "empty", "scalar"], file.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal([1, 2, 3, 4, 5, 6], Read(file, "whole"));
+        Assert.Equal([1, 4, 2, 5, 3, 6], Read(file, "transposed"));
+        Assert.Equal([4, 5, 6], Read(file, "row"));
+        Assert.Equal([2, 5], Read(file, "column"));
+        Assert.Equal([5, 5, 5, 5], Read(file, "expanded"));
+        Assert.Empty(Read(file, "empty"));
+        Assert.Equal([6], Read(file, "scalar"));
+    }
+
+    [Fact]
+    public void OtherFloats_AreConvertedAndIntegersAreListed()
+    {
+        var pickle = new PickleBytes().Op("}(");
+        pickle.Text("d").Tensor("DoubleStorage", 0, 1, 0, [1], [1]);
+        pickle.Text("h").Tensor("HalfStorage", 1, 1, 0, [1], [1]);
+        pickle.Text("b").Tensor("BFloat16Storage", 2, 1, 0, [1], [1]);
+        pickle.Text("steps").Tensor("LongStorage", 3, 1, 0, [], []);
+        using var file = Open(pickle.Op("u.").Zip(BitConverter.GetBytes(0.1), BitConverter.GetBytes((Half)(-2.5f)), [0xC0, 0x3F], new byte[8]));
+        Assert.Equal([0.1f], Read(file, "d"));
+        Assert.Equal([-2.5f], Read(file, "h"));
+        Assert.Equal([1.5f], Read(file, "b"));
+        Assert.True(file.TryGetTensor("steps", out var steps));
+        Assert.Equal("I64", steps.Type);
+        Assert.Throws<PyTorchFormatException>(() => Read(file, "steps"));
+    }
+
+    [Fact]
+    public void NestedContainers_GiveNamesJoinedByDots()
+    {
+        var pickle = new PickleBytes().Op("}q").Raw(0).Op("(");
+        pickle.Text("epoch").Number(3).Text("lr").Op("G").Raw(0, 0, 0, 0, 0, 0, 0, 0);
+        pickle.Text("model").OrderedDict().Op("(").Text("head.weight").Tensor("FloatStorage", 0, 6, 0, [6], [1]).Op("u");
+        pickle.Op("}(").Text("_metadata").OrderedDict().Op("ub");
+        pickle.Text("list").Op("](N").Global("torch._utils", "_rebuild_parameter").Op("(").Tensor("FloatStorage", 0, 6, 0, [2], [1]).Raw(0x88).OrderedDict().Op("tRe");
+        using var file = Open(pickle.Op("u.").Zip(Floats()));
+        Assert.Equal(["model.head.weight", "list.1"], file.Tensors.Select(tensor => tensor.Name));
+    }
+
+    [Fact]
+    public void PickleThatCallsASystemCommand_RunsNothingAndIsNamed()
+    {
+        var victim = _folder["victim"];
+        var error = Refuse(new PickleBytes().Global("posix", "system").Op("(").Text($"touch {victim}").Op("tR.").Zip());
+        Assert.Contains("'posix.system'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Nothing of it was run", error.Remedy, StringComparison.Ordinal);
+        Assert.Contains("['model']", error.Remedy, StringComparison.Ordinal);
+        Assert.False(File.Exists(victim));
+    }
+
+    [Fact]
+    public void FileCutShortAnywhere_IsRefused()
+    {
+        var file = Sound().Zip(Floats());
+        for (var length = 0; length < file.Length; length++)
+        {
+            File.WriteAllBytes(_folder["cut"], file[..length]);
+            Assert.ThrowsAny<WeightsFormatException>(() => WeightsFile.Open(_folder["cut"]).Dispose());
+        }
+    }
+
+    [Fact]
+    public void PickleCutShortAnywhere_IsRefused()
+    {
+        var pickle = Sound().Bytes;
+        for (var length = 0; length < pickle.Length; length++)
+            Assert.Throws<IOException>(() => new Unpickler(pickle[..length], (problem, _) => new IOException(problem)).Read());
+    }
+
+    [Fact]
+    public void DamagedByte_IsRefusedOrHarmless()
+    {
+        var file = Sound().Zip(Floats());
+        var refused = 0;
+        for (var i = 0; i < file.Length; i++)
+        {
+            foreach (var flip in new byte[] { 0x01, 0x80, 0xFF })
+            {
+                var damaged = (byte[])file.Clone();
+                damaged[i] ^= flip;
+                File.WriteAllBytes(_folder["damaged"], damaged);
+                try
+                {
+                    using var reader = WeightsFile.Open(_folder["damaged"]);
+                    Assert.Equal(s_values, Read(reader, reader.Tensors[0].Name));
+                }
+                catch (WeightsFormatException)
+                {
+                    refused++;
+                }
+            }
+        }
+
+        Assert.InRange(refused, file.Length, file.Length * 3);
+    }
+
+    [Theory]
+    [InlineData(7, 0, 6, 1)]
+    [InlineData(5, 0, 5, 1)]
+    [InlineData(6, 1, 6, 1)]
+    [InlineData(6, 0, 6, 2)]
+    [InlineData(6, 0, int.MaxValue, int.MaxValue)]
+    [InlineData(6, -1, 6, 1)]
+    [InlineData(6, 0, 6, -1)]
+    [InlineData(6, 0, -6, 1)]
+    [InlineData(int.MaxValue, 0, 6, 1)]
+    public void SizesThatLie_AreRefused(int count, int offset, int size, int stride) =>
+        Refuse(new PickleBytes().Op("}(").Text("a").Tensor("FloatStorage", 0, count, offset, [size], [stride]).Op("u.").Zip(Floats()));
+
+    [Fact]
+    public void ShapeThatOverflows_IsRefused() =>
+        Refuse(new PickleBytes().Op("}(").Text("a").Tensor("FloatStorage", 0, 6, 0, [int.MaxValue, int.MaxValue, int.MaxValue], [0, 0, 0]).Op("u.").Zip(Floats()));
+
+    [Fact]
+    public void CompressedRecords_AreRefused() =>
+        Assert.Contains("compressed", Refuse(new PickleBytes().Op("}(").Text("a").Tensor("FloatStorage", 0, 1000, 0, [1000], [1]).Op("u.").Zip(CompressionLevel.Optimal, "little", new byte[4000])).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void BigEndianFile_IsRefused() =>
+        Assert.Contains("'big'", Refuse(Sound().Zip(CompressionLevel.NoCompression, "big", Floats())).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void RecordsOfOneName_AreRefused()
+    {
+        var stream = new MemoryStream();
+        stream.Write(Sound().Zip(Floats()));
+        using (var zip = new ZipArchive(stream, ZipArchiveMode.Update, leaveOpen: true)) PickleBytes.Add(zip, "model/data/0", Floats(), CompressionLevel.NoCompression);
+        Assert.Contains("two records", Refuse(stream.ToArray()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TensorsOfOneName_AreRefused() =>
+        Assert.Contains("two of this name", Refuse(new PickleBytes().Op("}(").Text("a").Tensor("FloatStorage", 0, 6, 0, [6], [1]).Text("a").Tensor("FloatStorage", 0, 6, 0, [6], [1]).Op("u.").Zip(Floats())).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void ChecksumOfZero_IsTakenAsNone()
+    {
+        var file = Sound().Zip(Floats());
+        var crc = BitConverter.GetBytes(Crc32.Append(0, Floats()));
+        for (int at; (at = file.AsSpan().IndexOf(crc)) >= 0;) file.AsSpan(at, 4).Clear();
+        using var reader = Open(file);
+        Assert.Equal(s_values, Read(reader, "a"));
+        Assert.Equal(0xCBF43926u, Crc32.Append(0, "123456789"u8));
+    }
+
+    [Fact]
+    public void Bombs_EndAtALimit()
+    {
+        // Nesting by groups, by lists in lists, a container that holds itself, and doubling by references.
+        Refuse(new PickleBytes().Op(new string('(', 100_000)).Op(".").Zip());
+        Refuse(new PickleBytes().Op("}").Text("a").Op(new string(']', 1000)).Op(new string('a', 999)).Op("s.").Zip());
+        Refuse(new PickleBytes().Op("}q").Raw(0).Text("a").Op("h").Raw(0).Op("s.").Zip());
+        var doubling = new PickleBytes().Op("]q").Raw(0);
+        for (byte i = 1; i < 60; i++) doubling.Op("](h").Raw((byte)(i - 1)).Op("h").Raw((byte)(i - 1)).Op("eq").Raw(i);
+        Refuse(new PickleBytes().Op("}").Text("a").Raw(doubling.Bytes[2..]).Op("s.").Zip());
+        Refuse(new PickleBytes().Op("Nr").Raw(0xFF, 0xFF, 0xFF, 0x7F).Op(".").Zip());
+        Refuse(new PickleBytes().Op("X").Raw(0xFF, 0xFF, 0xFF, 0xFF).Op(".").Zip());
+    }
+
+    [Fact]
+    public void OldFormatWithoutZip_IsNamed()
+    {
+        byte[] old = [0x80, 2, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, (byte)'.', 0x80, 2];
+        Assert.Contains("old format", Refuse(old).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Layer_TakesAStateDictOnlyWhenToldAndKeepsItsWeightsOtherwise()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(4, 6, [3], hasHeadBias: false), seed: 1);
+        var pickle = new PickleBytes().OrderedDict().Op("(");
+        var storages = new List<byte[]>();
+        foreach (var parameter in layer.Parameters)
+        {
+            var values = Enumerable.Range(0, (int)parameter.Count).Select(i => i + (100f * storages.Count)).ToArray();
+            pickle.Text("softmax." + parameter.Name).Tensor("FloatStorage", storages.Count, values.Length, 0, [parameter.Rows, parameter.Columns], [parameter.Columns, 1]);
+            storages.Add(MemoryMarshal.AsBytes<float>(values).ToArray());
+        }
+
+        var file = pickle.Op("u.").Zip([.. storages]);
+        File.WriteAllBytes(_folder["weights.pt"], file);
+        var before = layer.Parameters[0].Values.ToArray();
+        Assert.Throws<CheckpointMismatchException>(() => layer.Restore(_folder["weights.pt"], prefix: "softmax."));
+        var broken = (byte[])file.Clone();
+        broken[broken.AsSpan().IndexOf(storages[^1]) + 4] ^= 1;
+        File.WriteAllBytes(_folder["broken.pt"], broken);
+        Assert.Throws<PyTorchFormatException>(() => layer.Restore(_folder["broken.pt"], acceptUnmarked: true, prefix: "softmax."));
+        Assert.Equal(before, layer.Parameters[0].Values.ToArray());
+        layer.Restore(_folder["weights.pt"], acceptUnmarked: true, prefix: "softmax.");
+        for (var i = 0; i < layer.Parameters.Count; i++)
+            Assert.Equal(storages[i], MemoryMarshal.AsBytes(layer.Parameters[i].Values).ToArray());
+    }
+
+    private static PickleBytes Sound() => new PickleBytes().OrderedDict().Op("(").Text("a").Tensor("FloatStorage", 0, 6, 0, [6], [1]).Op("u.");
+
+    private static byte[] Floats() => MemoryMarshal.AsBytes<float>(s_values).ToArray();
+
+    private static float[] Read(WeightsFile file, string name)
+    {
+        Assert.True(file.TryGetTensor(name, out var tensor));
+        var values = new float[tensor.Count];
+        file.Read(tensor, values);
+        return values;
+    }
+
+    private WeightsFile Open(byte[] bytes)
+    {
+        File.WriteAllBytes(_folder["file.pt"], bytes);
+        var file = WeightsFile.Open(_folder["file.pt"]);
+        Assert.Equal("PyTorch", file.Format);
+        return file;
+    }
+
+    private PyTorchFormatException Refuse(byte[] bytes) => Assert.Throws<PyTorchFormatException>(() => Open(bytes).Dispose());
+}
