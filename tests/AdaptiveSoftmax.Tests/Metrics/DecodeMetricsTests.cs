@@ -87,6 +87,20 @@ public sealed class DecodeMetricsTests
     }
 
     [Fact]
+    public void LookUpsInACache_AreCountedByResult()
+    {
+        using var recorder = new MeterRecorder("cache", "counted");
+        var cache = new DecodeCache(capacity: 2, name: "counted");
+        var token = new int[1];
+        for (var i = 0; i < 5; i++)
+        {
+            if (!cache.TryGet(1, token, [])) cache.Set(1, token, [0]);
+        }
+
+        Assert.Equal(["result=hit: 4", "result=miss: 1"], recorder.Sums("adaptive_softmax.cache.lookups"));
+    }
+
+    [Fact]
     public void Recording_AllocatesNothing_WhetherHeardOrNot()
     {
         var tags = new LayerTags("Allocations", 1);
