@@ -31,7 +31,7 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         CheckUsable();
         using var host = new HostParameters(_parameters);
-        using var reader = SafetensorsReader.Open(path);
+        using var reader = WeightsFile.Open(path);
         using var restore = new CheckpointRestore(reader, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked };
         restore.Check(allowOthers: true, optimizer: null);
         restore.ReadStaged();
