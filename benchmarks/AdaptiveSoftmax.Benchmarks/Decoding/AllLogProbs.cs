@@ -3,8 +3,6 @@ namespace AdaptiveSoftmax.Benchmarks;
 /// <summary>What a decoder does that first computes all V log-probs: top-k and nucleus sampling over an array.</summary>
 internal static class AllLogProbs
 {
-    private const int FirstGuess = 64;
-
     /// <summary>The best tokens, best first.</summary>
     public static void TopK(ReadOnlySpan<float> logProbs, Span<int> tokens, Span<float> values)
     {
@@ -18,28 +16,33 @@ internal static class AllLogProbs
         }
     }
 
-    /// <summary>Draws from the nucleus. Few tokens are sorted in the usual case.</summary>
+    /// <summary>Draws from the nucleus.</summary>
     public static int Nucleus(ReadOnlySpan<float> logProbs, float temperature, float topP, ref SampleRandom random)
     {
         var total = 0.0;
         foreach (var logProb in logProbs) total += MathF.Exp(logProb / temperature);
-        for (var guess = FirstGuess; ; guess *= 8)
-        {
-            var size = Math.Min(guess, logProbs.Length);
-            var (tokens, values) = (new int[size], new float[size]);
-            TopK(logProbs, tokens, values);
-            var sum = 0.0;
-            var end = 0;
-            while (end < size && sum < topP * total) sum += Math.Exp(values[end++] / temperature);
-            if (sum < topP * total && size < logProbs.Length) continue;
-            var target = random.NextDouble() * sum;
-            for (var i = 0; i < end - 1; i++)
-            {
-                target -= Math.Exp(values[i] / temperature);
-                if (target < 0) return tokens[i];
-            }
 
-            return tokens[end - 1];
+        // All tokens of less weight than this have together less than top-p leaves out, so only the others need sorting.
+        var least = temperature * (float)Math.Log(total * (1 - topP) / logProbs.Length);
+        var (tokens, values) = (new List<int>(), new List<float>());
+        for (var token = 0; token < logProbs.Length; token++)
+        {
+            if (logProbs[token] < least) continue;
+            tokens.Add(token);
+            values.Add(-logProbs[token]);
         }
+
+        var (sortedTokens, sortedValues) = (tokens.ToArray(), values.ToArray());
+        Array.Sort(sortedValues, sortedTokens);
+        var (sum, end) = (0.0, 0);
+        while (end < sortedValues.Length && sum < topP * total) sum += Math.Exp(-sortedValues[end++] / temperature);
+        var target = random.NextDouble() * sum;
+        for (var i = 0; i < end - 1; i++)
+        {
+            target -= Math.Exp(-sortedValues[i] / temperature);
+            if (target < 0) return sortedTokens[i];
+        }
+
+        return sortedTokens[end - 1];
     }
 }
