@@ -101,6 +101,25 @@ public sealed class DecodeMetricsTests
     }
 
     [Fact]
+    public void AJudgedWindow_IsReportedByTag()
+    {
+        using var recorder = new MeterRecorder("tag", "judged");
+        var table = DriftTables.Zipf(1_000);
+        var monitor = new DriftMonitor(DriftTables.Baseline(table, 50, 300), new DriftOptions { MinimumTokens = 100, EvaluateEvery = 0 });
+        for (var i = 0; i < 500; i++) monitor.Observe(table.GetId(500 + (i % 100)), "judged");
+        monitor.Snapshot("judged");
+        Assert.Empty(recorder.Entries);
+        var report = monitor.Evaluate("judged");
+        monitor.Evaluate("judged");
+        Assert.Equal([report.ClusterStability, report.ClusterStability], Values("cluster_stability"));
+        Assert.Equal([report.FrequencyStability, report.FrequencyStability], Values("frequency_stability"));
+        Assert.Equal([report.ExcessJensenShannon, report.ExcessJensenShannon], Values("divergence"));
+        Assert.Equal([1], Values("detected"));
+
+        double[] Values(string name) => [.. recorder.Entries.Where(entry => entry.Instrument.Name == "adaptive_softmax.drift." + name).Select(entry => entry.Value)];
+    }
+
+    [Fact]
     public void Recording_AllocatesNothing_WhetherHeardOrNot()
     {
         var tags = new LayerTags("Allocations", 1);

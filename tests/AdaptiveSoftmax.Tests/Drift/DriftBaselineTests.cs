@@ -1,0 +1,153 @@
+using AdaptiveSoftmax.Tests.Checkpoints;
+using AdaptiveSoftmax.Vocabulary;
+using CsCheck;
+
+namespace AdaptiveSoftmax.Tests;
+
+public sealed class DriftBaselineTests
+{
+    [Fact]
+    public void Measures_AreThoseOfPlainFormulasOverAllTokens()
+    {
+        Gen.Select(Gen.Long[0, 1_000].Array[12, 60], Gen.Long[0, 50].Array[60], Gen.Int[1, 9]).Sample((expected, observed, cutoff) =>
+        {
+            expected[0] += 1;
+            observed[0] += 1;
+            var table = DriftTables.Create(expected, idStep: 1);
+            var baseline = DriftTables.Baseline(table, cutoff, cutoff + 2);
+            int[] slots = [.. Enumerable.Range(0, table.Count).Where(slot => observed[slot] > 0)];
+            var report = baseline.Compare("x", slots, [.. slots.Select(slot => observed[slot])], unknown: 3);
+
+            var q = DriftTables.Shares(table.Counts.ToArray());
+            var p = DriftTables.Shares(observed.Take(table.Count));
+            Assert.Equal(DriftTables.JensenShannon(p, q), report.JensenShannon, 1e-9);
+            Assert.InRange(report.JensenShannon, 0, Math.Log(2));
+            int[] ends = [cutoff, cutoff + 2, table.Count];
+            var (clusterP, clusterQ) = (Parts(p, ends), Parts(q, ends));
+            Assert.Equal(DriftTables.Stability(clusterP, clusterQ), report.ClusterStability, 1e-9);
+            Assert.Equal(clusterP, report.Clusters.Select(cluster => cluster.ObservedShare).ToArray(), new Near());
+            Assert.Equal(clusterQ, report.Clusters.Select(cluster => cluster.ExpectedShare).ToArray(), new Near());
+            Assert.Equal(report.JensenShannon, report.Clusters.Sum(cluster => cluster.JensenShannon), 1e-9);
+            Assert.Equal(["head", "tail0", "tail1"], report.Clusters.Select(cluster => cluster.Name));
+            int[] bins = [.. report.Frequencies.Select(bin => bin.FirstSlot + bin.Slots)];
+            Assert.Equal(DriftTables.Stability(Parts(p, bins), Parts(q, bins)), report.FrequencyStability, 1e-9);
+            Assert.Equal((observed.Take(table.Count).Sum(), 3L), (report.Tokens, report.UnknownTokens));
+        }, iter: 300);
+    }
+
+    [Fact]
+    public void EqualShares_ShowNoDrift()
+    {
+        var table = DriftTables.Zipf(1_000);
+        var report = DriftTables.Baseline(table, 50, 300).Compare(table);
+        Assert.Equal(0, report.JensenShannon, 1e-12);
+        Assert.Equal(0, report.ClusterStability, 1e-12);
+        Assert.Equal(0, report.FrequencyStability, 1e-12);
+        Assert.Empty(report.Risen);
+        Assert.False(report.IsDrifted);
+    }
+
+    [Fact]
+    public void TokensOfNoCommonSlot_AreLnTwoApart()
+    {
+        var counts = new long[20];
+        counts.AsSpan(0, 10).Fill(5);
+        var baseline = DriftTables.Baseline(DriftTables.Create(counts), 5);
+        var report = baseline.Compare("", [12, 19], [3, 4], unknown: 0);
+        Assert.Equal(Math.Log(2), report.JensenShannon, 1e-12);
+        Assert.Equal([19, 12], report.Risen.Select(token => token.Slot));
+        Assert.Equal(7 + (3 * 19), report.Risen[0].TokenId);
+        Assert.Equal((10, 10, 0.0, 1.0), (report.Frequencies[^1].FirstSlot, report.Frequencies[^1].Slots, report.Frequencies[^1].ExpectedShare, report.Frequencies[^1].ObservedShare));
+    }
+
+    [Fact]
+    public void Stability_IsTheSameInBothDirections()
+    {
+        var (a, b) = (DriftTables.Create([50, 30, 15, 5]), DriftTables.Create([40, 30, 20, 10]));
+        var there = DriftTables.Baseline(a, 1, 2).Compare(b);
+        var back = DriftTables.Baseline(b, 1, 2).Compare(a);
+        Assert.Equal(there.ClusterStability, back.ClusterStability, 1e-12);
+        Assert.Equal(there.JensenShannon, back.JensenShannon, 1e-12);
+        Assert.True(there.ClusterStability > 0.01);
+    }
+
+    [Fact]
+    public void FrequencyBins_HoldATenthOfTheOccurrencesEach()
+    {
+        var bins = DriftTables.Baseline(DriftTables.Zipf(20_000)).Compare("", [], [], unknown: 0).Frequencies;
+        Assert.Equal(0, bins[0].FirstSlot);
+        Assert.Equal(18_000, bins[^1].FirstSlot);
+        Assert.Equal(0, bins[^1].ExpectedShare);
+        // With 20,000 tokens the first one has 9.7 % of all occurrences, and no token comes near a tenth after it.
+        Assert.All(bins.Skip(1).SkipLast(1), bin => Assert.InRange(bin.ExpectedShare, 0.05, 0.15));
+        Assert.Equal(1, bins.Sum(bin => bin.ExpectedShare), 1e-9);
+        Assert.Equal(20_000, bins.Sum(bin => bin.Slots));
+    }
+
+    [Theory]
+    [InlineData(500, 2_000)]
+    [InlineData(20_000, 4_096)]
+    [InlineData(200_000, 65_536)]
+    public void SamplingNoise_IsTheMeanDivergenceOfDrawsFromTheTable(int vocabulary, int tokens)
+    {
+        var table = DriftTables.Zipf(vocabulary);
+        var baseline = DriftTables.Baseline(table, vocabulary / 20, vocabulary / 2);
+        var reports = Enumerable.Range(0, 8).Select(seed =>
+        {
+            var counts = DriftTables.Draw(table, tokens, seed).GroupBy(id => (id - 7) / 3).OrderBy(group => group.Key).ToArray();
+            return baseline.Compare("", [.. counts.Select(group => group.Key)], [.. counts.Select(group => (long)group.Count())], unknown: 0);
+        }).ToArray();
+        Assert.Equal(1, reports.Average(report => report.JensenShannon) / reports[0].SamplingNoise, 0.02);
+        Assert.All(reports, report => Assert.InRange(report.ExcessJensenShannon, 0, 0.01));
+    }
+
+    [Fact]
+    public void CountsOfOtherText_AreMatchedByTheTokensBytes()
+    {
+        var baseline = DriftTables.Baseline(DriftTables.Create([50, 30, 15, 5]), 2);
+        var observed = TokenTable.Create([1, 2, 3], [9, 4, 2], ["t3"u8.ToArray(), "new"u8.ToArray(), "t0"u8.ToArray()]);
+        var report = baseline.Compare(observed);
+        Assert.Equal((11, 4), (report.Tokens, report.UnknownTokens));
+        Assert.Equal((3, 16), (report.Risen[0].Slot, report.Risen[0].TokenId));
+        Assert.Equal(2.0 / 11, report.Clusters[0].ObservedShare, 1e-12);
+    }
+
+    [Fact]
+    public void SparseIds_AreFound()
+    {
+        var baseline = DriftTables.Baseline(DriftTables.Create([50, 30, 15, 5], idStep: 100_000_000), 2);
+        Assert.Equal([0, 3, -1, -1, -1], new[] { 7, 300_000_007, 8, -1, int.MaxValue }.Select(baseline.SlotOf));
+        var dense = DriftTables.Baseline(DriftTables.Create([50, 30, 15, 5]), 2);
+        Assert.Equal([0, 3, -1, -1, -1], new[] { 7, 16, 8, -1, int.MaxValue }.Select(dense.SlotOf));
+    }
+
+    [Fact]
+    public void ATableThatDoesNotFit_IsRefused()
+    {
+        var layout = SoftmaxLayout.Create(8, 5, [2], 2.0, hasHeadBias: false);
+        Assert.Contains("4 tokens", Assert.Throws<ArgumentException>(() => new DriftBaseline(DriftTables.Create([4, 3, 2, 1]), layout)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => new DriftBaseline(DriftTables.Create(new long[5]), layout));
+
+        using var folder = new TemporaryFolder();
+        var path = folder["x.tokens"];
+        File.WriteAllText(path, "0\t5\ta\n1\t4\tb\n2\t3\tc\n3\t2\td\n4\t1\te\n");
+        Assert.Equal(5, DriftBaseline.FromTable(path, new SoftmaxIdentity(layout, "", "")).Table.Count);
+        Assert.Contains("fingerprint", Assert.Throws<ArgumentException>(() => DriftBaseline.FromTable(path, new SoftmaxIdentity(layout, "f", "0123"))).Message, StringComparison.Ordinal);
+        File.WriteAllText(path, "0\t5\n");
+        Assert.Throws<InvalidDataException>(() => DriftBaseline.FromTable(path, new SoftmaxIdentity(layout, "", "")));
+    }
+
+    private static double[] Parts(double[] shares, int[] ends)
+    {
+        var parts = new double[ends.Length];
+        for (var slot = 0; slot < shares.Length; slot++) parts[Array.FindIndex(ends, end => slot < end)] += shares[slot];
+        return parts;
+    }
+
+    private sealed class Near : IEqualityComparer<double>
+    {
+        public bool Equals(double x, double y) => Math.Abs(x - y) < 1e-9;
+
+        public int GetHashCode(double obj) => 0;
+    }
+}
