@@ -11,6 +11,10 @@ internal sealed class ComparisonSession(IAnsiConsole console, int rounds, Cancel
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(2);
     private const int WarmUpRounds = 3;
 
+    // Lets no contender run beside the threads of the one before: libtorch's and ours wait for more work by spinning,
+    // libtorch's for some 15 ms.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
     /// <summary>Where tables and notes go.</summary>
     public IAnsiConsole Console { get; } = console;
 
@@ -51,6 +55,7 @@ internal sealed class ComparisonSession(IAnsiConsole console, int rounds, Cancel
             {
                 var turn = (round + i) % contenders.Count;
                 Collect();
+                Thread.Sleep(Pause);
                 var start = Stopwatch.GetTimestamp();
                 kept += contenders[turn].Run();
                 times[turn].Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);

@@ -11,6 +11,8 @@ internal static class Comparisons
         new TopKComparison(),
         new SampleComparison(),
         new BatchDecodeComparison(),
+        new TorchDecodeComparison(),
+        new TorchDecodeAdaptiveComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),
     ];
