@@ -81,6 +81,23 @@ public class SampleTests
         }
     }
 
+    [Fact]
+    public void TailTokenAboveTheHeadsBest_LeavesTheNucleusWhole()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(8, 50, [10], [4]));
+        foreach (var parameter in layer.Parameters) parameter.Values.Clear();
+        var biases = Enumerable.Range(0, 10).ToDictionary(token => token, token => -0.3f * token);
+        biases[30] = MathF.Log(40) + 1;
+        var options = new DecodeOptions { TopP = 0.8f, Bias = layer.CreateBias(biases) };
+
+        using var session = layer.CreateSession();
+        var random = new SampleRandom(5);
+        var drawn = Enumerable.Range(0, 1000).Select(_ => session.Sample(new float[8], options, ref random).Token).Distinct().Order();
+
+        // Relative to token 30 the head's weigh exp(-1 - 0.3 i) and the tail's others exp(-1) / 40: 0.8 of their sum is 2.17.
+        Assert.Equal([0, 1, 2, 3, 4, 5, 30], drawn);
+    }
+
     public static TheoryData<string, DecodeOptions> Settings()
     {
         var adjusted = new DecodeOptions { PresencePenalty = 0.5f, FrequencyPenalty = -0.7f, RepetitionPenalty = 1.3f };

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -6,26 +8,31 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal sealed unsafe class NucleusChooser(RowDecoder row)
 {
-    private const int FirstGuess = 64;
+    // Sums of weights in float32 and in another order differ by less.
+    private const double Slack = 1e-5;
 
-    private readonly TopList _best = new();
+    private readonly MassHistogram _masses = new();
     private ulong[] _candidates = new ulong[256];
     private int _count;
+    private bool _isSorted;
     private float _limit;
 
-    public void Begin()
+    /// <summary>Takes the head.</summary>
+    /// <param name="best">The best score in it.</param>
+    public void Begin(float best)
     {
-        _count = 0;
-        _limit = LimitOfHead();
-        Collect(row.Head, row.Layout.ShortlistSize, firstSlot: 0);
-        Tighten();
+        (_count, _limit) = (0, float.NegativeInfinity);
+        Add(row.Head, row.Layout.ShortlistSize, firstSlot: 0, best);
     }
 
-    public void Accept(int cluster, float* scores)
+    /// <summary>Takes a tail.</summary>
+    /// <param name="cluster">The tail.</param>
+    /// <param name="scores">Its scores.</param>
+    /// <param name="best">The best of them.</param>
+    public void Accept(int cluster, float* scores, float best)
     {
         var tail = row.Layout.Tails[cluster];
-        Collect(scores, tail.Size, tail.Start);
-        Tighten();
+        Add(scores, tail.Size, tail.Start, best);
     }
 
     public int NextTail()
@@ -36,8 +43,8 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         if (row.Options.TopP >= 1) return -1;
 
         // No unseen token can be in the nucleus; does what is not known of their mass move its end?
-        var candidates = _candidates.AsSpan(0, _count);
-        var (least, most) = TotalMass();
+        var candidates = Sorted();
+        var (_, least, most) = TotalMass();
         if (Chooser.Nucleus(row, candidates, row.Options.TopP * least) == Chooser.Nucleus(row, candidates, row.Options.TopP * most)) return -1;
         return LeastKnown();
     }
@@ -45,21 +52,23 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
     public ulong Finish()
     {
         if (_count == 0) throw new InvalidOperationException("No token is left that may be chosen: mask, biases and policy together forbid them all.");
-        return Chooser.Draw(row, _candidates.AsSpan(0, _count), TotalMass().Most);
+        return Chooser.Draw(row, Sorted(), TotalMass().Most);
     }
 
-    private (double Least, double Most) TotalMass()
+    // Of the parts seen, and between what that of all parts lies.
+    private (double Seen, double Least, double Most) TotalMass()
     {
         var reference = (double)row.Reference * row.InverseTemperature;
-        var least = Math.Exp(row.HeadLogMass - reference);
-        var most = least;
+        var seen = Math.Exp(row.HeadLogMass - reference);
+        var (least, most) = (seen, seen);
         foreach (ref var state in row.Clusters)
         {
+            if (state.IsVisited) seen += Math.Exp(state.LeastLogMass - reference);
             least += Math.Exp(state.LeastLogMass - reference);
             most += Math.Exp(state.MostLogMass - reference);
         }
 
-        return (least, most);
+        return (seen, least, most);
     }
 
     // The unseen tail between whose bounds the most mass lies.
@@ -76,44 +85,82 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         return widest;
     }
 
-    // Tokens below this are not in the nucleus: the head's best already reach what top-p asks of the greatest total mass.
-    private float LimitOfHead()
+    private void Add(float* scores, int count, int firstSlot, float best)
     {
-        var most = TotalMass().Most;
-        var shortlist = row.Layout.ShortlistSize;
-        var headMass = Math.Exp(row.HeadLogMass - ((double)row.Reference * row.InverseTemperature));
-        for (var guess = FirstGuess; headMass >= row.Options.TopP * most; guess *= 8)
+        if (best == float.NegativeInfinity) return;
+        if (_count == 0)
         {
-            _best.Reset(Math.Min(guess, shortlist));
-            _best.AddRange(row.Head, shortlist, firstSlot: 0);
-            _best.Sort();
-            var size = Chooser.Nucleus(row, _best.Keys, row.Options.TopP * most);
-            if (size < _best.Count) return MathF.Max(ScoreKey.Score(_best.Keys[size - 1]), Chooser.MinPLimit(row, ScoreKey.Score(_best.Keys[0])));
-            if (guess >= shortlist) break;
+            row.Reference = best;
+            _masses.Begin(best, row.InverseTemperature);
+        }
+        else if (best > row.Reference)
+        {
+            _masses.Rescale(Math.Exp(((double)row.Reference - best) * row.InverseTemperature));
+            row.Reference = best;
         }
 
-        return Chooser.MinPLimit(row, SoftmaxKernel.Maximum(row.Head, shortlist));
+        _limit = MathF.Max(_limit, Chooser.MinPLimit(row, row.Reference));
+        var target = row.Options.TopP < 1 ? row.Options.TopP * TotalMass().Most : double.PositiveInfinity;
+        var isReached = row.Options.TopP < 1 && Tighten(scores, count, target);
+        Collect(scores, count, firstSlot);
+        if (isReached) Cut(target);
+    }
+
+    // Tokens below the limit are not in the nucleus. Says whether those above reach what top-p asks of the greatest total mass.
+    private bool Tighten(float* scores, int count, double target)
+    {
+        // All tokens of less weight than this have together less than top-p leaves out, whatever is still to come.
+        var lightest = (1 - Slack) * (1 - row.Options.TopP) * TotalMass().Seen / row.Layout.VocabularySize;
+        _limit = MathF.Max(_limit, row.Reference + (float)(Math.Log(lightest) / row.InverseTemperature));
+
+        _masses.Add(scores, count, row.Reference, _limit);
+        var limit = _masses.FindLimit((1 + Slack) * target);
+        if (limit < _limit || limit == float.NegativeInfinity) return false;
+        _limit = limit;
+        return true;
+    }
+
+    // To the token, so that no tail is computed for what lies between it and the bucket's edge.
+    private void Cut(double target)
+    {
+        var candidates = Sorted();
+        _count = Chooser.Nucleus(row, candidates, target);
+        _limit = ScoreKey.Score(candidates[_count - 1]);
     }
 
     private void Collect(float* scores, int count, int firstSlot)
     {
-        for (var i = 0; i < count; i++)
+        _isSorted = false;
+        var kept = 0;
+        foreach (var key in _candidates.AsSpan(0, _count))
         {
-            if (!(scores[i] >= _limit) || scores[i] == float.NegativeInfinity) continue;
-            if (_count == _candidates.Length) Array.Resize(ref _candidates, 2 * _count);
-            _candidates[_count++] = ScoreKey.Of(scores[i], firstSlot + i);
+            if (ScoreKey.Score(key) >= _limit) _candidates[kept++] = key;
         }
+
+        _count = kept;
+        var least = new Vector<float>(_limit);
+        var i = 0;
+        for (; i + Vector<float>.Count <= count; i += Vector<float>.Count)
+        {
+            if (!Vector.GreaterThanOrEqualAny(Vector.Load(scores + i), least)) continue;
+            for (var k = i; k < i + Vector<float>.Count; k++) Collect(scores[k], firstSlot + k);
+        }
+
+        for (; i < count; i++) Collect(scores[i], firstSlot + i);
     }
 
-    // With every tail that is seen, the total mass is known better and the best token may be a better one.
-    private void Tighten()
+    private void Collect(float score, int slot)
     {
-        if (_count == 0) return;
+        if (!(score >= _limit) || score == float.NegativeInfinity) return;
+        if (_count == _candidates.Length) Array.Resize(ref _candidates, 2 * _count);
+        _candidates[_count++] = ScoreKey.Of(score, slot);
+    }
+
+    private Span<ulong> Sorted()
+    {
         var candidates = _candidates.AsSpan(0, _count);
-        candidates.Sort();
-        row.Reference = ScoreKey.Score(candidates[0]);
-        _count = Chooser.Nucleus(row, candidates, row.Options.TopP < 1 ? row.Options.TopP * TotalMass().Most : double.PositiveInfinity);
-        _limit = MathF.Max(_limit, Chooser.MinPLimit(row, ScoreKey.Score(candidates[0])));
-        if (_count < candidates.Length) _limit = MathF.Max(_limit, ScoreKey.Score(candidates[_count - 1]));
+        if (!_isSorted) candidates.Sort();
+        _isSorted = true;
+        return candidates;
     }
 }

@@ -106,8 +106,8 @@ internal sealed unsafe class RowDecoder
         if (NeedsNormalizer) _logNormalizer = LogMass(head, _layout.ShortlistSize, inverse: 1, out _);
         if (_method == Method.Top) return;
 
-        SetMasses();
-        if (_method == Method.Nucleus) _nucleus.Begin();
+        var best = SetMasses();
+        if (_method == Method.Nucleus) _nucleus.Begin(best);
         else _draw.Begin();
     }
 
@@ -150,7 +150,7 @@ internal sealed unsafe class RowDecoder
         if (_method == Method.Top) return;
 
         state.LeastLogMass = state.MostLogMass = LogMass(logits, tail.Size, InverseTemperature, out var best);
-        if (_method == Method.Nucleus) _nucleus.Accept(cluster, logits);
+        if (_method == Method.Nucleus) _nucleus.Accept(cluster, logits, best);
         else if (!double.IsNegativeInfinity(state.MostLogMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, tail.Size, best);
     }
 
@@ -220,8 +220,8 @@ internal sealed unsafe class RowDecoder
         }
     }
 
-    // The mass of the head, and for each tail between what its mass must lie.
-    private void SetMasses()
+    // The mass of the head, and for each tail between what its mass must lie; gives the head's best score.
+    private float SetMasses()
     {
         var adjustment = Adjustment;
         HeadLogMass = LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var best);
@@ -235,6 +235,8 @@ internal sealed unsafe class RowDecoder
             adjustment.Bound(i + 1, state.LogProb, out var raised);
             TailMass.Bounds(state, allowed, raised, InverseTemperature, out state.LeastLogMass, out state.MostLogMass);
         }
+
+        return best;
     }
 
     private int FindNeeded()
