@@ -1,6 +1,3 @@
-using AdaptiveSoftmax.Vocabulary;
-using LanguageModelSample;
-
 namespace AdaptiveSoftmax.Benchmarks;
 
 /// <summary>Greedy decoding, a token at a time, on hidden states of the sample's language model.</summary>
@@ -8,43 +5,42 @@ internal sealed class DecodeComparison : IComparison
 {
     private const int Tokens = 64;
     private const int CountedTokens = 2048;
-    private const ulong Seed = 1;
 
     public string Name => "decode";
 
-    public string Description => "Greedy decoding at batch 1, hidden 512, o200k_base, on hidden states of the trained sample model: against a full matrix product and argmax.";
+    public string Description => "Greedy decoding at batch 1, hidden 512, o200k_base, on hidden states of the trained sample model: against a full matrix product and argmax, here and in TorchSharp.";
 
     public double Run(ComparisonSession session)
     {
-        using var model = Models.CreateAdaptive(Seed, Environment.ProcessorCount);
-        var text = TrainedSample.Prepare(model, Seed, session);
-        var hidden = new HiddenStates(model, text.HeldOut, Tokens);
-        var layout = SoftmaxLayout.CreateFull(hidden.Size, model.Softmax.Layout.VocabularySize);
-        using var full = new DynamicAdaptiveSoftmax(layout);
-        using var product = new FullProduct(full.Parameters[0]);
+        using var peers = new DecodePeers(session, Tokens);
+        using var torch = new TorchPeers(peers);
+        using var product = new FullProduct(peers.Full.Parameters[0]);
+        var (hidden, softmax, full) = (peers.Hidden, peers.Adaptive, peers.Full);
 
-        session.Note($"Shortlist of {model.Softmax.Layout.ShortlistSize:N0} and tails of {string.Join(" and ", model.Softmax.Layout.Tails.Select(tail => $"{tail.Size:N0} x {tail.ProjectionWidth}"))}");
-        Describe(session, model, new HiddenStates(model, text.HeldOut, CountedTokens));
+        session.Note($"Shortlist of {softmax.Layout.ShortlistSize:N0} and tails of {string.Join(" and ", softmax.Layout.Tails.Select(tail => $"{tail.Size:N0} x {tail.ProjectionWidth}"))}");
+        Describe(session, softmax, peers.CreateStates(CountedTokens));
         Check(hidden, full, product);
+        torch.CheckBest(torch.FullLogits, states => torch.FullLogits(states).argmax(1), i => product.Predict(hidden[i]));
         return session.Compare("token", Tokens,
-            new Contender("adaptive softmax", () => Decode(hidden, model.Softmax)),
+            new Contender("adaptive softmax", () => Decode(hidden, softmax)),
             [
                 new Contender("full softmax, same kernels", () => Decode(hidden, full)),
                 new Contender("full product and argmax, plain SIMD loop", () => hidden.Sum(product.Predict)),
+                new Contender("TorchSharp, linear and argmax", () => torch.Sum((states, _) => torch.FullLogits(states).argmax(1))),
             ]);
     }
 
     private static long Decode(HiddenStates hidden, AdaptiveSoftmaxLayer softmax) => hidden.Sum(state => softmax.Predict(state));
 
     /// <summary>Says how many predictions look into a tail: those where a tail as a whole is likelier than any one token of the shortlist.</summary>
-    private static void Describe(ComparisonSession session, Model model, HiddenStates hidden)
+    private static void Describe(ComparisonSession session, AdaptiveSoftmaxLayer softmax, HiddenStates hidden)
     {
-        var layout = model.Softmax.Layout;
+        var layout = softmax.Layout;
         var logProbs = new float[layout.VocabularySize];
         var (visits, tokensOfTails) = (new int[layout.ClusterCount], 0);
         for (var i = 0; i < hidden.Count; i++)
         {
-            model.Softmax.LogProb(hidden[i], logProbs);
+            softmax.LogProb(hidden[i], logProbs);
             var best = Max(logProbs.AsSpan(0, layout.ShortlistSize));
             // Visited in descending order of their probabilities, each only if it can still beat what was found.
             foreach (var (tail, mass) in layout.Tails.Select(tail => (tail, mass: LogSumExp(logProbs.AsSpan(tail.Start, tail.Size)))).OrderByDescending(pair => pair.mass))

@@ -8,12 +8,13 @@ internal sealed class DecodePeers : IDisposable
 {
     private const ulong Seed = 1;
     private readonly Model _model;
+    private readonly TextData _text;
 
     public DecodePeers(ComparisonSession session, int states)
     {
         _model = Models.CreateAdaptive(Seed, Environment.ProcessorCount);
-        var text = TrainedSample.Prepare(_model, Seed, session);
-        Hidden = new HiddenStates(_model, text.HeldOut, states);
+        _text = TrainedSample.Prepare(_model, Seed, session);
+        Hidden = CreateStates(states);
         Full = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(Hidden.Size, Adaptive.Layout.VocabularySize));
     }
 
@@ -22,6 +23,9 @@ internal sealed class DecodePeers : IDisposable
     public DynamicAdaptiveSoftmax Full { get; }
 
     public HiddenStates Hidden { get; }
+
+    /// <summary>Hidden states of windows spread over the held-out text.</summary>
+    public HiddenStates CreateStates(int count) => new(_model, _text.HeldOut, count);
 
     /// <summary>
     /// The sample model's log-probs of each state, [states, vocabulary]. The full softmax is not trained, and its nearly flat
