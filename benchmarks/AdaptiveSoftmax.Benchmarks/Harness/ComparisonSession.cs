@@ -11,8 +11,7 @@ internal sealed class ComparisonSession(IAnsiConsole console, int rounds, Cancel
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(2);
     private const int WarmUpRounds = 3;
 
-    // Lets no contender run beside the threads of the one before: libtorch's and ours wait for more work by spinning,
-    // libtorch's for some 15 ms.
+    // Lets no contender run beside the threads of the one before, which may wait for more work by spinning.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Where tables and notes go.</summary>
