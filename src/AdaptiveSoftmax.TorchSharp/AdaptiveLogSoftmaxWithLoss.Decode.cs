@@ -13,10 +13,11 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         CheckInput(input, dimensions: null);
         using var scope = NewDisposeScope();
         var inputs = input.dim() == 1 ? input.unsqueeze(0) : input;
-        var head = HeadLogProbs(inputs);
+        var weights = Tensors;
+        var head = HeadLogProbs(inputs, weights);
         var parts = new List<Tensor> { head.narrow(1, 0, shortlist_size) };
         for (var cluster = 0; cluster < Layout.ClusterCount; cluster++)
-            parts.Add(TailLogProbs(cluster, inputs) + head.narrow(1, shortlist_size + cluster, 1));
+            parts.Add(TailLogProbs(cluster, inputs, weights) + head.narrow(1, shortlist_size + cluster, 1));
         var logProbs = cat(parts, 1);
         return (input.dim() == 1 ? logProbs.squeeze(0) : logProbs).MoveToOuterDisposeScope();
     }
@@ -41,7 +42,8 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
 
     private Tensor FindBest(Tensor input)
     {
-        var head = HeadLogProbs(input);
+        var weights = Tensors;
+        var head = HeadLogProbs(input, weights);
         var (best, classes) = head.narrow(1, 0, shortlist_size).max(1);
         var clusters = head.narrow(1, shortlist_size, n_clusters);
         var canWin = clusters.gt(best.unsqueeze(1));
@@ -53,7 +55,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         foreach (var cluster in Layout.Tails.Where(cluster => counts[cluster.Index] > 0))
         {
             var members = rows.select(1, cluster.Index).narrow(0, 0, counts[cluster.Index]);
-            var logProbs = TailLogProbs(cluster.Index, input.index_select(0, members)) + clusters.index_select(0, members).narrow(1, cluster.Index, 1);
+            var logProbs = TailLogProbs(cluster.Index, input.index_select(0, members), weights) + clusters.index_select(0, members).narrow(1, cluster.Index, 1);
             var (score, row) = logProbs.max(1);
             var (score0, class0) = (best.index_select(0, members), classes.index_select(0, members));
             var wins = score.gt(score0);

@@ -19,23 +19,31 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         var isSingle = target.dim() == 0;
         var inputs = isSingle ? input.unsqueeze(0) : input;
         var targets = (isSingle ? target.unsqueeze(0) : target).to(ScalarType.Int64);
-        var (output, losses, active) = ComputeLosses(inputs, targets);
-        var loss = reduction switch
-        {
-            nn.Reduction.None => isSingle ? losses.squeeze(0) : losses,
-            nn.Reduction.Sum => losses.sum(),
-            _ => losses.sum() / Math.Max(1, active),
-        };
+        var (output, loss) = UsesFused(inputs) ? Fuse(inputs, targets) : Compose(inputs, targets, Tensors);
+        if (isSingle && reduction == nn.Reduction.None) loss = loss.squeeze(0);
         return ((isSingle ? output.squeeze(0) : output).MoveToOuterDisposeScope(), loss.MoveToOuterDisposeScope());
     }
 
+    /// <summary>Output, [N], and loss, [] or [N], by TorchSharp's operations.</summary>
+    internal (Tensor Output, Tensor Loss) Compose(Tensor input, Tensor target, SoftmaxTensors weights)
+    {
+        var (output, losses, active) = ComputeLosses(input, target, weights);
+        var loss = reduction switch
+        {
+            nn.Reduction.None => losses,
+            nn.Reduction.Sum => losses.sum(),
+            _ => losses.sum() / Math.Max(1, active),
+        };
+        return (output, loss);
+    }
+
     // Log-probs and losses in the order of the batch, 0 where the target is ignored, and how many are not.
-    private (Tensor Output, Tensor Losses, long Active) ComputeLosses(Tensor input, Tensor target)
+    private (Tensor Output, Tensor Losses, long Active) ComputeLosses(Tensor input, Tensor target, SoftmaxTensors weights)
     {
         var groups = _grouping.Group(target, ignore_index, nameof(target));
         var inputs = input.index_select(0, groups.Order);
         var targets = target.index_select(0, groups.Order);
-        var logProbs = HeadLogProbs(inputs);
+        var logProbs = HeadLogProbs(inputs, weights);
         var columns = groups.HeadColumns(targets, shortlist_size);
         var output = logProbs.gather(1, columns.unsqueeze(1)).squeeze(1);
         var sums = label_smoothing > 0 ? logProbs.narrow(1, 0, shortlist_size).sum(1) : null;
@@ -48,13 +56,13 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
             Tensor? inside = null;
             if (sums is not null)
             {
-                inside = TailLogProbs(cluster.Index, inputs);
+                inside = TailLogProbs(cluster.Index, inputs, weights);
                 sums += inside.sum(1) + (logProbs.select(1, shortlist_size + cluster.Index) * cluster.Size);
                 inside = inside.narrow(0, start, count);
             }
 
             if (count == 0) continue;
-            inside ??= TailLogProbs(cluster.Index, inputs.narrow(0, start, count));
+            inside ??= TailLogProbs(cluster.Index, inputs.narrow(0, start, count), weights);
             parts.Add(inside.gather(1, (targets.narrow(0, start, count) - cluster.Start).unsqueeze(1)).squeeze(1));
             start += count;
         }
@@ -66,17 +74,17 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     }
 
     // [N, shortlist + clusters]
-    private Tensor HeadLogProbs(Tensor input)
+    private static Tensor HeadLogProbs(Tensor input, SoftmaxTensors weights)
     {
-        var bias = head.bias is { } own ? Cast(own, input.dtype) : null;
-        return LogSoftmax(nn.functional.linear(input, Cast(head.weight, input.dtype), bias));
+        var bias = weights.Bias is { } own ? Cast(own, input.dtype) : null;
+        return LogSoftmax(nn.functional.linear(input, Cast(weights.Head, input.dtype), bias));
     }
 
     // [N, size of the cluster], within the cluster
-    private Tensor TailLogProbs(int cluster, Tensor input)
+    private static Tensor TailLogProbs(int cluster, Tensor input, SoftmaxTensors weights)
     {
-        var projected = nn.functional.linear(input, Cast(Projection(cluster), input.dtype));
-        return LogSoftmax(nn.functional.linear(projected, Cast(Output(cluster), input.dtype)));
+        var (projection, output) = weights.Tails[cluster];
+        return LogSoftmax(nn.functional.linear(nn.functional.linear(input, Cast(projection, input.dtype)), Cast(output, input.dtype)));
     }
 
     private static Tensor LogSoftmax(Tensor logits) => special.log_softmax(logits, 1, IsHalf(logits.dtype) ? ScalarType.Float32 : null);

@@ -19,7 +19,12 @@ namespace AdaptiveSoftmax.TorchSharp;
 /// </remarks>
 public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tensor, (Tensor output, Tensor loss)>
 {
+    // The logits of a block of tokens, and those that wait for a backward pass; what does not fit is computed again.
+    private const long BlockLogitBytes = 64L << 20;
+    private const long KeptLogitBytes = 256L << 20;
+
     private readonly TokenGrouping _grouping;
+    private readonly DeferredMemory _memory = new(BlockLogitBytes, KeptLogitBytes);
 
     /// <summary>Creates the module with PyTorch's initialisation.</summary>
     /// <param name="in_features">The size of a hidden vector.</param>
@@ -123,6 +128,14 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
     /// <summary>How losses of targets become one.</summary>
     public nn.Reduction reduction { get; }
 
+    /// <summary>Which code computes <see cref="forward"/> and its gradients; results agree to rounding.</summary>
+    /// <exception cref="ArgumentException">There is no such implementation.</exception>
+    public SoftmaxImplementation implementation
+    {
+        get;
+        set => field = Enum.IsDefined(value) ? value : throw new ArgumentException($"The implementation {value} is none of Auto, Fused and Composed.", nameof(value));
+    }
+
     /// <summary>Initialises the parameters again as PyTorch does: uniform in ±1/√fan_in.</summary>
     public void reset_parameters()
     {
@@ -137,7 +150,12 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing) _grouping.Dispose();
+        if (disposing)
+        {
+            FusedFunction.ReleaseReturned();
+            _memory.Dispose();
+            _grouping.Dispose();
+        }
 
         base.Dispose(disposing);
     }
@@ -147,6 +165,9 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
 
     /// <summary>The output of a tail, [size, width].</summary>
     internal TorchParameter Output(int cluster) => ((Linear)tail[cluster][1]).weight;
+
+    /// <summary>The parameters.</summary>
+    internal SoftmaxTensors Tensors => SoftmaxTensors.From(Layout, [.. OrderedParameters()]);
 
     /// <summary>Every parameter, in the order of a layer's.</summary>
     internal IEnumerable<TorchParameter> OrderedParameters()

@@ -25,7 +25,7 @@ internal sealed class TokenGrouping(SoftmaxLayout layout) : IDisposable
         if (ignoreIndex is { } ignored) buckets = buckets.masked_fill(classes.eq(ignored), _ignored);
         var (sorted, order) = buckets.sort(stable: true);
         var counts = buckets.unsqueeze(0).eq(_buckets!).sum(1).cpu().data<long>().ToArray();
-        if (counts[0] + counts[_past] > 0) throw OutOfRange(classes, ignoreIndex, name);
+        if (counts[0] + counts[_past] > 0) throw OutOfRange(layout, classes, ignoreIndex, name);
         var active = classes.shape[0] - counts[_ignored];
         return new TokenGroups(
             order.narrow(0, 0, active), sorted.narrow(0, 0, active), counts[Shortlist], [.. Enumerable.Range(0, layout.ClusterCount).Select(cluster => counts[Shortlist + 1 + cluster])]);
@@ -46,7 +46,8 @@ internal sealed class TokenGrouping(SoftmaxLayout layout) : IDisposable
         _buckets = arange(_ignored + 1, dtype: ScalarType.Int64, device: device).unsqueeze(1).DetachFromDisposeScope();
     }
 
-    private ArgumentException OutOfRange(Tensor classes, long? ignoreIndex, string name)
+    /// <summary>The error for classes that do not exist.</summary>
+    internal static ArgumentException OutOfRange(SoftmaxLayout layout, Tensor classes, long? ignoreIndex, string name)
     {
         var found = ignoreIndex is { } ignored ? classes.masked_select(classes.ne(ignored)) : classes;
         var range = $"{found.min().item<long>()} to {found.max().item<long>()}";

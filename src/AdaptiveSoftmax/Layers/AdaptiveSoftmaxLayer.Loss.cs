@@ -64,8 +64,8 @@ public abstract partial class AdaptiveSoftmaxLayer
             {
                 new Span<float>(gradient, hiddenGradient.Length).Clear();
                 var batch = new TrainingBatch(Layout, scratch, vectors, gradient, slots, tokens, options, wantsGradient);
-                RunHead(batch);
-                for (var cluster = 0; cluster < _tails.Length; cluster++) RunTail(batch, cluster);
+                RunPart(batch, _head, TrainingBatch.Head);
+                for (var cluster = 0; cluster < _tails.Length; cluster++) RunPart(batch, _tails[cluster], cluster);
                 if (wantsLogProbs)
                 {
                     for (var token = 0; token < tokens; token++) targetLogProbs[token] = (float)batch.TargetLogProbs[token];
@@ -91,34 +91,18 @@ public abstract partial class AdaptiveSoftmaxLayer
         }
     }
 
-    private unsafe void RunHead(TrainingBatch batch)
+    private unsafe void RunPart(TrainingBatch batch, ITrainingPart part, int cluster)
     {
-        var members = batch.ActiveTokens;
-        var blockSize = TokenBlocks.BlockSize(Layout.HeadRows, Options.ScratchBytes);
+        var members = batch.Members(cluster);
+        var blockSize = TokenBlocks.BlockSize(batch.RowCount(cluster), Options.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
             var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
-            _head.Forward(Pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
-            batch.WeighHead(block);
+            part.Forward(Pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
+            batch.AddLogProbs(block, cluster);
             if (!batch.WantsGradient) continue;
-            _head.Backward(Pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
-            batch.ScatterGradient(block);
-        }
-    }
-
-    private unsafe void RunTail(TrainingBatch batch, int cluster)
-    {
-        // Label smoothing gives every token of the vocabulary a share, so every position needs every tail.
-        var members = batch.IsSmoothed ? batch.ActiveTokens : batch.TokensOf(cluster);
-        var tail = _tails[cluster];
-        var blockSize = TokenBlocks.BlockSize(Layout.Tails[cluster].Size, Options.ScratchBytes);
-        for (var first = 0; first < members.Length; first += blockSize)
-        {
-            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
-            tail.Forward(Pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
-            batch.WeighTail(block, cluster);
-            if (!batch.WantsGradient) continue;
-            tail.Backward(Pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
+            batch.SetWeights(block, cluster);
+            part.Backward(Pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
             batch.ScatterGradient(block);
         }
     }

@@ -3,7 +3,7 @@ namespace AdaptiveSoftmax;
 /// <summary>
 /// The head of an adaptive softmax: one linear layer over the shortlist's tokens and one row for each tail cluster.
 /// </summary>
-public abstract class HeadLayer : IDecodingPart, IDisposable
+public abstract class HeadLayer : IDecodingPart, ITrainingPart, IDisposable
 {
     private protected HeadLayer(Parameter weight, Parameter? bias)
     {
@@ -34,6 +34,12 @@ public abstract class HeadLayer : IDecodingPart, IDisposable
     unsafe float IDecodingPart.BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
         BestOne(scratch, logits, rows, logSumExp, cluster, out row);
 
+    unsafe void ITrainingPart.Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum) =>
+        Forward(pool, scratch, inputs, lanes, withLogitSum);
+
+    unsafe void ITrainingPart.Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient) =>
+        Backward(pool, scratch, inputRows, tokens, lanes, inputGradient);
+
     /// <summary>Tells the size of each tail cluster, whose rows are the last of the head.</summary>
     internal abstract void SetClusterSizes(int[] sizes);
 
@@ -62,7 +68,13 @@ public class HeadLayer<TShape> : HeadLayer
     /// <param name="shape">[shortlist + clusters, hidden].</param>
     /// <param name="hasBias">Whether it has a bias, PyTorch's <c>head_bias</c>.</param>
     public HeadLayer(TShape shape, bool hasBias)
-        : base(new Parameter("head.weight", shape.Rows, shape.Columns), hasBias ? Parameter.CreateVector("head.bias", shape.Rows) : null)
+        : this(shape, new Parameter("head.weight", shape.Rows, shape.Columns), hasBias ? Parameter.CreateVector("head.bias", shape.Rows) : null)
+    {
+    }
+
+    /// <summary>A head with given weights.</summary>
+    internal HeadLayer(TShape shape, Parameter weight, Parameter? bias)
+        : base(weight, bias)
     {
         _shape = shape;
         _softmax = new LinearSoftmax<TShape>(shape, Weight, Bias);

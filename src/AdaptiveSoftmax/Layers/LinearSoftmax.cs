@@ -68,7 +68,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     /// <param name="inputRows">The input vectors, [tokens, columns].</param>
     /// <param name="tokens">The tokens, at most <paramref name="lanes"/>.</param>
     /// <param name="lanes">The lanes.</param>
-    /// <param name="inputGradient">Receives the gradient of the input, [lanes, columns].</param>
+    /// <param name="inputGradient">Receives the gradient of the input, [lanes, columns]; null where nobody wants it.</param>
     public void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient)
     {
         var groups = (int)Math.Clamp(MaximumShareFloats / ((long)TokenBlocks.MaximumLanes * shape.Columns), 1, MaximumGroups);
@@ -83,6 +83,9 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
                 Weight = weight.ValuesPointer,
                 InputRows = inputRows,
+                // What nothing was added to yet is written without being read.
+                AddsToWeight = weight.HasGradient,
+                AddsToBias = bias is { HasGradient: true },
                 WeightGradient = weight.TouchGradient(),
                 BiasGradient = bias is null ? null : bias.TouchGradient(),
                 LogSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes),
@@ -90,7 +93,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 UniformWeight = scratch.Floats(ScratchBuffer.UniformWeight, lanes),
                 TargetWeight = scratch.Floats(ScratchBuffer.TargetWeight, lanes),
                 TargetRow = scratch.Ints(ScratchBuffer.TargetRow, lanes),
-                Shares = scratch.Floats(ScratchBuffer.InputGradientShares, groups * shareLength),
+                Shares = inputGradient is null ? null : scratch.Floats(ScratchBuffer.InputGradientShares, groups * shareLength),
                 RowsPerGroup = rowsPerGroup,
                 Tokens = tokens,
                 Lanes = lanes,
@@ -98,7 +101,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 FirstGroupRow = FirstGroupRow,
             };
             pool.Run(ref body, groups);
-            AddShares(pool, body.Shares, shareLength, groups, inputGradient);
+            if (inputGradient is not null) AddShares(pool, body.Shares, shareLength, groups, inputGradient);
         }
     }
 
@@ -191,6 +194,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         public int* TargetRow;
         public int* GroupSizes;
         public int RowsPerGroup, Tokens, Lanes, FirstGroupRow;
+        public bool AddsToWeight, AddsToBias;
 
         public readonly void Run(int group)
         {
@@ -202,12 +206,20 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 var rows = Math.Min(RowsPerPart, groupEnd - first);
                 var gradient = Logits + ((nint)first * Lanes);
                 LogitGradient(gradient, first, rows);
-                Gemm.MultiplyOnThisThread(
-                    gradient, Lanes, 1, InputRows, Shape.Columns, WeightGradient + ((nint)first * Shape.Columns), Shape.Columns,
-                    rows, Shape.Columns, Tokens, accumulate: true);
-                Gemm.MultiplyOnThisThread(
-                    gradient, 1, Lanes, Weight + ((nint)first * Shape.Columns), Shape.Columns, share, Shape.Columns,
-                    Tokens, Shape.Columns, rows, accumulate: first > groupStart);
+                if (WeightGradient is not null)
+                {
+                    Gemm.MultiplyOnThisThread(
+                        gradient, Lanes, 1, InputRows, Shape.Columns, WeightGradient + ((nint)first * Shape.Columns), Shape.Columns,
+                        rows, Shape.Columns, Tokens, AddsToWeight);
+                }
+
+                if (Shares is not null)
+                {
+                    Gemm.MultiplyOnThisThread(
+                        gradient, 1, Lanes, Weight + ((nint)first * Shape.Columns), Shape.Columns, share, Shape.Columns,
+                        Tokens, Shape.Columns, rows, accumulate: first > groupStart);
+                }
+
                 if (BiasGradient is not null) AddBiasGradient(gradient, first, rows);
             }
         }
@@ -229,6 +241,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         private readonly void AddBiasGradient(float* gradient, int first, int rows)
         {
             var sums = BiasGradient + first;
+            if (!AddsToBias) new Span<float>(sums, rows).Clear();
             var row = 0;
             for (; row + 4 <= rows; row += 4, gradient += 4 * (nint)Lanes)
             {

@@ -117,6 +117,12 @@ internal sealed unsafe class Scratch : IDisposable
     /// <summary>A buffer of at least <paramref name="count"/> doubles whose content is undefined.</summary>
     public double* Doubles(ScratchBuffer name, long count) => (double*)Floats(name, 2 * count);
 
+    /// <summary>Exchanges some buffers with those of another one.</summary>
+    public void Exchange(Scratch other, ReadOnlySpan<ScratchBuffer> names)
+    {
+        foreach (var name in names) (_buffers[(int)name], other._buffers[(int)name]) = (other._buffers[(int)name], _buffers[(int)name]);
+    }
+
     public void Dispose()
     {
         foreach (var buffer in _buffers) buffer?.Dispose();

@@ -1,7 +1,7 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>One tail cluster: a projection to a narrower width, and a linear layer over the cluster's tokens.</summary>
-public abstract class TailLayer : IDecodingPart, IDisposable
+public abstract class TailLayer : IDecodingPart, ITrainingPart, IDisposable
 {
     private protected TailLayer(Parameter projection, Parameter output)
     {
@@ -32,10 +32,16 @@ public abstract class TailLayer : IDecodingPart, IDisposable
     unsafe float IDecodingPart.BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
         BestOne(scratch, logits, rows, logSumExp, cluster, out row);
 
+    unsafe void ITrainingPart.Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum) =>
+        Forward(pool, scratch, inputs, lanes, withLogitSum);
+
+    unsafe void ITrainingPart.Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient) =>
+        Backward(pool, scratch, inputRows, tokens, lanes, inputGradient);
+
     /// <summary>Projects the input vectors, [hidden, lanes], and computes the logits of the cluster's tokens.</summary>
     internal abstract unsafe void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum);
 
-    /// <summary>After <see cref="Forward"/>: adds to the gradients of output and projection and sets that of the input.</summary>
+    /// <summary>After <see cref="Forward"/>: adds to the gradients of output and projection and sets that of the input where it is wanted.</summary>
     internal abstract unsafe void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient);
 
     /// <summary>The logits of one token over the cluster, [tokens of the cluster], and their log-sum-exp.</summary>
@@ -61,12 +67,20 @@ public class TailLayer<TProjection, TOutput> : TailLayer
     /// <param name="output">[tokens of the cluster, width].</param>
     /// <exception cref="ArgumentException">The projection does not give what the output takes.</exception>
     public TailLayer(int cluster, TProjection projection, TOutput output)
-        : base(
+        : this(
+            projection,
+            output,
             new Parameter($"tail.{cluster}.0.weight", projection.Rows, projection.Columns),
             new Parameter($"tail.{cluster}.1.weight", output.Rows, output.Columns))
     {
+    }
+
+    /// <summary>A tail with given weights.</summary>
+    internal TailLayer(TProjection projection, TOutput output, Parameter projectionWeight, Parameter outputWeight)
+        : base(projectionWeight, outputWeight)
+    {
         if (projection.Rows != output.Columns)
-            throw new ArgumentException($"The projection of tail {cluster} gives {projection.Rows} values and its output takes {output.Columns}; they must agree.", nameof(output));
+            throw new ArgumentException($"The projection '{projectionWeight.Name}' gives {projection.Rows} values and its output takes {output.Columns}; they must agree.", nameof(output));
         _projectionShape = projection;
         _softmax = new LinearSoftmax<TOutput>(output, Output, bias: null);
     }
@@ -91,9 +105,15 @@ public class TailLayer<TProjection, TOutput> : TailLayer
         // dP += dyᵀ · X and dX = dy · P, with dy the gradient of the projected vectors.
         var laneGradient = scratch.Floats(ScratchBuffer.ProjectedLaneGradient, (long)width * lanes);
         Transpose.ToLanes(rowGradient, tokens, width, laneGradient, lanes);
-        Gemm.Multiply(
-            pool, laneGradient, lanes, 1, inputRows, hidden, Projection.TouchGradient(), hidden,
-            width, hidden, tokens, accumulate: true, rowsPerPart: 16, columnsPerPart: 256);
+        var adds = Projection.HasGradient;
+        if (Projection.TouchGradient() is var projectionGradient && projectionGradient is not null)
+        {
+            Gemm.Multiply(
+                pool, laneGradient, lanes, 1, inputRows, hidden, projectionGradient, hidden,
+                width, hidden, tokens, adds, rowsPerPart: 16, columnsPerPart: 256);
+        }
+
+        if (inputGradient is null) return;
         Gemm.Multiply(
             pool, rowGradient, width, 1, Projection.ValuesPointer, hidden, inputGradient, hidden,
             tokens, hidden, width, accumulate: false, rowsPerPart: tokens, columnsPerPart: 64);

@@ -30,6 +30,9 @@ internal sealed unsafe class TrainingBatch
 {
     public const int Ignored = -1;
 
+    /// <summary>The head, where a method takes a cluster.</summary>
+    public const int Head = -1;
+
     private readonly SoftmaxLayout _layout;
     private readonly float* _hidden;
     private readonly float* _hiddenGradient;
@@ -64,6 +67,15 @@ internal sealed unsafe class TrainingBatch
 
     public bool WantsGradient { get; }
 
+    /// <summary>The gradient of the whole by the reduced loss.</summary>
+    public double LossScale { get; init; } = 1;
+
+    /// <summary>The gradient of the whole by the loss of each token, [tokens], on top of the scale; null for 1.</summary>
+    public float* LossGradient { get; init; }
+
+    /// <summary>The gradient of the whole by log p(target) itself, [tokens]; null for 0.</summary>
+    public float* LogProbGradient { get; init; }
+
     /// <summary>log p(target), [tokens].</summary>
     public double* TargetLogProbs { get; }
 
@@ -74,22 +86,39 @@ internal sealed unsafe class TrainingBatch
 
     private int ActiveCount { get; }
 
-    /// <summary>The positions whose target lies in a tail cluster, ascending.</summary>
-    public ReadOnlySpan<int> TokensOf(int cluster) =>
-        new(_order + ActiveCount + _clusterStarts[cluster + 1], _clusterStarts[cluster + 2] - _clusterStarts[cluster + 1]);
+    /// <summary>The rows of the head or of a tail.</summary>
+    public int RowCount(int cluster) => cluster == Head ? _layout.HeadRows : _layout.Tails[cluster].Size;
+
+    /// <summary>
+    /// The positions that need the head or a tail, ascending. Label smoothing gives every token of the vocabulary a share,
+    /// so that every position needs every tail.
+    /// </summary>
+    public ReadOnlySpan<int> Members(int cluster) => cluster == Head || IsSmoothed
+        ? ActiveTokens
+        : new(_order + ActiveCount + _clusterStarts[cluster + 1], _clusterStarts[cluster + 2] - _clusterStarts[cluster + 1]);
+
+    /// <summary>The loss of a token whose target is not ignored.</summary>
+    public double TokenLoss(int token) =>
+        -(((1 - _smoothing) * TargetLogProbs[token]) + (_smoothing / _layout.VocabularySize * _smoothingLogProbs[token]));
 
     /// <summary>The reduced loss, summed in the order of the batch.</summary>
     public double Loss()
     {
-        var uniform = _smoothing / _layout.VocabularySize;
         var loss = 0.0;
-        foreach (var token in ActiveTokens)
-            loss -= ((1 - _smoothing) * TargetLogProbs[token]) + (uniform * _smoothingLogProbs[token]);
+        foreach (var token in ActiveTokens) loss += TokenLoss(token);
         return loss * _tokenWeight;
     }
 
     /// <summary>Copies the hidden vectors of some positions next to each other, as rows and as lanes.</summary>
     public GatheredBlock Gather(ReadOnlySpan<int> tokens)
+    {
+        var block = GatherRows(tokens);
+        Transpose.ToLanes(block.Rows, tokens.Length, _layout.HiddenSize, block.Lanes, block.LaneCount);
+        return block;
+    }
+
+    /// <summary>The same without the lanes, whose content is undefined: what a backward pass alone needs.</summary>
+    public GatheredBlock GatherRows(ReadOnlySpan<int> tokens)
     {
         var hiddenSize = _layout.HiddenSize;
         var laneCount = TokenBlocks.LanesFor(tokens.Length);
@@ -97,40 +126,30 @@ internal sealed unsafe class TrainingBatch
         for (var i = 0; i < tokens.Length; i++)
             new ReadOnlySpan<float>(_hidden + ((nint)tokens[i] * hiddenSize), hiddenSize).CopyTo(new Span<float>(rows + ((nint)i * hiddenSize), hiddenSize));
         var lanes = Scratch.Floats(ScratchBuffer.Lanes, (long)laneCount * hiddenSize);
-        Transpose.ToLanes(rows, tokens.Length, hiddenSize, lanes, laneCount);
-        var rowGradient = Scratch.Floats(ScratchBuffer.RowGradient, (long)laneCount * hiddenSize);
+        var rowGradient = _hiddenGradient is null ? null : Scratch.Floats(ScratchBuffer.RowGradient, (long)laneCount * hiddenSize);
         return new GatheredBlock(tokens, rows, lanes, laneCount, rowGradient);
     }
 
-    /// <summary>Adds the head's part to the log-probs, and sets the weights of its rows for the backward pass.</summary>
-    public void WeighHead(GatheredBlock block) =>
-        Weigh(block, cluster: -1, rows: _layout.HeadRows, weightOfAllRows: _layout.VocabularySize);
-
-    /// <summary>Adds a tail's part to the log-probs, and sets the weights of its rows for the backward pass.</summary>
-    public void WeighTail(GatheredBlock block, int cluster)
+    /// <summary>After a forward pass over the block: adds the part's share to the log-probs.</summary>
+    public void AddLogProbs(GatheredBlock block, int cluster)
     {
-        var size = _layout.Tails[cluster].Size;
-        Weigh(block, cluster, rows: size, weightOfAllRows: size);
-    }
-
-    /// <summary>Adds the gradient of some positions' vectors where they came from.</summary>
-    public void ScatterGradient(GatheredBlock block)
-    {
-        var hiddenSize = _layout.HiddenSize;
-        for (var i = 0; i < block.Tokens.Length; i++)
+        var lanes = block.LaneCount;
+        var logits = Scratch.Floats(ScratchBuffer.Logits, (long)RowCount(cluster) * lanes);
+        var logSumExp = Scratch.Floats(ScratchBuffer.LogSumExp, lanes);
+        var logitSum = Scratch.Doubles(ScratchBuffer.LogitSum, lanes);
+        for (var lane = 0; lane < block.Tokens.Length; lane++)
         {
-            var target = _hiddenGradient + ((nint)block.Tokens[i] * hiddenSize);
-            var source = block.RowGradient + ((nint)i * hiddenSize);
-            Vectors.Add(target, source, hiddenSize);
+            var token = block.Tokens[lane];
+            var row = RowOf(_slots[token], cluster);
+            if (row >= 0) TargetLogProbs[token] += (double)logits[((nint)row * lanes) + lane] - logSumExp[lane];
+            if (IsSmoothed) _smoothingLogProbs[token] += logitSum[lane] - (WeightOfAllRows(cluster) * logSumExp[lane]);
         }
     }
 
-    private void Weigh(GatheredBlock block, int cluster, int rows, int weightOfAllRows)
+    /// <summary>Sets the weights that the loss gives the part's rows, for the backward pass.</summary>
+    public void SetWeights(GatheredBlock block, int cluster)
     {
         var lanes = block.LaneCount;
-        var logits = Scratch.Floats(ScratchBuffer.Logits, (long)rows * lanes);
-        var logSumExp = Scratch.Floats(ScratchBuffer.LogSumExp, lanes);
-        var logitSum = Scratch.Doubles(ScratchBuffer.LogitSum, lanes);
         var targetRow = Scratch.Ints(ScratchBuffer.TargetRow, lanes);
         var targetWeight = Scratch.Floats(ScratchBuffer.TargetWeight, lanes);
         var totalWeight = Scratch.Floats(ScratchBuffer.TotalWeight, lanes);
@@ -141,16 +160,33 @@ internal sealed unsafe class TrainingBatch
         for (var lane = 0; lane < block.Tokens.Length; lane++)
         {
             var token = block.Tokens[lane];
-            var row = cluster < 0 ? HeadRowOf(_slots[token]) : TailRowOf(_slots[token], cluster);
-            if (row >= 0) TargetLogProbs[token] += (double)logits[((nint)row * lanes) + lane] - logSumExp[lane];
-            if (IsSmoothed) _smoothingLogProbs[token] += logitSum[lane] - ((double)weightOfAllRows * logSumExp[lane]);
+            var row = RowOf(_slots[token], cluster);
+            var scale = _tokenWeight * LossScale * (LossGradient is null ? 1 : LossGradient[token]);
             var hit = row >= 0 ? 1 - _smoothing : 0;
+            var own = row >= 0 && LogProbGradient is not null ? LogProbGradient[token] : 0.0;
             targetRow[lane] = row;
-            targetWeight[lane] = (float)(hit * _tokenWeight);
-            totalWeight[lane] = (float)((hit + (uniform * weightOfAllRows)) * _tokenWeight);
-            uniformWeight[lane] = (float)(uniform * _tokenWeight);
+            targetWeight[lane] = (float)((hit * scale) - own);
+            totalWeight[lane] = (float)(((hit + (uniform * WeightOfAllRows(cluster))) * scale) - own);
+            uniformWeight[lane] = (float)(uniform * scale);
         }
     }
+
+    /// <summary>Adds the gradient of some positions' vectors where they came from, if it is wanted.</summary>
+    public void ScatterGradient(GatheredBlock block)
+    {
+        if (_hiddenGradient is null) return;
+        var hiddenSize = _layout.HiddenSize;
+        for (var i = 0; i < block.Tokens.Length; i++)
+        {
+            var target = _hiddenGradient + ((nint)block.Tokens[i] * hiddenSize);
+            var source = block.RowGradient + ((nint)i * hiddenSize);
+            Vectors.Add(target, source, hiddenSize);
+        }
+    }
+
+    private double WeightOfAllRows(int cluster) => cluster == Head ? _layout.VocabularySize : _layout.Tails[cluster].Size;
+
+    private int RowOf(int slot, int cluster) => cluster == Head ? HeadRowOf(slot) : TailRowOf(slot, cluster);
 
     private int HeadRowOf(int slot)
     {

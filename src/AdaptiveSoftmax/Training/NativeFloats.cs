@@ -45,6 +45,13 @@ internal sealed unsafe partial class NativeFloats : IDisposable
         Pointer = (float*)(((nuint)_block + stagger + (Alignment - 1)) & ~(nuint)(Alignment - 1));
     }
 
+    /// <summary>Stands for floats that somebody else owns: disposing releases nothing.</summary>
+    public NativeFloats(float* memory, long count)
+    {
+        Pointer = memory;
+        Count = count;
+    }
+
     /// <summary>The number of floats.</summary>
     public long Count { get; }
 
@@ -61,11 +68,11 @@ internal sealed unsafe partial class NativeFloats : IDisposable
     /// <summary>Releases the memory; a second call does nothing.</summary>
     public void Dispose()
     {
+        Pointer = null;
         if (_block is null) return;
         NativeMemory.Free(_block);
         GC.RemoveMemoryPressure((Count * sizeof(float)) + MaxOverhead);
         _block = null;
-        Pointer = null;
     }
 
     // Weights are read from end to end; large pages spare look-ups of addresses, which makes a step a tenth faster.

@@ -16,6 +16,7 @@ public sealed unsafe class Parameter : IDisposable
 {
     private readonly RowSet? _touchedRows;
     private readonly NativeFloats _values;
+    private readonly bool _isBorrowed;
     private NativeFloats? _gradient;
     private bool _hasDenseGradient;
 
@@ -45,6 +46,17 @@ public sealed unsafe class Parameter : IDisposable
         _values = new NativeFloats((long)rows * columns);
     }
 
+    private Parameter(string name, int rows, int columns, bool isVector, float* values, float* gradient)
+    {
+        Name = name;
+        Rows = rows;
+        Columns = columns;
+        IsVector = isVector;
+        _isBorrowed = true;
+        _values = new NativeFloats(values, (long)rows * columns);
+        _gradient = gradient is null ? null : new NativeFloats(gradient, (long)rows * columns);
+    }
+
     /// <summary>Creates a vector [length], such as a bias: its rows are its values, and it has one column.</summary>
     /// <param name="name">The name in a state dict, for example <c>head.bias</c>.</param>
     /// <param name="length">The number of values, which may be 0.</param>
@@ -52,6 +64,18 @@ public sealed unsafe class Parameter : IDisposable
     /// <exception cref="OutOfMemoryException">The memory cannot be had.</exception>
     public static Parameter CreateVector(string name, int length) =>
         new(name, length, 1, GradientLayout.Dense, isVector: true);
+
+    /// <summary>Stands for a matrix in memory that somebody else owns and keeps for as long as this is used.</summary>
+    /// <param name="name">The name in a state dict.</param>
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="columns">The number of columns.</param>
+    /// <param name="isVector">Whether it is a vector.</param>
+    /// <param name="values">The values, [rows, columns].</param>
+    /// <param name="gradient">
+    /// Where a backward pass writes the gradient, whatever stands there; null where none is wanted.
+    /// </param>
+    internal static Parameter Borrow(string name, int rows, int columns, bool isVector, float* values, float* gradient) =>
+        new(name, rows, columns, isVector, values, gradient);
 
     /// <summary>The name in a state dict, for example <c>head.weight</c>.</summary>
     public string Name { get; }
@@ -173,11 +197,14 @@ public sealed unsafe class Parameter : IDisposable
         ForgetGradient();
     }
 
-    /// <summary>Allocates a dense gradient if needed, marks it, and gives its first value.</summary>
+    /// <summary>
+    /// Allocates a dense gradient if needed, marks it, and gives its first value; null where a borrowed parameter wants none.
+    /// </summary>
     internal float* TouchGradient()
     {
         if (_touchedRows is not null)
             throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse and has no dense form.");
+        if (_isBorrowed && _gradient is null) return null;
         var pointer = EnsureGradient();
         _hasDenseGradient = true;
         return pointer;
