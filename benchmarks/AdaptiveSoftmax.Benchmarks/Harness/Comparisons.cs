@@ -7,6 +7,8 @@ internal static class Comparisons
     [
         new LookupComparison(),
         new TrainComparison(),
+        new TorchTrainComparison(),
+        new TorchTrainFullComparison(),
         new DecodeComparison(),
         new TopKComparison(),
         new SampleComparison(),

@@ -14,22 +14,10 @@ internal sealed class TrainComparison : IComparison
 
     public double Run(ComparisonSession session)
     {
-        var (slots, plan) = ReadTargets(session.Cancellation);
-        session.Note($"{slots.Length:N0} tokens of .NET's API documentation; {plan.Layout.VocabularySize:N0} in the vocabulary; cutoffs {string.Join(", ", plan.Cutoffs)}, which hold {string.Join(", ", plan.Coverage.Select(share => $"{100 * share:F1} %"))} of the targets");
+        var (slots, plan) = TrainingText.Load(HiddenSize, session);
         using var ours = new Step(plan.Layout, slots);
         using var peer = new Step(SoftmaxLayout.CreateFull(HiddenSize, plan.Layout.VocabularySize), slots);
         return session.Compare("step", 1, new Contender("adaptive softmax", ours.Run), [new Contender("full softmax, same kernels", peer.Run)]);
-    }
-
-    // Slots are ranks by count, as in a token table.
-    private static (int[] Slots, ClusterPlan Plan) ReadTargets(CancellationToken cancellation)
-    {
-        var (_, stream, counts) = Documentation.Load(cancellation);
-        var ranking = Enumerable.Range(0, counts.Length).OrderByDescending(id => counts[id]).ThenBy(id => id).ToArray();
-        var slotOf = new int[counts.Length];
-        for (var slot = 0; slot < ranking.Length; slot++) slotOf[ranking[slot]] = slot;
-        var plan = ClusterPlanner.Plan([.. ranking.Select(id => counts[id])], HiddenSize, cancellationToken: cancellation);
-        return ([.. stream.Select(id => slotOf[id])], plan);
     }
 
     /// <summary>One side: a layer, its optimizer, and the place in the text. Hidden vectors are random: time does not depend on them.</summary>
