@@ -10,13 +10,12 @@ namespace AdaptiveSoftmax;
 public sealed class DriftBaseline
 {
     private const int FrequencyBins = 10;
-    private const int RisenTokens = 20;
+    private const int ShownTokens = 20;
 
     private readonly double _total;
-    private readonly int[] _clusterEnds;
-    private readonly int[] _binEnds;
-    private readonly double[] _clusterShares;
-    private readonly double[] _binShares;
+    private readonly double _unseenShare;
+    private readonly SlotRanges _clusters;
+    private readonly SlotRanges _frequencies;
     private readonly (long Count, int Slots)[] _equalCounts;
     private readonly int[] _slotById;
     private readonly int[] _sortedIds;
@@ -37,10 +36,11 @@ public sealed class DriftBaseline
         foreach (var count in counts) _total += count;
         if (_total == 0)
             throw new ArgumentException("All counts of the table are 0, so nothing is expected of any token; count a corpus with `adaptive-softmax count`.", nameof(table));
-        _clusterEnds = [layout.ShortlistSize, .. layout.Tails.Select(tail => tail.Start + tail.Size)];
-        _binEnds = CreateBins(counts);
-        (_clusterShares, _binShares) = (SharesOf(counts, _clusterEnds), SharesOf(counts, _binEnds));
         _equalCounts = GroupEqualCounts(counts);
+        // Tokens that the counted text does not have occur all the same, about as often as those that it has once (Good and Turing).
+        _unseenShare = _equalCounts[^1] is (1, var once) ? Math.Min(once / _total, 0.5) : 0;
+        _clusters = new SlotRanges([layout.ShortlistSize, .. layout.Tails.Select(tail => tail.Start + tail.Size)], counts, _total, _unseenShare);
+        _frequencies = new SlotRanges(CreateBins(counts), counts, _total, _unseenShare);
         var largestId = 0;
         foreach (var id in table.Ids) largestId = Math.Max(largestId, id);
         // Ids of a tokenizer leave few gaps; others are searched for.
@@ -84,7 +84,10 @@ public sealed class DriftBaseline
         return new DriftBaseline(table, identity.Layout);
     }
 
-    /// <summary>Compares counts of other text, which may have other tokens, ids and ranks: tokens are the same whose bytes are.</summary>
+    /// <summary>
+    /// Compares counts of other text, which may have other tokens, ids and ranks: tokens are the same whose bytes are. Both
+    /// texts are taken as samples, so the sampling noise holds for tables of any size.
+    /// </summary>
     /// <param name="observed">The observed counts.</param>
     /// <exception cref="ArgumentNullException">There is no table.</exception>
     public DriftReport Compare(TokenTable observed)
@@ -92,17 +95,18 @@ public sealed class DriftBaseline
         ArgumentNullException.ThrowIfNull(observed);
         var slotOf = new Dictionary<string, int>(Table.Count, StringComparer.Ordinal);
         for (var slot = 0; slot < Table.Count; slot++) slotOf.Add(Encoding.Latin1.GetString(Table.GetToken(slot)), slot);
-        var found = new List<(int Slot, long Count)>();
-        var unknown = 0L;
+        var counts = new long[Table.Count];
+        var unknown = new List<long>();
         for (var i = 0; i < observed.Count; i++)
         {
             if (observed.GetCount(i) == 0) continue;
-            if (slotOf.TryGetValue(Encoding.Latin1.GetString(observed.GetToken(i)), out var slot)) found.Add((slot, observed.GetCount(i)));
-            else unknown += observed.GetCount(i);
+            if (slotOf.TryGetValue(Encoding.Latin1.GetString(observed.GetToken(i)), out var slot)) counts[slot] = observed.GetCount(i);
+            else unknown.Add(observed.GetCount(i));
         }
 
-        found.Sort();
-        return Compare("", [.. found.Select(each => each.Slot)], [.. found.Select(each => each.Count)], unknown);
+        int[] slots = [.. Enumerable.Range(0, counts.Length).Where(slot => counts[slot] > 0)];
+        var report = Compare("", slots, [.. slots.Select(slot => counts[slot])], unknown.Sum());
+        return report with { SamplingNoise = NoiseBetween(counts, unknown) };
     }
 
     /// <summary>The slot of an id, or −1.</summary>
@@ -120,43 +124,75 @@ public sealed class DriftBaseline
     /// <param name="unknown">The tokens that have no slot.</param>
     internal DriftReport Compare(string tag, ReadOnlySpan<int> slots, ReadOnlySpan<long> counts, long unknown)
     {
-        var tokens = 0L;
-        foreach (var count in counts) tokens += count;
-        // A token that was not observed adds (q ln 2) / 2 to the divergence: so do all at first, then the observed ones differ.
-        var clusters = new Sums(_clusterEnds, _clusterShares, tokens == 0 ? 0 : Math.Log(2) / 2);
-        var bins = new Sums(_binEnds, _binShares, 0);
-        var risen = new PriorityQueue<TokenDrift, double>(RisenTokens + 1);
+        var known = 0L;
+        foreach (var count in counts) known += count;
+        var tokens = known + unknown;
+        var (occurrences, divergences) = (new double[slots.Length], new double[slots.Length]);
+        var (risen, fallen) = (new TopTokens(), new TopTokens());
         for (var i = 0; i < slots.Length; i++)
         {
-            var (expected, observed) = (Table.GetCount(slots[i]) / _total, (double)counts[i] / tokens);
-            var divergence = DriftStatistics.JensenShannon(expected, observed);
-            clusters.AddObserved(slots[i], observed, divergence - DriftStatistics.JensenShannon(expected, 0));
-            bins.AddObserved(slots[i], observed, 0);
-            if (observed > expected && (risen.Count < RisenTokens || divergence > risen.Peek().JensenShannon))
-            {
-                risen.Enqueue(new TokenDrift(Table.GetId(slots[i]), slots[i], expected, observed, divergence), divergence);
-                if (risen.Count > RisenTokens) risen.Dequeue();
-            }
+            var (slot, expected, share) = (slots[i], Table.GetCount(slots[i]) / _total, (double)counts[i] / tokens);
+            occurrences[i] = counts[i];
+            var divergence = DriftStatistics.JensenShannon(expected, share);
+            // A token that was not observed adds (q ln 2) / 2, of which sums over clusters start.
+            divergences[i] = divergence - DriftStatistics.JensenShannon(expected, 0);
+            (share > expected ? risen : fallen).Add(slot, expected, share, divergence);
         }
 
-        var clusterReports = clusters.Report((i, _, _, q, p, divergence) => new ClusterDrift(LayerTags.NameOf(i), q, p, tokens == 0 ? 0 : DriftStatistics.Stability(q, p), divergence));
-        var binReports = bins.Report((_, first, size, q, p, _) => new FrequencyDrift(first, size, q, p, tokens == 0 ? 0 : DriftStatistics.Stability(q, p)));
-        return new DriftReport(
-            tag,
-            tokens,
-            unknown,
-            clusterReports.Sum(cluster => cluster.Stability),
-            binReports.Sum(bin => bin.Stability),
-            Math.Clamp(clusterReports.Sum(cluster => cluster.JensenShannon), 0, Math.Log(2)),
-            SamplingNoise(tokens),
-            clusterReports,
-            binReports,
-            [.. risen.UnorderedItems.Select(item => item.Element).OrderByDescending(token => token.JensenShannon).ThenBy(token => token.Slot)],
-            IsDrifted: false);
+        if (tokens > 0) AddUnobserved(slots, fallen);
+        var unknownShare = tokens == 0 ? 0 : (double)unknown / tokens;
+        // Where the table has each of its tokens, those that its text does not have are ones that it does not know.
+        var unknownStability = DriftStatistics.Stability(0, unknownShare, _equalCounts.Sum(group => group.Slots) == Table.Count ? _unseenShare : 0);
+        var (clusterShares, binShares) = (_clusters.Sum(slots, occurrences, Math.Max(tokens, 1)), _frequencies.Sum(slots, occurrences, Math.Max(tokens, 1)));
+        var clusterDivergences = _clusters.Sum(slots, divergences, 1);
+        var clusters = Enumerable.Range(0, _clusters.Count).Select(i => new ClusterDrift(
+            LayerTags.NameOf(i),
+            _clusters.Expected(i),
+            clusterShares[i],
+            tokens == 0 ? 0 : _clusters.Stability(i, clusterShares[i]),
+            tokens == 0 ? 0 : (_clusters.Expected(i) * Math.Log(2) / 2) + clusterDivergences[i])).ToArray();
+        var bins = Enumerable.Range(0, _frequencies.Count).Select(i => new FrequencyDrift(
+            _frequencies.First(i),
+            _frequencies.End(i) - _frequencies.First(i),
+            _frequencies.Expected(i),
+            binShares[i],
+            tokens == 0 ? 0 : _frequencies.Stability(i, binShares[i]))).ToArray();
+        return new DriftReport
+        {
+            Tag = tag,
+            Tokens = known,
+            UnknownTokens = unknown,
+            ClusterStability = clusters.Sum(cluster => cluster.Stability) + unknownStability,
+            FrequencyStability = bins.Sum(bin => bin.Stability) + unknownStability,
+            JensenShannon = Math.Clamp(clusters.Sum(cluster => cluster.JensenShannon) + DriftStatistics.JensenShannon(0, unknownShare), 0, Math.Log(2)),
+            SamplingNoise = SamplingNoise(tokens),
+            Clusters = clusters,
+            Frequencies = bins,
+            Risen = risen.Sorted(Table),
+            Fallen = fallen.Sorted(Table),
+        };
+    }
+
+    // The first ones are the most frequent, so no later one adds more.
+    private void AddUnobserved(ReadOnlySpan<int> observed, TopTokens fallen)
+    {
+        var (next, found) = (0, 0);
+        for (var slot = 0; slot < Table.Count && found < ShownTokens && Table.GetCount(slot) > 0; slot++)
+        {
+            if (next < observed.Length && observed[next] == slot)
+            {
+                next++;
+                continue;
+            }
+
+            var expected = Table.GetCount(slot) / _total;
+            fallen.Add(slot, expected, 0, DriftStatistics.JensenShannon(expected, 0));
+            found++;
+        }
     }
 
     /// <summary>The mean divergence between the table and as many tokens drawn from it.</summary>
-    internal double SamplingNoise(long tokens)
+    private double SamplingNoise(long tokens)
     {
         if (tokens == 0) return 0;
         var sum = 0.0;
@@ -164,17 +200,15 @@ public sealed class DriftBaseline
         return sum / (2.0 * tokens);
     }
 
-    private double[] SharesOf(ReadOnlySpan<long> counts, int[] ends)
+    /// <summary>The mean divergence between two texts of one kind that have these tokens together.</summary>
+    /// <param name="observed">The counts of the observed text, in slot order.</param>
+    /// <param name="unknown">The counts of its other tokens.</param>
+    private double NoiseBetween(long[] observed, List<long> unknown)
     {
-        var shares = new double[ends.Length];
-        for (var (slot, range) = (0, 0); slot < counts.Length; slot++)
-        {
-            while (slot >= ends[range]) range++;
-            shares[range] += counts[slot];
-        }
-
-        for (var range = 0; range < ends.Length; range++) shares[range] /= _total;
-        return shares;
+        var tokens = observed.Sum(count => (double)count) + unknown.Sum(count => (double)count);
+        if (tokens == 0) return 0;
+        return Enumerable.Range(0, observed.Length).Select(slot => observed[slot] + Table.GetCount(slot)).Concat(unknown).CountBy(count => count)
+            .Sum(equal => equal.Value * DriftStatistics.NoiseBetween(equal.Key, _total, tokens));
     }
 
     // Each bin ends where another tenth of the occurrences is full; a token of several tenths leaves fewer bins.
@@ -209,30 +243,22 @@ public sealed class DriftBaseline
         return [.. groups];
     }
 
-    /// <summary>Sums over ranges of slots. Slots come in ascending order, so each range is found by moving on.</summary>
-    private sealed class Sums(int[] ends, double[] expected, double divergenceOfUnobserved)
+    /// <summary>The tokens that add most to the divergence.</summary>
+    private sealed class TopTokens
     {
-        private readonly double[] _observed = new double[ends.Length];
-        private readonly double[] _divergence = [.. expected.Select(share => share * divergenceOfUnobserved)];
-        private int _range;
+        private readonly PriorityQueue<(int Slot, double Expected, double Observed), double> _tokens = new(ShownTokens);
 
-        public void AddObserved(int slot, double share, double divergence)
+        public void Add(int slot, double expected, double observed, double divergence)
         {
-            while (slot >= ends[_range]) _range++;
-            _observed[_range] += share;
-            _divergence[_range] += divergence;
+            if (_tokens.Count < ShownTokens) _tokens.Enqueue((slot, expected, observed), divergence);
+            else _tokens.EnqueueDequeue((slot, expected, observed), divergence);
         }
 
-        public T[] Report<T>(Func<int, int, int, double, double, double, T> create)
-        {
-            var result = new T[ends.Length];
-            for (var i = 0; i < ends.Length; i++)
-            {
-                var first = i == 0 ? 0 : ends[i - 1];
-                result[i] = create(i, first, ends[i] - first, expected[i], _observed[i], _divergence[i]);
-            }
-
-            return result;
-        }
+        public TokenDrift[] Sorted(TokenTable table) =>
+        [
+            .. _tokens.UnorderedItems
+                .Select(item => new TokenDrift(table.GetId(item.Element.Slot), item.Element.Slot, item.Element.Expected, item.Element.Observed, item.Priority))
+                .OrderByDescending(token => token.JensenShannon).ThenBy(token => token.Slot),
+        ];
     }
 }

@@ -11,8 +11,8 @@ namespace AdaptiveSoftmax;
 /// </summary>
 /// <remarks>
 /// A token costs a look-up, an addition and its place in a ring. Every <see cref="DriftOptions.EvaluateEvery"/> tokens the
-/// thread that observes also judges the window, which takes about as long as a few decode steps; a server that minds sets
-/// it to 0 and calls <see cref="Evaluate"/> from a timer. Memory is bounded by the tags, not by the traffic.
+/// thread that observes also judges the window, once a call, which takes as long as some decode steps; a server that minds
+/// sets it to 0 and calls <see cref="Evaluate"/> from a timer. Memory is bounded by the tags, not by the traffic.
 /// </remarks>
 public sealed class DriftMonitor
 {
@@ -26,6 +26,7 @@ public sealed class DriftMonitor
     private readonly Lock _newWindow = new();
     private readonly long[] _observed;
     private DriftWindow? _other;
+    private bool _isFull;
     private int[]? _counters;
     private long _otherTokens;
     private long _unknownTokens;
@@ -43,7 +44,10 @@ public sealed class DriftMonitor
         _observed = new long[baseline.Table.Count];
     }
 
-    /// <summary>Raised when drift begins, by the thread that observed or evaluated, outside of all locks.</summary>
+    /// <summary>
+    /// Raised when drift begins, by the thread that observed or evaluated, outside of all locks and after all tokens of its
+    /// call were counted. What a handler throws reaches that caller.
+    /// </summary>
     public event EventHandler<DriftDetectedEventArgs>? DriftDetected;
 
     /// <summary>What is expected.</summary>
@@ -56,7 +60,7 @@ public sealed class DriftMonitor
         {
             IEnumerable<string> tags = _windows.Keys;
             if (Volatile.Read(ref _other) is not null) tags = tags.Append(OtherTag);
-            return [.. tags.Distinct().Order(StringComparer.Ordinal)];
+            return [.. tags.Order(StringComparer.Ordinal)];
         }
     }
 
@@ -94,6 +98,7 @@ public sealed class DriftMonitor
         var window = WindowOf(tag ?? "");
         if (window.Tag == OtherTag) Interlocked.Add(ref _otherTokens, tokenIds.Length);
         Span<int> slots = stackalloc int[TokensAtATime];
+        var isDue = false;
         for (var rest = tokenIds; rest.Length > 0; rest = rest[Math.Min(rest.Length, TokensAtATime)..])
         {
             var part = slots[..Math.Min(rest.Length, TokensAtATime)];
@@ -104,8 +109,11 @@ public sealed class DriftMonitor
                 else Interlocked.Increment(ref _unknownTokens);
             }
 
-            if (window.Add(part)) Judge(window);
+            isDue |= window.Add(part);
         }
+
+        // Not before all are counted, since a handler may throw; and not where another thread is at it.
+        if (isDue) Judge(window, waits: false);
     }
 
     /// <summary>Compares a tag's window with what is expected, and changes nothing.</summary>
@@ -119,10 +127,11 @@ public sealed class DriftMonitor
 
     /// <summary>Judges a tag's window now: as <see cref="Snapshot"/>, and drift that begins is raised.</summary>
     /// <param name="tag">A tag, or <see cref="OtherTag"/>; null for untagged tokens.</param>
+    /// <returns>The report; of no tokens where the tag has no window.</returns>
     public DriftReport Evaluate(string? tag = null)
     {
         var window = FindWindow(tag ?? "");
-        return window is null ? Snapshot(tag) : Judge(window);
+        return window is null ? Snapshot(tag) : Judge(window, waits: true)!;
     }
 
     /// <summary>
@@ -145,7 +154,7 @@ public sealed class DriftMonitor
             var observed = Volatile.Read(ref _observed[slot]);
             any |= observed > 0;
             var expected = counts == DriftCounts.TableAndObserved ? table.GetCount(slot) : 0;
-            sums[slot] = observed > long.MaxValue - expected ? long.MaxValue : expected + observed;
+            sums[slot] = checked(expected + observed);
             tokens[slot] = table.GetToken(slot).ToArray();
         }
 
@@ -161,7 +170,8 @@ public sealed class DriftMonitor
 
     private DriftWindow? FindWindow(string tag) => tag == OtherTag ? Volatile.Read(ref _other) : _windows.GetValueOrDefault(tag);
 
-    private DriftWindow WindowOf(string tag) => FindWindow(tag) ?? AddWindow(tag);
+    // Once all windows are given away, a stranger's tokens need no lock to find that out.
+    private DriftWindow WindowOf(string tag) => FindWindow(tag) ?? (Volatile.Read(ref _isFull) ? _other! : AddWindow(tag));
 
     private DriftWindow AddWindow(string tag)
     {
@@ -171,6 +181,7 @@ public sealed class DriftMonitor
             if (tag == OtherTag || _windows.Count >= _options.MaximumTags)
             {
                 if (_other is null) Volatile.Write(ref _other, new DriftWindow(OtherTag, _options));
+                Volatile.Write(ref _isFull, _windows.Count >= _options.MaximumTags);
                 return _other!;
             }
 
@@ -178,12 +189,24 @@ public sealed class DriftMonitor
         }
     }
 
-    private DriftReport Judge(DriftWindow window)
+    private DriftReport? Judge(DriftWindow window, bool waits)
     {
-        var report = Compare(window);
-        var begins = window.Judge(report);
-        report = report with { IsDrifted = window.IsDrifted };
-        DriftMetrics.Record(report, begins);
+        if (waits) window.Judging.Enter();
+        else if (!window.Judging.TryEnter()) return null;
+        DriftReport report;
+        bool begins;
+        try
+        {
+            report = Compare(window);
+            begins = window.Judge(report);
+            report = report with { IsDrifted = window.IsDrifted };
+        }
+        finally
+        {
+            window.Judging.Exit();
+        }
+
+        DriftMetrics.Record(_options.Name, report, begins);
         if (begins) DriftDetected?.Invoke(this, new DriftDetectedEventArgs(report));
         return report;
     }

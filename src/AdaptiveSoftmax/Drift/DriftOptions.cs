@@ -3,7 +3,10 @@ namespace AdaptiveSoftmax;
 /// <summary>What a <see cref="DriftMonitor"/> looks at, and when it speaks.</summary>
 public sealed record DriftOptions
 {
-    /// <summary>The tokens of a window at most; older ones leave it. Each tag takes 4 bytes a token.</summary>
+    /// <summary>What metrics call the monitor, where a process has several.</summary>
+    public string Name { get; init; } = "drift";
+
+    /// <summary>The tokens of a window at most; older ones leave it. Each tag takes 4 bytes a token. At most 2³⁰.</summary>
     public int WindowTokens { get; init; } = 65_536;
 
     /// <summary>The age at which tokens leave a window, to within a sixteenth; null for any age.</summary>
@@ -12,7 +15,7 @@ public sealed record DriftOptions
     /// <summary>The tags with a window of their own, the empty tag included; others share <see cref="DriftMonitor.OtherTag"/>.</summary>
     public int MaximumTags { get; init; } = 64;
 
-    /// <summary>The tokens that a window must hold to be judged. Below some thousand the indices are mostly noise.</summary>
+    /// <summary>The tokens, unknown ones included, that a window must hold to be judged. Below some thousand the indices are mostly noise.</summary>
     public int MinimumTokens { get; init; } = 4_096;
 
     /// <summary>The observed tokens of a tag after which it is judged; 0 to judge only in <see cref="DriftMonitor.Evaluate"/>.</summary>
@@ -30,10 +33,21 @@ public sealed record DriftOptions
     /// <summary>The clock of <see cref="WindowTime"/>.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
+    /// <summary>The greatest measure of a report over its threshold: from 1 on there is drift.</summary>
+    /// <param name="report">A report.</param>
+    public double Severity(DriftReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        var stability = Math.Max(report.ClusterStability, report.FrequencyStability);
+        return Math.Max(stability / StabilityThreshold, report.ExcessJensenShannon / JensenShannonThreshold);
+    }
+
     internal void Check()
     {
+        ArgumentNullException.ThrowIfNull(Name);
         ArgumentNullException.ThrowIfNull(TimeProvider);
         ArgumentOutOfRangeException.ThrowIfLessThan(WindowTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(WindowTokens, 1 << 30);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaximumTags, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(MinimumTokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(MinimumTokens, WindowTokens);

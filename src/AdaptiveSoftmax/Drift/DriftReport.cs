@@ -1,33 +1,50 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>How observed tokens differ from those that a vocabulary was planned for.</summary>
-/// <param name="Tag">The tenant, language or other tag whose tokens these are; empty for untagged ones.</param>
-/// <param name="Tokens">The observed tokens that the vocabulary has.</param>
-/// <param name="UnknownTokens">The observed tokens that it does not have. They are part of no share.</param>
-/// <param name="ClusterStability">The population stability index over <paramref name="Clusters"/>: by custom below 0.1 is little, above 0.25 is much.</param>
-/// <param name="FrequencyStability">The population stability index over <paramref name="Frequencies"/>.</param>
-/// <param name="JensenShannon">The Jensen-Shannon divergence over tokens in nats, from 0 to ln 2.</param>
-/// <param name="SamplingNoise">
-/// The Jensen-Shannon divergence that as many tokens, drawn from the table itself, would show on average: a window of a
-/// few thousand tokens never looks like a vocabulary of hundreds of thousands.
-/// </param>
-/// <param name="Clusters">The head's shortlist, then the tails.</param>
-/// <param name="Frequencies">Tenths of the table's occurrences by slot, and last the tokens whose count is 0.</param>
-/// <param name="Risen">Tokens that were observed more often than expected, those that add most to the divergence first.</param>
-/// <param name="IsDrifted">Whether drift was found and has not ended. Always false in a report that no monitor made.</param>
-public sealed record DriftReport(
-    string Tag,
-    long Tokens,
-    long UnknownTokens,
-    double ClusterStability,
-    double FrequencyStability,
-    double JensenShannon,
-    double SamplingNoise,
-    IReadOnlyList<ClusterDrift> Clusters,
-    IReadOnlyList<FrequencyDrift> Frequencies,
-    IReadOnlyList<TokenDrift> Risen,
-    bool IsDrifted)
+public sealed record DriftReport
 {
+    /// <summary>The tenant, language or other tag whose tokens these are; empty for untagged ones.</summary>
+    public required string Tag { get; init; }
+
+    /// <summary>The observed tokens that the vocabulary has.</summary>
+    public required long Tokens { get; init; }
+
+    /// <summary>The observed tokens that it does not have. Every measure takes them as one more cluster, or token, of which nothing is expected.</summary>
+    public required long UnknownTokens { get; init; }
+
+    /// <summary>
+    /// The population stability index over <see cref="Clusters"/> and the unknown tokens, Σ (p − q) ln(p / q): by custom
+    /// below 0.1 is little, above 0.25 is much.
+    /// </summary>
+    public required double ClusterStability { get; init; }
+
+    /// <summary>The population stability index over <see cref="Frequencies"/> and the unknown tokens.</summary>
+    public required double FrequencyStability { get; init; }
+
+    /// <summary>The Jensen-Shannon divergence over tokens in nats, from 0 to ln 2.</summary>
+    public required double JensenShannon { get; init; }
+
+    /// <summary>
+    /// The Jensen-Shannon divergence that so many tokens would show on average without any drift: a window of a few
+    /// thousand tokens never looks like a vocabulary of hundreds of thousands.
+    /// </summary>
+    public required double SamplingNoise { get; init; }
+
+    /// <summary>The head's shortlist, then the tails.</summary>
+    public required IReadOnlyList<ClusterDrift> Clusters { get; init; }
+
+    /// <summary>Tenths of the table's occurrences by slot, and last the tokens whose count is 0, if there are any.</summary>
+    public required IReadOnlyList<FrequencyDrift> Frequencies { get; init; }
+
+    /// <summary>The 20 tokens that add most to the divergence of those that were observed more often than expected, the first adds most.</summary>
+    public required IReadOnlyList<TokenDrift> Risen { get; init; }
+
+    /// <summary>The 20 tokens that add most to the divergence of those that were observed less often than expected, or never.</summary>
+    public required IReadOnlyList<TokenDrift> Fallen { get; init; }
+
+    /// <summary>Whether a monitor found drift that has not ended. Always false in a report that no monitor made.</summary>
+    public bool IsDrifted { get; init; }
+
     /// <summary>What the divergence has above the sampling noise; 0 where it has less.</summary>
     public double ExcessJensenShannon => Math.Max(0, JensenShannon - SamplingNoise);
 }

@@ -12,10 +12,14 @@ internal static class DriftStatistics
     private const int HighestOctave = 7;
     private static readonly double[] s_logNoise = CreateNoise();
 
-    /// <summary>What a bin adds to the population stability index: (p − q) ln(p / q), with each share at least 10⁻⁴.</summary>
-    public static double Stability(double expected, double observed)
+    /// <summary>What a bin adds to the population stability index: (p − q) ln(p / q).</summary>
+    /// <param name="expected">Its expected share q.</param>
+    /// <param name="observed">Its observed share p.</param>
+    /// <param name="smallest">The share below which both count as this share, at least <see cref="SmallestShare"/>.</param>
+    public static double Stability(double expected, double observed, double smallest = 0)
     {
-        var (q, p) = (Math.Max(expected, SmallestShare), Math.Max(observed, SmallestShare));
+        var least = Math.Max(smallest, SmallestShare);
+        var (q, p) = (Math.Max(expected, least), Math.Max(observed, least));
         return (p - q) * Math.Log(p / q);
     }
 
@@ -40,6 +44,31 @@ internal static class DriftStatistics
         if (position >= s_logNoise.Length - 1) return 0.25;
         var step = (int)position;
         return Math.Exp(s_logNoise[step] + ((position - step) * (s_logNoise[step + 1] - s_logNoise[step])));
+    }
+
+    /// <summary>
+    /// The mean of what a token adds to the divergence between two samples of one distribution, given how often it occurs
+    /// in both together: its count in one of them is binomially distributed, whatever the distribution is.
+    /// </summary>
+    /// <param name="occurrences">How often the token occurs in both samples together.</param>
+    /// <param name="first">The tokens of one sample.</param>
+    /// <param name="second">The tokens of the other.</param>
+    public static double NoiseBetween(long occurrences, double first, double second)
+    {
+        var (small, large) = (Math.Min(first, second), Math.Max(first, second));
+        var share = small / (small + large);
+        var mean = occurrences * share;
+        // Far above, the counts are normal.
+        if (mean >= Math.Pow(2, HighestOctave)) return ((1 / small) + (1 / large)) / 8;
+        var (probability, sum) = (Math.Exp(occurrences * double.LogP1(-share)), 0.0);
+        var last = Math.Min(occurrences, mean + (12 * Math.Sqrt(mean)) + 20);
+        for (var count = 0L; count <= last; count++)
+        {
+            sum += probability * JensenShannon((occurrences - count) / large, count / small);
+            probability *= (occurrences - count) / (count + 1.0) * (share / (1 - share));
+        }
+
+        return sum;
     }
 
     private static double[] CreateNoise()

@@ -18,6 +18,7 @@ internal sealed class DriftWindow
     private int _start;
     private int _count;
     private int _sinceEvaluation;
+    private bool _isDrifted;
 
     public DriftWindow(string tag, DriftOptions options)
     {
@@ -27,8 +28,11 @@ internal sealed class DriftWindow
 
     public string Tag { get; }
 
+    /// <summary>Held from the comparison to the verdict, so that no older comparison overrules a newer one.</summary>
+    public Lock Judging { get; } = new();
+
     /// <summary>Whether drift was found and has not ended.</summary>
-    public bool IsDrifted { get; private set; }
+    public bool IsDrifted => Volatile.Read(ref _isDrifted);
 
     public long Bytes => (long)_ring.Length * sizeof(int);
 
@@ -71,20 +75,19 @@ internal sealed class DriftWindow
         }
     }
 
-    /// <summary>Begins or ends drift. Between both thresholds all stays as it is, so that noise does not raise event after event.</summary>
+    /// <summary>
+    /// Begins or ends drift, while the caller holds <see cref="Judging"/>. Between both thresholds all stays as it is, so that
+    /// noise does not raise event after event.
+    /// </summary>
     /// <returns>Whether drift began.</returns>
     public bool Judge(DriftReport report)
     {
-        if (report.Tokens < _options.MinimumTokens) return false;
-        var stability = Math.Max(report.ClusterStability, report.FrequencyStability) / _options.StabilityThreshold;
-        var measure = Math.Max(stability, report.ExcessJensenShannon / _options.JensenShannonThreshold);
-        lock (_gate)
-        {
-            var begins = !IsDrifted && measure >= 1;
-            if (begins) IsDrifted = true;
-            else if (measure < _options.ReleaseRatio) IsDrifted = false;
-            return begins;
-        }
+        if (report.Tokens + report.UnknownTokens < _options.MinimumTokens) return false;
+        var severity = _options.Severity(report);
+        var begins = !_isDrifted && severity >= 1;
+        if (begins) Volatile.Write(ref _isDrifted, true);
+        else if (severity < _options.ReleaseRatio) Volatile.Write(ref _isDrifted, false);
+        return begins;
     }
 
     private void DropOld()

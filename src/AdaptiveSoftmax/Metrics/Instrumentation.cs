@@ -1,6 +1,6 @@
 namespace AdaptiveSoftmax;
 
-/// <summary>The names under which the library reports what it does; docs/metrics.md lists the instruments.</summary>
+/// <summary>The names under which the library reports what it does; docs/monitoring.md lists the instruments.</summary>
 public static class Instrumentation
 {
     /// <summary>The name of the <see cref="System.Diagnostics.Metrics.Meter"/>.</summary>

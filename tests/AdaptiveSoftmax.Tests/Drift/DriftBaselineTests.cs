@@ -18,19 +18,31 @@ public sealed class DriftBaselineTests
             int[] slots = [.. Enumerable.Range(0, table.Count).Where(slot => observed[slot] > 0)];
             var report = baseline.Compare("x", slots, [.. slots.Select(slot => observed[slot])], unknown: 3);
 
-            var q = DriftTables.Shares(table.Counts.ToArray());
-            var p = DriftTables.Shares(observed.Take(table.Count));
+            // The unknown tokens are one more, and a cluster and bin of their own.
+            var q = DriftTables.Shares([.. table.Counts.ToArray(), 0]);
+            var p = DriftTables.Shares([.. observed.Take(table.Count), 3]);
             Assert.Equal(DriftTables.JensenShannon(p, q), report.JensenShannon, 1e-9);
             Assert.InRange(report.JensenShannon, 0, Math.Log(2));
-            int[] ends = [cutoff, cutoff + 2, table.Count];
+            // Tokens that the table does not have are expected as often as those that it has once; without any, unknown ones are.
+            var once = Math.Min(expected.Take(table.Count).Count(count => count == 1) * q[0] / table.GetCount(0), 0.5);
+            bool[] unseen = [.. table.Counts.ToArray().Select(count => count == 0), !table.Counts.Contains(0)];
+            double[] least = [.. unseen.Select(isUnseen => isUnseen ? once / unseen.Count(each => each) : 0)];
+            int[] ends = [cutoff, cutoff + 2, table.Count, table.Count + 1];
             var (clusterP, clusterQ) = (Parts(p, ends), Parts(q, ends));
-            Assert.Equal(DriftTables.Stability(clusterP, clusterQ), report.ClusterStability, 1e-9);
-            Assert.Equal(clusterP, report.Clusters.Select(cluster => cluster.ObservedShare).ToArray(), new Near());
-            Assert.Equal(clusterQ, report.Clusters.Select(cluster => cluster.ExpectedShare).ToArray(), new Near());
-            Assert.Equal(report.JensenShannon, report.Clusters.Sum(cluster => cluster.JensenShannon), 1e-9);
+            Assert.Equal(DriftTables.Stability(clusterP, clusterQ, Parts(least, ends)), report.ClusterStability, 1e-9);
+            Assert.Equal(clusterP[..^1], report.Clusters.Select(cluster => cluster.ObservedShare).ToArray(), new Near());
+            Assert.Equal(clusterQ[..^1], report.Clusters.Select(cluster => cluster.ExpectedShare).ToArray(), new Near());
+            Assert.Equal(report.JensenShannon - (p[^1] * Math.Log(2) / 2), report.Clusters.Sum(cluster => cluster.JensenShannon), 1e-9);
             Assert.Equal(["head", "tail0", "tail1"], report.Clusters.Select(cluster => cluster.Name));
-            int[] bins = [.. report.Frequencies.Select(bin => bin.FirstSlot + bin.Slots)];
-            Assert.Equal(DriftTables.Stability(Parts(p, bins), Parts(q, bins)), report.FrequencyStability, 1e-9);
+            int[] bins = [.. report.Frequencies.Select(bin => bin.FirstSlot + bin.Slots), table.Count + 1];
+            Assert.Equal(DriftTables.Stability(Parts(p, bins), Parts(q, bins), Parts(least, bins)), report.FrequencyStability, 1e-9);
+            AssertMoved(report.Risen, slot => p[slot] > q[slot]);
+            AssertMoved(report.Fallen, slot => p[slot] < q[slot]);
+
+            void AssertMoved(IReadOnlyList<TokenDrift> moved, Func<int, bool> has) => Assert.Equal(
+                Enumerable.Range(0, table.Count).Where(has).Select(slot => DriftTables.JensenShannon([p[slot], 1 - p[slot]], [q[slot], 1 - q[slot]]) - DriftTables.JensenShannon([1 - p[slot]], [1 - q[slot]])).OrderDescending().Take(20).ToArray(),
+                moved.Select(token => token.JensenShannon).ToArray(),
+                new Near());
             Assert.Equal((observed.Take(table.Count).Sum(), 3L), (report.Tokens, report.UnknownTokens));
         }, iter: 300);
     }
@@ -44,6 +56,7 @@ public sealed class DriftBaselineTests
         Assert.Equal(0, report.ClusterStability, 1e-12);
         Assert.Equal(0, report.FrequencyStability, 1e-12);
         Assert.Empty(report.Risen);
+        Assert.All(report.Fallen, token => Assert.Equal(0, token.JensenShannon));
         Assert.False(report.IsDrifted);
     }
 
@@ -101,6 +114,23 @@ public sealed class DriftBaselineTests
         Assert.All(reports, report => Assert.InRange(report.ExcessJensenShannon, 0, 0.01));
     }
 
+    [Theory]
+    [InlineData(20_000, 20_000)]
+    [InlineData(100_000, 5_000)]
+    [InlineData(5_000, 100_000)]
+    [InlineData(2_000_000, 1_000_000)]
+    public void TwoSamplesOfOneText_ShowNoDrift_HoweverSmallBothAre(int first, int second)
+    {
+        var options = new DriftOptions();
+        for (var seed = 0; seed < 4; seed++)
+        {
+            var (a, b) = (DriftTables.Sample(DriftTables.ApiDocs, first, seed), DriftTables.Sample(DriftTables.ApiDocs, second, 100 + seed));
+            var report = DriftTables.Baseline(a, 2_096, 20_209).Compare(b);
+            Assert.InRange(report.JensenShannon / report.SamplingNoise, 0.97, 1.03);
+            Assert.InRange(options.Severity(report), 0, 0.9);
+        }
+    }
+
     [Fact]
     public void CountsOfOtherText_AreMatchedByTheTokensBytes()
     {
@@ -109,7 +139,7 @@ public sealed class DriftBaselineTests
         var report = baseline.Compare(observed);
         Assert.Equal((11, 4), (report.Tokens, report.UnknownTokens));
         Assert.Equal((3, 16), (report.Risen[0].Slot, report.Risen[0].TokenId));
-        Assert.Equal(2.0 / 11, report.Clusters[0].ObservedShare, 1e-12);
+        Assert.Equal(2.0 / 15, report.Clusters[0].ObservedShare, 1e-12);
     }
 
     [Fact]

@@ -104,6 +104,55 @@ public sealed class DriftMonitorTests
     }
 
     [Fact]
+    public void WithoutDrift_NothingIsRaised_OnTheTableOfO200kBase()
+    {
+        var table = DriftTables.ApiDocs;
+        var monitor = new DriftMonitor(DriftTables.Baseline(table, 2_096, 20_209));
+        monitor.DriftDetected += (_, found) => Assert.Fail($"There is no drift: {found.Report}");
+        var options = new DriftOptions();
+        for (var seed = 0; seed < 24; seed++)
+        {
+            // From the smallest window that is judged to the largest.
+            var tag = $"tenant {seed}";
+            monitor.Observe(DriftTables.Draw(table, options.MinimumTokens, seed), tag);
+            var small = monitor.Evaluate(tag);
+            Assert.InRange(small.ClusterStability, 0, 0.02);
+            Assert.InRange(small.FrequencyStability, 0, 0.05);
+            Assert.InRange(small.ExcessJensenShannon, 0, 0.02);
+            monitor.Observe(DriftTables.Draw(table, 2 * options.WindowTokens, 100 + seed), tag);
+            var large = monitor.Snapshot(tag);
+            Assert.Equal(options.WindowTokens, large.Tokens);
+            Assert.InRange(large.ExcessJensenShannon, 0, 0.005);
+            Assert.InRange(Math.Max(large.ClusterStability, large.FrequencyStability), 0, 0.01);
+        }
+    }
+
+    [Fact]
+    public void UnknownTokensAlone_AreDrift()
+    {
+        var monitor = new DriftMonitor(s_baseline, new DriftOptions { WindowTokens = 4_000, MinimumTokens = 1_000, EvaluateEvery = 500 });
+        var raised = new List<DriftReport>();
+        monitor.DriftDetected += (_, found) => raised.Add(found.Report);
+        for (var i = 0; i < 2_000; i++) monitor.Observe(1_000_000 + i);
+        var report = Assert.Single(raised);
+        Assert.Equal((0, true, 0.0), (report.Tokens, report.UnknownTokens >= 1_000, report.Clusters.Sum(cluster => cluster.ObservedShare)));
+        Assert.Equal(Math.Log(2), report.JensenShannon, 1e-9);
+    }
+
+    [Fact]
+    public void AHandlerThatThrows_ReachesTheCaller_AfterAllTokensWereCounted()
+    {
+        var monitor = new DriftMonitor(s_baseline, new DriftOptions { WindowTokens = 4_000, MinimumTokens = 1_000, EvaluateEvery = 500 });
+        monitor.DriftDetected += (_, _) => throw new InvalidOperationException("no mail server");
+        int[] strange = [.. Enumerable.Range(0, 3_000).Select(i => s_table.GetId(1_500 + (i % 100)))];
+        Assert.Throws<InvalidOperationException>(() => monitor.Observe(strange));
+        Assert.Equal((3_000, 3_000), (monitor.Tokens, monitor.Snapshot().Tokens));
+        // The drift has begun all the same, so it is not raised again.
+        monitor.Observe(strange);
+        Assert.True(monitor.Evaluate().IsDrifted);
+    }
+
+    [Fact]
     public void AWindowWithFewTokens_IsNotJudged()
     {
         var monitor = new DriftMonitor(s_baseline, new DriftOptions { MinimumTokens = 2_000, EvaluateEvery = 1 });
@@ -208,7 +257,7 @@ public sealed class DriftMonitorTests
     {
         DriftOptions[] wrong =
         [
-            new() { WindowTokens = 0 }, new() { MaximumTags = 0 }, new() { MinimumTokens = 0 }, new() { MinimumTokens = 70_000 }, new() { EvaluateEvery = -1 },
+            new() { WindowTokens = 0 }, new() { WindowTokens = int.MaxValue }, new() { MaximumTags = 0 }, new() { MinimumTokens = 0 }, new() { MinimumTokens = 70_000 }, new() { EvaluateEvery = -1 },
             new() { StabilityThreshold = 0 }, new() { JensenShannonThreshold = -1 }, new() { ReleaseRatio = 0 }, new() { ReleaseRatio = double.NaN }, new() { WindowTime = TimeSpan.Zero },
         ];
         Assert.All(wrong, options => Assert.ThrowsAny<ArgumentException>(() => new DriftMonitor(s_baseline, options)));
@@ -217,6 +266,6 @@ public sealed class DriftMonitorTests
     private static DriftReport Report(int[] ids)
     {
         var groups = ids.Where(id => s_baseline.SlotOf(id) >= 0).GroupBy(s_baseline.SlotOf).OrderBy(group => group.Key).ToArray();
-        return s_baseline.Compare("", [.. groups.Select(group => group.Key)], [.. groups.Select(group => (long)group.Count())], unknown: 0);
+        return s_baseline.Compare("", [.. groups.Select(group => group.Key)], [.. groups.Select(group => (long)group.Count())], unknown: ids.Count(id => s_baseline.SlotOf(id) < 0));
     }
 }

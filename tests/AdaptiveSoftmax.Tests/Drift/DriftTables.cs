@@ -7,6 +7,16 @@ namespace AdaptiveSoftmax.Tests;
 /// <summary>Vocabularies with Zipf-like counts, and draws from them.</summary>
 internal static class DriftTables
 {
+    /// <summary>The 200,019 tokens of o200k_base with their counts in the .NET API reference.</summary>
+    public static TokenTable ApiDocs { get; } = TokenTableReader.Read("ApiDocs.tokens", File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "ApiDocs.tokens"))).Table!;
+
+    /// <summary>The counts of tokens drawn from a table, ranked anew.</summary>
+    public static TokenTable Sample(TokenTable table, int count, int seed)
+    {
+        var counts = Draw(table, count, seed).CountBy(id => id).ToDictionary(pair => pair.Key, pair => pair.Value);
+        return TokenTable.Create(table.Ids, [.. table.Ids.ToArray().Select(id => (long)counts.GetValueOrDefault(id))], [.. Enumerable.Range(0, table.Count).Select(slot => table.GetToken(slot).ToArray())]);
+    }
+
     /// <summary>A table whose token in slot s has the id <c>7 + 3 s</c>, and count 0 in the last tenth of the slots.</summary>
     public static TokenTable Zipf(int size, long total = 1_000_000_000)
     {
@@ -45,9 +55,12 @@ internal static class DriftTables
         Entropy([.. p.Zip(q, (a, b) => (a + b) / 2)]) - ((Entropy(p) + Entropy(q)) / 2);
 
     /// <summary>The population stability index as the sum of both directions' relative entropies.</summary>
-    public static double Stability(double[] p, double[] q)
+    /// <param name="p">The observed shares.</param>
+    /// <param name="q">The expected shares.</param>
+    /// <param name="least">What smaller ones count for.</param>
+    public static double Stability(double[] p, double[] q, double[] least)
     {
-        double[] a = [.. p.Select(share => Math.Max(share, 1e-4))], b = [.. q.Select(share => Math.Max(share, 1e-4))];
+        double[] a = [.. p.Zip(least, (share, smallest) => Math.Max(Math.Max(share, smallest), 1e-4))], b = [.. q.Zip(least, (share, smallest) => Math.Max(Math.Max(share, smallest), 1e-4))];
         return a.Zip(b, (x, y) => x * Math.Log(x / y)).Sum() + b.Zip(a, (x, y) => x * Math.Log(x / y)).Sum();
     }
 

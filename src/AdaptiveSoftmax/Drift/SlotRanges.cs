@@ -1,0 +1,57 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>Runs of neighbouring slots that are compared as a whole: the clusters, or tenths of the occurrences.</summary>
+internal sealed class SlotRanges
+{
+    private readonly int[] _ends;
+    private readonly double[] _expected;
+    private readonly double[] _smallest;
+
+    /// <summary>Takes the ranges' shares of the table.</summary>
+    /// <param name="ends">Where each range ends, ascending; the last one with the table.</param>
+    /// <param name="counts">The table's counts, in slot order.</param>
+    /// <param name="total">Their sum.</param>
+    /// <param name="unseenShare">What tokens of count 0 are expected to have together.</param>
+    public SlotRanges(int[] ends, ReadOnlySpan<long> counts, double total, double unseenShare)
+    {
+        (_ends, _expected, _smallest) = (ends, new double[ends.Length], new double[ends.Length]);
+        var unseen = counts.Count(0L);
+        for (var range = 0; range < ends.Length; range++)
+        {
+            var slots = counts[First(range)..ends[range]];
+            foreach (var count in slots) _expected[range] += count;
+            _expected[range] /= total;
+            _smallest[range] = unseen == 0 ? 0 : unseenShare * slots.Count(0L) / unseen;
+        }
+    }
+
+    /// <summary>The number of ranges.</summary>
+    public int Count => _ends.Length;
+
+    /// <summary>The first slot of a range.</summary>
+    public int First(int range) => range == 0 ? 0 : _ends[range - 1];
+
+    /// <summary>The slot behind the last one of a range.</summary>
+    public int End(int range) => _ends[range];
+
+    /// <summary>The share of the table's occurrences.</summary>
+    public double Expected(int range) => _expected[range];
+
+    /// <summary>What a range adds to the population stability index.</summary>
+    public double Stability(int range, double observed) => DriftStatistics.Stability(_expected[range], observed, _smallest[range]);
+
+    /// <summary>Sums values of ascending slots by range, and divides the sums.</summary>
+    public double[] Sum(ReadOnlySpan<int> slots, ReadOnlySpan<double> values, double divisor)
+    {
+        var sums = new double[_ends.Length];
+        var range = 0;
+        for (var i = 0; i < slots.Length; i++)
+        {
+            while (slots[i] >= _ends[range]) range++;
+            sums[range] += values[i];
+        }
+
+        for (range = 0; range < sums.Length; range++) sums[range] /= divisor;
+        return sums;
+    }
+}
