@@ -197,6 +197,21 @@ public sealed class DriftMonitorTests
     }
 
     [Fact]
+    public async Task ManyThreads_ThatJudgeAtOnce_RaiseOneDriftOnce()
+    {
+        var monitor = new DriftMonitor(s_baseline, new DriftOptions { WindowTokens = 4_000, MinimumTokens = 500, EvaluateEvery = 1 });
+        var raised = 0;
+        monitor.DriftDetected += (_, _) => Interlocked.Increment(ref raised);
+        int[] strange = [.. Enumerable.Range(0, 500).Select(i => s_table.GetId(1_000 + i))];
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() =>
+        {
+            for (var i = 0; i < 20; i++) monitor.Observe(strange);
+            Assert.True(monitor.Evaluate().IsDrifted);
+        }, TestContext.Current.CancellationToken)));
+        Assert.Equal((1, 80_000, 4_000), (raised, monitor.Tokens, monitor.Snapshot().Tokens));
+    }
+
+    [Fact]
     public void WrittenCounts_AreReadAgain_AndPlanned()
     {
         using var folder = new TemporaryFolder();
