@@ -12,6 +12,9 @@ internal static class CommandLine
     public const int Success = 0;
     public const int Failure = 1;
 
+    /// <summary>What <c>drift</c> exits with where it finds some.</summary>
+    public const int Drifted = 2;
+
     /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
     public const int Cancelled = 130;
 
@@ -27,8 +30,8 @@ internal static class CommandLine
             Output = console.Output.Profile.Out.Writer,
             Error = console.Error.Profile.Out.Writer,
             EnableDefaultExceptionHandler = false,
-            // Commands stop within milliseconds; the time is for a disk that is slow to remove a half-written file.
-            ProcessTerminationTimeout = TimeSpan.FromSeconds(5),
+            // Commands stop within milliseconds; the time is for a busy machine, and a disk that is slow to remove a half-written file.
+            ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
         };
         try
         {
@@ -51,10 +54,11 @@ internal static class CommandLine
 
     private static RootCommand Create(ToolConsole console)
     {
-        var root = new RootCommand("Counts the tokens of a corpus and plans the clusters of an adaptive softmax.")
+        var root = new RootCommand("Counts the tokens of a corpus, plans the clusters of an adaptive softmax and says when they no longer fit.")
         {
             CountCommand.Create(console),
             PlanCommand.Create(console),
+            DriftCommand.Create(console),
         };
         root.HelpName = "adaptive-softmax";
         foreach (var option in root.Options.OfType<HelpOption>())

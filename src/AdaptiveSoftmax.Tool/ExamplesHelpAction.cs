@@ -17,7 +17,8 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
         {
             CountCommand.Name => CountCommand.Examples,
             PlanCommand.Name => PlanCommand.Examples,
-            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1)],
+            DriftCommand.Name => DriftCommand.Examples,
+            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1)],
         };
         var output = parseResult.InvocationConfiguration.Output;
         output.WriteLine("Examples:");

@@ -5,10 +5,13 @@ public sealed class HelpTests
     [Theory]
     [InlineData("", "count <PATH>")]
     [InlineData("", "plan <TABLE>")]
+    [InlineData("", "drift <TABLE>")]
     [InlineData("count", "--encoding <NAME>")]
     [InlineData("count", "--sdk-docs")]
     [InlineData("plan", "--head-coverage <X>")]
     [InlineData("plan", "[default: 0.8]")]
+    [InlineData("drift", "--encoding <NAME>")]
+    [InlineData("drift", "with 2 if they have drifted apart")]
     public async Task Help_ListsWhatThereIs(string command, string expected)
     {
         using var run = new ToolRun();
@@ -22,7 +25,7 @@ public sealed class HelpTests
     [Fact]
     public async Task EveryExample_IsACommandLineThatParses()
     {
-        foreach (var command in new[] { "count", "plan" })
+        foreach (var command in new[] { "count", "plan", "drift" })
         {
             using var run = new ToolRun();
             await run.RunAsync(command, "--help");
@@ -47,6 +50,8 @@ public sealed class HelpTests
     [InlineData("count text --output x --threads many", "many")]
     [InlineData("plan --hidden-size 512", "TABLE")]
     [InlineData("plan x.tokens", "Option '--hidden-size' is required")]
+    [InlineData("drift x.tokens", "give --observed or --sdk-docs")]
+    [InlineData("drift x.tokens --observed y.tokens --threshold 0", "--threshold is 0")]
     [InlineData("pln", "pln")]
     public async Task Mistake_IsExplainedInALine(string commandLine, string expected)
     {

@@ -1,8 +1,6 @@
 using System.CommandLine;
-using System.Globalization;
 using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Vocabulary;
-using Spectre.Console;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
@@ -55,10 +53,10 @@ internal static class PlanCommand
     {
         if (output is not null) OutputPath.Check(output);
         var read = TokenTableReader.Read(tableFile, File.ReadAllText(tableFile));
-        var table = read.Table ?? throw Fault(read.Errors);
+        var table = read.Table ?? throw ToolException.Of(read.Errors);
         cancellationToken.ThrowIfCancellationRequested();
 
-        var plan = Plan(table, hiddenSize, options, cancellationToken);
+        var plan = Plan(table.Counts, hiddenSize, options, cancellationToken);
         PlanTable.Write(console.Output, plan, options.CostModel.BatchSize);
         if (output is null) return;
 
@@ -74,17 +72,18 @@ internal static class PlanCommand
         using var text = new StringWriter();
         SpecWriter.Write(text, spec);
         var result = SoftmaxDefinitionReader.Combine(SpecReader.Read(output, text.ToString()), read);
-        var definition = result.Definition ?? throw Fault(result.Errors);
+        var definition = result.Definition ?? throw ToolException.Of(result.Errors);
         cancellationToken.ThrowIfCancellationRequested();
         OutputFile.Write(output, writer => writer.Write(text.ToString()));
         console.Output.Profile.Out.Writer.WriteLine($"Wrote {output} with fingerprint {definition.Fingerprint}.");
     }
 
-    private static ClusterPlan Plan(TokenTable table, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
+    /// <exception cref="ToolException">No plan keeps to the options.</exception>
+    public static ClusterPlan Plan(ReadOnlySpan<long> counts, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
     {
         try
         {
-            return ClusterPlanner.Plan(table.Counts, hiddenSize, options, cancellationToken);
+            return ClusterPlanner.Plan(counts, hiddenSize, options, cancellationToken);
         }
         catch (ArgumentException exception)
         {
@@ -96,11 +95,4 @@ internal static class PlanCommand
     /// <summary>The table's name as a spec in another folder would write it.</summary>
     private static string NameFrom(string spec, string table) =>
         Path.GetRelativePath(Path.GetDirectoryName(Path.GetFullPath(spec))!, Path.GetFullPath(table)).Replace('\\', '/');
-
-    private static ToolException Fault(EquatableArray<SpecError> errors)
-    {
-        const int Shown = 5;
-        var lines = errors.Take(Shown).Select(error => error.ToString());
-        return new ToolException(string.Join(Environment.NewLine, errors.Count > Shown ? lines.Append(string.Create(CultureInfo.InvariantCulture, $"... and {errors.Count - Shown} more.")) : lines));
-    }
 }

@@ -59,6 +59,20 @@ public sealed record TrainingCostModel
         return CostOfTail(size, width, hiddenSize, visited, targets);
     }
 
+    /// <summary>The expected cost of a step with a layout.</summary>
+    /// <param name="layout">The sizes of head and tails.</param>
+    /// <param name="coverage">The share of targets in the shortlist, then in each tail cluster.</param>
+    /// <exception cref="ArgumentException">There is not one share for each.</exception>
+    public double CostOf(SoftmaxLayout layout, IReadOnlyList<double> coverage)
+    {
+        if (layout is null) throw new ArgumentNullException(nameof(layout));
+        if (coverage is null) throw new ArgumentNullException(nameof(coverage));
+        if (coverage.Count != layout.ClusterCount + 1)
+            throw new ArgumentException(FormattableString.Invariant($"There are {coverage.Count} shares for a shortlist and {layout.ClusterCount} clusters; give one each."), nameof(coverage));
+        return CostOfHead(layout.HeadRows, layout.HiddenSize)
+            + layout.Tails.Sum(tail => CostOfTail(tail.Size, tail.ProjectionWidth, layout.HiddenSize, coverage[tail.Index + 1]));
+    }
+
     /// <summary>The share of steps that visit a cluster, and the targets that such a step has in it.</summary>
     internal (double Visited, double Targets) Visits(double probability)
     {

@@ -34,12 +34,25 @@ public static class TokenTableWriter
         writer.Write(chunk.ToString());
     }
 
+    /// <summary>A token as a table has it: printable ASCII, other bytes as <c>\xHH</c>.</summary>
+    /// <param name="token">The token's bytes.</param>
+    public static string Escape(ReadOnlySpan<byte> token)
+    {
+        var text = new StringBuilder(token.Length);
+        AppendToken(text, token);
+        return text.ToString();
+    }
+
     private static void AppendLine(StringBuilder text, TokenTable table, int slot)
     {
         text.Append(table.GetId(slot).ToString(CultureInfo.InvariantCulture)).Append('\t')
             .Append(table.GetCount(slot).ToString(CultureInfo.InvariantCulture)).Append('\t');
-        var token = table.GetToken(slot);
-        for (var i = 0; i < token.Length; i++) TokenEscapes.Append(text, token[i], isLast: i == token.Length - 1);
+        AppendToken(text, table.GetToken(slot));
         text.Append('\n');
+    }
+
+    private static void AppendToken(StringBuilder text, ReadOnlySpan<byte> token)
+    {
+        for (var i = 0; i < token.Length; i++) TokenEscapes.Append(text, token[i], isLast: i == token.Length - 1);
     }
 }

@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Globalization;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Commands;
+
+/// <summary><c>adaptive-softmax drift</c>: a token table against what is seen now.</summary>
+internal static class DriftCommand
+{
+    public const string Name = "drift";
+
+    private const string TableSuffix = ".tokens";
+
+    public static IReadOnlyList<Example> Examples { get; } =
+    [
+        new("Compare with the counts that a DriftMonitor or another count wrote", "drift news.tokens --observed today.tokens"),
+        new("Compare with text, and see what new clusters would gain", "drift news.tokens --observed inbox/ --spec news.softmax.json"),
+        new("Fail a nightly job if there is drift, and keep the figures", "drift news.tokens --observed today.tokens --threshold 0.1 --json"),
+    ];
+
+    public static Command Create(ToolConsole console)
+    {
+        var defaults = new DriftOptions();
+        var table = new Argument<string>("TABLE") { Description = "The token table that the vocabulary was planned from." };
+        var observed = new Option<string[]>("--observed")
+        {
+            Description = $"What is seen now: one token table (*{TableSuffix}), or text files and folders, which are counted first.",
+            HelpName = "PATH",
+            Arity = ArgumentArity.OneOrMore,
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var spec = new Option<string?>("--spec") { Description = "The spec of the class, by convention *.softmax.json: compares its clusters, and says what planning anew would gain.", HelpName = "FILE" };
+        var threshold = new Option<double>("--threshold") { Description = "The population stability index, over clusters or over tenths of the occurrences, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.StabilityThreshold };
+        var divergence = new Option<double>("--divergence") { Description = "The Jensen-Shannon divergence above sampling noise, in nats, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.JensenShannonThreshold };
+        var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
+        foreach (var option in new[] { threshold, divergence })
+        {
+            option.Validators.Add(result =>
+            {
+                if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && !(value > 0))
+                    result.AddError($"{option.Name} is {result.Tokens[0].Value}; give a number above 0.");
+            });
+        }
+
+        var corpus = new CorpusOptions();
+        var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {CommandLine.Drifted} if they have drifted apart, with {CommandLine.Failure} if they cannot be compared.")
+        {
+            table, observed, spec, threshold, divergence, json,
+        };
+        corpus.AddTo(command);
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(observed) is null && !corpus.HasSdkDocs(result)) result.AddError("There is nothing to compare with; give --observed or --sdk-docs.");
+        });
+        command.SetAction((parsed, cancellationToken) => Task.Run(() =>
+        {
+            var options = new DriftOptions { StabilityThreshold = parsed.GetValue(threshold), JensenShannonThreshold = parsed.GetValue(divergence) };
+            var request = corpus.Read(parsed, parsed.GetValue(observed) ?? []);
+            var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
+            if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
+            else DriftText.Write(console.Output, outcome);
+            return outcome.HasDrift ? CommandLine.Drifted : CommandLine.Success;
+        }, CancellationToken.None));
+        return command;
+    }
+
+    private static DriftOutcome Compare(string tableFile, CorpusRequest request, string? specFile, DriftOptions options, ToolConsole console, CancellationToken cancellationToken)
+    {
+        var read = TokenTableReader.Read(tableFile, File.ReadAllText(tableFile));
+        var table = read.Table ?? throw ToolException.Of(read.Errors);
+        var definition = specFile is null ? null : ReadSpec(specFile, read);
+        var (observed, observedFile) = ReadObserved(request, console, cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        // The hidden size does not matter to a layout without clusters.
+        var report = CreateBaseline(tableFile, table, definition?.Layout ?? SoftmaxLayout.CreateFull(hiddenSize: 1, table.Count)).Compare(observed);
+        if (report.Tokens + report.UnknownTokens == 0) throw new ToolException("No token was observed, so there is nothing to compare; give text or a table with counts.");
+        return new DriftOutcome(report, options, table, tableFile, observedFile)
+        {
+            Spec = specFile,
+            Definition = definition,
+            Replan = definition is null ? null : DriftReplan.Create(definition, report, observed, cancellationToken),
+        };
+    }
+
+    private static SoftmaxDefinition ReadSpec(string file, TokenTableReadResult table)
+    {
+        var spec = SpecReader.Read(file, File.ReadAllText(file));
+        if (spec.Errors.Count == 0 && spec.TableFile is null)
+            throw new ToolException($"{file} holds its vocabulary itself, without counts; give a spec that names a token table.");
+        var result = SoftmaxDefinitionReader.Combine(spec, table);
+        return result.Definition ?? throw ToolException.Of(result.Errors);
+    }
+
+    /// <returns>The counts, and the file that holds them; null where they were counted here.</returns>
+    private static (TokenTable Table, string? File) ReadObserved(CorpusRequest request, ToolConsole console, CancellationToken cancellationToken)
+    {
+        if (!request.Paths.Any(path => path.EndsWith(TableSuffix, StringComparison.OrdinalIgnoreCase))) return (request.Count(console, cancellationToken).Counts.ToTable(), null);
+        if (request.Paths.Count > 1 || request.SdkDocs) throw new ToolException($"A token table cannot be observed together with others; give --observed one *{TableSuffix} file, or text alone.");
+        var read = TokenTableReader.Read(request.Paths[0], File.ReadAllText(request.Paths[0]));
+        return (read.Table ?? throw ToolException.Of(read.Errors), request.Paths[0]);
+    }
+
+    private static DriftBaseline CreateBaseline(string file, TokenTable table, SoftmaxLayout layout)
+    {
+        if (!table.Counts.ContainsAnyExcept(0)) throw new ToolException($"All counts of {file} are 0, so nothing is expected of any token; count a corpus with `adaptive-softmax count`.");
+        return new DriftBaseline(table, layout);
+    }
+}

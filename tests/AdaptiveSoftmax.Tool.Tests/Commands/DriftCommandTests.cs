@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Text.Json;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Tests.Commands;
+
+public sealed class DriftCommandTests
+{
+    private const string Spec = """{ "hiddenSize": 64, "vocabulary": "x.tokens", "cutoffs": [100, 500], "divValue": 4 }""";
+
+    [Fact]
+    public async Task TheSameShares_AreNoDrift()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        WriteTable(run, "now.tokens", slot => 100_000 / (slot + 1));
+
+        Assert.Equal(0, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens")));
+        Assert.Contains("There is no drift.", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("adaptive-softmax plan", run.Output, StringComparison.Ordinal);
+        Assert.Equal(["now.tokens", "x.tokens"], run.Files);
+    }
+
+    [Fact]
+    public async Task Drift_HasAnExitCodeOfItsOwn_AndSaysWhatNext()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        // What was rarest is now the most frequent.
+        WriteTable(run, "now.tokens", slot => 1_000_000 / (2_000 - slot));
+        run.Write("x.softmax.json", Spec);
+
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--spec", run.Path("x.softmax.json")));
+        Assert.Empty(run.Error);
+        Assert.Contains("There is drift.", run.Output, StringComparison.Ordinal);
+        Assert.Contains("t1999", run.Output, StringComparison.Ordinal);
+        Assert.Contains("| head ", run.Output, StringComparison.Ordinal);
+        Assert.Contains("0..99", run.Output, StringComparison.Ordinal);
+        Assert.Contains("| tail 1 ", run.Output, StringComparison.Ordinal);
+        var next = run.Output.Split('\n').Select(line => line.Trim()).Single(line => line.StartsWith("adaptive-softmax plan", StringComparison.Ordinal));
+        Assert.Equal(0, await run.RunAsync([.. next.Split(' ')[1..]]));
+        Assert.Equal(["now.softmax.json", "now.tokens", "x.softmax.json", "x.tokens"], run.Files);
+    }
+
+    [Fact]
+    public async Task Json_HasTheReportAndTheReplan()
+    {
+        using var run = new ToolRun();
+        var table = WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        var observed = WriteTable(run, "now.tokens", slot => 1_000_000 / (2_000 - slot));
+        run.Write("x.softmax.json", Spec);
+
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--spec", run.Path("x.softmax.json"), "--json"));
+        var layout = SoftmaxLayout.Create(64, 2_000, [100, 500], 4, hasHeadBias: false);
+        var expected = new DriftBaseline(table, layout).Compare(observed);
+        using var json = JsonDocument.Parse(run.Output);
+        var root = json.RootElement;
+        Assert.True(root.GetProperty("drift").GetBoolean());
+        Assert.Equal(expected.ClusterStability, root.GetProperty("clusterStability").GetDouble());
+        Assert.Equal(expected.JensenShannon, root.GetProperty("divergence").GetDouble());
+        Assert.Equal(expected.Clusters.Select(cluster => cluster.ObservedShare), root.GetProperty("clusters").EnumerateArray().Select(cluster => cluster.GetProperty("observedShare").GetDouble()));
+        Assert.Equal(("t1999", 1999), (root.GetProperty("risen")[0].GetProperty("token").GetString(), root.GetProperty("risen")[0].GetProperty("slot").GetInt32()));
+        Assert.Equal("t0", root.GetProperty("fallen")[0].GetProperty("token").GetString());
+
+        var model = new TrainingCostModel();
+        var plan = ClusterPlanner.Plan(observed.Counts, 64, cancellationToken: TestContext.Current.CancellationToken);
+        var gain = model.CostOf(layout, [.. expected.Clusters.Select(cluster => cluster.ObservedShare)]) / model.CostOf(plan.Layout, plan.Coverage);
+        Assert.Equal(plan.Cutoffs, root.GetProperty("replan").GetProperty("cutoffs").EnumerateArray().Select(cutoff => cutoff.GetInt32()));
+        Assert.Equal(gain, root.GetProperty("replan").GetProperty("speedUp").GetDouble(), 1e-12);
+        Assert.True(root.GetProperty("replan").GetProperty("coverage")[0].GetDouble() >= 0.8);
+    }
+
+    [Fact]
+    public async Task Thresholds_Decide()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        WriteTable(run, "now.tokens", slot => 1_000_000 / (slot + 20));
+
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens")));
+        Assert.Equal(0, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--threshold", "9", "--divergence", "0.6"));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--threshold", "9", "--divergence", "0.01"));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--threshold", "0.01", "--divergence", "0.6"));
+    }
+
+    [Fact]
+    public async Task Text_IsCountedFirst()
+    {
+        using var run = new ToolRun();
+        run.Write("then/a.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat. ", 500)));
+        run.Write("now/a.txt", string.Concat(Enumerable.Repeat("der Hund lief in den Wald. ", 500)));
+        Assert.Equal(0, await run.RunAsync("count", run.Path("then"), "-o", run.Path("x.tokens")));
+
+        Assert.Equal(0, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("then")));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now"), run.Path("then")));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now")));
+        Assert.Contains("Hund", run.Output, StringComparison.Ordinal);
+        Assert.Contains("never counted", run.Output, StringComparison.Ordinal);
+        Assert.Contains("  adaptive-softmax count --output observed.tokens", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AnotherEncoding_IsPointedOut()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        run.Write("now.txt", "some text");
+
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.txt")));
+        Assert.Contains("100.0 % of the observed tokens are not in the table", run.Output, StringComparison.Ordinal);
+        Assert.Contains("--encoding", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Mistakes_AreExplained()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        WriteTable(run, "none.tokens", _ => 0);
+        run.Write("inline.softmax.json", """{ "hiddenSize": 8, "vocabulary": ["a", "b"], "cutoffs": [1] }""");
+        run.Write("large.softmax.json", """{ "hiddenSize": 8, "vocabulary": "x.tokens", "cutoffs": [5000] }""");
+        foreach (var (arguments, expected) in new (string[], string)[]
+        {
+            ([run.Path("none.tokens"), "--observed", run.Path("x.tokens")], "All counts"),
+            ([run.Path("x.tokens"), "--observed", run.Path("none.tokens")], "No token was observed"),
+            ([run.Path("x.tokens"), "--observed", run.Path("x.tokens"), run.Path("none.tokens")], "one *.tokens file"),
+            ([run.Path("x.tokens"), "--observed", run.Path("x.tokens"), "--spec", run.Path("inline.softmax.json")], "holds its vocabulary itself"),
+            ([run.Path("x.tokens"), "--observed", run.Path("x.tokens"), "--spec", run.Path("large.softmax.json")], "5000"),
+            ([run.Path("x.tokens"), "--observed", run.Path("missing.tokens")], "missing.tokens"),
+        })
+        {
+            Assert.Equal(1, await run.RunAsync(["drift", .. arguments]));
+            Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+            Assert.Empty(run.Output);
+        }
+    }
+
+    private static TokenTable WriteTable(ToolRun run, string name, Func<int, long> count)
+    {
+        var ids = Enumerable.Range(0, 2_000).ToArray();
+        var table = TokenTable.Create(ids, [.. ids.Select(count)], [.. ids.Select(id => System.Text.Encoding.ASCII.GetBytes(id.ToString("'t'0", CultureInfo.InvariantCulture)))]);
+        using var text = new StringWriter();
+        TokenTableWriter.Write(text, table);
+        run.Write(name, text.ToString());
+        return table;
+    }
+}
