@@ -17,6 +17,9 @@ internal sealed class ComparisonSession(IAnsiConsole console, int rounds, Cancel
     /// <summary>Where tables and notes go.</summary>
     public IAnsiConsole Console { get; } = console;
 
+    /// <summary>How often each contender is timed.</summary>
+    public int Rounds { get; } = rounds;
+
     /// <summary>Stops the comparison between two rounds.</summary>
     public CancellationToken Cancellation { get; } = cancellation;
 
@@ -48,7 +51,7 @@ internal sealed class ComparisonSession(IAnsiConsole console, int rounds, Cancel
         }
 
         var times = contenders.Select(_ => new List<double>()).ToArray();
-        for (var round = 0; round < rounds; round++)
+        for (var round = 0; round < Rounds; round++)
         {
             for (var i = 0; i < contenders.Count; i++)
             {

@@ -15,6 +15,7 @@ internal static class Comparisons
         new BatchDecodeComparison(),
         new TorchDecodeComparison(),
         new TorchDecodeAdaptiveComparison(),
+        new MetricsComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),
     ];

@@ -14,6 +14,6 @@ internal interface IComparison
 
     /// <summary>Measures and prints a table.</summary>
     /// <param name="session">The console and the measuring.</param>
-    /// <returns>The figure of the last line: the peer's median over ours, or milliseconds.</returns>
+    /// <returns>The figure of the last line: the peer's median over ours, or what the description says.</returns>
     double Run(ComparisonSession session);
 }

@@ -50,11 +50,14 @@ public sealed unsafe partial class DecodeSession
             sequences[i].History.Add(results[i].Token);
         }
 
-        if (start != 0) RecordBatch(start, results);
+        var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
         for (var i = 0; i < results.Length; i++)
         {
+            tally.Add(results[i].Cluster + 1, results[i].TailsVisited);
             if (results[i].UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, sequences[i].Options.Policy.ToString());
         }
+
+        DecodeMetrics.RecordBatch(start, _softmax.Tags, tally);
     }
 
     /// <summary>The most probable tokens of each hidden vector.</summary>
@@ -74,6 +77,9 @@ public sealed unsafe partial class DecodeSession
         if (tokens.Length != logProbs.Length || tokens.Length % results.Length != 0)
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs of {results.Length} hidden vectors; give [rows, k] of both.", nameof(tokens));
         var k = tokens.Length / results.Length;
+        var start = DecodeMetrics.Start();
+        var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
+        var approximate = 0;
         PrepareRows(results.Length);
         fixed (float* vectors = hidden)
         {
@@ -88,9 +94,17 @@ public sealed unsafe partial class DecodeSession
                 }
 
                 RunTails(vectors + ((nint)first * _softmax.Layout.HiddenSize), first, count);
-                for (var i = first; i < first + count; i++) results[i] = CopyTopK(_rows[i], tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
+                for (var i = first; i < first + count; i++)
+                {
+                    results[i] = CopyTopK(_rows[i], tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
+                    if (results[i].Count > 0) tally.Add(BestPart(_rows[i]), results[i].TailsVisited);
+                    if (results[i].UnseenMass > 0) approximate++;
+                }
             }
         }
+
+        DecodeMetrics.RecordBatch(start, _softmax.Tags, tally);
+        if (approximate > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString(), approximate);
     }
 
     /// <summary>After <c>Sample</c> of a batch: the most probable tokens of a row, as many as its options asked for.</summary>
@@ -184,20 +198,5 @@ public sealed unsafe partial class DecodeSession
         var logits = _scratch.Floats(ScratchBuffer.TailRows, (long)memberCount * rows);
         Transpose.FromLanes(laneLogits, lanes, memberCount, rows, logits, rows);
         for (var i = 0; i < memberCount; i++) _rows[first + members[i]].Accept(cluster, logits + ((nint)i * rows), logSumExp[i]);
-    }
-
-    private void RecordBatch(long start, ReadOnlySpan<DecodedToken> results)
-    {
-        Span<long> tokens = stackalloc long[_softmax.Layout.ClusterCount + 1];
-        Span<long> tails = stackalloc long[_softmax.Layout.ClusterCount + 1];
-        tokens.Clear();
-        tails.Clear();
-        foreach (var result in results)
-        {
-            tokens[result.Cluster + 1]++;
-            tails[result.Cluster + 1] += result.TailsVisited;
-        }
-
-        DecodeMetrics.RecordBatch(start, _softmax.Tags, tokens, tails);
     }
 }

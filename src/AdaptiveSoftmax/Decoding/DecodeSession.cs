@@ -12,9 +12,9 @@ public sealed unsafe partial class DecodeSession : IDisposable
     private DecodeOptions? _checked;
     private bool _disposed;
 
-    internal DecodeSession(SoftmaxDecoder softmax)
+    internal DecodeSession(SoftmaxDecoder softmax, DecodeCache? cache = null)
     {
-        _softmax = softmax;
+        (_softmax, Cache) = (softmax, cache);
         _row = new RowDecoder(softmax.Layout);
     }
 
@@ -33,10 +33,14 @@ public sealed unsafe partial class DecodeSession : IDisposable
         if (logProbs.Length != tokens.Length)
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
         Check(hidden, ref options, history);
+        var start = DecodeMetrics.Start();
         RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false);
         _row.FinishTop();
         for (var i = 0; i < _row.Top.Length; i++)
             (tokens[i], logProbs[i]) = (_softmax.TokenOf(ScoreKey.Slot(_row.Top[i])), _row.ReportedLogProb(_row.Top[i]));
+        // By the best token, which is where a step of one token would have ended.
+        if (_row.Top.Length > 0) DecodeMetrics.Record(start, _softmax.Tags, BestPart(_row), _row.TailsVisited);
+        if (_row.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
         return new TopKResult(_row.Top.Length, _row.TailsVisited, _row.UnseenMass);
     }
 
@@ -93,6 +97,8 @@ public sealed unsafe partial class DecodeSession : IDisposable
         for (var i = 0; i < count; i++) tokens[i] = new TokenLogProb(_softmax.TokenOf(ScoreKey.Slot(row.Top[i])), row.ReportedLogProb(row.Top[i]));
         return count;
     }
+
+    private int BestPart(RowDecoder row) => _softmax.PartOf(ScoreKey.Slot(row.Top[0]));
 
     private DecodedToken Report(RowDecoder row, ulong key)
     {

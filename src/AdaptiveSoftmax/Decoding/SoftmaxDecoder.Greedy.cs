@@ -38,15 +38,25 @@ public abstract partial class SoftmaxDecoder
                 if (count <= MaximumTokensOneByOne)
                 {
                     for (var token = 0; token < count; token++)
-                        tokens[token] = GetTokenId(PredictOne(scratch, vectors + ((nint)token * Layout.HiddenSize)));
+                    {
+                        var start = DecodeMetrics.Start();
+                        var slot = PredictOne(scratch, vectors + ((nint)token * Layout.HiddenSize), out var tailsVisited);
+                        tokens[token] = GetTokenId(slot);
+                        if (start != 0) DecodeMetrics.Record(start, Tags, PartOf(slot), tailsVisited);
+                    }
+
                     return;
                 }
 
+                var batchStart = DecodeMetrics.Start();
+                var tally = new ClusterTally(stackalloc long[ClusterTally.Length(Layout)], Layout);
                 for (var first = 0; first < count; first += DecodeBlockSize)
                 {
                     var block = Math.Min(DecodeBlockSize, count - first);
-                    PredictBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), tokens.Slice(first, block));
+                    PredictBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), tokens.Slice(first, block), tally);
                 }
+
+                if (batchStart != 0) DecodeMetrics.RecordBatch(batchStart, Tags, tally);
             }
         }
         finally
@@ -55,8 +65,9 @@ public abstract partial class SoftmaxDecoder
         }
     }
 
-    private unsafe int PredictOne(Scratch scratch, float* hidden)
+    private unsafe int PredictOne(Scratch scratch, float* hidden, out int tailsVisited)
     {
+        tailsVisited = 0;
         var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
         var headLogSumExp = DecodingHead.ForwardOne(Pool, scratch, hidden, head);
         var score = DecodingHead.BestOne(scratch, head, Layout.ShortlistSize, headLogSumExp, cluster: 0, out var best);
@@ -78,27 +89,34 @@ public abstract partial class SoftmaxDecoder
             var candidate = DecodingTails[cluster].BestOne(scratch, logits, tail.Size, logSumExp, clusters[cluster], out var row);
             if (CanWin(candidate, tail.Start + row, score, best)) (score, best) = (candidate, tail.Start + row);
             clusters[cluster] = float.NegativeInfinity;
+            tailsVisited++;
         }
     }
 
     private static bool CanWin(float score, int slot, float bestScore, int bestSlot) =>
         score > bestScore || (score == bestScore && slot < bestSlot);
 
-    private unsafe void PredictBlock(Scratch scratch, float* hidden, Span<int> tokens)
+    private unsafe void PredictBlock(Scratch scratch, float* hidden, Span<int> tokens, ClusterTally tally)
     {
         var inputs = HiddenLanes(scratch, hidden, tokens.Length, Layout.HiddenSize, out var lanes);
         var clusters = HeadBlock(scratch, inputs, lanes);
         var score = scratch.Floats(ScratchBuffer.BestScore, lanes);
         var slot = scratch.Ints(ScratchBuffer.BestSlot, lanes);
+        var visited = scratch.Ints(ScratchBuffer.TailsVisited, lanes);
+        new Span<int>(visited, lanes).Clear();
         for (var token = 0; token < tokens.Length; token++)
             score[token] = BestOfLane(scratch, Layout.HeadRows, Layout.ShortlistSize, token, lanes, cluster: 0, out slot[token]);
         for (var cluster = 0; cluster < Layout.ClusterCount; cluster++)
-            PredictTail(scratch, hidden, tokens.Length, cluster, clusters + ((nint)cluster * lanes), score, slot);
-        for (var token = 0; token < tokens.Length; token++) tokens[token] = GetTokenId(slot[token]);
+            PredictTail(scratch, hidden, tokens.Length, cluster, clusters + ((nint)cluster * lanes), score, slot, visited);
+        for (var token = 0; token < tokens.Length; token++)
+        {
+            tokens[token] = GetTokenId(slot[token]);
+            tally.Add(PartOf(slot[token]), visited[token]);
+        }
     }
 
     // The tokens of the block that this cluster can still win. Clusters come in slot order, so an equal score never wins.
-    private unsafe void PredictTail(Scratch scratch, float* hidden, int tokens, int cluster, float* clusters, float* score, int* slot)
+    private unsafe void PredictTail(Scratch scratch, float* hidden, int tokens, int cluster, float* clusters, float* score, int* slot, int* visited)
     {
         var tail = Layout.Tails[cluster];
         var members = scratch.Ints(ScratchBuffer.Order, tokens);
@@ -115,6 +133,7 @@ public abstract partial class SoftmaxDecoder
         for (var i = 0; i < count; i++)
         {
             var token = members[i];
+            visited[token]++;
             var candidate = BestOfLane(scratch, tail.Size, tail.Size, i, lanes, clusters[token], out var row);
             if (candidate > score[token]) (score[token], slot[token]) = (candidate, tail.Start + row);
         }

@@ -3,6 +3,8 @@ namespace AdaptiveSoftmax;
 // Top-k and sampling. A session does the work; calls here borrow one.
 public abstract partial class SoftmaxDecoder
 {
+    private static ulong s_decoders;
+
     private readonly Stack<DecodeSession> _freeSessions = new();
     private LayerTags? _tags;
 
@@ -12,8 +14,12 @@ public abstract partial class SoftmaxDecoder
     /// <summary>What reports call this layer.</summary>
     private protected virtual string Name => GetType().Name;
 
+    /// <summary>What tells this layer's entries in a cache from those of others.</summary>
+    internal ulong CacheVariant { get; } = Interlocked.Increment(ref s_decoders);
+
     /// <summary>Begins to decode: a session has the memory that steps work in. Dispose it before the layer.</summary>
-    public DecodeSession CreateSession() => new(this);
+    /// <param name="cache">The cache of the calls with a context's key; sessions may share one. Null for none.</param>
+    public DecodeSession CreateSession(DecodeCache? cache = null) => new(this, cache);
 
     /// <summary>An empty history of a sequence, for penalties.</summary>
     public TokenHistory CreateHistory() => new(this);

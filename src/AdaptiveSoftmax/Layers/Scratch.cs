@@ -81,6 +81,9 @@ internal enum ScratchBuffer
     /// <summary>The best token's slot so far, ints by lane.</summary>
     BestSlot,
 
+    /// <summary>The tails that were computed for each lane, [lanes] ints.</summary>
+    TailsVisited,
+
     /// <summary>The log-probs of the clusters, [clusters, lanes].</summary>
     ClusterLogProbs,
 }

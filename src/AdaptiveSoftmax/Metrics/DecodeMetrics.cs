@@ -25,8 +25,8 @@ internal static class DecodeMetrics
     private static readonly Counter<long> s_tokens = Meter.CreateCounter<long>("adaptive_softmax.decode.tokens", "{token}", "Decoded tokens, by the cluster that each was found in.");
     private static readonly Counter<long> s_tailsVisited = Meter.CreateCounter<long>("adaptive_softmax.decode.tails_visited", "{tail}", "Tails that were computed, by the cluster that the token was found in. Over the tokens of the same cluster: tails a token.");
     private static readonly Counter<long> s_approximate = Meter.CreateCounter<long>("adaptive_softmax.decode.approximate", "{token}", "Tokens that a policy decoded without the tails that an exact result would have needed.");
-    private static readonly Counter<long> s_targets = Meter.CreateCounter<long>("adaptive_softmax.tail.targets", "{token}", "Known targets, by the cluster that holds the target.");
-    private static readonly Counter<long> s_correct = Meter.CreateCounter<long>("adaptive_softmax.tail.correct", "{token}", "Known targets that were the most probable token, by the cluster that holds the target.");
+    private static readonly Counter<long> s_targets = Meter.CreateCounter<long>("adaptive_softmax.target.tokens", "{token}", "Known targets, by the cluster that holds the target.");
+    private static readonly Counter<long> s_correct = Meter.CreateCounter<long>("adaptive_softmax.target.correct", "{token}", "Known targets that were predicted, by the cluster that holds the target.");
     private static readonly Counter<long> s_cacheLookups = Meter.CreateCounter<long>("adaptive_softmax.cache.lookups", "{lookup}", "Look-ups in a decode cache, by result.");
 
     /// <summary>Activities of whole operations, such as a beam search. Decoding a token is too short to be one.</summary>
@@ -38,9 +38,6 @@ internal static class DecodeMetrics
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => s_duration.Enabled | s_tokens.Enabled | s_tailsVisited.Enabled | s_batchDuration.Enabled;
     }
-
-    /// <summary>Whether anybody listens to what <see cref="RecordTargets"/> reports, which may take work to find out.</summary>
-    public static bool AreTargetsHeard => s_targets.Enabled | s_correct.Enabled;
 
     /// <summary>Begins the measurement of a decode step.</summary>
     /// <returns>A timestamp for <see cref="Record"/>, or 0 where nobody listens.</returns>
@@ -61,16 +58,15 @@ internal static class DecodeMetrics
     /// <summary>Reports a batch that was decoded in one call: its duration, and tokens and tails by cluster.</summary>
     /// <param name="start">What <see cref="Start"/> gave; 0 reports nothing.</param>
     /// <param name="tags">The layer's tags.</param>
-    /// <param name="tokens">The tokens found in each cluster, [1 + tails].</param>
-    /// <param name="tailsVisited">The tails computed for the tokens found in each cluster, [1 + tails].</param>
-    public static void RecordBatch(long start, LayerTags tags, ReadOnlySpan<long> tokens, ReadOnlySpan<long> tailsVisited)
+    /// <param name="tally">Tokens and tails by cluster.</param>
+    public static void RecordBatch(long start, LayerTags tags, ClusterTally tally)
     {
         if (start == 0) return;
         s_batchDuration.Record(Stopwatch.GetElapsedTime(start).TotalSeconds, tags.Layer);
-        for (var cluster = 0; cluster < tokens.Length; cluster++)
+        for (var cluster = 0; cluster < tally.Tokens.Length; cluster++)
         {
-            if (tokens[cluster] > 0) s_tokens.Add(tokens[cluster], tags.Cluster(cluster));
-            if (tailsVisited[cluster] > 0) s_tailsVisited.Add(tailsVisited[cluster], tags.Cluster(cluster));
+            if (tally.Tokens[cluster] > 0) s_tokens.Add(tally.Tokens[cluster], tags.Cluster(cluster));
+            if (tally.TailsVisited[cluster] > 0) s_tailsVisited.Add(tally.TailsVisited[cluster], tags.Cluster(cluster));
         }
     }
 
@@ -78,11 +74,11 @@ internal static class DecodeMetrics
     /// <param name="tags">The layer's tags.</param>
     /// <param name="cluster">What holds the targets: 0 for the head's shortlist, i + 1 for tail cluster i.</param>
     /// <param name="targets">The number of targets.</param>
-    /// <param name="correct">How many of them were the most probable token.</param>
+    /// <param name="correct">How many of them were predicted.</param>
     public static void RecordTargets(LayerTags tags, int cluster, long targets, long correct)
     {
-        if (s_targets.Enabled) s_targets.Add(targets, tags.Cluster(cluster));
-        if (s_correct.Enabled) s_correct.Add(correct, tags.Cluster(cluster));
+        s_targets.Add(targets, tags.Cluster(cluster));
+        s_correct.Add(correct, tags.Cluster(cluster));
     }
 
     /// <summary>Reports tokens that a policy decoded approximately.</summary>

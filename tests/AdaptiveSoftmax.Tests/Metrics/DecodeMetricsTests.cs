@@ -1,11 +1,14 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tests;
 
 [Collection(MeterRecorder.Collection)]
 public sealed class DecodeMetricsTests
 {
+    private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(8, 60, [10, 30], 2.0, hasHeadBias: false);
+
     [Fact]
     public void WithoutAListener_AStepIsNotTimedAndReportsNothing()
     {
@@ -13,7 +16,7 @@ public sealed class DecodeMetricsTests
         Assert.Equal(0, DecodeMetrics.Start());
         using var recorder = new MeterRecorder("softmax", "Unheard");
         DecodeMetrics.Record(0, new LayerTags("Unheard", 2), cluster: 1, tailsVisited: 1);
-        DecodeMetrics.RecordBatch(0, new LayerTags("Unheard", 0), [1], [0]);
+        DecodeMetrics.RecordBatch(0, new LayerTags("Unheard", 2), Tally(stackalloc long[6], (0, 1)));
         Assert.Empty(recorder.Entries);
     }
 
@@ -28,7 +31,7 @@ public sealed class DecodeMetricsTests
         var start = DecodeMetrics.Start();
         Assert.NotEqual(0, start);
         DecodeMetrics.Record(start, new LayerTags("Any", 1), cluster: 1, tailsVisited: 1);
-        DecodeMetrics.RecordBatch(start, new LayerTags("Any", 1), [3, 2], [0, 2]);
+        DecodeMetrics.RecordBatch(start, new LayerTags("Any", 2), Tally(stackalloc long[6], (0, 0), (1, 2)));
         Assert.NotEmpty(recorder.Entries);
         Assert.All(recorder.Entries, entry => Assert.Equal(instrument, entry.Instrument.Name));
     }
@@ -63,7 +66,7 @@ public sealed class DecodeMetricsTests
     public void ABatch_IsOneDurationAndItsTokensByCluster()
     {
         using var recorder = new MeterRecorder("softmax", "Batch");
-        DecodeMetrics.RecordBatch(DecodeMetrics.Start(), new LayerTags("Batch", 2), [5, 0, 3], [1, 0, 4]);
+        DecodeMetrics.RecordBatch(DecodeMetrics.Start(), new LayerTags("Batch", 2), Tally(stackalloc long[6], (0, 0), (0, 1), (2, 2), (0, 0), (2, 1), (2, 1), (0, 0), (0, 0)));
         Assert.Equal(["cluster=head: 5", "cluster=tail1: 3"], recorder.Sums("adaptive_softmax.decode.tokens"));
         Assert.Equal(["cluster=head: 1", "cluster=tail1: 4"], recorder.Sums("adaptive_softmax.decode.tails_visited"));
         Assert.Single(recorder.Sums("adaptive_softmax.decode.batch.duration"));
@@ -74,15 +77,13 @@ public sealed class DecodeMetricsTests
     public void TargetsAndApproximateTokens_AreCounted()
     {
         var tags = new LayerTags("Counted", 1);
-        Assert.False(DecodeMetrics.AreTargetsHeard);
         using var recorder = new MeterRecorder("softmax", "Counted");
-        Assert.True(DecodeMetrics.AreTargetsHeard);
         DecodeMetrics.RecordTargets(tags, 1, targets: 7, correct: 4);
         DecodeMetrics.RecordTargets(tags, 0, targets: 2, correct: 0);
         DecodeMetrics.RecordApproximate(tags, "head_only");
         DecodeMetrics.RecordApproximate(tags, "head_only", 3);
-        Assert.Equal(["cluster=head: 2", "cluster=tail0: 7"], recorder.Sums("adaptive_softmax.tail.targets"));
-        Assert.Equal(["cluster=head: 0", "cluster=tail0: 4"], recorder.Sums("adaptive_softmax.tail.correct"));
+        Assert.Equal(["cluster=head: 2", "cluster=tail0: 7"], recorder.Sums("adaptive_softmax.target.tokens"));
+        Assert.Equal(["cluster=head: 0", "cluster=tail0: 4"], recorder.Sums("adaptive_softmax.target.correct"));
         Assert.Equal(["policy=head_only: 4"], recorder.Sums("adaptive_softmax.decode.approximate"));
     }
 
@@ -122,7 +123,7 @@ public sealed class DecodeMetricsTests
     [Fact]
     public void Recording_AllocatesNothing_WhetherHeardOrNot()
     {
-        var tags = new LayerTags("Allocations", 1);
+        var tags = new LayerTags("Allocations", 2);
         Assert.Equal(0, AllocatedBy(tags));
         var heard = 0;
         using var listener = new MeterListener
@@ -191,10 +192,17 @@ public sealed class DecodeMetricsTests
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
+    private static ClusterTally Tally(Span<long> memory, params ReadOnlySpan<(int Cluster, int Tails)> tokens)
+    {
+        var tally = new ClusterTally(memory, s_layout);
+        foreach (var (cluster, tails) in tokens) tally.Add(cluster, tails);
+        return tally;
+    }
+
     private static void RecordAll(LayerTags tags)
     {
         DecodeMetrics.Record(DecodeMetrics.Start(), tags, cluster: 1, tailsVisited: 1);
-        DecodeMetrics.RecordBatch(DecodeMetrics.Start(), tags, [1, 2], [0, 2]);
+        DecodeMetrics.RecordBatch(DecodeMetrics.Start(), tags, Tally(stackalloc long[6], (0, 1), (1, 2)));
         DecodeMetrics.RecordTargets(tags, 1, 1, 1);
         DecodeMetrics.RecordApproximate(tags, "policy");
         DecodeMetrics.StartActivity("adaptive_softmax.test", tags)?.Dispose();

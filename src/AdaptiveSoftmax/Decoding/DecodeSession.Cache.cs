@@ -1,0 +1,65 @@
+namespace AdaptiveSoftmax;
+
+// Top-k through a cache. These calls take no options, so nothing but context and weights decides on what is kept.
+public sealed unsafe partial class DecodeSession
+{
+    /// <summary>The cache of the calls with a context's key; null where they compute every time.</summary>
+    public DecodeCache? Cache { get; }
+
+    /// <summary>
+    /// The most probable tokens of a context, from <see cref="Cache"/> where it has them, and else computed and kept there.
+    /// With one place it is greedy decoding. Weights that change make the cache's entries wrong:
+    /// <see cref="DecodeCache.Clear"/> it then. Layers that share a cache do not get each other's entries.
+    /// </summary>
+    /// <param name="contextKey">The caller's key of the context; equal keys promise equal hidden vectors.</param>
+    /// <param name="hidden">The context's hidden vector, [hidden].</param>
+    /// <param name="tokens">Receives token ids, best first, [k].</param>
+    /// <param name="logProbs">Receives their log-probs, [k].</param>
+    /// <returns>What was found; without a tail visited where the cache had it.</returns>
+    /// <exception cref="ArgumentException">The sizes do not agree, k is more than an entry of the cache holds, or a value is not finite.</exception>
+    /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
+    public TopKResult TopK(UInt128 contextKey, ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs)
+    {
+        if (hidden.Length != _softmax.Layout.HiddenSize)
+            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {_softmax.Layout.HiddenSize}.", nameof(hidden));
+        if (TryGetCached(contextKey, tokens, logProbs, out var cached)) return cached;
+        return Keep(contextKey, tokens, logProbs, TopK(hidden, tokens, logProbs));
+    }
+
+    /// <inheritdoc cref="TopK(UInt128, ReadOnlySpan{float}, Span{int}, Span{float})"/>
+    /// <param name="contextKey">The caller's key of the context.</param>
+    /// <param name="computeHidden">Writes the context's hidden vector, [hidden]; called only where the cache does not know the context.</param>
+    /// <param name="tokens">Receives token ids, best first, [k].</param>
+    /// <param name="logProbs">Receives their log-probs, [k].</param>
+    public TopKResult TopK(UInt128 contextKey, Action<Span<float>> computeHidden, Span<int> tokens, Span<float> logProbs)
+    {
+        ArgumentNullException.ThrowIfNull(computeHidden);
+        if (TryGetCached(contextKey, tokens, logProbs, out var cached)) return cached;
+        var hidden = new Span<float>(_scratch.Floats(ScratchBuffer.Rows, _softmax.Layout.HiddenSize), _softmax.Layout.HiddenSize);
+        hidden.Clear();
+        computeHidden(hidden);
+        return Keep(contextKey, tokens, logProbs, TopK(hidden, tokens, logProbs));
+    }
+
+    private bool TryGetCached(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, out TopKResult result)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var k = CachedTokens(tokens.Length);
+        result = new TopKResult(k, TailsVisited: 0, UnseenMass: 0);
+        if (k == 0) return false;
+        if (logProbs.Length != tokens.Length)
+            throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
+        if (k > Cache!.TokensPerEntry)
+            throw new ArgumentException($"{k} tokens are more than the {Cache.TokensPerEntry} of a cache's entry; make the cache with tokensPerEntry: {k}, or ask for fewer.", nameof(tokens));
+        return Cache.TryGet(contextKey, tokens[..k], logProbs[..k], _softmax.CacheVariant);
+    }
+
+    private TopKResult Keep(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, TopKResult result)
+    {
+        if (CachedTokens(tokens.Length) is > 0 and var k) Cache!.Set(contextKey, tokens[..k], logProbs[..k], _softmax.CacheVariant);
+        return result;
+    }
+
+    // A vocabulary may have fewer tokens than were asked for.
+    private int CachedTokens(int k) => Cache is null ? 0 : Math.Min(k, _softmax.Layout.VocabularySize);
+}

@@ -1,0 +1,34 @@
+namespace AdaptiveSoftmax;
+
+// What was predicted against what came.
+public abstract partial class SoftmaxDecoder
+{
+    /// <summary>
+    /// Reports predictions whose true tokens became known, such as a user's own continuation or a held-out text: the meter
+    /// counts targets and correct predictions by the cluster that holds the target, which gives the accuracy of each tail.
+    /// </summary>
+    /// <param name="predicted">The predicted token ids, [tokens].</param>
+    /// <param name="targets">The tokens that came, [tokens].</param>
+    /// <exception cref="ArgumentException">The lengths differ, or a target is not in the vocabulary; nothing is reported then.</exception>
+    public void RecordTargets(ReadOnlySpan<int> predicted, ReadOnlySpan<int> targets)
+    {
+        if (predicted.Length != targets.Length)
+            throw new ArgumentException($"There are {predicted.Length} predictions of {targets.Length} targets; give one each.", nameof(predicted));
+        Span<long> counts = stackalloc long[Layout.ClusterCount + 1], correct = stackalloc long[Layout.ClusterCount + 1];
+        counts.Clear();
+        correct.Clear();
+        for (var i = 0; i < targets.Length; i++)
+        {
+            var slot = SlotOf(targets[i]);
+            if (slot < 0) throw new ArgumentException($"Target {i} is {targets[i]}, which is not in the vocabulary of {Layout.VocabularySize} tokens.", nameof(targets));
+            var part = PartOf(slot);
+            counts[part]++;
+            if (predicted[i] == targets[i]) correct[part]++;
+        }
+
+        for (var part = 0; part < counts.Length; part++)
+        {
+            if (counts[part] > 0) DecodeMetrics.RecordTargets(Tags, part, counts[part], correct[part]);
+        }
+    }
+}
