@@ -22,8 +22,8 @@ public sealed class CommandLineTests : IDisposable
         Assert.DoesNotContain('\u001b', output);
 
         using var stop = new CancellationTokenSource();
-        stop.CancelAfter(TimeSpan.FromSeconds(2));
-        (code, output) = await RunAsync(stop.Token, "--seconds", "1000", "--resume");
+        using var untilItTrains = new WatchedWriter("tokens/s", stop.Cancel);
+        (code, output) = await RunAsync(untilItTrains, stop.Token, "--seconds", "100000", "--resume");
         Assert.Equal(130, code);
         Assert.Contains("Going on from step", output, StringComparison.Ordinal);
         Assert.Contains("go on with --resume", output, StringComparison.Ordinal);
@@ -38,16 +38,36 @@ public sealed class CommandLineTests : IDisposable
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
     }
 
-    private Task<(int Code, string Output)> RunAsync(params string[] arguments) => RunAsync(TestContext.Current.CancellationToken, arguments);
+    private async Task<(int Code, string Output)> RunAsync(params string[] arguments)
+    {
+        using var output = new StringWriter();
+        return await RunAsync(output, TestContext.Current.CancellationToken, arguments);
+    }
 
-    private async Task<(int Code, string Output)> RunAsync(CancellationToken cancellation, params string[] arguments)
+    private async Task<(int Code, string Output)> RunAsync(StringWriter output, CancellationToken cancellation, params string[] arguments)
     {
         var book = Path.Combine(_folder, "book.txt");
         await File.WriteAllTextAsync(book, string.Concat(Enumerable.Repeat("The quick brown fox jumps over the lazy dog. ", 2000)), cancellation);
-        using var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Interactive = InteractionSupport.No, Ansi = AnsiSupport.No });
         console.Profile.Width = 120;
         var code = await CommandLine.RunAsync([.. arguments, "--corpus", book, "--checkpoint", CheckpointPath], console, cancellation);
         return (code, output.ToString());
+    }
+
+    /// <summary>Does something as soon as a text was written.</summary>
+    private sealed class WatchedWriter(string text, Action found) : StringWriter
+    {
+        public override void Write(string? value)
+        {
+            base.Write(value);
+            if (ToString().Contains(text, StringComparison.Ordinal)) found();
+        }
+
+        // A console flushes whatever way it wrote.
+        public override void Flush()
+        {
+            base.Flush();
+            if (ToString().Contains(text, StringComparison.Ordinal)) found();
+        }
     }
 }

@@ -17,7 +17,7 @@ internal sealed class DriftWindow
     private Part? _filling;
     private int _start;
     private int _count;
-    private int _sinceEvaluation;
+    private long _sinceEvaluation;
     private bool _isDrifted;
 
     public DriftWindow(string tag, DriftOptions options)
@@ -52,9 +52,9 @@ internal sealed class DriftWindow
                 if (_filling is not null) _filling.Tokens++;
             }
 
-            if (_options.EvaluateEvery == 0 || _count < _options.MinimumTokens) return false;
+            // Tokens from before there were enough count too: a window is judged as soon as it can be.
             _sinceEvaluation += slots.Length;
-            if (_sinceEvaluation < _options.EvaluateEvery) return false;
+            if (_options.EvaluateEvery == 0 || _count < _options.MinimumTokens || _sinceEvaluation < _options.EvaluateEvery) return false;
             _sinceEvaluation = 0;
             return true;
         }

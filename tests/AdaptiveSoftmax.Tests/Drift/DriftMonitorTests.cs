@@ -86,6 +86,17 @@ public sealed class DriftMonitorTests
     }
 
     [Fact]
+    public void AWindow_IsJudgedAsSoonAsItHoldsEnough()
+    {
+        var monitor = new DriftMonitor(s_baseline, new DriftOptions { WindowTokens = 4_000, MinimumTokens = 1_000, EvaluateEvery = 500 });
+        monitor.DriftDetected += (_, found) => Assert.Equal(1_000, found.Report.Tokens);
+        for (var i = 0; i < 999; i++) monitor.Observe(s_table.GetId(1_500));
+        Assert.False(monitor.Snapshot().IsDrifted);
+        monitor.Observe(s_table.GetId(1_500));
+        Assert.True(monitor.Snapshot().IsDrifted);
+    }
+
+    [Fact]
     public void BetweenBothThresholds_NothingChanges()
     {
         var options = new DriftOptions { WindowTokens = 10_000, MinimumTokens = 10_000, EvaluateEvery = 0, StabilityThreshold = 10, JensenShannonThreshold = 0.1, ReleaseRatio = 0.5 };
