@@ -25,7 +25,7 @@ internal static class DriftJson
                 DivergenceThreshold = outcome.Options.JensenShannonThreshold,
                 report.Tokens,
                 report.UnknownTokens,
-                report.ClusterStability,
+                ClusterStability = outcome.Definition is null ? null : (double?)report.ClusterStability,
                 report.FrequencyStability,
                 Divergence = report.JensenShannon,
                 report.SamplingNoise,

@@ -14,12 +14,15 @@ internal static class DriftText
         var (report, options) = (outcome.Report, outcome.Options);
         Line(console, $"Compared {report.Tokens + report.UnknownTokens:n0} tokens with the {outcome.Table.Counts.ToArray().Sum(count => (double)count):n0} of {outcome.TableFile}.");
         WriteShares(console, outcome);
-        Line(console, $"Population stability index: {report.ClusterStability:f3} over clusters, {report.FrequencyStability:f3} over tenths of the occurrences; drift from {options.StabilityThreshold}.");
+        var overClusters = outcome.Definition is null ? "" : Format($"{report.ClusterStability:f3} over clusters, ");
+        Line(console, $"Population stability index: {overClusters}{report.FrequencyStability:f3} over tenths of the occurrences; drift from {options.StabilityThreshold}.");
         Line(console, $"Jensen-Shannon divergence: {report.ExcessJensenShannon:f3} nats above the {report.SamplingNoise:f3} of sampling noise; drift from {options.JensenShannonThreshold}.");
         WriteTokens(console, outcome, "Risen most", report.Risen);
         WriteTokens(console, outcome, "Fallen most", report.Fallen);
         if (outcome.UnknownShare > 0.01)
             Line(console, $"{outcome.UnknownShare * 100:n1} % of the observed tokens are not in the table; if it was counted with another encoding, name it with --encoding.");
+        if (report.Tokens < outcome.Table.Count)
+            Line(console, $"There are fewer tokens than the table has entries: enough to see large drift, too few to plan clusters from.");
         if (outcome.Replan is { } replan) WriteReplan(console, outcome.Definition!.Layout, report, replan);
         if (!outcome.HasDrift)
         {
