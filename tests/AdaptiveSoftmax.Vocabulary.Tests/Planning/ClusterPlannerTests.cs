@@ -15,6 +15,17 @@ public sealed class ClusterPlannerTests
         (long[])[3, 2, 0],
         (long[])[1, 0]);
 
+    [Fact]
+    public void CostOfALayout_IsWhatThePlannerExpectsOfIt()
+    {
+        // No token is unseen or seen once, so the planner's shares are those of the counts.
+        long[] counts = [.. Enumerable.Range(1, 5_000).Select(rank => 1_000_000L / rank)];
+        var model = new TrainingCostModel { BatchSize = 64 };
+        var plan = ClusterPlanner.Plan(counts, 128, new ClusterPlanOptions { Clusters = 2, CostModel = model }, TestContext.Current.CancellationToken);
+        Assert.Equal(1, model.CostOf(plan.Layout, plan.Coverage) / plan.Cost, 1e-9);
+        Assert.Contains("2 shares", Assert.Throws<ArgumentException>(() => model.CostOf(plan.Layout, [0.5, 0.5])).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(SmallCounts))]
     public void Plan_CostsWhatAnExhaustiveSearchFinds(long[] counts)
