@@ -50,7 +50,11 @@ public static class LayerConversions
         ArgumentNullException.ThrowIfNull(module);
         Check(layer, module, acceptUnmarked);
         using var noGradient = no_grad();
-        foreach (var (parameter, tensor) in layer.Parameters.Zip(module.OrderedParameters())) Copy(tensor, parameter);
+        foreach (var (parameter, tensor) in layer.Parameters.Zip(module.OrderedParameters()))
+        {
+            Copy(tensor, parameter);
+            parameter.MarkChanged();
+        }
     }
 
     private static void Check(AdaptiveSoftmaxLayer layer, AdaptiveLogSoftmaxWithLoss module, bool acceptUnmarked)

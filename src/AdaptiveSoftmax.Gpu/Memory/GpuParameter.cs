@@ -139,6 +139,7 @@ public sealed partial class GpuParameter : IDisposable
     {
         CheckSizes(destination);
         Download(Values, destination.ValuesPointer);
+        destination.MarkChanged();
     }
 
     /// <summary>Copies the gradient from the device, zeros where there is none. Waits for the device.</summary>

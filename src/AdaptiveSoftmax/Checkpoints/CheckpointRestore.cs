@@ -85,6 +85,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             var bytes = parameters[i].Count * sizeof(float);
             Buffer.MemoryCopy(_staged[i].Pointer, parameters[i].ValuesPointer, bytes, bytes);
             parameters[i].ZeroGradient();
+            parameters[i].MarkChanged();
         }
 
         if (_restored is not null) optimizer!.TakeFrom(_restored);

@@ -65,7 +65,8 @@ public abstract partial class SoftmaxDecoder
         }
     }
 
-    private unsafe int PredictOne(Scratch scratch, float* hidden, out int tailsVisited)
+    /// <summary>The slot of the most probable token of one hidden vector, [hidden], and how many tails were looked at for it.</summary>
+    private protected virtual unsafe int PredictOne(Scratch scratch, float* hidden, out int tailsVisited)
     {
         tailsVisited = 0;
         var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);

@@ -69,6 +69,14 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     public QuantizedSoftmax Quantize(QuantizationOptions? options = null) =>
         new(this, _head, _tails, options ?? DefaultQuantization, Options);
 
+    /// <summary>
+    /// Makes a greedy decoder that reads int8 copies of the weights first, and of this layer's weights only the rows that
+    /// may win: its predictions are this layer's, to the last tie. It reads this layer's weights, so dispose it first, and
+    /// make a new one after training.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public CertifiedSoftmax Certify() => new(this, _head, _tails, Options);
+
     private protected override void DisposeWeights()
     {
         _head.Dispose();

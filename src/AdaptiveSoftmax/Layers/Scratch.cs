@@ -42,6 +42,12 @@ internal enum ScratchBuffer
     /// <summary>The sum of exponentials of each part of rows, [parts, lanes].</summary>
     PartSum,
 
+    /// <summary>Under certified decoding, the largest upper bound of each part of rows, [parts].</summary>
+    PartBound,
+
+    /// <summary>Under certified decoding, the sum of exponentials times error bounds of each part of rows, [parts].</summary>
+    PartErrorSum,
+
     /// <summary>The weighted sum of logits of each part of rows, [parts, lanes].</summary>
     PartLogitSum,
 

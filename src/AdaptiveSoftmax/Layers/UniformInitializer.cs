@@ -13,5 +13,7 @@ internal static class UniformInitializer
             var unit = (CountedRandom.Bits(start, (ulong)i) >> 40) * (1.0 / (1 << 24));
             values[i] = (float)(((2 * unit) - 1) * bound);
         }
+
+        parameter.MarkChanged();
     }
 }

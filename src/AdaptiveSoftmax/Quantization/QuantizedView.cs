@@ -18,6 +18,12 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
 
     public WeightPrecision Precision { get; } = precision;
 
+    /// <summary>The scale of a row of int8.</summary>
+    public float Scale(int row) => scales[row];
+
+    /// <summary>The stored whole numbers of a row of int8, [columns].</summary>
+    public sbyte* Int8Row(int row) => (sbyte*)values + ((nint)row * Columns);
+
     /// <summary>outputs[r] = Σ_k weight[r, k] · input[k] for rows [first, end), at the widest vectors of this machine.</summary>
     public void MultiplyRows(float* input, float* outputs, int first, int end)
     {

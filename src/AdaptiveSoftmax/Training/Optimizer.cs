@@ -90,6 +90,7 @@ public abstract class Optimizer : IDisposable
             var state = _states[parameter];
             state.Steps++;
             Update(parameter, state);
+            parameter.MarkChanged();
             parameter.ForgetGradient();
         }
 

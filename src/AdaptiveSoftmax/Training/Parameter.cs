@@ -127,6 +127,9 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>The rows of a row-sparse gradient, in the order of their first touch; empty for a dense one.</summary>
     public ReadOnlySpan<int> TouchedRows => _touchedRows is null ? [] : _touchedRows.Rows;
 
+    /// <summary>Counts the steps, loads and initialisations that changed the values; writes through spans are not seen.</summary>
+    internal long Version { get; private set; }
+
     /// <summary>Whether the memory is released.</summary>
     internal bool IsDisposed => _values.Pointer is null;
 
@@ -196,6 +199,9 @@ public sealed unsafe class Parameter : IDisposable
         _values.Dispose();
         ForgetGradient();
     }
+
+    /// <summary>Says that the values have changed, for those who keep what they derived from them.</summary>
+    internal void MarkChanged() => Version++;
 
     /// <summary>
     /// Allocates a dense gradient if needed, marks it, and gives its first value; null where a borrowed parameter wants none.

@@ -1,0 +1,240 @@
+using System.Numerics;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>The head or a tail under certified decoding: its int8 copy and bounds, and the float32 weights themselves.</summary>
+internal sealed unsafe class CertifiedPart : IDisposable
+{
+    // Past this share of the rows, reading them one by one is not worth it any more.
+    private const int RescoredShare = 16;
+
+    // A logit that could be larger is left to the float32 layer, where it may overflow as it does.
+    private const double LargestLogit = 1e30;
+
+    private readonly Parameter _weight;
+    private readonly Parameter? _bias;
+    private readonly Parameter? _projection;
+    private readonly QuantizedMatrix _screen;
+    private readonly RowErrors _errors;
+
+    public CertifiedPart(Parameter weight, Parameter? bias, Parameter? projection)
+    {
+        (_weight, _bias, _projection) = (weight, bias, projection);
+        _screen = new QuantizedMatrix(weight, WeightPrecision.Int8);
+        _errors = new RowErrors(weight, bias, _screen.View);
+        RowsPerPart = Gemv.RowsPerPart(new MatrixShape(weight.Rows, weight.Columns));
+        PartCount = (weight.Rows + RowsPerPart - 1) / RowsPerPart;
+    }
+
+    public int Rows => _weight.Rows;
+
+    public long Bytes => _screen.Bytes + _errors.Bytes;
+
+    /// <summary>How far the computed sums of exponentials may be from the true ones, relative to them.</summary>
+    /// <remarks>
+    /// Each sums at most RowsPerPart terms in vectors of at least four lanes; an exponential and its rounded argument are off
+    /// by less than 2⁻¹⁷.
+    /// </remarks>
+    private double SumError => RowErrors.Gamma((RowsPerPart / 4) + 32) + (1.0 / (1 << 17));
+
+    // The float32 path's own parts, whose sums of exponentials LogSumExp bounds.
+    private int RowsPerPart { get; }
+
+    private int PartCount { get; }
+
+    /// <summary>The input of the rows: the hidden vector itself or, in a tail, its projection, with the layer's own bits.</summary>
+    public float* Input(WorkerPool pool, Scratch scratch, float* hidden)
+    {
+        if (_projection is null) return hidden;
+        var projected = scratch.Floats(ScratchBuffer.ProjectedLanes, _projection.Rows);
+        Gemv.Multiply(pool, new MatrixShape(_projection.Rows, _projection.Columns), _projection.ValuesPointer, hidden, projected);
+        return projected;
+    }
+
+    /// <summary>Upper bounds of the float32 logits.</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="scratch">Receives the largest bound of each part of rows and, with sums, the parts of a log-sum-exp.</param>
+    /// <param name="input">The input, [columns].</param>
+    /// <param name="upper">Receives the bounds, [rows].</param>
+    /// <param name="withSums">Whether <see cref="LogSumExp"/> will be asked for.</param>
+    /// <returns>Whether the bounds hold: not where weights or input are not finite or so large that logits could overflow.</returns>
+    public bool Screen(WorkerPool pool, Scratch scratch, float* input, float* upper, bool withSums)
+    {
+        var norm = RowErrors.Norm(input, _weight.Columns);
+        var largest = (norm * (_errors.LargestNorm + (sbyte.MaxValue * Math.Sqrt(_weight.Columns)))) + _errors.LargestBias;
+        if (!(largest < LargestLogit) || double.IsInfinity(RowErrors.Gamma(_weight.Columns + 4))) return false;
+        var body = new ScreenBody
+        {
+            Matrix = _screen.View,
+            Errors = _errors.Of,
+            Bias = _bias is null ? null : _bias.ValuesPointer,
+            Input = input,
+            Norm = norm,
+            Floor = _errors.Floor,
+            Upper = upper,
+            RowsPerPart = RowsPerPart,
+            Bound = scratch.Floats(ScratchBuffer.PartBound, PartCount),
+            Maximum = scratch.Floats(ScratchBuffer.PartMaximum, PartCount),
+            Sum = withSums ? scratch.Floats(ScratchBuffer.PartSum, PartCount) : null,
+            ErrorSum = withSums ? scratch.Floats(ScratchBuffer.PartErrorSum, PartCount) : null,
+        };
+        pool.Run(ref body, PartCount);
+        return true;
+    }
+
+    /// <summary>After <see cref="Screen"/>: the largest bound of all rows.</summary>
+    public float LargestBound(Scratch scratch) => SoftmaxKernel.Maximum(scratch.Floats(ScratchBuffer.PartBound, PartCount), PartCount);
+
+    /// <summary>After <see cref="Screen"/> with sums: between what the log-sum-exp that float32 computes must lie.</summary>
+    /// <remarks>
+    /// With bounds e_r and approximate logits a_r, Σ exp(a_r) (1 − e_r) ≤ Σ exp(l_r) ≤ Σ exp(a_r) (1 + e_r + e_r²), the right
+    /// side for e_r ≤ 1; and in any case the logarithms differ by at most the largest e_r.
+    /// </remarks>
+    public (double Low, double High) LogSumExp(Scratch scratch, float* input)
+    {
+        float* maximum = scratch.Floats(ScratchBuffer.PartMaximum, PartCount), sums = scratch.Floats(ScratchBuffer.PartSum, PartCount);
+        var errorSums = scratch.Floats(ScratchBuffer.PartErrorSum, PartCount);
+        var top = (double)SoftmaxKernel.Maximum(maximum, PartCount);
+        double sum = 0, errorSum = 0;
+        for (var part = 0; part < PartCount; part++)
+        {
+            var factor = Math.Exp(maximum[part] - top);
+            sum += sums[part] * factor;
+            errorSum += errorSums[part] * factor;
+        }
+
+        var error = SumError;
+        var largest = (_errors.Largest * (double)RowErrors.Norm(input, _weight.Columns)) + _errors.Floor;
+        var low = top + Math.Log(sum * (1 - (2 * error))) - largest;
+        var high = top + Math.Log(sum * (1 + (2 * error))) + largest;
+        var least = (sum * (1 - (2 * error))) - (errorSum * (1 + (2 * error)));
+        if (least > 0) low = Math.Max(low, top + Math.Log(least));
+        if (largest <= 1) high = Math.Min(high, top + Math.Log((sum + (errorSum * (1 + largest))) * (1 + (2 * error))));
+
+        // What float32 computes is off by as much again, and rounded once.
+        low -= 2 * error;
+        high += 2 * error;
+        return (low - (Math.Abs(low) / (1 << 23)), high + (Math.Abs(high) / (1 << 23)));
+    }
+
+    /// <summary>The float32 logit of a row, with the layer's own bits.</summary>
+    public float Rescore(float* input, int row)
+    {
+        float logit;
+        Gemv.MultiplyRows(new MatrixShape(1, _weight.Columns), _weight.ValuesPointer + ((nint)row * _weight.Columns), input, &logit, 0, 1);
+        return _bias is null ? logit : logit + _bias.ValuesPointer[row];
+    }
+
+    /// <summary>After <see cref="Screen"/>: the largest float32 logit of the first rows and the first row that has it.</summary>
+    /// <param name="scratch">Holds the bounds of parts.</param>
+    /// <param name="input">The input.</param>
+    /// <param name="upper">The bounds of rows.</param>
+    /// <param name="rows">The rows to choose from.</param>
+    /// <param name="magnitude">The magnitudes of all but the logit itself that a log-prob is computed from.</param>
+    /// <param name="logit">The largest logit.</param>
+    /// <param name="row">Its row.</param>
+    /// <param name="rescored">Counts the rows that were read.</param>
+    /// <returns>False where too many rows are too close, or the choice may hang on the rounding of log-probs.</returns>
+    public bool TryFindBest(Scratch scratch, float* input, float* upper, int rows, double magnitude, out float logit, out int row, ref long rescored)
+    {
+        var bound = scratch.Floats(ScratchBuffer.PartBound, PartCount);
+        var capacity = (rows / RescoredShare) + RescoredShare;
+        var candidates = scratch.Ints(ScratchBuffer.Order, capacity);
+        var logits = scratch.Floats(ScratchBuffer.BestScore, capacity);
+        var count = 0;
+
+        // A first logit makes the bar that all others must reach.
+        row = LikelyBest(upper, bound, rows);
+        logit = Rescore(input, row);
+        for (var first = 0; first < rows; first += RowsPerPart)
+        {
+            if (bound[first / RowsPerPart] < Bar(logit, magnitude)) continue;
+            var end = Math.Min(rows, first + RowsPerPart);
+            for (var at = NextReaching(upper, first, end, Bar(logit, magnitude)); at < end; at = NextReaching(upper, at + 1, end, Bar(logit, magnitude)))
+            {
+                if (count == capacity)
+                {
+                    rescored += count;
+                    return false;
+                }
+
+                (candidates[count], logits[count]) = (at, Rescore(input, at));
+                if (logits[count] > logit || (logits[count] == logit && at < row)) (logit, row) = (logits[count], at);
+                count++;
+            }
+        }
+
+        rescored += count;
+        for (var i = 0; i < count; i++)
+        {
+            if (candidates[i] < row && logits[i] >= Bar(logit, magnitude)) return false;
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _screen.Dispose();
+        _errors.Dispose();
+    }
+
+    // A smaller logit than this has a smaller log-prob, even after rounding; it rises with the logit.
+    private static double Bar(float logit, double magnitude) => logit - ((magnitude + (2 * Math.Abs((double)logit))) * 2 * CertifiedSoftmax.Rounding);
+
+    private int LikelyBest(float* upper, float* bound, int rows)
+    {
+        var part = 0;
+        for (var other = 1; other * RowsPerPart < rows; other++)
+        {
+            if (bound[other] > bound[part]) part = other;
+        }
+
+        // In the part that the last of the rows share with others, the bound may be of one of those.
+        var first = part * RowsPerPart;
+        var end = Math.Min(rows, first + RowsPerPart);
+        var best = NextReaching(upper, first, end, bound[part]);
+        return best < end ? best : first;
+    }
+
+    // The first row whose bound is at least the bar.
+    private static int NextReaching(float* upper, int first, int end, double bar)
+    {
+        // The bar, rounded down, so that no row is lost.
+        var least = MathF.BitDecrement((float)bar);
+        var at = first;
+        for (; at + Vector<float>.Count <= end; at += Vector<float>.Count)
+        {
+            if (Vector.GreaterThanOrEqualAny(Vector.Load(upper + at), new Vector<float>(least))) break;
+        }
+
+        while (at < end && !(upper[at] >= least)) at++;
+        return at;
+    }
+
+    private struct ScreenBody : IParallelBody
+    {
+        public QuantizedView Matrix;
+        public float* Errors, Bias, Input, Upper, Bound, Maximum, Sum, ErrorSum;
+        public float Norm, Floor;
+        public int RowsPerPart;
+
+        public readonly void Run(int part)
+        {
+            var matrix = Matrix;
+            var first = part * RowsPerPart;
+            var rows = Math.Min(RowsPerPart, matrix.Rows - first);
+            float* logits = Upper + first, errors = Errors + first;
+            matrix.MultiplyRows(Input, Upper, first, first + rows);
+            if (Bias is not null) Vectors.Add(logits, Bias + first, rows);
+            if (Sum is not null)
+            {
+                Maximum[part] = SoftmaxKernel.Maximum(logits, rows);
+                Sum[part] = ScreeningKernel.SumExp(logits, errors, Norm, Floor, rows, Maximum[part], out ErrorSum[part]);
+            }
+
+            Bound[part] = ScreeningKernel.Raise(logits, errors, Norm, Floor, rows);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// Decodes greedily at nearly the memory traffic of int8, and predicts exactly what the float32 layer predicts: int8 copies
+/// of the weights, with a rigorous error bound a row, exclude nearly all rows, and the layer's own weights decide between
+/// the few that are left.
+/// </summary>
+/// <remarks>
+/// <see cref="SoftmaxDecoder.Predict(ReadOnlySpan{float}, Span{int})"/> of up to 7 hidden vectors is certified. Everything
+/// else (larger batches, log-probs, top-k, sampling, scores) needs sums over all rows or is not memory-bound, and is
+/// computed by the float32 layer's weights, with its bits. The layer must outlive this decoder, and must not change:
+/// after a step of an optimizer or a load, predictions are refused; writes through <see cref="Parameter.Values"/> are not
+/// noticed. Safe from several threads at once.
+/// </remarks>
+public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
+{
+    /// <summary>
+    /// Log-probs are sums and differences of float32 numbers, rounded three times at most. This times the magnitudes that go
+    /// into two of them is twice what their roundings can amount to: values further apart than that keep their order.
+    /// </summary>
+    internal const double Rounding = 1.0 / (1 << 21);
+
+    private readonly AdaptiveSoftmaxLayer _layer;
+    private readonly long _version;
+    private readonly CertifiedPart _head;
+    private readonly CertifiedPart[] _tails;
+    private long _predictions;
+    private long _screened;
+    private long _rescored;
+    private long _float32Tails;
+    private long _float32Predictions;
+
+    internal CertifiedSoftmax(AdaptiveSoftmaxLayer layer, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions options)
+        : base(layer.Identity, options)
+    {
+        _layer = layer;
+        _version = Version(layer);
+        _head = new CertifiedPart(head.Weight, head.Bias, projection: null);
+        _tails = [.. tails.Select(tail => new CertifiedPart(tail.Output, bias: null, tail.Projection))];
+    }
+
+    /// <summary>The bytes of the int8 weights, scales and bounds, which are needed beside the layer's float32 weights.</summary>
+    public long ScreeningBytes => _head.Bytes + _tails.Sum(tail => tail.Bytes);
+
+    /// <summary>What was screened and what was read in float32, since this decoder was made.</summary>
+    public CertifiedStatistics Statistics => new(
+        Interlocked.Read(ref _predictions), Interlocked.Read(ref _screened), Interlocked.Read(ref _rescored),
+        Interlocked.Read(ref _float32Tails), Interlocked.Read(ref _float32Predictions));
+
+    internal override IDecodingPart DecodingHead => Unchanged.DecodingHead;
+
+    internal override IReadOnlyList<IDecodingPart> DecodingTails => _layer.DecodingTails;
+
+    private AdaptiveSoftmaxLayer Unchanged
+    {
+        get
+        {
+            if (Version(_layer) != _version)
+                throw new InvalidOperationException("The layer's weights have changed since Certify() was called, so its bounds no longer hold; dispose this decoder and call Certify() again.");
+            return _layer;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override int FindSlot(int tokenId) => _layer.SlotOf(tokenId);
+
+    /// <inheritdoc/>
+    protected override int GetTokenId(int slot) => _layer.TokenOf(slot);
+
+    private protected override void DisposeWeights()
+    {
+        _head.Dispose();
+        foreach (var tail in _tails) tail.Dispose();
+    }
+
+    private protected override int PredictOne(Scratch scratch, float* hidden)
+    {
+        _ = Unchanged;
+        var search = new Search(scratch, hidden);
+        var isFound = TryScreen(ref search);
+        Interlocked.Increment(ref _predictions);
+        Interlocked.Add(ref _screened, search.Screened);
+        Interlocked.Add(ref _rescored, search.Rescored);
+        if (search.Float32Tails > 0) Interlocked.Add(ref _float32Tails, search.Float32Tails);
+        if (isFound) return search.Best.Slot;
+
+        Interlocked.Increment(ref _float32Predictions);
+        return base.PredictOne(scratch, hidden);
+    }
+
+    // A token's log-prob is its value here less the head's log-sum-exp, which is common to all and never computed: a value
+    // is the logit in the shortlist, and (logit − the tail's log-sum-exp) + the cluster's logit in a tail.
+    private bool TryScreen(ref Search search)
+    {
+        var head = search.Scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
+        if (!_head.Screen(Pool, search.Scratch, search.Hidden, head, withSums: false)) return false;
+        search.Screened += Layout.HeadRows;
+        search.HeadMagnitude = Magnitude(_head.LargestBound(search.Scratch), Layout.HeadRows);
+        if (!_head.TryFindBest(search.Scratch, search.Hidden, head, Layout.ShortlistSize, search.HeadMagnitude, out var logit, out var row, ref search.Rescored)) return false;
+        search.HeadMagnitude += Math.Abs(logit);
+        search.Best = new Candidate(Tail: -1, Slot: row, logit, logit, logit, search.HeadMagnitude + Math.Abs(logit));
+        var clusters = head + Layout.ShortlistSize;
+        for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = ClusterLogit(ref search, i, clusters[i], logit);
+        for (var cluster = MostProbable(clusters); cluster >= 0; cluster = MostProbable(clusters))
+        {
+            if (!TryTail(ref search, cluster, clusters[cluster])) return false;
+            clusters[cluster] = float.NegativeInfinity;
+        }
+
+        return true;
+    }
+
+    // −∞ where the cluster's logit is not above the best one of the shortlist: no token has a higher log-prob than its
+    // cluster, and of equal ones the shortlist's has the lower slot.
+    private float ClusterLogit(ref Search search, int cluster, float upper, float best)
+    {
+        if (upper <= best) return float.NegativeInfinity;
+        search.Rescored++;
+        var logit = _head.Rescore(search.Hidden, Layout.ShortlistSize + cluster);
+        return logit <= best ? float.NegativeInfinity : logit;
+    }
+
+    private int MostProbable(float* clusters)
+    {
+        var best = -1;
+        for (var i = 0; i < Layout.ClusterCount; i++)
+        {
+            if (clusters[i] > float.NegativeInfinity && (best < 0 || clusters[i] > clusters[best])) best = i;
+        }
+
+        return best;
+    }
+
+    private bool TryTail(ref Search search, int cluster, float clusterLogit)
+    {
+        var tail = _tails[cluster];
+        if (clusterLogit < search.Best.Low - ((search.HeadMagnitude + search.Best.Magnitude + Math.Abs(clusterLogit)) * Rounding)) return true;
+        var upper = search.Scratch.Floats(ScratchBuffer.Logits, tail.Rows);
+        var input = tail.Input(Pool, search.Scratch, search.Hidden);
+        if (!tail.Screen(Pool, search.Scratch, input, upper, withSums: true)) return false;
+        search.Screened += tail.Rows;
+        var largest = tail.LargestBound(search.Scratch);
+        var (low, high) = tail.LogSumExp(search.Scratch, input);
+        var magnitude = search.HeadMagnitude + Math.Abs(clusterLogit) + Magnitude(largest, tail.Rows) + Math.Max(Math.Abs(low), Math.Abs(high));
+        var bar = search.Best.Low - ((search.Best.Magnitude + magnitude) * Rounding);
+        if (clusterLogit + largest - low < bar) return true;
+        if (!tail.TryFindBest(search.Scratch, input, upper, tail.Rows, magnitude, out var logit, out var row, ref search.Rescored)) return false;
+        magnitude += Math.Abs(logit);
+        var found = new Candidate(cluster, Layout.Tails[cluster].Start + row, (double)clusterLogit + logit, clusterLogit + (double)logit - high, clusterLogit + (double)logit - Math.Max(low, logit), magnitude);
+        return TryDecide(ref search, found);
+    }
+
+    // Where the intervals leave it open, float32 computes the log-sum-exp of the tails concerned.
+    private bool TryDecide(ref Search search, Candidate found)
+    {
+        for (var step = 0; ; step++)
+        {
+            var rounding = (search.Best.Magnitude + found.Magnitude) * Rounding;
+            if (found.High < search.Best.Low - rounding) return true;
+            if (found.Low > search.Best.High + rounding)
+            {
+                search.Best = found;
+                return true;
+            }
+
+            if (step == 2) return false;
+            if (step == 0) found = Tighten(ref search, found);
+            else search.Best = Tighten(ref search, search.Best);
+        }
+    }
+
+    private Candidate Tighten(ref Search search, Candidate candidate)
+    {
+        if (candidate.Low == candidate.High) return candidate;
+        search.Float32Tails++;
+        var logits = search.Scratch.Floats(ScratchBuffer.Logits, Layout.Tails[candidate.Tail].Size);
+        var value = candidate.Logits - _layer.DecodingTails[candidate.Tail].ForwardOne(Pool, search.Scratch, search.Hidden, logits);
+        return candidate with { Low = value, High = value };
+    }
+
+    // No log-sum-exp of so many logits, nor a logit that reaches it, is further from 0.
+    private static double Magnitude(float largest, int rows) => Math.Abs(largest) + Math.Log(rows) + 1;
+
+    private static long Version(AdaptiveSoftmaxLayer layer)
+    {
+        var sum = 0L;
+        for (var i = 0; i < layer.Parameters.Count; i++) sum += layer.Parameters[i].Version;
+        return sum;
+    }
+
+    /// <summary>The best token of the shortlist or of a tail.</summary>
+    /// <param name="Tail">The tail; −1 for the shortlist.</param>
+    /// <param name="Slot">The token's slot.</param>
+    /// <param name="Logits">Its logit and its cluster's together.</param>
+    /// <param name="Low">Its value is not below this.</param>
+    /// <param name="High">Its value is not above this.</param>
+    /// <param name="Magnitude">The sum of the magnitudes that its log-prob is computed from.</param>
+    private readonly record struct Candidate(int Tail, int Slot, double Logits, double Low, double High, double Magnitude);
+
+    private ref struct Search(Scratch scratch, float* hidden)
+    {
+        public readonly Scratch Scratch = scratch;
+        public readonly float* Hidden = hidden;
+        public Candidate Best;
+        public double HeadMagnitude;
+        public long Screened, Rescored, Float32Tails;
+    }
+}

@@ -1,0 +1,94 @@
+using CsCheck;
+
+namespace AdaptiveSoftmax.Tests.Quantization;
+
+/// <summary>The bounds themselves, against float64.</summary>
+public unsafe class CertifiedPartTests
+{
+    [Fact]
+    public void Bounds_HoldForEveryRow_AndEveryLogSumExp() => CertifiedCase.Any.Sample(
+        @case =>
+        {
+            using var layer = @case.CreateLayer();
+            using var scratch = new Scratch();
+            var isHuge = @case.Kind == CertifiedCase.Trouble.Huge;
+            fixed (float* hidden = @case.Hidden())
+            {
+                Check(layer.Parameters[0], layer.Layout.HasHeadBias ? layer.Parameters[1] : null, null, layer.DecodingHead, scratch, hidden, isHuge);
+                var first = layer.Layout.HasHeadBias ? 2 : 1;
+                foreach (var tail in layer.Layout.Tails)
+                    Check(layer.Parameters[first + (2 * tail.Index) + 1], null, layer.Parameters[first + (2 * tail.Index)], layer.DecodingTails[tail.Index], scratch, hidden, isHuge);
+            }
+        },
+        iter: 1500);
+
+    // For this input all errors of a row add up, so that a bound of half the size would be wrong.
+    [Fact]
+    public void TheBoundOfARow_IsReached() => Gen.Select(Gen.Int[1, 600], Gen.Int).Sample(
+        (columns, seed) =>
+        {
+            using var weight = new Parameter("w", 1, columns);
+            var random = new Random(seed);
+            foreach (ref var value in weight.Values) value = (float)random.NextDouble() - 0.5f;
+            using var part = new CertifiedPart(weight, null, null);
+            var residual = Residual(weight.Values);
+            if (residual.All(value => Math.Abs(value) < 1e-7)) return;
+            using var scratch = new Scratch();
+            var input = residual.Select(value => (float)(value * 1000)).ToArray();
+            float upper;
+            fixed (float* x = input)
+            {
+                Assert.True(part.Screen(WorkerPool.Get(1), scratch, x, &upper, withSums: false));
+                var logit = part.Rescore(x, 0);
+                var error = residual.Zip(input, (a, b) => a * b).Sum();
+                Assert.True(upper >= logit);
+                Assert.True(upper - logit < error / 2, $"The bound leaves {upper - logit} of an error of {error}.");
+            }
+        },
+        iter: 300);
+
+    private static void Check(Parameter weight, Parameter? bias, Parameter? projection, IDecodingPart float32, Scratch scratch, float* hidden, bool isHuge)
+    {
+        using var part = new CertifiedPart(weight, bias, projection);
+        var pool = WorkerPool.Get(2);
+        var (upper, logits) = (new float[weight.Rows], new float[weight.Rows]);
+        fixed (float* bounds = upper, exact = logits)
+        {
+            var logSumExp = float32.ForwardOne(pool, scratch, hidden, exact);
+            var input = part.Input(pool, scratch, hidden);
+            if (!part.Screen(pool, scratch, input, bounds, withSums: true))
+            {
+                Assert.True(isHuge, "Only huge logits are left to float32.");
+                return;
+            }
+
+            var (low, high) = part.LogSumExp(scratch, input);
+            Assert.True(low <= logSumExp && logSumExp <= high, $"{logSumExp} is not in [{low}, {high}].");
+            Assert.Equal(upper.Max(), part.LargestBound(scratch));
+            for (var row = 0; row < weight.Rows; row++)
+            {
+                Assert.Equal(logits[row], part.Rescore(input, row));
+                var approximate = Approximate(weight.Row(row), input) + (bias is null ? 0 : bias.Values[row]);
+                Assert.True(upper[row] >= logits[row], $"Row {row} has the logit {logits[row]} and the bound {upper[row]}.");
+
+                // The bound lies as far above the approximate logit as the true one may lie below it.
+                Assert.True((2 * approximate) - upper[row] <= logits[row] + (1e-6 * (Math.Abs(approximate) + Math.Abs(upper[row]))), $"Row {row}");
+            }
+        }
+    }
+
+    private static double Approximate(ReadOnlySpan<float> row, float* input)
+    {
+        var values = row.ToArray();
+        var residual = Residual(values);
+        return Enumerable.Range(0, values.Length).Sum(k => (values[k] - residual[k]) * input[k]);
+    }
+
+    // What int8 with a scale a row leaves of each value.
+    private static double[] Residual(ReadOnlySpan<float> row)
+    {
+        var values = row.ToArray();
+        var scale = values.Max(Math.Abs) / 127;
+        return [.. values.Select(value => value - (scale == 0 ? 0 : (double)scale * Math.Clamp(MathF.Round(value / scale), -127, 127)))];
+    }
+}

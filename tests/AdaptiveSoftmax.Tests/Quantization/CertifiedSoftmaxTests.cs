@@ -1,0 +1,213 @@
+using AdaptiveSoftmax.Vocabulary;
+using CsCheck;
+
+namespace AdaptiveSoftmax.Tests.Quantization;
+
+public class CertifiedSoftmaxTests
+{
+    [Fact]
+    public void Predictions_AreThoseOfTheFloat32Layer() => CertifiedCase.Any.Sample(
+        @case =>
+        {
+            using var layer = @case.CreateLayer();
+            using var certified = layer.Certify();
+            var hidden = @case.Hidden();
+            var (expected, actual) = (new int[@case.Layer.Tokens], new int[@case.Layer.Tokens]);
+            layer.Predict(hidden, expected);
+            certified.Predict(hidden, actual);
+            Assert.Equal(expected, actual);
+            for (var token = 0; token < expected.Length; token++)
+                Assert.Equal(expected[token], certified.Predict(hidden.AsSpan(token * layer.Layout.HiddenSize, layer.Layout.HiddenSize)));
+        },
+        iter: 3000);
+
+    // Tokens of one tail, of the shortlist and of another tail whose log-probs lie within a few roundings of each other.
+    [Fact]
+    public void NearTiesBetweenParts_AreDecidedAsInFloat32() => Gen.Select(Gen.Int[1, 5000], Gen.Int[0, 40]).Sample(
+        (seed, steps) =>
+        {
+            var layout = SoftmaxLayout.Create(16, 60, [20, 40], [16, 16], hasHeadBias: true);
+            using var layer = new DynamicAdaptiveSoftmax(layout, (ulong)seed);
+            foreach (var parameter in layer.Parameters)
+            {
+                foreach (ref var value in parameter.Values) value *= 6;
+            }
+
+            var hidden = Peaked(layer, (ulong)seed, size: 16);
+            var logProbs = new float[60];
+            layer.LogProb(hidden, logProbs);
+            var best = BestOf(logProbs, 0, 20);
+            foreach (var (start, end) in ((int, int)[])[(20, 40), (40, 60)])
+            {
+                // The cluster's bias lifts its best token to the shortlist's, and then a few roundings further.
+                var row = start / 20 - 1 + 20;
+                for (var i = 0; i < 6; i++)
+                {
+                    layer.Parameters[1].Values[row] += logProbs[best] - logProbs[BestOf(logProbs, start, end)];
+                    layer.LogProb(hidden, logProbs);
+                }
+
+                ref var bias = ref layer.Parameters[1].Values[row];
+                for (var i = 0; i < steps; i++) bias = MathF.BitIncrement(bias);
+                for (var i = 0; i < 20; i++) bias = MathF.BitDecrement(bias);
+            }
+
+            using var certified = layer.Certify();
+            Assert.Equal(layer.Predict(hidden), certified.Predict(hidden));
+        },
+        iter: 1500);
+
+    [Fact]
+    public void OnAPeakedModel_FewRowsAreReadInFloat32()
+    {
+        var layout = SoftmaxLayout.Create(128, 20000, [1000, 6000], hasHeadBias: true);
+        using var layer = new DynamicAdaptiveSoftmax(layout, 5);
+        foreach (var parameter in layer.Parameters)
+        {
+            foreach (ref var value in parameter.Values) value *= 8;
+        }
+
+        using var certified = layer.Certify();
+        for (var i = 0; i < 200; i++)
+        {
+            var hidden = Peaked(layer, (ulong)i, size: 128);
+            Assert.Equal(layer.Predict(hidden), certified.Predict(hidden));
+        }
+
+        var statistics = certified.Statistics;
+        Assert.Equal(200, statistics.Predictions);
+        Assert.InRange(statistics.ScreenedRows, 200 * layout.HeadRows, 200 * (layout.HeadRows + 19000));
+        Assert.True(statistics.ScreenedRows > 200 * layout.HeadRows);
+        Assert.InRange(statistics.RescoredRows, 200, statistics.ScreenedRows);
+        Assert.True(statistics.RescoredShare < 0.05, $"{statistics}");
+        Assert.True(statistics.Float32Predictions < 20, $"{statistics}");
+    }
+
+    [Fact]
+    public void RowsThatAreAllTheSame_AreLeftToFloat32()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 900, [500]), 5);
+        using var certified = layer.Certify();
+        Assert.Equal(0, certified.Predict(new float[16]));
+        Assert.Equal(new CertifiedStatistics(1, 501, 500 / 16 + 16, 0, 1), certified.Statistics);
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void ValuesThatAreNotFinite_GiveWhatFloat32Gives(float value)
+    {
+        var random = new Random(4);
+        float[] hidden = [.. Enumerable.Range(0, 24).Select(_ => (float)random.NextDouble())];
+        for (var place = 0; place < 5; place++)
+        {
+            using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(24, 300, [20, 100], hasHeadBias: true), 5);
+            var input = hidden.ToArray();
+            if (place == 4) input[7] = value;
+            else layer.Parameters[place].Values[layer.Parameters[place].Columns * 11 % (int)layer.Parameters[place].Count] = value;
+            using var certified = layer.Certify();
+            Assert.Equal(layer.Predict(input), certified.Predict(input));
+        }
+    }
+
+    [Fact]
+    public void AllOtherCalls_HaveTheFloat32LayersBits()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(40, 700, [90, 300], hasHeadBias: true), 8);
+        using var certified = layer.Certify();
+        var random = new Random(1);
+        float[] hidden = [.. Enumerable.Range(0, 40 * 30).Select(_ => (float)random.NextDouble() * 9)];
+        var (expected, actual) = (new float[30 * 700], new float[30 * 700]);
+        layer.LogProb(hidden, expected);
+        certified.LogProb(hidden, actual);
+        Assert.True(expected.AsSpan().SequenceEqual(actual));
+        var (tokens, predicted) = (new int[30], new int[30]);
+        layer.Predict(hidden, tokens);
+        certified.Predict(hidden, predicted);
+        Assert.Equal(tokens, predicted);
+        layer.TopK(hidden.AsSpan(0, 40), tokens, expected.AsSpan(0, 30));
+        certified.TopK(hidden.AsSpan(0, 40), predicted, actual.AsSpan(0, 30));
+        Assert.Equal(tokens, predicted);
+        Assert.True(expected.AsSpan(0, 30).SequenceEqual(actual.AsSpan(0, 30)));
+        Assert.Equal(0, certified.Statistics.Predictions);
+    }
+
+    [Fact]
+    public void AChangedLayer_IsRefused()
+    {
+        var hidden = new float[16];
+        hidden[3] = 1;
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 90, [40]));
+        Refuses(() =>
+        {
+            using var optimizer = new Sgd(0.1);
+            layer.Backward(hidden, [3], new float[16]);
+            optimizer.Step(layer);
+        });
+        Refuses(() => layer.Initialize(7));
+        using var folder = new Checkpoints.TemporaryFolder();
+        layer.Save(folder["w.safetensors"]);
+        Refuses(() => layer.Restore(folder["w.safetensors"]));
+
+        void Refuses(Action change)
+        {
+            using var certified = layer.Certify();
+            Assert.Equal(layer.Predict(hidden), certified.Predict(hidden));
+            change();
+            Assert.Contains("Certify() again", Assert.Throws<InvalidOperationException>(() => certified.Predict(hidden)).Message, StringComparison.Ordinal);
+            Assert.Throws<InvalidOperationException>(() => certified.LogProbOf(hidden, 1));
+        }
+    }
+
+    [Fact]
+    public void ADisposedLayer_IsRefused()
+    {
+        var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 90, [40]));
+        using var certified = layer.Certify();
+        layer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => certified.Predict(new float[16]));
+        Assert.Throws<ObjectDisposedException>(layer.Certify);
+    }
+
+    [Fact]
+    public void APrediction_AllocatesNothing()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(64, 3000, [200, 900]), 3);
+        using var certified = layer.Certify();
+        var hidden = Peaked(layer, 1, size: 64);
+        for (var i = 0; i < 100; i++) certified.Predict(hidden);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 100; i++) certified.Predict(hidden);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Fact]
+    public void ScreeningBytes_AreAQuarterAndTwoFloatsARow()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(128, 20000, [2000]));
+        using var certified = layer.Certify();
+        Assert.Equal((2001 * (128 + 8)) + (18000 * (32 + 8)), certified.ScreeningBytes);
+    }
+
+    // A hidden vector near some row of the head, every third time a cluster's, so that the prediction is not a matter of chance.
+    private static float[] Peaked(DynamicAdaptiveSoftmax layer, ulong seed, int size)
+    {
+        var random = new Random((int)seed);
+        var row = layer.Parameters[0].Row(seed % 3 == 0 ? layer.Layout.HeadRows - 1 : random.Next(layer.Layout.ShortlistSize));
+        var hidden = new float[size];
+        for (var k = 0; k < size; k++) hidden[k] = (row[k] * 0.5f) + ((float)random.NextDouble() - 0.5f);
+        return hidden;
+    }
+
+    private static int BestOf(float[] values, int start, int end)
+    {
+        var best = start;
+        for (var i = start; i < end; i++)
+        {
+            if (values[i] > values[best]) best = i;
+        }
+
+        return best;
+    }
+}
