@@ -4,6 +4,7 @@ using AdaptiveSoftmax.Benchmarks;
 var root = new RootCommand("Measures AdaptiveSoftmax against its peers.")
 {
     CompareCommand.Create(),
+    AccuracyCommand.Create(),
     MicroCommand.Create(),
     GenerateColdComparison.CreateOnceCommand(),
 };

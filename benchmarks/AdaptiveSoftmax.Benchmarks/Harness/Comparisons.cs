@@ -1,8 +1,12 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax.Benchmarks;
 
 /// <summary>What <c>compare</c> knows by name.</summary>
 internal static class Comparisons
 {
+    private static readonly QuantizationOptions s_bfloat16 = new() { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 };
+
     public static IReadOnlyList<IComparison> All { get; } =
     [
         new LookupComparison(),
@@ -15,6 +19,9 @@ internal static class Comparisons
         new BatchDecodeComparison(),
         new TorchDecodeComparison(),
         new TorchDecodeAdaptiveComparison(),
+        new SmallWeightsComparison("decode-int8", "int8", layer => layer.Quantize()),
+        new SmallWeightsComparison("decode-bf16", "bfloat16", layer => layer.Quantize(s_bfloat16)),
+        new SmallWeightsComparison("decode-certified", "certified int8", layer => layer.Certify()),
         new MetricsComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),

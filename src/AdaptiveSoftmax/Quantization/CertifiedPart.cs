@@ -58,18 +58,20 @@ internal sealed unsafe class CertifiedPart : IDisposable
     /// <param name="input">The input, [columns].</param>
     /// <param name="upper">Receives the bounds, [rows].</param>
     /// <param name="withSums">Whether <see cref="LogSumExp"/> will be asked for.</param>
+    /// <param name="norm">What the errors of the rows were multiplied by.</param>
     /// <returns>Whether the bounds hold: not where weights or input are not finite or so large that logits could overflow.</returns>
-    public bool Screen(WorkerPool pool, Scratch scratch, float* input, float* upper, bool withSums)
+    public bool Screen(WorkerPool pool, Scratch scratch, float* input, float* upper, bool withSums, out float norm)
     {
-        var norm = RowErrors.Norm(input, _weight.Columns);
-        var largest = (norm * (_errors.LargestNorm + (sbyte.MaxValue * Math.Sqrt(_weight.Columns)))) + _errors.LargestBias;
+        var whole = new WholeInput(input, _weight.Columns, (short*)scratch.Ints(ScratchBuffer.WholeInput, (_weight.Columns + 1) / 2));
+        norm = RowErrors.Norm(whole);
+        var largest = (norm * _errors.LargestNorm) + _errors.LargestBias;
         if (!(largest < LargestLogit) || double.IsInfinity(RowErrors.Gamma(_weight.Columns + 4))) return false;
         var body = new ScreenBody
         {
             Matrix = _screen.View,
             Errors = _errors.Of,
             Bias = _bias is null ? null : _bias.ValuesPointer,
-            Input = input,
+            Input = whole,
             Norm = norm,
             Floor = _errors.Floor,
             Upper = upper,
@@ -91,7 +93,7 @@ internal sealed unsafe class CertifiedPart : IDisposable
     /// With bounds e_r and approximate logits a_r, Σ exp(a_r) (1 − e_r) ≤ Σ exp(l_r) ≤ Σ exp(a_r) (1 + e_r + e_r²), the right
     /// side for e_r ≤ 1; and in any case the logarithms differ by at most the largest e_r.
     /// </remarks>
-    public (double Low, double High) LogSumExp(Scratch scratch, float* input)
+    public (double Low, double High) LogSumExp(Scratch scratch, float norm)
     {
         float* maximum = scratch.Floats(ScratchBuffer.PartMaximum, PartCount), sums = scratch.Floats(ScratchBuffer.PartSum, PartCount);
         var errorSums = scratch.Floats(ScratchBuffer.PartErrorSum, PartCount);
@@ -105,7 +107,7 @@ internal sealed unsafe class CertifiedPart : IDisposable
         }
 
         var error = SumError;
-        var largest = (_errors.Largest * (double)RowErrors.Norm(input, _weight.Columns)) + _errors.Floor;
+        var largest = (_errors.Largest * (double)norm) + _errors.Floor;
         var low = top + Math.Log(sum * (1 - (2 * error))) - largest;
         var high = top + Math.Log(sum * (1 + (2 * error))) + largest;
         var least = (sum * (1 - (2 * error))) - (errorSum * (1 + (2 * error)));
@@ -216,7 +218,8 @@ internal sealed unsafe class CertifiedPart : IDisposable
     private struct ScreenBody : IParallelBody
     {
         public QuantizedView Matrix;
-        public float* Errors, Bias, Input, Upper, Bound, Maximum, Sum, ErrorSum;
+        public WholeInput Input;
+        public float* Errors, Bias, Upper, Bound, Maximum, Sum, ErrorSum;
         public float Norm, Floor;
         public int RowsPerPart;
 

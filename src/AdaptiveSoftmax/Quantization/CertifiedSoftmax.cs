@@ -93,7 +93,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     private bool TryScreen(ref Search search)
     {
         var head = search.Scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
-        if (!_head.Screen(Pool, search.Scratch, search.Hidden, head, withSums: false)) return false;
+        if (!_head.Screen(Pool, search.Scratch, search.Hidden, head, withSums: false, out _)) return false;
         search.Screened += Layout.HeadRows;
         search.HeadMagnitude = Magnitude(_head.LargestBound(search.Scratch), Layout.HeadRows);
         if (!_head.TryFindBest(search.Scratch, search.Hidden, head, Layout.ShortlistSize, search.HeadMagnitude, out var logit, out var row, ref search.Rescored)) return false;
@@ -137,10 +137,10 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         if (clusterLogit < search.Best.Low - ((search.HeadMagnitude + search.Best.Magnitude + Math.Abs(clusterLogit)) * Rounding)) return true;
         var upper = search.Scratch.Floats(ScratchBuffer.Logits, tail.Rows);
         var input = tail.Input(Pool, search.Scratch, search.Hidden);
-        if (!tail.Screen(Pool, search.Scratch, input, upper, withSums: true)) return false;
+        if (!tail.Screen(Pool, search.Scratch, input, upper, withSums: true, out var norm)) return false;
         search.Screened += tail.Rows;
         var largest = tail.LargestBound(search.Scratch);
-        var (low, high) = tail.LogSumExp(search.Scratch, input);
+        var (low, high) = tail.LogSumExp(search.Scratch, norm);
         var magnitude = search.HeadMagnitude + Math.Abs(clusterLogit) + Magnitude(largest, tail.Rows) + Math.Max(Math.Abs(low), Math.Abs(high));
         var bar = search.Best.Low - ((search.Best.Magnitude + magnitude) * Rounding);
         if (clusterLogit + largest - low < bar) return true;

@@ -18,6 +18,10 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
 
     public WeightPrecision Precision { get; } = precision;
 
+    /// <summary>The product of int8 rows [first, end) with an input of whole numbers.</summary>
+    public void MultiplyRows(WholeInput input, float* outputs, int first, int end) =>
+        Int8Gemv.MultiplyRows((sbyte*)values, scales, input.Values, input.Step, outputs, first, end, Columns);
+
     /// <summary>The scale of a row of int8.</summary>
     public float Scale(int row) => scales[row];
 

@@ -1,21 +1,27 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// How far the int8 logit of a row can be from the float32 one: at most Of[r] · ‖x‖ + Floor for an input x.
+/// How far the int8 logit of a row can be from the float32 one: at most Of[r] · <see cref="Norm"/> + Floor for an input x.
 /// </summary>
 /// <remarks>
 /// With u = 2⁻²⁴ and Higham's γ_n = n u / (1 − n u) (Accuracy and Stability of Numerical Algorithms, section 3.1), n products
-/// added in any order, fused or not, are off by at most γ_n Σ |w_k x_k| ≤ γ_n ‖w‖ ‖x‖. With ŵ = scale · q therefore
+/// added in any order, fused or not, are off by at most γ_n Σ |w_k x_k| ≤ γ_n ‖w‖ ‖x‖. The int8 side adds whole numbers
+/// without error and rounds three times after that. With ŵ = scale · q for the row, x̂ for the rounded input and R = ‖x − x̂‖,
+/// by Cauchy and Schwarz
 /// <code>
-/// |fl(w·x) − fl(ŵ·x)| ≤ ‖w − ŵ‖ ‖x‖ + γ_n ‖w‖ ‖x‖ + γ_(n+1) ‖ŵ‖ ‖x‖,   ‖ŵ‖ ≤ ‖w‖ + ‖w − ŵ‖
+/// |fl(w·x) − fl(ŵ·x̂)| ≤ ‖w − ŵ‖ ‖x‖ + ‖ŵ‖ R + γ_n ‖w‖ ‖x‖ + γ_3 ‖ŵ‖ (‖x‖ + R),   ‖ŵ‖ ≤ ‖w‖ + ‖w − ŵ‖
 /// </code>
-/// by Cauchy and Schwarz, where ‖w − ŵ‖ is the row's own, computed in float64. Adding the bias rounds each side once, by
-/// at most u (|w·x| + |b|), and so does adding the bound itself; γ_(n+4) in both places covers them. A product below the
-/// normal numbers may lose 2⁻¹⁵⁰ more, which the floor holds.
+/// where ‖w − ŵ‖ and R are measured in float64. Adding the bias rounds each side once, by at most u (|w·x| + |b|), and so
+/// does adding the bound itself; γ_(n+4) and γ_8 cover them. Of[r] is the factor of ‖x‖, but at least ‖ŵ‖ / 256, so that 257
+/// Of[r] stands in for the factor of R and one number a row is enough. Products below the normal numbers lose more, which
+/// the floor holds.
 /// </remarks>
 internal sealed unsafe class RowErrors : IDisposable
 {
     private const double UnitRoundoff = 1.0 / (1 << 24);
+
+    // ‖w − ŵ‖ is about that fraction of ‖ŵ‖.
+    private const int ResidualFactor = 256;
 
     // More than the bound loses by being computed in float64, rounded to float32 and multiplied by a norm.
     private const double Surplus = 1 + (1.0 / (1 << 20));
@@ -29,20 +35,19 @@ internal sealed unsafe class RowErrors : IDisposable
     {
         _of = new NativeFloats(weight.Rows);
         var gamma = Gamma(weight.Columns + 4);
-        var largestScale = 0.0;
         for (var row = 0; row < weight.Rows; row++)
         {
             var scale = (double)screen.Scale(row);
             var (norm, residual) = Norms(weight.Row(row), screen.Int8Row(row), scale);
-            _of.Pointer[row] = RoundUp(residual + (gamma * ((2 * norm) + residual)));
+            var factor = residual + (gamma * norm) + (Gamma(8) * (norm + residual));
+            _of.Pointer[row] = RoundUp(Math.Max(factor, (norm + residual) / ResidualFactor));
             Largest = MathF.Max(Largest, _of.Pointer[row]);
             LargestNorm = Math.Max(LargestNorm, norm + residual);
-            largestScale = Math.Max(largestScale, scale);
         }
 
         var largestBias = 0.0;
         for (var row = 0; bias is not null && row < bias.Rows; row++) largestBias = Math.Max(largestBias, Math.Abs((double)bias.Values[row]));
-        Floor = RoundUp((4 * UnitRoundoff * largestBias) + (4 * (weight.Columns + 1) * Smallest * (1 + largestScale)));
+        Floor = RoundUp((4 * UnitRoundoff * largestBias) + (4 * weight.Columns * Smallest) + (Smallest * int.MaxValue));
         LargestBias = largestBias;
     }
 
@@ -66,13 +71,8 @@ internal sealed unsafe class RowErrors : IDisposable
     /// <summary>Higham's γ_n for float32; ∞ where n is too large for it.</summary>
     public static double Gamma(double n) => n * UnitRoundoff < 0.5 ? n * UnitRoundoff / (1 - (n * UnitRoundoff)) : double.PositiveInfinity;
 
-    /// <summary>‖x‖, not rounded down.</summary>
-    public static float Norm(float* x, int count)
-    {
-        var sum = 0.0;
-        for (var i = 0; i < count; i++) sum += (double)x[i] * x[i];
-        return RoundUp(Math.Sqrt(sum));
-    }
+    /// <summary>What the factors of the rows are multiplied by: ‖x‖, and more for what is lost by rounding x.</summary>
+    public static float Norm(WholeInput x) => RoundUp(x.Norm + ((ResidualFactor + 1) * x.Residual));
 
     public void Dispose() => _of.Dispose();
 
