@@ -42,7 +42,7 @@ internal enum ScratchBuffer
     /// <summary>The sum of exponentials of each part of rows, [parts, lanes].</summary>
     PartSum,
 
-    /// <summary>Under certified decoding, the input in whole numbers of 16 bits, [columns].</summary>
+    /// <summary>The input of int8 weights in whole numbers of 16 bits, [columns].</summary>
     WholeInput,
 
     /// <summary>Under certified decoding, the largest upper bound of each part of rows, [parts].</summary>

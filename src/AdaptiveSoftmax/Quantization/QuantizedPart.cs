@@ -63,6 +63,7 @@ internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
         var maximum = scratch.Floats(ScratchBuffer.PartMaximum, parts);
         var sum = scratch.Floats(ScratchBuffer.PartSum, parts);
         var body = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = maximum, Sum = sum, RowsPerPart = RowsPerPart };
+        if (_output.Precision == WeightPrecision.Int8) body.Whole = new WholeInput(hidden, _output.Columns, (short*)scratch.Ints(ScratchBuffer.WholeInput, (_output.Columns + 1) / 2));
         pool.Run(ref body, parts);
 
         float logSumExp;
@@ -89,6 +90,7 @@ internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
     private struct OneTokenBody : IParallelBody
     {
         public QuantizedView Matrix;
+        public WholeInput Whole;
         public float* Bias, Input, Logits, Maximum, Sum;
         public int RowsPerPart;
 
@@ -97,7 +99,8 @@ internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
             var matrix = Matrix;
             var first = part * RowsPerPart;
             var rows = Math.Min(RowsPerPart, matrix.Rows - first);
-            matrix.MultiplyRows(Input, Logits, first, first + rows);
+            if (matrix.Precision == WeightPrecision.Int8) matrix.MultiplyRows(Whole, Logits, first, first + rows);
+            else matrix.MultiplyRows(Input, Logits, first, first + rows);
             if (Bias is not null) Vectors.Add(Logits + first, Bias + first, rows);
             Maximum[part] = SoftmaxKernel.Maximum(Logits + first, rows);
             Sum[part] = SoftmaxKernel.SumExp(Logits + first, rows, Maximum[part]);

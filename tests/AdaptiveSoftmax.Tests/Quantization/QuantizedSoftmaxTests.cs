@@ -8,7 +8,6 @@ public unsafe class QuantizedSoftmaxTests
     [Theory]
     [InlineData(WeightPrecision.Float32)]
     [InlineData(WeightPrecision.BFloat16)]
-    [InlineData(WeightPrecision.Int8)]
     public void EveryVectorWidth_MultipliesTheStoredValues(WeightPrecision precision) => Gen.Select(Gen.Int[1, 40], Gen.Int[1, 300], Gen.Int).Sample(
         (rows, columns, seed) =>
         {
