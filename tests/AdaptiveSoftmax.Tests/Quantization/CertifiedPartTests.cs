@@ -50,6 +50,27 @@ public unsafe class CertifiedPartTests
         },
         iter: 300);
 
+    // Generated classes give the kernels constant sizes, and rescoring takes them from the parameter.
+    [Fact]
+    public void Rescoring_HasTheBitsOfALayerOfConstantSizes()
+    {
+        using var scratch = new Scratch();
+        var random = new Random(2);
+        using HeadLayer head = new HeadLayer<LongRows>(default, hasBias: true);
+        using TailLayer tail = new TailLayer<Projection, ShortRows>(0, default, default);
+        foreach (var parameter in (Parameter[])[head.Weight, head.Bias!, tail.Projection, tail.Output])
+        {
+            foreach (ref var value in parameter.Values) value = (float)random.NextDouble() - 0.5f;
+        }
+
+        float[] hidden = [.. Enumerable.Range(0, default(LongRows).Columns).Select(_ => (float)random.NextDouble() - 0.5f)];
+        fixed (float* x = hidden)
+        {
+            Check(head.Weight, head.Bias, null, head, scratch, x, isHuge: false);
+            Check(tail.Output, null, tail.Projection, tail, scratch, x, isHuge: false);
+        }
+    }
+
     private static void Check(Parameter weight, Parameter? bias, Parameter? projection, IDecodingPart float32, Scratch scratch, float* hidden, bool isHuge)
     {
         using var part = new CertifiedPart(weight, bias, projection);
@@ -95,5 +116,26 @@ public unsafe class CertifiedPartTests
         var values = row.ToArray();
         var scale = values.Max(Math.Abs) / 127;
         return [.. values.Select(value => value - (scale == 0 ? 0 : (double)scale * Math.Clamp(MathF.Round(value / scale), -127, 127)))];
+    }
+
+    private readonly struct LongRows : IMatrixShape
+    {
+        public int Rows => 331;
+
+        public int Columns => 523;
+    }
+
+    private readonly struct Projection : IMatrixShape
+    {
+        public int Rows => 77;
+
+        public int Columns => 523;
+    }
+
+    private readonly struct ShortRows : IMatrixShape
+    {
+        public int Rows => 1001;
+
+        public int Columns => 77;
     }
 }
