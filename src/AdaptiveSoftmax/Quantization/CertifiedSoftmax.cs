@@ -73,7 +73,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         foreach (var tail in _tails) tail.Dispose();
     }
 
-    private protected override int PredictOne(Scratch scratch, float* hidden)
+    private protected override int PredictOne(Scratch scratch, float* hidden, out int tailsVisited)
     {
         _ = Unchanged;
         var search = new Search(scratch, hidden);
@@ -82,10 +82,11 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         Interlocked.Add(ref _screened, search.Screened);
         Interlocked.Add(ref _rescored, search.Rescored);
         if (search.Float32Tails > 0) Interlocked.Add(ref _float32Tails, search.Float32Tails);
+        tailsVisited = search.TailsVisited;
         if (isFound) return search.Best.Slot;
 
         Interlocked.Increment(ref _float32Predictions);
-        return base.PredictOne(scratch, hidden);
+        return base.PredictOne(scratch, hidden, out tailsVisited);
     }
 
     // A token's log-prob is its value here less the head's log-sum-exp, which is common to all and never computed: a value
@@ -135,6 +136,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     {
         var tail = _tails[cluster];
         if (clusterLogit < search.Best.Low - ((search.HeadMagnitude + search.Best.Magnitude + Math.Abs(clusterLogit)) * Rounding)) return true;
+        search.TailsVisited++;
         var upper = search.Scratch.Floats(ScratchBuffer.Logits, tail.Rows);
         var input = tail.Input(Pool, search.Scratch, search.Hidden);
         if (!tail.Screen(Pool, search.Scratch, input, upper, withSums: true, out var norm)) return false;
@@ -203,6 +205,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         public readonly float* Hidden = hidden;
         public Candidate Best;
         public double HeadMagnitude;
+        public int TailsVisited;
         public long Screened, Rescored, Float32Tails;
     }
 }
