@@ -4,6 +4,7 @@
 #   independent of the culture would prove nothing;
 # - the C++ runtime of GCC 13, which libtorch needs (eng/libstdcxx.sh);
 # - PoCL, an OpenCL device on the processor, on which the GPU tests run (eng/opencl.sh);
+# - PyTorch, in which the tests load what we save (eng/pytorch.sh);
 # - ptxas, the assembler that checks the CUDA kernels without a GPU (eng/ptxas.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -23,4 +24,5 @@ fi
 
 bash ./libstdcxx.sh
 bash ./opencl.sh
+bash ./pytorch.sh
 bash ./ptxas.sh

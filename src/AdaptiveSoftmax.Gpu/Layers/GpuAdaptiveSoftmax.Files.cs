@@ -7,32 +7,44 @@ public abstract partial class GpuAdaptiveSoftmax
     /// Saves the weights with the fingerprint of sizes and vocabulary. A file that is there already is replaced only by a
     /// complete one.
     /// </summary>
-    /// <param name="path">The safetensors file, which the CPU's layer reads as well.</param>
+    /// <param name="path">The file, which the CPU's layer reads as well.</param>
+    /// <param name="prefix">
+    /// What to put before each name, for example <c>decoder.softmax.</c> for a module of that name in a model of PyTorch's.
+    /// </param>
+    /// <param name="format">The file's format, whatever its name: safetensors, or a state dict for <c>torch.load</c>.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path)
+    public void Save(string path, string prefix = "", WeightsFormat format = WeightsFormat.Safetensors)
     {
+        ArgumentNullException.ThrowIfNull(prefix);
         CheckUsable();
-        new GpuCheckpoint(this).Save(path);
+        new GpuCheckpoint(this) { Prefix = prefix }.Save(path, format);
     }
 
     /// <summary>
     /// Takes over the weights of a file, which may hold other parts of a model too. If this throws, the weights are as
     /// they were.
     /// </summary>
-    /// <param name="path">The safetensors file, of the CPU's layer as well as of this.</param>
+    /// <param name="path">
+    /// The file, of the CPU's layer as well as of this: safetensors, or a state dict that <c>torch.save</c> wrote, of which
+    /// nothing is run.
+    /// </param>
     /// <param name="acceptUnmarked">
     /// Whether to take weights that carry no fingerprint, such as those that PyTorch wrote, on the caller's word that
     /// their classes are this vocabulary's slots.
     /// </param>
+    /// <param name="prefix">
+    /// What stands before each name in the file, for example <c>decoder.softmax.</c>.
+    /// </param>
     /// <exception cref="CheckpointMismatchException">The weights are of another vocabulary or other sizes; the message says which.</exception>
-    /// <exception cref="SafetensorsFormatException">The file is damaged.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged, of another format, or holds a value that float32 cannot.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public void Restore(string path, bool acceptUnmarked = false)
+    public void Restore(string path, bool acceptUnmarked = false, string prefix = "")
     {
+        ArgumentNullException.ThrowIfNull(prefix);
         CheckUsable();
         using var host = new HostParameters(_parameters);
         using var reader = WeightsFile.Open(path);
-        using var restore = new CheckpointRestore(reader, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked };
+        using var restore = new CheckpointRestore(reader, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
         restore.Check(allowOthers: true, optimizer: null);
         restore.ReadStaged();
         restore.Commit(optimizer: null);

@@ -36,15 +36,18 @@ public sealed class GpuCheckpoint
     /// <summary>Strings of the caller's own, saved and restored; binary data must be encoded, for example as Base64.</summary>
     public IDictionary<string, string> Strings { get; private set; } = new Dictionary<string, string>();
 
+    /// <summary>What stands in the file before each parameter's name.</summary>
+    internal string Prefix { get; init; } = "";
+
     /// <inheritdoc cref="Checkpoint.Save"/>
-    public void Save(string path)
+    public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors)
     {
         using var host = new HostParameters(_parameters);
         host.Download();
         using var optimizer = _optimizer?.ToHost(_parameters, host.Parameters);
-        var checkpoint = new Checkpoint(host.Parameters, optimizer, _identity) { Step = Step };
+        var checkpoint = new Checkpoint(host.Parameters, optimizer, _identity) { Step = Step, Prefix = Prefix };
         foreach (var (key, value) in Strings) checkpoint.Strings.Add(key, value);
-        checkpoint.Save(path);
+        checkpoint.Save(path, format);
     }
 
     /// <inheritdoc cref="Checkpoint.Restore"/>

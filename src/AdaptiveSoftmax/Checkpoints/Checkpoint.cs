@@ -2,7 +2,7 @@ namespace AdaptiveSoftmax;
 
 /// <summary>
 /// All of a training run that must survive it: parameters, optimizer state, step, and strings of the caller's own, in
-/// one safetensors file. A run that is restored from it goes on to the same bits as one that was never interrupted.
+/// one file. A run that is restored from it goes on to the same bits as one that was never interrupted.
 /// </summary>
 /// <remarks>
 /// Tensors carry PyTorch's state-dict names; optimizer state is <c>optimizer.{parameter}.{state}</c> with PyTorch's names
@@ -69,19 +69,20 @@ public sealed class Checkpoint
     /// process is killed, the file is complete: either the old one or the new one.
     /// </summary>
     /// <param name="path">The file, which is replaced if it exists.</param>
+    /// <param name="format">The file's format, whatever its name.</param>
     /// <exception cref="InvalidOperationException">The optimizer has state of a parameter that is not in the checkpoint.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
-    public void Save(string path)
+    public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var writer = new SafetensorsWriter();
-        writer.AddMetadata("format", "pt");
-        if (_identity is not null) writer.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
-        writer.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizer()).ToJson());
-        foreach (var (key, value) in Strings) writer.AddMetadata(StringPrefix + key, value);
-        foreach (var parameter in _parameters) writer.Add(parameter, Prefix);
-        AddOptimizerState(writer);
-        AtomicFile.Write(path, writer.WriteTo);
+        var content = new WeightsContent();
+        if (format == WeightsFormat.Safetensors) content.AddMetadata("format", "pt");
+        if (_identity is not null) content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
+        content.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizer()).ToJson());
+        foreach (var (key, value) in Strings) content.AddMetadata(StringPrefix + key, value);
+        foreach (var parameter in _parameters) content.Add(parameter, Prefix);
+        AddOptimizerState(content);
+        content.WriteFile(path, format);
     }
 
     /// <summary>
@@ -134,7 +135,7 @@ public sealed class Checkpoint
         return new OptimizerMetadata(_optimizer.Kind, _optimizer.GetSettings(), _optimizer.StepCount, steps);
     }
 
-    private unsafe void AddOptimizerState(SafetensorsWriter writer)
+    private unsafe void AddOptimizerState(WeightsContent content)
     {
         if (_optimizer is null) return;
         foreach (var parameter in _parameters)
@@ -143,7 +144,7 @@ public sealed class Checkpoint
             for (var i = 0; i < state.Buffers.Length; i++)
             {
                 var name = GetStateName(parameter.Name, _optimizer.StateNames[i]);
-                writer.Add(name, SafetensorsWriter.GetShape(parameter), state.Buffers[i].Pointer, parameter.Count);
+                content.Add(name, WeightsContent.GetShape(parameter), state.Buffers[i].Pointer, parameter.Count);
             }
         }
     }

@@ -134,7 +134,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             return null;
         }
 
-        var shape = SafetensorsWriter.GetShape(parameter);
+        var shape = WeightsContent.GetShape(parameter);
         if (!tensor.Shape.SequenceEqual(shape))
         {
             differences.Add($"'{name}' is [{string.Join(", ", tensor.Shape)}] in the file, and [{string.Join(", ", shape)}] is needed");

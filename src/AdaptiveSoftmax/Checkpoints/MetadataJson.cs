@@ -11,7 +11,20 @@ internal static class MetadataJson
     private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes one object on one line.</summary>
-    public static string Write(Action<Utf8JsonWriter> writeMembers)
+    public static string Write(Action<Utf8JsonWriter> writeMembers) => Encoding.UTF8.GetString(WriteBytes(writeMembers));
+
+    /// <summary>Writes an object of strings, in UTF-8.</summary>
+    public static ReadOnlySpan<byte> WriteStrings(IReadOnlyDictionary<string, string> strings) => WriteBytes(json =>
+    {
+        foreach (var (key, value) in strings) json.WriteString(key, value);
+    });
+
+    /// <summary>Reads what <see cref="WriteStrings"/> wrote.</summary>
+    /// <exception cref="JsonException">It is something else.</exception>
+    public static Dictionary<string, string> ReadStrings(ReadOnlySpan<byte> utf8) =>
+        JsonSerializer.Deserialize<Dictionary<string, string>>(utf8) ?? throw new JsonException("It is null.");
+
+    private static ReadOnlySpan<byte> WriteBytes(Action<Utf8JsonWriter> writeMembers)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, s_options))
@@ -21,7 +34,7 @@ internal static class MetadataJson
             json.WriteEndObject();
         }
 
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+        return buffer.WrittenSpan;
     }
 
     /// <summary>Whether an exception says that a JSON document lacks a member or has one of another kind.</summary>

@@ -7,15 +7,16 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// Saves the weights with the fingerprint of sizes and vocabulary. A file that is there already is replaced only by a
     /// complete one.
     /// </summary>
-    /// <param name="path">The safetensors file.</param>
+    /// <param name="path">The file.</param>
     /// <param name="prefix">
     /// What to put before each name, for example <c>decoder.softmax.</c> for a module of that name in a model of PyTorch's.
     /// </param>
+    /// <param name="format">The file's format, whatever its name: safetensors, or a state dict for <c>torch.load</c>.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path, string prefix = "")
+    public void Save(string path, string prefix = "", WeightsFormat format = WeightsFormat.Safetensors)
     {
         ArgumentNullException.ThrowIfNull(prefix);
-        new Checkpoint(Parameters, optimizer: null, Identity) { Prefix = prefix }.Save(path);
+        new Checkpoint(Parameters, optimizer: null, Identity) { Prefix = prefix }.Save(path, format);
     }
 
     /// <summary>

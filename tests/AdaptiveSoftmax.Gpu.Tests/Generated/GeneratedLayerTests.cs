@@ -42,6 +42,12 @@ public abstract class GeneratedLayerTests
         AssertSameBits(host, layer);
         layer.Save(folder["device.safetensors"]);
         Assert.Equal(File.ReadAllBytes(folder["host.safetensors"]), File.ReadAllBytes(folder["device.safetensors"]));
+        host.Save(folder["host.pt"], "decoder.", WeightsFormat.PyTorch);
+        layer.Save(folder["device.pt"], "decoder.", WeightsFormat.PyTorch);
+        Assert.Equal(File.ReadAllBytes(folder["host.pt"]), File.ReadAllBytes(folder["device.pt"]));
+        using var other = Shop.Create(Accelerator, seed: 9);
+        other.Restore(folder["host.pt"], prefix: "decoder.");
+        AssertSameBits(host, other);
     }
 
     [Fact]

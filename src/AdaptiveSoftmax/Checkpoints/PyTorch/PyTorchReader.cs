@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json;
 
 namespace AdaptiveSoftmax;
 
@@ -11,8 +12,8 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed unsafe class PyTorchReader : WeightsFile
 {
-    /// <summary>The folder of what we save beside the tensors, which PyTorch keeps for such records and passes over.</summary>
-    internal const string ExtraFolder = "extra/";
+    /// <summary>The strings that we save beside the tensors, in the folder that PyTorch keeps for such records and passes over.</summary>
+    internal const string MetadataRecord = "extra/adaptive_softmax.json";
 
     private const int ReadLength = 1 << 20;
     private const int MaxTextLength = 1 << 20;
@@ -24,7 +25,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
     private readonly Dictionary<string, ZipArchiveEntry> _entries = [];
     private readonly Dictionary<string, WeightsTensor> _byName = [];
     private readonly List<WeightsTensor> _tensors = [];
-    private readonly Dictionary<string, string> _metadata = [];
+    private Dictionary<string, string> _metadata = [];
 
     private PyTorchReader(string fileName, FileStream stream)
         : base(fileName)
@@ -111,7 +112,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
             throw CreateFault(null, "It is a TorchScript module.", "Save its weights: torch.save(module.state_dict(), 'weights.pt').");
         if (FindText(root + "byteorder") is { } order && order != "little")
             throw CreateFault(null, $"Its byte order is '{order}'.", "Save it again on a little-endian machine.");
-        if (FindText(root + ExtraFolder + IdentityMetadata.Key) is { } identity) _metadata.Add(IdentityMetadata.Key, identity);
+        if (_entries.TryGetValue(root + MetadataRecord, out var strings)) _metadata = ReadMetadata(strings);
         var pickle = new Unpickler(ReadAll(_entries[pickles[0]], Unpickler.MaxLength), Fault).Read();
         foreach (var (name, view) in StateDictNames.Flatten(pickle, Fault)) Add(name, view, $"{root}data/{view.Storage.Key}");
 
@@ -147,6 +148,18 @@ public sealed unsafe class PyTorchReader : WeightsFile
         if (!_byName.TryAdd(name, tensor))
             throw CreateFault(name, "There are two of this name.", "Rename one in Python and save it again.");
         _tensors.Add(tensor);
+    }
+
+    private Dictionary<string, string> ReadMetadata(ZipArchiveEntry entry)
+    {
+        try
+        {
+            return MetadataJson.ReadStrings(ReadAll(entry, Unpickler.MaxLength));
+        }
+        catch (JsonException exception)
+        {
+            throw CreateFault(null, $"Its record '{entry.FullName}' is not what Save writes: {exception.Message}", Damaged, exception);
+        }
     }
 
     private string? FindText(string record) =>

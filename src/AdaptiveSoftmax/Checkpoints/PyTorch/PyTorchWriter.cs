@@ -1,0 +1,47 @@
+using System.Globalization;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// Writes float32 tensors from native memory as a state dict that <c>torch.load</c> reads, with <c>weights_only=True</c>
+/// and with <c>mmap=True</c> as well.
+/// </summary>
+public static class PyTorchWriter
+{
+    private const string Root = "archive/";
+
+    /// <summary>Writes parameters under their own names, atomically: see <see cref="Checkpoint.Save"/>.</summary>
+    /// <param name="path">The file, which is replaced if it exists.</param>
+    /// <param name="parameters">The parameters, whose names must differ.</param>
+    /// <param name="metadata">Strings to save beside them, which PyTorch passes over.</param>
+    /// <exception cref="ArgumentException">Two parameters have one name.</exception>
+    /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
+    public static void Write(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null) =>
+        WeightsContent.From(parameters, metadata).WriteFile(path, WeightsFormat.PyTorch);
+
+    /// <summary>Writes the records in torch.save's order.</summary>
+    internal static void WriteTo(Stream stream, WeightsContent content, long zip64From = StoredZipWriter.DefaultZip64From)
+    {
+        var zip = new StoredZipWriter(stream, zip64From);
+        var pickle = new PickleWriter();
+        pickle.BeginStateDict();
+        for (var i = 0; i < content.Entries.Count; i++) pickle.AddTensor(content.Entries[i], GetKey(i));
+        zip.Add(Root + "data.pkl", pickle.End());
+        zip.Add(Root + "byteorder", "little"u8);
+        for (var i = 0; i < content.Entries.Count; i++) AddStorage(zip, $"{Root}data/{GetKey(i)}", content.Entries[i]);
+        if (content.Metadata.Count > 0) zip.Add(Root + PyTorchReader.MetadataRecord, MetadataJson.WriteStrings(content.Metadata));
+        zip.Add(Root + "version", "3\n"u8);
+        zip.Finish();
+    }
+
+    private static string GetKey(int index) => index.ToString(CultureInfo.InvariantCulture);
+
+    // The checksum stands before the values, which are therefore read twice: memory is faster than a file.
+    private static void AddStorage(StoredZipWriter zip, string name, WeightsContent.Entry entry)
+    {
+        var crc = 0u;
+        entry.ForEachPart(part => crc = Crc32.Append(crc, part));
+        zip.Begin(name, entry.ByteCount, crc);
+        entry.ForEachPart(zip.Write);
+    }
+}

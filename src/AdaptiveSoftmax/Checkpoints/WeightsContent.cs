@@ -1,0 +1,106 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>What goes into a file of weights, whatever its format: named float32 tensors and strings.</summary>
+internal sealed unsafe class WeightsContent
+{
+    private readonly List<Entry> _entries = [];
+    private readonly HashSet<string> _names = [];
+    private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);
+
+    /// <summary>The tensors in the order they were added.</summary>
+    public IReadOnlyList<Entry> Entries => _entries;
+
+    /// <summary>The strings by ascending key.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _metadata;
+
+    /// <summary>Parameters under their own names, and strings beside them.</summary>
+    public static WeightsContent From(IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        var content = new WeightsContent();
+        foreach (var parameter in parameters) content.Add(parameter);
+        foreach (var (key, value) in metadata ?? new Dictionary<string, string>()) content.AddMetadata(key, value);
+        return content;
+    }
+
+    /// <summary>The shape of a parameter's tensor: [rows, columns], or [rows] for a vector.</summary>
+    public static IReadOnlyList<long> GetShape(Parameter parameter) =>
+        parameter.IsVector ? [parameter.Rows] : [parameter.Rows, parameter.Columns];
+
+    /// <summary>Adds a parameter's values under its name, with a prefix before it.</summary>
+    public void Add(Parameter parameter, string prefix = "") =>
+        Add(prefix + parameter.Name, GetShape(parameter), parameter.ValuesPointer, parameter.Count);
+
+    /// <summary>Adds a tensor whose memory must stay as it is until it is written.</summary>
+    public void Add(string name, IReadOnlyList<long> shape, float* values, long count)
+    {
+        CheckText(name);
+        if (name == "__metadata__" || !_names.Add(name))
+            throw new ArgumentException($"A file cannot hold two tensors named '{name}'; give every parameter a name of its own.", nameof(name));
+        _entries.Add(new Entry(name, shape, values, count));
+    }
+
+    /// <summary>Adds a string.</summary>
+    public void AddMetadata(string key, string value)
+    {
+        CheckText(key);
+        CheckText(value);
+        _metadata.Add(key, value);
+    }
+
+    /// <summary>Writes a file in a format, atomically.</summary>
+    public void WriteFile(string path, WeightsFormat format)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        switch (format)
+        {
+            case WeightsFormat.Safetensors:
+                AtomicFile.Write(path, stream => SafetensorsWriter.WriteTo(stream, this));
+                break;
+            case WeightsFormat.PyTorch:
+                AtomicFile.Write(path, stream => PyTorchWriter.WriteTo(stream, this));
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such format of weights.");
+        }
+    }
+
+    // Half a surrogate pair has no UTF-8, so it would come back as another string.
+    private static void CheckText(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (!char.IsSurrogate(text[i])) continue;
+            if (!char.IsSurrogatePair(text, i))
+                throw new ArgumentException($"The string holds half a surrogate pair at index {i}, which UTF-8 cannot carry; encode such data, for example as Base64.", nameof(text));
+            i++;
+        }
+    }
+
+    /// <summary>One tensor.</summary>
+    internal readonly struct Entry(string name, IReadOnlyList<long> shape, float* values, long count)
+    {
+        private const int PartLength = 1 << 24;
+
+        public string Name { get; } = name;
+
+        public IReadOnlyList<long> Shape { get; } = shape;
+
+        public long Count { get; } = count;
+
+        /// <summary>The bytes of the values.</summary>
+        public long ByteCount => Count * sizeof(float);
+
+        private readonly float* _values = values;
+
+        /// <summary>Gives the values' bytes in order, in parts that a span can hold.</summary>
+        public void ForEachPart(TakePart take)
+        {
+            for (var done = 0L; done < ByteCount; done += PartLength)
+                take(new ReadOnlySpan<byte>((byte*)_values + done, (int)Math.Min(PartLength, ByteCount - done)));
+        }
+    }
+
+    internal delegate void TakePart(ReadOnlySpan<byte> part);
+}
