@@ -7,6 +7,7 @@ internal static class SafetensorsTypes
     public const string Float64 = "F64";
     public const string Float16 = "F16";
     public const string BFloat16 = "BF16";
+    public const string Byte = "U8";
 
     private static readonly Dictionary<string, int> s_bits = new()
     {
@@ -15,7 +16,7 @@ internal static class SafetensorsTypes
         [Float16] = 16,
         [BFloat16] = 16,
         ["BOOL"] = 8,
-        ["U8"] = 8,
+        [Byte] = 8,
         ["I8"] = 8,
         ["U16"] = 16,
         ["I16"] = 16,

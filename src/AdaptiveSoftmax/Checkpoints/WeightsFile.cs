@@ -39,6 +39,8 @@ public abstract unsafe class WeightsFile : IDisposable
         if (start.StartsWith("PK\u0003\u0004"u8) && start is not [_, _, _, _, _, _, _, _, (byte)'{', ..]) return PyTorchReader.Open(path);
         if (start.Length > 2 && start[0] == 0x80 && start[2..].SequenceEqual(LegacyMark))
             throw new PyTorchFormatException(path, null, "It is in PyTorch's old format without zip, which is not read.", "Save it again in Python: torch.save(torch.load('old.pt'), 'weights.pt').");
+        if (start.Length > 8 && start[0] == '{' && !start[..8].ContainsAnyExceptInRange((byte)' ', (byte)'~'))
+            throw new WeightsFormatException(path, null, "It is JSON, such as the index of a model in several files, and holds no tensors.", "Open the file that holds the adaptive softmax; an index names it under 'weight_map'.");
         return SafetensorsReader.Open(path);
     }
 

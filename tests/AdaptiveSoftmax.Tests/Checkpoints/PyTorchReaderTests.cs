@@ -134,6 +134,35 @@ public sealed class PyTorchReaderTests : IDisposable
     public void SizesThatLie_AreRefused(int count, int offset, int size, int stride) =>
         Refuse(new PickleBytes().Op("}(").Text("a").Tensor("FloatStorage", 0, count, offset, [size], [stride]).Op("u.").Zip(Floats()));
 
+    [Theory]
+    [InlineData(6, 0, 3, 1, "uint16")]
+    [InlineData(7, 0, 3, 1, null)]
+    [InlineData(6, 1, 3, 1, null)]
+    [InlineData(int.MaxValue, 0, 3, 1, null)]
+    [InlineData(6, 0, 3, 1, "complex128")]
+    [InlineData(6, 0, 3, 1, "nn.Linear")]
+    public void UntypedStorageWhoseSizesLie_IsRefused(int bytes, int offset, int size, int stride, string? type)
+    {
+        var pickle = new PickleBytes().Op("}(").Text("a").Global("torch._utils", "_rebuild_tensor_v3").Op("((").Text("storage").Global("torch.storage", "UntypedStorage");
+        pickle.Text("0").Text("cpu").Number(bytes).Op("tQ").Number(offset).Numbers(size).Numbers(stride).Raw(0x89).OrderedDict();
+        var file = pickle.Global("torch", type ?? "uint16").Op("tRu.").Zip(new byte[6]);
+        if (type == "uint16") Open(file).Dispose();
+        else Refuse(file);
+    }
+
+    // What stands for a type must not stand for a function, nor the other way round.
+    [Theory]
+    [InlineData("torch", "float32")]
+    [InlineData("torch", "FloatStorage")]
+    [InlineData("torch.storage", "UntypedStorage")]
+    [InlineData("torch._utils", "_rebuild_tensor_v3")]
+    [InlineData("torch", "Size")]
+    [InlineData("builtins", "set")]
+    [InlineData("builtins", "eval")]
+    [InlineData("torch", "load")]
+    public void CallsOfOtherNames_AreRefused(string module, string name) =>
+        Refuse(new PickleBytes().Op("}(").Text("a").Global(module, name).Op("(").Text("1+1").Op("tRu.").Zip());
+
     [Fact]
     public void ShapeThatOverflows_IsRefused() =>
         Refuse(new PickleBytes().Op("}(").Text("a").Tensor("FloatStorage", 0, 6, 0, [int.MaxValue, int.MaxValue, int.MaxValue], [0, 0, 0]).Op("u.").Zip(Floats()));

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Text;
 
 namespace AdaptiveSoftmax;
@@ -20,7 +21,17 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
 
     private const string OrderedDict = "collections.OrderedDict";
     private const string RebuildTensor = "torch._utils._rebuild_tensor_v2";
+    private const string RebuildTypedTensor = "torch._utils._rebuild_tensor_v3";
     private const string RebuildParameter = "torch._utils._rebuild_parameter";
+    private const string RebuildParameterWithState = "torch._utils._rebuild_parameter_with_state";
+
+    // Values that stand beside tensors in a checkpoint: they are read over.
+    private const string Size = "torch.Size";
+    private const string Device = "torch.device";
+    private static readonly string[] s_sets = ["__builtin__.set", "__builtin__.frozenset", "builtins.set", "builtins.frozenset"];
+
+    private static readonly HashSet<string> s_functions =
+        [OrderedDict, RebuildTensor, RebuildTypedTensor, RebuildParameter, RebuildParameterWithState, Size, Device, PyTorchTypes.UntypedStorage, .. s_sets];
 
     private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -60,12 +71,13 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
                 _marks.Add(_stack.Count);
                 break;
             case (byte)'}': Push(new PickleDict()); break;
-            case (byte)']': Push(new List<object?>()); break;
+            case (byte)']' or 0x8F: Push(new List<object?>()); break;
             case (byte)')': Push(Array.Empty<object?>()); break;
             case (byte)'t': Push(PopMarked()); break;
             case 0x85 or 0x86 or 0x87: Push(Pop(code - 0x84)); break;
             case (byte)'a': AppendTo(Pop(1)); break;
-            case (byte)'e': AppendTo(PopMarked()); break;
+            case (byte)'e' or 0x90: AppendTo(PopMarked()); break;
+            case 0x91: Push(PopMarked().ToList()); break;
             case (byte)'s': SetItems(Pop(2)); break;
             case (byte)'u': SetItems(PopMarked()); break;
             case (byte)'b':
@@ -86,6 +98,8 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
             case 0x94: Memorize((uint)_memo.Count); break;
             case (byte)'h': Push(Recall(Take(1)[0])); break;
             case (byte)'j': Push(Recall(TakeUInt32())); break;
+            case 0x8A: PushNumber(Take(Take(1)[0])); break;
+            case 0x8B: PushNumber(Take(TakeUInt32())); break;
             default: PushConstant(code); break;
         }
     }
@@ -98,17 +112,18 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
         (byte)'J' => (long)BinaryPrimitives.ReadInt32LittleEndian(Take(4)),
         (byte)'K' => (long)Take(1)[0],
         (byte)'M' => (long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2)),
-        0x8A => TakeLong(),
         (byte)'G' => BinaryPrimitives.ReadDoubleBigEndian(Take(8)),
         (byte)'X' => TakeString(TakeUInt32()),
         0x8C => TakeString(Take(1)[0]),
+        (byte)'C' => SkipBytes(Take(1)[0]),
+        (byte)'B' => SkipBytes(TakeUInt32()),
         _ => throw createFault($"Its pickle has the operation 0x{code:X2} at byte {_position - 1}, which no state dict needs.", SavePlain),
     });
 
     private void PushGlobal(string module, string name)
     {
         var full = $"{module}.{name}";
-        if (full is not (OrderedDict or RebuildTensor or RebuildParameter) && PyTorchTypes.Find(full) is null)
+        if (!s_functions.Contains(full) && PyTorchTypes.FindStorage(full) is null && PyTorchTypes.FindType(full) is null && !PyTorchTypes.IsOtherType(full))
             throw createFault($"It holds a Python object of '{full}', which is no part of a state dict.", SavePlain);
         Push(new PickleGlobal(full));
     }
@@ -116,28 +131,49 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
     private PickleStorage CreateStorage(object? id)
     {
         if (id is not object?[] parts
-            || parts is not ["storage", PickleGlobal global, string key, string, long count]
-            || PyTorchTypes.Find(global.Name) is not { } type || count < 0)
+            || parts is not ["storage", PickleGlobal global, string key, string, long count] || count < 0)
             throw Fault("describes a storage otherwise than torch.save does");
+        // A storage without a type counts bytes.
+        if (global.Name == PyTorchTypes.UntypedStorage) return new PickleStorage(SafetensorsTypes.Byte, key, count) { IsUntyped = true };
+        if (PyTorchTypes.FindStorage(global.Name) is not { } type) throw Fault("describes a storage otherwise than torch.save does");
         return new PickleStorage(type, key, count);
     }
 
-    private object Rebuild(object?[] call)
+    private object? Rebuild(object?[] call)
     {
         if (call is not [PickleGlobal global, object?[] arguments]) throw Fault("calls something else than a name");
         switch (global.Name)
         {
             case OrderedDict when arguments.Length == 0:
                 return new PickleDict();
-            case RebuildParameter when arguments is [PickleTensor tensor, ..]:
+            case RebuildParameter or RebuildParameterWithState when arguments is [PickleTensor tensor, ..]:
                 return tensor;
-            case RebuildTensor when arguments is [PickleStorage storage, long offset, object?[] shape, object?[] strides, ..]:
-                if (shape.Length != strides.Length || shape.Length > MaxDepth || offset < 0) break;
-                if (!shape.Concat(strides).All(value => value is long and >= 0)) break;
-                return new PickleTensor(storage, offset, [.. shape.Cast<long>()], [.. strides.Cast<long>()]);
+            case RebuildTensor when arguments is [PickleStorage { IsUntyped: false } storage, long offset, object?[] shape, object?[] strides, ..]:
+                if (CreateTensor(storage, offset, shape, strides) is { } typed) return typed;
+                break;
+            case RebuildTypedTensor when arguments is [PickleStorage { IsUntyped: true } storage, long offset, object?[] shape, object?[] strides, _, _, PickleGlobal type, ..]:
+                if (PyTorchTypes.FindType(type.Name) is not { } name)
+                    throw createFault($"It holds a tensor of '{type.Name}', which is not read.", "Convert it in Python, or leave it out, and save again.");
+                var size = SafetensorsTypes.FindBits(name) / 8;
+                if (storage.Count % size != 0) break;
+                if (CreateTensor(new PickleStorage(name, storage.Key, storage.Count / size), offset, shape, strides) is { } untyped) return untyped;
+                break;
+            case Size when arguments is [object?[] sizes] && sizes.All(value => value is long):
+                return sizes;
+            case Device when arguments.All(value => value is string or long):
+                return null;
+            case var set when s_sets.Contains(set) && arguments is [List<object?> items]:
+                return items;
         }
 
         throw Fault($"calls '{global.Name}' with other arguments than torch.save does");
+    }
+
+    private static PickleTensor? CreateTensor(PickleStorage storage, long offset, object?[] shape, object?[] strides)
+    {
+        if (shape.Length != strides.Length || shape.Length > MaxDepth || offset < 0) return null;
+        if (!shape.Concat(strides).All(value => value is long and >= 0)) return null;
+        return new PickleTensor(storage, offset, [.. shape.Cast<long>()], [.. strides.Cast<long>()]);
     }
 
     private void AppendTo(object?[] items) => Top<List<object?>>("appends to something else than a list").AddRange(items);
@@ -213,13 +249,18 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
         return line;
     }
 
-    private long TakeLong()
+    // Little-endian in two's complement. What 64 bits cannot hold is no size, and is kept as what it is.
+    private void PushNumber(ReadOnlySpan<byte> digits)
     {
-        var digits = Take(Take(1)[0]);
-        if (digits.Length > sizeof(long)) throw Fault("has a number of more than 64 bits");
-        var value = digits.Length > 0 && digits[^1] >= 0x80 ? -1L : 0L;
-        for (var i = digits.Length - 1; i >= 0; i--) value = (value << 8) | digits[i];
-        return value;
+        var value = new BigInteger(digits);
+        if (value >= long.MinValue && value <= long.MaxValue) Push((long)value);
+        else Push(value);
+    }
+
+    private object? SkipBytes(uint length)
+    {
+        Take(length);
+        return null;
     }
 
     private Exception TooDeep() => createFault($"Its pickle nests containers more than {MaxDepth} deep.", SavePlain);

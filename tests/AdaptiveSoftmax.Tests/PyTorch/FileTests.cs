@@ -1,0 +1,112 @@
+using AdaptiveSoftmax.Tests.Checkpoints;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tests.PyTorch;
+
+/// <summary>Files that PyTorch wrote: what our reader takes of them, and how it refuses the rest.</summary>
+public sealed class FileTests
+{
+    [Theory]
+    [InlineData("float16", "F16")]
+    [InlineData("bfloat16", "BF16")]
+    [InlineData("float64", "F64")]
+    public void OtherFloats_AreRead(string name, string type)
+    {
+        using var file = Open($"files/{name}.pt");
+        var tensor = Assert.Single(file.Tensors);
+        Assert.Equal(("a", type), (tensor.Name, tensor.Type));
+        Assert.Equal([0, 1, 2, 3, 4, 5], Read(file, "a"));
+    }
+
+    [Theory]
+    [InlineData("int32", "I32")]
+    [InlineData("bool", "BOOL")]
+    public void OtherTypes_AreListedAndNotReadAsWeights(string name, string type)
+    {
+        using var file = Open($"files/{name}.pt");
+        Assert.Equal(type, Assert.Single(file.Tensors).Type);
+        var error = Assert.Throws<PyTorchFormatException>(() => Read(file, "a"));
+        Assert.Contains(type, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Views_ShareOneStorage()
+    {
+        using var file = Open("files/views.pt");
+        Assert.Equal([0, 1, 2, 3, 4, 5], Read(file, "whole"));
+        Assert.Equal([0, 3, 1, 4, 2, 5], Read(file, "transposed"));
+        Assert.Equal([3, 4, 5], Read(file, "row"));
+        Assert.Equal([1, 4], Read(file, "column"));
+        Assert.Equal([0, 0, 0, 0], Read(file, "expanded"));
+    }
+
+    [Fact]
+    public void SizesDevicesAndTypes_AreReadOver()
+    {
+        using var file = Open("files/values.pt");
+        Assert.Equal(["parameter"], file.Tensors.Select(tensor => tensor.Name));
+        Assert.Equal([0, 1, 2, 3, 4, 5], Read(file, "parameter"));
+    }
+
+    [Fact]
+    public void NewerVersion_IsReadAlike()
+    {
+        using (var file = Open("files/newer/state-dict.pt")) Assert.Equal(["head.weight", "tail.0.0.weight", "tail.0.1.weight"], file.Tensors.Select(tensor => tensor.Name));
+        using (var file = Open("files/newer/tagged-parameter.pt")) Assert.Equal([0, 1, 2, 3, 4, 5], Read(file, "tagged"));
+        using (var file = Open("files/newer/protocol-4.pt")) Assert.Equal([0, 1, 2, 3, 4, 5], Read(file, "a"));
+    }
+
+    [Fact]
+    public void UntypedStorages_HaveTheTypesThatTheirTensorsName()
+    {
+        using var file = Open("files/newer/untyped.pt");
+        Assert.Equal(
+            [("uint16", "U16", 3L), ("row", "U16", 2L), ("float8", "F8_E4M3", 6L), ("float32", "F32", 6L)],
+            file.Tensors.Select(tensor => (tensor.Name, tensor.Type, tensor.Count)));
+        Assert.Equal([0, 1, 2, 3, 4, 5], Read(file, "float32"));
+        Assert.Throws<PyTorchFormatException>(() => Read(file, "float8"));
+    }
+
+    [Theory]
+    [InlineData("files/legacy.pt", "old format", "torch.save(torch.load('old.pt'), 'weights.pt')")]
+    [InlineData("files/module.pt", "'torch.nn.modules.adaptive.AdaptiveLogSoftmaxWithLoss'", "torch.save(model.state_dict(), 'weights.pt')")]
+    [InlineData("files/torchscript.pt", "TorchScript", "torch.save(module.state_dict(), 'weights.pt')")]
+    public void WhatIsNoStateDict_IsRefusedWithTheRemedy(string name, string problem, string remedy)
+    {
+        var error = Assert.Throws<PyTorchFormatException>(() => Open(name));
+        Assert.Contains(problem, error.Message, StringComparison.Ordinal);
+        Assert.Contains(remedy, error.Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void CheckpointOfARun_GivesItsWeightsUnderAPrefixThatTheErrorNames()
+    {
+        const string Prefix = "state_dict.model.softmax.";
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(4, 6, [3]), seed: 1);
+        var path = Fixture.GetPath("files/lightning.pt");
+        var error = Assert.Throws<CheckpointMismatchException>(() => layer.Restore(path, acceptUnmarked: true));
+        Assert.Contains($"prefix: \"{Prefix}\"", error.Remedy, StringComparison.Ordinal);
+        layer.Restore(path, acceptUnmarked: true, Prefix);
+        var expected = Fixture.ReadArrays(Fixture.GetPath("files/lightning.safetensors"));
+        foreach (var parameter in layer.Parameters) Assert.Equal(expected[parameter.Name].Values, parameter.Values.ToArray().Select(value => (double)value));
+    }
+
+    [Fact]
+    public void IndexOfShards_IsNamed()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["pytorch_model.bin.index.json"], """{"metadata": {}, "weight_map": {}}""");
+        var error = Assert.Throws<WeightsFormatException>(() => WeightsFile.Open(folder["pytorch_model.bin.index.json"]));
+        Assert.Contains("weight_map", error.Remedy, StringComparison.Ordinal);
+    }
+
+    private static WeightsFile Open(string name) => WeightsFile.Open(Fixture.GetPath(name));
+
+    private static float[] Read(WeightsFile file, string name)
+    {
+        Assert.True(file.TryGetTensor(name, out var tensor));
+        var values = new float[tensor.Count];
+        file.Read(tensor, values);
+        return values;
+    }
+}
