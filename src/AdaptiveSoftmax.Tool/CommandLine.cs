@@ -54,11 +54,13 @@ internal static class CommandLine
 
     private static RootCommand Create(ToolConsole console)
     {
-        var root = new RootCommand("Counts the tokens of a corpus, plans the clusters of an adaptive softmax and says when they no longer fit.")
+        var root = new RootCommand("Counts the tokens of a corpus, plans the clusters of an adaptive softmax, says when they no longer fit, and inspects and converts its weights.")
         {
             CountCommand.Create(console),
             PlanCommand.Create(console),
             DriftCommand.Create(console),
+            InspectCommand.Create(console),
+            ConvertCommand.Create(console),
         };
         root.HelpName = "adaptive-softmax";
         foreach (var option in root.Options.OfType<HelpOption>())

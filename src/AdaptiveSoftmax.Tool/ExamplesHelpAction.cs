@@ -18,7 +18,9 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
             CountCommand.Name => CountCommand.Examples,
             PlanCommand.Name => PlanCommand.Examples,
             DriftCommand.Name => DriftCommand.Examples,
-            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1)],
+            InspectCommand.Name => InspectCommand.Examples,
+            ConvertCommand.Name => ConvertCommand.Examples,
+            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1), .. InspectCommand.Examples.Take(1), .. ConvertCommand.Examples.Take(1)],
         };
         var output = parseResult.InvocationConfiguration.Output;
         output.WriteLine("Examples:");

@@ -6,6 +6,11 @@ public sealed class HelpTests
     [InlineData("", "count <PATH>")]
     [InlineData("", "plan <TABLE>")]
     [InlineData("", "drift <TABLE>")]
+    [InlineData("", "inspect <FILE>")]
+    [InlineData("", "convert <FILE>")]
+    [InlineData("inspect", "--spec <FILE>")]
+    [InlineData("convert", "--tail-bias")]
+    [InlineData("convert", "transformer-xl")]
     [InlineData("count", "--encoding <NAME>")]
     [InlineData("count", "--sdk-docs")]
     [InlineData("plan", "--head-coverage <X>")]
@@ -25,11 +30,12 @@ public sealed class HelpTests
     [Fact]
     public async Task EveryExample_IsACommandLineThatParses()
     {
-        foreach (var command in new[] { "count", "plan", "drift" })
+        foreach (var command in new[] { "count", "plan", "drift", "inspect", "convert" })
         {
             using var run = new ToolRun();
             await run.RunAsync(command, "--help");
-            var examples = run.Output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith($"adaptive-softmax {command} -", StringComparison.Ordinal) || line.StartsWith($"adaptive-softmax {command} news", StringComparison.Ordinal)).ToArray();
+            var examples = run.Output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith($"adaptive-softmax {command} -", StringComparison.Ordinal) || line.StartsWith($"adaptive-softmax {command} news", StringComparison.Ordinal)
+                || line.StartsWith($"adaptive-softmax {command} model", StringComparison.Ordinal) || line.StartsWith($"adaptive-softmax {command} checkpoint", StringComparison.Ordinal)).ToArray();
             Assert.True(examples.Length >= 3, run.Output);
             foreach (var example in examples)
             {

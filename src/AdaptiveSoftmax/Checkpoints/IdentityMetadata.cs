@@ -69,8 +69,8 @@ internal sealed record IdentityMetadata(
         json.WriteBoolean("head_bias", HasHeadBias);
     });
 
-    /// <summary>What differs between a file (this) and the class it is loaded into; empty where they agree.</summary>
-    public List<string> Compare(IdentityMetadata expected)
+    /// <summary>What differs between a file (this) and the class or spec it is for; empty where they agree.</summary>
+    public List<string> Compare(IdentityMetadata expected, string where = "the class")
     {
         var differences = new List<string>();
         Add("hidden size", Format(HiddenSize), Format(expected.HiddenSize));
@@ -84,7 +84,7 @@ internal sealed record IdentityMetadata(
 
         void Add(string what, string file, string here)
         {
-            if (file != here) differences.Add($"{what}: {file} in the file, {here} in the class");
+            if (file != here) differences.Add($"{what}: {file} in the file, {here} in {where}");
         }
     }
 

@@ -61,12 +61,30 @@ public abstract unsafe class WeightsFile : IDisposable
     /// </exception>
     public void Read(WeightsTensor tensor, Span<float> destination)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
+        CheckOwn(tensor);
         if (destination.Length != tensor.Count)
             throw new ArgumentException($"'{tensor.Name}' has {tensor.Count} values, but there is room for {destination.Length}.", nameof(destination));
-        if (!TryGetTensor(tensor.Name, out var own) || own != tensor)
-            throw new ArgumentException($"'{tensor.Name}' is a tensor of another file than {FileName}.", nameof(tensor));
         fixed (float* pointer = destination) Read(tensor, pointer);
+    }
+
+    /// <summary>
+    /// Reads all values of a tensor of type F32, F64, F16 or BF16 into a parameter of its shape, however large.
+    /// </summary>
+    /// <param name="tensor">A tensor of this file.</param>
+    /// <param name="destination">The parameter, [rows, columns], or [rows] of a vector.</param>
+    /// <exception cref="ArgumentException">The parameter has another shape, or the tensor is another file's.</exception>
+    /// <exception cref="WeightsFormatException">
+    /// The tensor has another type, holds a finite value that float32 cannot, or the file is damaged.
+    /// </exception>
+    public void Read(WeightsTensor tensor, Parameter destination)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        CheckOwn(tensor);
+        ObjectDisposedException.ThrowIf(destination.IsDisposed, destination);
+        var shape = WeightsContent.GetShape(destination);
+        if (!tensor.Shape.SequenceEqual(shape))
+            throw new ArgumentException($"'{tensor.Name}' is [{string.Join(", ", tensor.Shape)}], and '{destination.Name}' is [{string.Join(", ", shape)}].", nameof(destination));
+        Read(tensor, destination.ValuesPointer);
     }
 
     /// <summary>Closes the file.</summary>
@@ -77,4 +95,11 @@ public abstract unsafe class WeightsFile : IDisposable
 
     /// <summary>An exception of the format's own type.</summary>
     internal abstract WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null);
+
+    private void CheckOwn(WeightsTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (!TryGetTensor(tensor.Name, out var own) || own != tensor)
+            throw new ArgumentException($"'{tensor.Name}' is a tensor of another file than {FileName}.", nameof(tensor));
+    }
 }

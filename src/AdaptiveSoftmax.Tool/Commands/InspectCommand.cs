@@ -1,0 +1,95 @@
+using System.CommandLine;
+using System.Globalization;
+using AdaptiveSoftmax.Tool.Weights;
+using AdaptiveSoftmax.Vocabulary;
+using Spectre.Console;
+
+namespace AdaptiveSoftmax.Tool.Commands;
+
+/// <summary><c>adaptive-softmax inspect</c>: what a file of weights holds.</summary>
+internal static class InspectCommand
+{
+    public const string Name = "inspect";
+
+    public static IReadOnlyList<Example> Examples { get; } =
+    [
+        new("See the tensors of a file, and the adaptive softmax among them", "inspect model.pt"),
+        new("Ask whether it fits a spec", "inspect model.pt --spec news.softmax.json"),
+        new("The same of a safetensors file", "inspect model.safetensors --spec news.softmax.json"),
+    ];
+
+    public static Command Create(ToolConsole console)
+    {
+        var input = new Argument<string>("FILE") { Description = "The weights: safetensors, or what torch.save wrote, of which nothing is run." };
+        var spec = new Option<string?>("--spec") { Description = "A spec to compare with; the exit code is 1 unless an adaptive softmax of the file fits it.", HelpName = "FILE" };
+        var command = new Command(Name, "Shows what a file of weights holds: its tensors, its adaptive softmax, their sizes and the fingerprint.") { input, spec };
+        command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed.GetRequiredValue(input), parsed.GetValue(spec), console, cancellationToken), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(string path, string? spec, ToolConsole console, CancellationToken cancellationToken)
+    {
+        var definition = spec is null ? null : SpecFile.Read(spec);
+        using var file = WeightsFile.Open(path);
+        cancellationToken.ThrowIfCancellationRequested();
+        var output = console.Output.Profile.Out.Writer;
+        output.WriteLine($"Format: {file.Format}");
+        WriteTensors(console.Output, file);
+
+        var mark = FileIdentity.Find(file);
+        output.WriteLine(mark is null
+            ? "Fingerprint: none, so the file does not say which vocabulary its classes are."
+            : $"Fingerprint: {mark.Fingerprint}, of the vocabulary {mark.VocabularyFingerprint}.");
+        var found = SoftmaxSources.FindAll(file);
+        if (found.Count == 0) output.WriteLine("Adaptive softmax: none is known by the names of the tensors.");
+        var fits = false;
+        foreach (var source in found)
+        {
+            output.WriteLine();
+            output.WriteLine($"Adaptive softmax: {source.Description}, prefix '{source.Tensors.Prefix}'");
+            fits |= WriteSoftmax(output, source, mark, spec, definition);
+        }
+
+        return definition is null || fits ? CommandLine.Success : CommandLine.Failure;
+    }
+
+    private static void WriteTensors(IAnsiConsole console, WeightsFile file)
+    {
+        var table = new Table { Border = console.Profile.Capabilities.Interactive ? TableBorder.Rounded : TableBorder.Ascii2 };
+        table.AddColumn(new TableColumn("tensor").NoWrap());
+        table.AddColumn(new TableColumn("type").NoWrap());
+        table.AddColumn(new TableColumn("shape").NoWrap());
+        foreach (var tensor in file.Tensors)
+            table.AddRow(new Text(Escape(tensor.Name)), new Text(tensor.Type), new Text($"[{string.Join(", ", tensor.Shape)}]"));
+        console.Write(table);
+        console.Profile.Out.Writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file.Tensors.Count:n0} tensors, {file.Tensors.Sum(tensor => (double)tensor.Count):n0} values."));
+    }
+
+    private static bool WriteSoftmax(TextWriter output, SoftmaxSource source, IdentityMetadata? mark, string? spec, SoftmaxDefinition? definition)
+    {
+        SoftmaxLayout layout;
+        try
+        {
+            layout = source.GetLayout(new ConvertOptions(Cutoffs(definition), definition?.Layout.HasHeadBias));
+        }
+        catch (ToolException exception)
+        {
+            output.WriteLine($"  {exception.Message}");
+            return false;
+        }
+
+        output.WriteLine($"  {FileIdentity.Describe(layout)}");
+        if (source is not PyTorchSource) output.WriteLine($"  adaptive-softmax convert turns it into this project's layout{(source is TransformerXlSource ? $" with --from {TransformerXlSource.Reversed} or --from {TransformerXlSource.InOrder}" : "")}.");
+        if (definition is null) return false;
+        var differences = FileIdentity.Compare(mark, layout, definition);
+        output.WriteLine(differences.Count > 0
+            ? $"  Does not fit {spec}: {string.Join("; ", differences)}."
+            : mark is null ? $"  Has the sizes of {spec}; nothing says whether its classes are that vocabulary's." : $"  Fits {spec}, of the same fingerprint.");
+        return differences.Count == 0;
+    }
+
+    internal static IReadOnlyList<int>? Cutoffs(SoftmaxDefinition? definition) => definition?.Layout.Tails.Select(tail => tail.Start).ToArray();
+
+    // A name of the file's choice must not move the cursor of a terminal.
+    private static string Escape(string name) => string.Concat(name.Select(character => char.IsControl(character) ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}") : character.ToString()));
+}

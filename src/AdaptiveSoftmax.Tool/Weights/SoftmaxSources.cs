@@ -1,0 +1,53 @@
+namespace AdaptiveSoftmax.Tool.Weights;
+
+/// <summary>Finds the adaptive softmax of a file by the names of its tensors.</summary>
+internal static class SoftmaxSources
+{
+    /// <summary>The values of <c>--from</c>.</summary>
+    public static string[] Names { get; } = [PyTorchSource.Layout, FairseqSource.Layout, TransformerXlSource.Reversed, TransformerXlSource.InOrder];
+
+    /// <summary>All there are in a file, in the order of its tensors; Transformer-XL's as if its rows stood in order.</summary>
+    public static IReadOnlyList<SoftmaxSource> FindAll(WeightsFile file)
+    {
+        var found = new List<SoftmaxSource>();
+        foreach (var name in file.Tensors.Select(tensor => tensor.Name))
+        {
+            if (TryGetPrefix(name, FairseqSource.Mark) is { } fairseq) found.Add(new FairseqSource(new SourceTensors(file, fairseq)));
+            else if (TryGetPrefix(name, PyTorchSource.Mark) is { } pytorch && file.TryGetTensor(pytorch + "head.weight", out _)) found.Add(new PyTorchSource(new SourceTensors(file, pytorch)));
+            else if (TryGetPrefix(name, TransformerXlSource.Mark) is { } xl && file.TryGetTensor(xl + "out_layers.0.weight", out _)) found.Add(new TransformerXlSource(new SourceTensors(file, xl), areRowsReversed: false));
+        }
+
+        return found;
+    }
+
+    /// <summary>The one that is meant.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="from">The layout by name, or null to let the tensors tell.</param>
+    /// <param name="prefix">What stands before its names, or null where the file has one alone.</param>
+    /// <exception cref="ToolException">There is none, or it is not clear which; the message says what to give.</exception>
+    public static SoftmaxSource Choose(WeightsFile file, string? from, string? prefix)
+    {
+        var all = FindAll(file);
+        var found = all.Where(source => (prefix is null || source.Tensors.Prefix == prefix) && (from is null || IsOfKind(source, from))).ToArray();
+        if (found.Length == 1) return Resolve(found[0], from);
+        if (found.Length > 1)
+            throw new ToolException($"{file.FileName} has {found.Length} adaptive softmaxes, at {Join(found)}; say which with --prefix.");
+        if (all.Count == 0)
+            throw new ToolException($"{file.FileName} has no adaptive softmax: none of its {file.Tensors.Count} tensors ends with {PyTorchSource.Mark}, {FairseqSource.Mark} or {TransformerXlSource.Mark}. adaptive-softmax inspect lists them.");
+        throw new ToolException($"{file.FileName} has no adaptive softmax {(from is null ? "" : $"of {from} ")}{(prefix is null ? "" : $"at '{prefix}'")}; it has {Join(all)}.");
+    }
+
+    private static SoftmaxSource Resolve(SoftmaxSource source, string? from) => source switch
+    {
+        TransformerXlSource when from is null => throw new ToolException($"{source.Tensors.File.FileName} is of Transformer-XL, whose two versions store the clusters' rows in opposite orders under the same names; give --from {TransformerXlSource.Reversed} for the original in PyTorch, or --from {TransformerXlSource.InOrder} for Hugging Face's, which is TensorFlow's."),
+        TransformerXlSource => new TransformerXlSource(source.Tensors, from == TransformerXlSource.Reversed),
+        _ => source,
+    };
+
+    private static bool IsOfKind(SoftmaxSource source, string from) => source is TransformerXlSource ? from is TransformerXlSource.Reversed or TransformerXlSource.InOrder : source.Name == from;
+
+    private static string Join(IEnumerable<SoftmaxSource> sources) => string.Join(", ", sources.Select(source => $"'{source.Tensors.Prefix}' ({source.Description})"));
+
+    private static string? TryGetPrefix(string name, string mark) =>
+        name == mark || name.EndsWith($".{mark}", StringComparison.Ordinal) ? name[..^mark.Length] : null;
+}

@@ -1,0 +1,73 @@
+namespace AdaptiveSoftmax.Tool.Weights;
+
+/// <summary>The tensors of one module in a file of weights.</summary>
+/// <param name="file">The file.</param>
+/// <param name="prefix">What stands before each of the module's names, for example <c>decoder.softmax.</c>.</param>
+internal sealed class SourceTensors(WeightsFile file, string prefix)
+{
+    public WeightsFile File => file;
+
+    public string Prefix => prefix;
+
+    public bool Has(string name) => file.TryGetTensor(prefix + name, out _);
+
+    /// <summary>How many of numbered tensors there are, from 0 on without a gap.</summary>
+    public int Count(Func<int, string> name)
+    {
+        var count = 0;
+        while (Has(name(count))) count++;
+        return count;
+    }
+
+    /// <summary>The shape [rows, columns] of a matrix.</summary>
+    public (int Rows, int Columns) GetMatrix(string name)
+    {
+        var shape = Get(name, dimensions: 2).Shape;
+        return (ToSize(name, shape[0]), ToSize(name, shape[1]));
+    }
+
+    /// <summary>The length of a vector.</summary>
+    public int GetVector(string name) => ToSize(name, Get(name, dimensions: 1).Shape[0]);
+
+    /// <summary>Reads a matrix or a vector into memory of its own.</summary>
+    public Parameter Read(string name)
+    {
+        var tensor = Get(name, dimensions: null);
+        var parameter = tensor.Shape.Count == 1
+            ? Parameter.CreateVector(name, GetVector(name))
+            : new Parameter(name, GetMatrix(name).Rows, GetMatrix(name).Columns);
+        try
+        {
+            file.Read(tensor, parameter);
+            return parameter;
+        }
+        catch
+        {
+            parameter.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a tensor straight into a parameter of its shape.</summary>
+    public void ReadInto(string name, Parameter destination)
+    {
+        var tensor = Get(name, dimensions: null);
+        var shape = WeightsContent.GetShape(destination);
+        if (!tensor.Shape.SequenceEqual(shape))
+            throw Fault(name, $"is [{string.Join(", ", tensor.Shape)}], and [{string.Join(", ", shape)}] follows from the other tensors.");
+        file.Read(tensor, destination);
+    }
+
+    /// <summary>A mistake in the file that names a tensor.</summary>
+    public ToolException Fault(string name, string problem) => new($"{file.FileName}: '{prefix}{name}' {problem}");
+
+    private WeightsTensor Get(string name, int? dimensions)
+    {
+        if (!file.TryGetTensor(prefix + name, out var tensor)) throw Fault(name, "is missing, and the module's other tensors are there.");
+        if (dimensions is { } wanted && tensor.Shape.Count != wanted)
+            throw Fault(name, $"is [{string.Join(", ", tensor.Shape)}]; {wanted} dimension{(wanted == 1 ? " is" : "s are")} needed.");
+        return tensor;
+    }
+
+    private int ToSize(string name, long size) => size is >= 1 and <= int.MaxValue ? (int)size : throw Fault(name, $"has a size of {size}; sizes are from 1 to {int.MaxValue}.");
+}

@@ -1,0 +1,177 @@
+using System.Globalization;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Weights;
+
+/// <summary>
+/// Transformer-XL's <c>ProjectedAdaptiveLogSoftmax</c>: every cluster, the head too, has a projection [hidden, width] and a
+/// bias a token. With a div value of 1 all clusters share one matrix and one bias.
+/// </summary>
+/// <param name="tensors">Its tensors.</param>
+/// <param name="areRowsReversed">
+/// Whether cluster i has row K − 1 − i of the cluster weight, as in the original for PyTorch, or row i, as in TensorFlow's
+/// and Hugging Face's. The tensors do not tell.
+/// </param>
+internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsReversed) : SoftmaxSource(tensors)
+{
+    public const string Reversed = "transformer-xl";
+    public const string InOrder = "transfo-xl";
+    public const string Mark = "cluster_weight";
+
+    private const string ClusterWeight = "cluster_weight";
+    private const string ClusterBias = "cluster_bias";
+
+    public override string Name => areRowsReversed ? Reversed : InOrder;
+
+    public override string Description => "Transformer-XL's ProjectedAdaptiveLogSoftmax";
+
+    private int Clusters => Tensors.GetMatrix(ClusterWeight).Rows;
+
+    // One matrix for all clusters.
+    private bool IsShared => !Tensors.Has(Weight(1));
+
+    private bool IsProjected => Tensors.Has(Projection(0));
+
+    public override IReadOnlyList<string> Fill(ConvertedSoftmax target, ConvertOptions options)
+    {
+        var notes = new List<string>();
+        foreach (var parameter in new[] { target.Head }.Concat(target.Layout.Tails.SelectMany(tail => new[] { target.Projection(tail.Index), target.Output(tail.Index) })))
+        {
+            for (var row = 0; row < parameter.Rows; row++) parameter.Row(row).Clear();
+        }
+
+        using var shared = IsShared ? Tensors.Read(Weight(0)) : null;
+        using var sharedBias = IsShared ? Tensors.Read(Bias(0)) : null;
+        if (IsShared) CheckVector(Bias(0), sharedBias!, shared!.Rows);
+        FillHead(target, shared, sharedBias, notes);
+        foreach (var tail in target.Layout.Tails) FillTail(target, tail, shared, sharedBias, options.TailBias, notes);
+        if (options.TailBias == TailBias.Input) notes.Add($"The hidden size grows by one to {target.Layout.HiddenSize}: append a 1 to each hidden vector.");
+        return notes;
+    }
+
+    protected override SoftmaxLayout CreateLayout(ConvertOptions options)
+    {
+        var more = options.TailBias == TailBias.Input ? 1 : 0;
+        var clusters = Clusters;
+        if (Tensors.GetVector(ClusterBias) != clusters) throw Tensors.Fault(ClusterBias, $"has not the {clusters} values of '{ClusterWeight}''s rows.");
+        var hidden = IsProjected ? Tensors.GetMatrix(Projection(0)).Rows : Tensors.GetMatrix(Weight(0)).Columns;
+        int[] cutoffs, widths;
+        int size;
+        if (IsShared)
+        {
+            (size, var width) = Tensors.GetMatrix(Weight(0));
+            cutoffs = [.. options.Cutoffs ?? throw new ToolException($"{Tensors.File.FileName}: the clusters of '{Tensors.Prefix}' share one matrix, which does not tell the cutoffs; give --cutoffs or --spec.")];
+            if (cutoffs.Length != clusters) throw new ToolException($"{Tensors.File.FileName}: '{Tensors.Prefix}{ClusterWeight}' has {clusters} tail clusters, and {cutoffs.Length} cutoffs are given.");
+            widths = [.. cutoffs.Select(_ => width + more)];
+        }
+        else
+        {
+            var layers = Enumerable.Range(1, clusters).Select(i => Tensors.GetMatrix(Weight(i))).ToArray();
+            (cutoffs, size) = GetCutoffs(Tensors.GetMatrix(Weight(0)).Rows, layers.Select(layer => layer.Rows));
+            widths = [.. layers.Select(layer => layer.Columns + more)];
+        }
+
+        return SoftmaxLayout.Create(hidden + more, size, cutoffs, widths, options.HeadBias ?? true);
+    }
+
+    private static string Weight(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_layers.{cluster}.weight");
+
+    private static string Bias(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_layers.{cluster}.bias");
+
+    private static string Projection(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_projs.{cluster}");
+
+    private void FillHead(ConvertedSoftmax target, Parameter? shared, Parameter? sharedBias, List<string> notes)
+    {
+        var layout = target.Layout;
+        using var own = shared is null ? Tensors.Read(Weight(0)) : null;
+        using var ownBias = shared is null ? Tensors.Read(Bias(0)) : null;
+        using var clusters = Tensors.Read(ClusterWeight);
+        using var clusterBias = Tensors.Read(ClusterBias);
+        if (ownBias is not null) CheckVector(Bias(0), ownBias, layout.ShortlistSize);
+        var words = shared ?? own!;
+        if (clusters.Columns != words.Columns) throw Tensors.Fault(ClusterWeight, $"has {clusters.Columns} columns, and '{Weight(0)}' {words.Columns}.");
+
+        using var rows = new Parameter("head", layout.HeadRows, words.Columns);
+        var biases = new float[layout.HeadRows];
+        for (var row = 0; row < layout.ShortlistSize; row++)
+        {
+            words.Row(row).CopyTo(rows.Row(row));
+            biases[row] = (sharedBias ?? ownBias!).Values[row];
+        }
+
+        for (var i = 0; i < layout.ClusterCount; i++)
+        {
+            var stored = areRowsReversed ? layout.ClusterCount - 1 - i : i;
+            clusters.Row(stored).CopyTo(rows.Row(layout.ShortlistSize + i));
+            biases[layout.ShortlistSize + i] = clusterBias.Values[stored];
+        }
+
+        if (IsProjected)
+        {
+            using var projection = ReadProjection(0, words.Columns);
+            MatrixFolding.MultiplyRows(rows, projection, target.Head, firstRow: 0);
+            notes.Add($"The head's projection [{projection.Rows}, {projection.Columns}] is multiplied into its weight, in double precision.");
+        }
+        else
+        {
+            MatrixFolding.CopyRows(rows, target.Head, firstRow: 0);
+        }
+
+        if (layout.HasHeadBias) biases.CopyTo(target.HeadBias.Values);
+        else if (!biases.All(bias => bias == biases[0])) throw Tensors.Fault(Bias(0), $"and '{Tensors.Prefix}{ClusterBias}' hold biases of the head, up to {Format(biases.Max(Math.Abs))}, and the spec has no head bias; set \"headBias\": true in it.");
+    }
+
+    private void FillTail(ConvertedSoftmax target, TailCluster tail, Parameter? shared, Parameter? sharedBias, TailBias mode, List<string> notes)
+    {
+        var cluster = tail.Index + 1;
+        var output = target.Output(tail.Index);
+        using var own = shared is null ? Tensors.Read(Weight(cluster)) : null;
+        using var ownBias = shared is null ? Tensors.Read(Bias(cluster)) : null;
+        if (ownBias is not null) CheckVector(Bias(cluster), ownBias, tail.Size);
+        var (weight, first) = shared is null ? (own!, 0) : (shared, tail.Start);
+        for (var row = 0; row < tail.Size; row++) weight.Row(first + row).CopyTo(output.Row(row));
+
+        var projection = target.Projection(tail.Index);
+        if (IsProjected)
+        {
+            using var stored = ReadProjection(cluster, weight.Columns);
+            MatrixFolding.Transpose(stored, projection);
+        }
+        else
+        {
+            for (var i = 0; i < weight.Columns; i++) projection.Row(i)[i] = 1;
+        }
+
+        ReadOnlySpan<float> bias = (sharedBias ?? ownBias!).Values.Slice(first, tail.Size);
+        if (mode == TailBias.Input)
+        {
+            projection.Row(tail.ProjectionWidth - 1)[^1] = 1;
+            for (var row = 0; row < tail.Size; row++) output.Row(row)[^1] = bias[row];
+            return;
+        }
+
+        // The same number for every token of a cluster is cancelled by its softmax.
+        var (low, high) = (float.PositiveInfinity, float.NegativeInfinity);
+        foreach (var value in bias) (low, high) = (Math.Min(low, value), Math.Max(high, value));
+        if (low == high) return;
+        var name = Bias(shared is null ? cluster : 0);
+        if (mode == TailBias.Refuse)
+            throw Tensors.Fault(name, $"gives the tokens of tail cluster {tail.Index} biases from {Format(low)} to {Format(high)}, which a layer without them cannot hold. Keep them exactly with --tail-bias input, for a body that appends a 1 to its hidden vectors, or leave them out with --tail-bias drop, which changes log-probs of the cluster by up to {Format(high - low)}.");
+        notes.Add($"'{Tensors.Prefix}{name}': biases of tail cluster {tail.Index} from {Format(low)} to {Format(high)} are left out, which changes its tokens' log-probs by up to {Format(high - low)}.");
+    }
+
+    private Parameter ReadProjection(int cluster, int width)
+    {
+        var (rows, columns) = Tensors.GetMatrix(Projection(cluster));
+        var hidden = Tensors.GetMatrix(Projection(0)).Rows;
+        if ((rows, columns) != (hidden, width)) throw Tensors.Fault(Projection(cluster), $"is [{rows}, {columns}], and [{hidden}, {width}] follows from the other tensors.");
+        return Tensors.Read(Projection(cluster));
+    }
+
+    private void CheckVector(string name, Parameter vector, int length)
+    {
+        if (!vector.IsVector || vector.Rows != length) throw Tensors.Fault(name, $"has {vector.Count} values, and {length} follow from the other tensors.");
+    }
+
+    private static string Format(float value) => value.ToString("G4", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,84 @@
+using AdaptiveSoftmax.Tests.PyTorch;
+
+namespace AdaptiveSoftmax.Tool.Tests.Commands;
+
+public sealed class InspectCommandTests
+{
+    [Theory]
+    [InlineData("two-cutoffs-bias.pt", "Format: PyTorch")]
+    [InlineData("two-cutoffs-bias.pt", "tail.1.1.weight | F32  | [20, 3]")]
+    [InlineData("two-cutoffs-bias.pt", "PyTorch's AdaptiveLogSoftmaxWithLoss, prefix ''")]
+    [InlineData("two-cutoffs-bias.pt", "hidden size 12, vocabulary 40, cutoffs 8, 20, projections 6, 3, a head bias")]
+    [InlineData("two-cutoffs-bias.pt", "Fingerprint: none")]
+    [InlineData("double.pt", "| F64")]
+    [InlineData("double.safetensors", "Format: safetensors")]
+    [InlineData("files/float64.pt", "none is known by the names")]
+    [InlineData("files/lightning.pt", "prefix 'state_dict.model.softmax.'")]
+    [InlineData("layouts/fairseq.pt", "fairseq's AdaptiveSoftmax, prefix 'decoder.adaptive_softmax.'")]
+    [InlineData("layouts/fairseq-tied.pt", "fairseq's AdaptiveSoftmax, with a tied head")]
+    [InlineData("layouts/fairseq-tied.pt", "hidden size 12, vocabulary 40, cutoffs 8, 20, projections 6, 3, no head bias")]
+    [InlineData("layouts/transformer-xl.pt", "Transformer-XL's ProjectedAdaptiveLogSoftmax, prefix 'crit.'")]
+    [InlineData("layouts/transformer-xl.pt", "cutoffs 8, 20, projections 4, 2, a head bias")]
+    [InlineData("layouts/transformer-xl-div-1.pt", "give --cutoffs or --spec")]
+    public async Task File_IsDescribed(string file, string expected)
+    {
+        using var run = new ToolRun();
+        Assert.Equal(0, await run.RunAsync("inspect", Fixture.GetPath(file)));
+        Assert.Contains(expected, run.Output, StringComparison.Ordinal);
+        Assert.Empty(run.Error);
+    }
+
+    [Fact]
+    public async Task Spec_IsComparedBySizesAndByFingerprint()
+    {
+        using var run = new ToolRun();
+        var weights = Fixture.GetPath("two-cutoffs-bias.pt");
+        var spec = ConvertCommandTests.WriteSpec(run, hidden: 12, "[6, 3]", headBias: true);
+        Assert.Equal(0, await run.RunAsync("inspect", weights, "--spec", spec));
+        Assert.Contains($"Has the sizes of {spec}; nothing says", run.Output, StringComparison.Ordinal);
+
+        Assert.Equal(0, await run.RunAsync("convert", weights, "--spec", spec, "-o", run.Path("marked.pt"), "--format", "pytorch"));
+        Assert.Equal(0, await run.RunAsync("inspect", run.Path("marked.pt"), "--spec", spec));
+        Assert.Contains($"Fits {spec}, of the same fingerprint", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"Fingerprint: {SpecFile.Read(spec).Fingerprint}", run.Output, StringComparison.Ordinal);
+
+        var other = run.Write("other.softmax.json", File.ReadAllText(spec).Replace("\"t39\"", "\"u39\"", StringComparison.Ordinal));
+        Assert.Equal(1, await run.RunAsync("inspect", run.Path("marked.pt"), "--spec", other));
+        Assert.Contains("vocabulary (ids or tokens, by slot)", run.Output, StringComparison.Ordinal);
+
+        var narrower = ConvertCommandTests.WriteSpec(run, hidden: 12, "[6, 2]", headBias: true);
+        Assert.Equal(1, await run.RunAsync("inspect", weights, "--spec", narrower));
+        Assert.Contains("projections: [6, 3] in the file, [6, 2] in the spec", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SpecWithATable_IsReadFromItsFolder()
+    {
+        using var run = new ToolRun();
+        run.Write("specs/x.tokens", string.Concat(Enumerable.Range(0, 40).Select(slot => $"{slot}\t{100 - slot}\tt{slot}\n")));
+        run.Write("specs/x.softmax.json", """{"hiddenSize": 12, "vocabulary": "x.tokens", "cutoffs": [8, 20], "divValue": 2, "headBias": true}""");
+        Assert.Equal(0, await run.RunAsync("inspect", Fixture.GetPath("two-cutoffs-bias.pt"), "--spec", run.Path("specs/x.softmax.json")));
+        File.Delete(run.Path("specs/x.tokens"));
+        Assert.Equal(1, await run.RunAsync("inspect", Fixture.GetPath("two-cutoffs-bias.pt"), "--spec", run.Path("specs/x.softmax.json")));
+        Assert.Contains("x.tokens", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task NameWithAnEscape_DoesNotReachTheTerminal()
+    {
+        using var run = new ToolRun();
+        using var parameter = new Parameter("a\u001b[31m[red]x", 1, 1);
+        SafetensorsWriter.Write(run.Path("a.safetensors"), [parameter]);
+        Assert.Equal(0, await run.RunAsync("inspect", run.Path("a.safetensors")));
+        Assert.Contains("a\\u001b[31m[red]x", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task DamagedFile_IsAnErrorOfOneLine()
+    {
+        using var run = new ToolRun();
+        File.WriteAllBytes(run.Path("cut.pt"), File.ReadAllBytes(Fixture.GetPath("double.pt"))[..900]);
+        Assert.Equal(1, await run.RunAsync("inspect", run.Path("cut.pt")));
+        Assert.Contains("not a sound zip file", run.Error, StringComparison.Ordinal);
+    }
+}
