@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace AdaptiveSoftmax.Tool.Weights;
 
 /// <summary>What turns the matrices of one layout into those of another.</summary>
@@ -40,19 +43,23 @@ internal static class MatrixFolding
             for (var column = 0; column < factor.Rows; column++) output[column] = (float)Dot(left, factor.Row(column));
         });
 
+    // Vectors of one width everywhere, so that the sums have one order on every machine.
     private static double Dot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
     {
-        var (a, b, c, d) = (0.0, 0.0, 0.0, 0.0);
+        ref var leftStart = ref MemoryMarshal.GetReference(left);
+        ref var rightStart = ref MemoryMarshal.GetReference(right[..left.Length]);
+        var (low, high) = (Vector256<double>.Zero, Vector256<double>.Zero);
         var i = 0;
-        for (; i <= left.Length - 4; i += 4)
+        for (; i <= left.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
-            a += (double)left[i] * right[i];
-            b += (double)left[i + 1] * right[i + 1];
-            c += (double)left[i + 2] * right[i + 2];
-            d += (double)left[i + 3] * right[i + 3];
+            var (leftLow, leftHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref leftStart, (nuint)i));
+            var (rightLow, rightHigh) = Vector256.Widen(Vector256.LoadUnsafe(ref rightStart, (nuint)i));
+            low += leftLow * rightLow;
+            high += leftHigh * rightHigh;
         }
 
-        for (; i < left.Length; i++) a += (double)left[i] * right[i];
-        return a + b + (c + d);
+        var sum = Vector256.Sum(low + high);
+        for (; i < left.Length; i++) sum += (double)left[i] * right[i];
+        return sum;
     }
 }

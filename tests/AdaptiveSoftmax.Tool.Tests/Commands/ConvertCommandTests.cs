@@ -17,7 +17,7 @@ public sealed class ConvertCommandTests
     [InlineData("fairseq-tied-projections", "", 4, 2, false)]
     [InlineData("fairseq-tied-square", "", 12, 12, false)]
     [InlineData("transformer-xl", "--from transformer-xl", 4, 2, true)]
-    [InlineData("transfo-xl", "--from transfo-xl --prefix crit.", 4, 2, true)]
+    [InlineData("transfo-xl", "--from transfo-xl --prefix crit.", 5, 2, true)]
     [InlineData("transformer-xl-div-1", "--from transformer-xl --cutoffs 8,20", 8, 8, true)]
     public async Task ConvertedWeights_GiveTheLogProbsOfTheirOwnLayout(string name, string options, int width0, int width1, bool headBias)
     {
