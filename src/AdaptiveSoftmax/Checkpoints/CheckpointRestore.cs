@@ -119,6 +119,9 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     private string FindRemedy()
     {
         const string General = "Load it into a model of the same parameters and sizes, or train this one anew.";
+        // What fairseq and Transformer-XL have and PyTorch's module has not.
+        if (identity is not null && file.Tensors.Any(tensor => tensor.Name.EndsWith("tail.0.2.weight", StringComparison.Ordinal) || tensor.Name.EndsWith("cluster_weight", StringComparison.Ordinal)))
+            return "It has another library's layout: convert it with `adaptive-softmax convert`.";
         if (parameters.Count == 0 || file.TryGetTensor(Prefix + parameters[0].Name, out _)) return General;
         var first = parameters[0].Name;
         if (file.Tensors.Select(tensor => tensor.Name).FirstOrDefault(name => name == first || name.EndsWith($".{first}", StringComparison.Ordinal)) is { } found)

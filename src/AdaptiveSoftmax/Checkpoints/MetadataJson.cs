@@ -20,9 +20,12 @@ internal static class MetadataJson
     });
 
     /// <summary>Reads what <see cref="WriteStrings"/> wrote.</summary>
-    /// <exception cref="JsonException">It is something else.</exception>
-    public static Dictionary<string, string> ReadStrings(ReadOnlySpan<byte> utf8) =>
-        JsonSerializer.Deserialize<Dictionary<string, string>>(utf8) ?? throw new JsonException("It is null.");
+    /// <exception cref="Exception">It is something else: a <see cref="IsFault">fault</see>.</exception>
+    public static Dictionary<string, string> ReadStrings(byte[] utf8)
+    {
+        using var document = JsonDocument.Parse(utf8);
+        return document.RootElement.EnumerateObject().ToDictionary(member => member.Name, member => member.Value.GetString() ?? "");
+    }
 
     private static ReadOnlySpan<byte> WriteBytes(Action<Utf8JsonWriter> writeMembers)
     {

@@ -167,13 +167,16 @@ public sealed class PyTorchWriterTests : IDisposable
         Assert.Equal([4], value);
     }
 
-    [Fact]
-    public void MetadataThatIsNoJson_IsRefused()
+    [Theory]
+    [InlineData("""{"key":"value"]""")]
+    [InlineData("""{"key":[ 12 ]}""")]
+    [InlineData("""["key","value"]""")]
+    public void MetadataThatIsNotOurs_IsRefused(string text)
     {
         var bytes = Write(_saved.Parameters, StoredZipWriter.DefaultZip64From);
         // Damage with a checksum that agrees.
         var json = """{"key":"value"}"""u8.ToArray();
-        var broken = """{"key":"value"]"""u8.ToArray();
+        var broken = System.Text.Encoding.UTF8.GetBytes(text.PadRight(json.Length));
         var (crc, brokenCrc) = (BitConverter.GetBytes(Crc32.Append(0, json)), BitConverter.GetBytes(Crc32.Append(0, broken)));
         broken.CopyTo(bytes.AsSpan(bytes.AsSpan().IndexOf(json)));
         for (int at; (at = bytes.AsSpan().IndexOf(crc)) >= 0;) brokenCrc.CopyTo(bytes.AsSpan(at));

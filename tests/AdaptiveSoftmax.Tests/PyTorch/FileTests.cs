@@ -91,6 +91,31 @@ public sealed class FileTests
         foreach (var parameter in layer.Parameters) Assert.Equal(expected[parameter.Name].Values, parameter.Values.ToArray().Select(value => (double)value));
     }
 
+    [Theory]
+    [InlineData("fairseq", "decoder.adaptive_softmax.")]
+    [InlineData("transformer-xl", "crit.")]
+    public void OtherLibrarysLayout_IsSentToTheTool(string name, string prefix)
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(12, 40, [8, 20], 2), seed: 1);
+        var before = layer.Parameters[0].Values.ToArray();
+        var error = Assert.Throws<CheckpointMismatchException>(() => layer.Restore(Fixture.GetPath($"layouts/{name}.pt"), acceptUnmarked: true, prefix));
+        Assert.Contains("adaptive-softmax convert", error.Remedy, StringComparison.Ordinal);
+        Assert.Equal(before, layer.Parameters[0].Values.ToArray());
+    }
+
+    [Fact]
+    public void Tensor_IsReadIntoAParameterOfItsShapeAlone()
+    {
+        using var file = Open("files/float16.pt");
+        using var parameter = new Parameter("a", 2, 3);
+        file.Read(file.Tensors[0], parameter);
+        Assert.Equal([0, 1, 2, 3, 4, 5], parameter.Values.ToArray());
+        using var turned = new Parameter("a", 3, 2);
+        Assert.Contains("[2, 3]", Assert.Throws<ArgumentException>(() => file.Read(file.Tensors[0], turned)).Message, StringComparison.Ordinal);
+        using var other = Open("files/float64.pt");
+        Assert.Throws<ArgumentException>(() => other.Read(file.Tensors[0], parameter));
+    }
+
     [Fact]
     public void IndexOfShards_IsNamed()
     {

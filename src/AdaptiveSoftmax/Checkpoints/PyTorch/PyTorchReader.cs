@@ -2,7 +2,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
-using System.Text.Json;
 
 namespace AdaptiveSoftmax;
 
@@ -156,7 +155,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
         {
             return MetadataJson.ReadStrings(ReadAll(entry, Unpickler.MaxLength));
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (MetadataJson.IsFault(exception))
         {
             throw CreateFault(null, $"Its record '{entry.FullName}' is not what Save writes: {exception.Message}", Damaged, exception);
         }
