@@ -35,7 +35,7 @@ public sealed class HelpTests
             using var run = new ToolRun();
             await run.RunAsync(command, "--help");
             var examples = run.Output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith($"adaptive-softmax {command} -", StringComparison.Ordinal) || line.StartsWith($"adaptive-softmax {command} news", StringComparison.Ordinal)
-                || line.StartsWith($"adaptive-softmax {command} model", StringComparison.Ordinal) || line.StartsWith($"adaptive-softmax {command} checkpoint", StringComparison.Ordinal)).ToArray();
+                || line.StartsWith($"adaptive-softmax {command} model", StringComparison.Ordinal)).ToArray();
             Assert.True(examples.Length >= 3, run.Output);
             foreach (var example in examples)
             {

@@ -16,7 +16,7 @@ internal static class ConvertCommand
     public static IReadOnlyList<Example> Examples { get; } =
     [
         new("Mark weights that PyTorch trained with a spec's fingerprint", "convert model.pt --spec news.softmax.json --output news.safetensors"),
-        new("Take the softmax out of a fairseq model", "convert checkpoint.pt --prefix model.decoder.adaptive_softmax. --spec news.softmax.json --output news.safetensors"),
+        new("Take the softmax out of a fairseq model", "convert model.pt --prefix decoder.adaptive_softmax. --spec news.softmax.json --output news.safetensors"),
         new("Import Transformer-XL's, of the original in PyTorch", "convert model.pt --from transformer-xl --tail-bias drop --output news.safetensors"),
         new("Write a state dict for torch.load, with a parent module's name", "convert news.safetensors --format pytorch --output-prefix decoder.softmax. --output news.pt"),
     ];

@@ -70,6 +70,7 @@ public sealed class FileTests
     [Theory]
     [InlineData("files/legacy.pt", "old format", "torch.save(torch.load('old.pt'), 'weights.pt')")]
     [InlineData("files/module.pt", "'torch.nn.modules.adaptive.AdaptiveLogSoftmaxWithLoss'", "torch.save(model.state_dict(), 'weights.pt')")]
+    [InlineData("files/namespace.pt", "'argparse.Namespace'", "torch.load('checkpoint.pt', weights_only=False)['model']")]
     [InlineData("files/torchscript.pt", "TorchScript", "torch.save(module.state_dict(), 'weights.pt')")]
     public void WhatIsNoStateDict_IsRefusedWithTheRemedy(string name, string problem, string remedy)
     {
