@@ -36,6 +36,24 @@ public sealed class FixtureTests
 
     [Theory]
     [MemberData(nameof(Fixture.Names), MemberType = typeof(Fixture))]
+    public void FusedImplementation_GivesPyTorchsNumbers(string name)
+    {
+        var fixture = Fixture.Find(name);
+        using var layer = new DynamicAdaptiveSoftmax(fixture.Layout, seed: 1);
+        layer.Restore(fixture.WeightsFile, acceptUnmarked: true);
+        using var module = layer.ToTorch();
+        module.implementation = SoftmaxImplementation.Fused;
+        var input = tensor(fixture.Input).reshape(fixture.Tokens, fixture.Layout.HiddenSize).requires_grad_();
+        var (output, loss) = module.forward(input, tensor(fixture.Targets.Select(value => (long)value).ToArray()));
+        fixture.AssertClose("output", output.detach().data<float>().ToArray());
+        fixture.AssertClose("loss", [loss.item<float>()]);
+        loss.backward();
+        fixture.AssertClose("grad.input", input.grad!.data<float>().ToArray());
+        foreach (var (key, parameter) in module.named_parameters()) fixture.AssertClose($"grad.{key}", (parameter.grad ?? zeros_like(parameter)).contiguous().data<float>().ToArray());
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixture.Names), MemberType = typeof(Fixture))]
     public void NamesAndShapes_ArePyTorchs(string name)
     {
         var fixture = Fixture.Find(name);
