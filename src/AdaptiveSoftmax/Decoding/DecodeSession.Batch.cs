@@ -9,7 +9,8 @@ public sealed unsafe partial class DecodeSession
 
     /// <summary>
     /// Draws the next token of each sequence and adds it to the sequence. The head and each tail are one product for all
-    /// rows that need it, whose sums round differently from those of single calls in the last bits.
+    /// rows that need it, whose sums round differently from those of single calls in the last bits. A row's result has the
+    /// same bits in a batch of any size, of one row too, whatever the other rows are.
     /// </summary>
     /// <param name="hidden">Hidden vectors, [rows, hidden].</param>
     /// <param name="sequences">The sequences, [rows], all different.</param>
@@ -161,18 +162,20 @@ public sealed unsafe partial class DecodeSession
 
     private void RunTails(float* hidden, int first, int count)
     {
+        _needed.AsSpan(0, count).Clear();
         while (FindNeeded(first, count))
         {
             for (var cluster = 0; cluster < _softmax.Layout.ClusterCount; cluster++) RunTail(hidden, first, count, cluster);
         }
     }
 
+    // A row that has said that it is finished is asked no more: asked again it would draw again.
     private bool FindNeeded(int first, int count)
     {
         var any = false;
         for (var i = 0; i < count; i++)
         {
-            _needed[i] = _rows[first + i].NextTail();
+            if (_needed[i] >= 0) _needed[i] = _rows[first + i].NextTail();
             any |= _needed[i] >= 0;
         }
 

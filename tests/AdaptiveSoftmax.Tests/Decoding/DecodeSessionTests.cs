@@ -93,6 +93,41 @@ public class DecodeSessionTests
         }
     }
 
+    /// <summary>A server that batches requests promises each the same answer for the same seed, whatever else it serves.</summary>
+    [Theory]
+    [InlineData(WeightPrecision.Float32)]
+    [InlineData(WeightPrecision.BFloat16)]
+    [InlineData(WeightPrecision.Int8)]
+    public void RowOfABatch_DoesNotDependOnTheOthers(WeightPrecision precision)
+    {
+        const int Rows = 70;
+        using var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 3);
+        using var quantized = precision == WeightPrecision.Float32 ? null : layer.Quantize(new QuantizationOptions { Head = precision, Tails = precision });
+        var softmax = (SoftmaxDecoder?)quantized ?? layer;
+        using var session = softmax.CreateSession();
+        var hidden = Hidden(Rows);
+        DecodeOptions[] options =
+        [
+            DecodeOptions.Greedy, DecodeOptions.Default, new() { Temperature = 3, TopLogProbs = 3 }, new() { TopP = 0.9f }, new() { MinP = 0.1f, Temperature = 2 }, new() { TopK = 40, PresencePenalty = 1 },
+        ];
+        var alone = Enumerable.Range(0, Rows).Select(row => Decode([row])[0]).ToArray();
+        foreach (var count in new[] { 2, 4, 5, 8, 16, 17, 33, Rows })
+        {
+            int[] rows = [.. Enumerable.Range(0, count).Select(i => ((i * 11) + count) % Rows)];
+            Assert.Equal(rows.Select(row => alone[row]), Decode(rows));
+        }
+
+        // Three steps, so that random numbers and histories that went astray would show.
+        (DecodedToken, DecodedToken, DecodedToken, SampleRandom)[] Decode(int[] rows)
+        {
+            float[] vectors = [.. rows.SelectMany(row => hidden[(row * 64)..((row + 1) * 64)])];
+            DecodeSequence[] sequences = [.. rows.Select(row => new DecodeSequence(softmax, options[row % options.Length], (ulong)row))];
+            var results = new DecodedToken[3][];
+            for (var step = 0; step < 3; step++) session.Sample(vectors, sequences, results[step] = new DecodedToken[rows.Length]);
+            return [.. rows.Select((_, i) => (results[0][i], results[1][i], results[2][i], sequences[i].Random))];
+        }
+    }
+
     [Fact]
     public void Greedy_IsPredict() => DecodeCase.ForEach(100, test =>
     {

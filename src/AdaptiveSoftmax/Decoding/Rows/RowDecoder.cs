@@ -111,7 +111,7 @@ internal sealed unsafe class RowDecoder
         else _draw.Begin();
     }
 
-    /// <summary>The next tail that must be seen, or −1 where the row is finished.</summary>
+    /// <summary>The next tail that must be seen, or −1 where the row is finished; it must not be asked again then.</summary>
     public int NextTail()
     {
         while (true)
