@@ -5,7 +5,8 @@
 # - the C++ runtime of GCC 13, which libtorch needs (eng/libstdcxx.sh);
 # - PoCL, an OpenCL device on the processor, on which the GPU tests run (eng/opencl.sh);
 # - PyTorch, in which the tests load what we save (eng/pytorch.sh);
-# - ptxas, the assembler that checks the CUDA kernels without a GPU (eng/ptxas.sh).
+# - ptxas, the assembler that checks the CUDA kernels without a GPU (eng/ptxas.sh);
+# - Chromium and its driver, in which the page of samples/Server is looked at (eng/chromium.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./apt.sh
@@ -26,3 +27,4 @@ bash ./libstdcxx.sh
 bash ./opencl.sh
 bash ./pytorch.sh
 bash ./ptxas.sh
+bash ./chromium.sh

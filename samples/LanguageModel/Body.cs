@@ -18,9 +18,10 @@ internal sealed class Body : IDisposable
     private readonly Linear _second;
     private readonly RmsNorm _norm;
 
-    // What Forward computes and Backward reads, and the gradients on the way back, for the batch at hand.
-    private float[] _embedded = [], _x = [], _z = [], _y = [];
-    private float[] _embeddedGradient = [], _xGradient = [], _zGradient = [], _yGradient = [];
+    // What Forward computes and Backward reads, and the gradients on the way back, with room for the largest batch so far.
+    private float[] _embeddedRoom = [], _xRoom = [], _zRoom = [], _yRoom = [];
+    private float[] _embeddedGradientRoom = [], _xGradientRoom = [], _zGradientRoom = [], _yGradientRoom = [];
+    private int _tokens;
 
     public Body(BodyShape shape, ulong seed)
     {
@@ -43,14 +44,16 @@ internal sealed class Body : IDisposable
     /// <param name="hidden">Receives [tokens, hidden].</param>
     public void Forward(ReadOnlySpan<int> rows, Span<float> hidden)
     {
-        Reserve(rows.Length / Shape.Window);
-        for (var i = 0; i < rows.Length; i++) _embedding.Row(rows[i]).CopyTo(Piece(_embedded, i));
-        _first.Forward(_embedded, _x);
-        Rectify(_x);
-        _second.Forward(_x, _z);
-        Rectify(_z);
-        for (var i = 0; i < _y.Length; i++) _y[i] = _x[i] + _z[i];
-        _norm.Forward(_y, hidden);
+        _tokens = rows.Length / Shape.Window;
+        var embedded = Reserve(ref _embeddedRoom, Shape.Window * Shape.EmbeddingSize);
+        Span<float> x = Reserve(ref _xRoom), z = Reserve(ref _zRoom), y = Reserve(ref _yRoom);
+        for (var i = 0; i < rows.Length; i++) _embedding.Row(rows[i]).CopyTo(Piece(embedded, i));
+        _first.Forward(embedded, x);
+        Rectify(x);
+        _second.Forward(x, z);
+        Rectify(z);
+        for (var i = 0; i < y.Length; i++) y[i] = x[i] + z[i];
+        _norm.Forward(y, hidden);
     }
 
     /// <summary>Adds to the gradients of all parameters, for the windows of the last <see cref="Forward"/>.</summary>
@@ -58,14 +61,18 @@ internal sealed class Body : IDisposable
     /// <param name="hiddenGradient">The gradient of the hidden states, [tokens, hidden].</param>
     public void Backward(ReadOnlySpan<int> rows, ReadOnlySpan<float> hiddenGradient)
     {
-        _norm.Backward(_y, hiddenGradient, _yGradient);
-        for (var i = 0; i < _z.Length; i++) _zGradient[i] = _z[i] > 0 ? _yGradient[i] : 0;
-        _second.Backward(_x, _zGradient, _xGradient);
-        for (var i = 0; i < _x.Length; i++) _xGradient[i] = _x[i] > 0 ? _xGradient[i] + _yGradient[i] : 0;
-        _first.Backward(_embedded, _xGradient, _embeddedGradient);
+        var embedded = Reserve(ref _embeddedRoom, Shape.Window * Shape.EmbeddingSize);
+        var embeddedGradient = Reserve(ref _embeddedGradientRoom, Shape.Window * Shape.EmbeddingSize);
+        Span<float> x = Reserve(ref _xRoom), z = Reserve(ref _zRoom), y = Reserve(ref _yRoom);
+        Span<float> xGradient = Reserve(ref _xGradientRoom), zGradient = Reserve(ref _zGradientRoom), yGradient = Reserve(ref _yGradientRoom);
+        _norm.Backward(y, hiddenGradient, yGradient);
+        for (var i = 0; i < z.Length; i++) zGradient[i] = z[i] > 0 ? yGradient[i] : 0;
+        _second.Backward(x, zGradient, xGradient);
+        for (var i = 0; i < x.Length; i++) xGradient[i] = x[i] > 0 ? xGradient[i] + yGradient[i] : 0;
+        _first.Backward(embedded, xGradient, embeddedGradient);
         for (var i = 0; i < rows.Length; i++)
         {
-            var from = Piece(_embeddedGradient, i);
+            var from = Piece(embeddedGradient, i);
             var to = _embedding.GradientRow(rows[i]);
             for (var j = 0; j < to.Length; j++) to[j] += from[j];
         }
@@ -79,20 +86,19 @@ internal sealed class Body : IDisposable
         _norm.Dispose();
     }
 
-    private Span<float> Piece(float[] embedded, int i) => embedded.AsSpan(i * Shape.EmbeddingSize, Shape.EmbeddingSize);
+    private Span<float> Piece(Span<float> embedded, int i) => embedded.Slice(i * Shape.EmbeddingSize, Shape.EmbeddingSize);
 
     private static void Rectify(Span<float> values)
     {
         foreach (ref var value in values) value = MathF.Max(value, 0);
     }
 
-    private void Reserve(int tokens)
-    {
-        if (_x.Length == tokens * Shape.HiddenSize) return;
-        (_x, _z, _y, _xGradient, _zGradient, _yGradient) = (NewHidden(), NewHidden(), NewHidden(), NewHidden(), NewHidden(), NewHidden());
-        (_embedded, _embeddedGradient) = (NewEmbedded(), NewEmbedded());
+    private Span<float> Reserve(ref float[] room) => Reserve(ref room, Shape.HiddenSize);
 
-        float[] NewHidden() => new float[tokens * Shape.HiddenSize];
-        float[] NewEmbedded() => new float[tokens * Shape.Window * Shape.EmbeddingSize];
+    // Batches of a server change their size with every step, so that smaller ones use a part of the room.
+    private Span<float> Reserve(ref float[] room, int size)
+    {
+        if (room.Length < _tokens * size) room = new float[_tokens * size];
+        return room.AsSpan(0, _tokens * size);
     }
 }

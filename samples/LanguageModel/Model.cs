@@ -13,8 +13,10 @@ namespace LanguageModelSample;
 /// <param name="endOfText">The token that ends a document and fills the window before the first one.</param>
 internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embeddingRows, int endOfText) : LanguageModel(body.Shape.Window, endOfText)
 {
-    private int[] _rows = [];
-    private float[] _hidden = [], _hiddenGradient = [];
+    // With room for the largest batch so far; what Forward left in them is Rows and Hidden.
+    private int[] _rowRoom = [];
+    private float[] _hiddenRoom = [], _hiddenGradientRoom = [];
+    private int _tokens;
 
     public Body Body => body;
 
@@ -27,17 +29,15 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
     /// <summary>Computes the loss of a batch and adds its gradients to those of all parameters.</summary>
     public float Backward(Batch batch)
     {
-        Forward(batch.Windows);
-        var loss = softmax.Backward(_hidden, batch.Targets, _hiddenGradient);
-        body.Backward(_rows, _hiddenGradient);
+        var hidden = Forward(batch.Windows);
+        if (_hiddenGradientRoom.Length < hidden.Length) _hiddenGradientRoom = new float[hidden.Length];
+        var hiddenGradient = _hiddenGradientRoom.AsSpan(0, hidden.Length);
+        var loss = softmax.Backward(hidden, batch.Targets, hiddenGradient);
+        body.Backward(Rows, hiddenGradient);
         return loss;
     }
 
-    public override float Loss(Batch batch)
-    {
-        Forward(batch.Windows);
-        return softmax.Loss(_hidden, batch.Targets);
-    }
+    public override float Loss(Batch batch) => softmax.Loss(Forward(batch.Windows), batch.Targets);
 
     public override int Predict(ReadOnlySpan<int> window) => softmax.Predict(Forward(window));
 
@@ -45,7 +45,7 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
     {
         Forward(windows);
         var size = body.Shape.HiddenSize;
-        return index => softmax.Predict(_hidden.AsSpan(index * size, size));
+        return index => softmax.Predict(Hidden.Slice(index * size, size));
     }
 
     public override ITraining CreateTraining() => new Training(this);
@@ -54,16 +54,16 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
     /// <param name="windows">Token ids, oldest first, [windows, window].</param>
     public ReadOnlySpan<float> Forward(ReadOnlySpan<int> windows)
     {
-        if (_rows.Length != windows.Length)
+        _tokens = windows.Length / Window;
+        if (_rowRoom.Length < windows.Length)
         {
-            _rows = new int[windows.Length];
-            _hidden = new float[windows.Length / Window * body.Shape.HiddenSize];
-            _hiddenGradient = new float[_hidden.Length];
+            _rowRoom = new int[windows.Length];
+            _hiddenRoom = new float[_tokens * body.Shape.HiddenSize];
         }
 
-        for (var i = 0; i < windows.Length; i++) _rows[i] = embeddingRows[windows[i]];
-        body.Forward(_rows, _hidden);
-        return _hidden;
+        for (var i = 0; i < windows.Length; i++) _rowRoom[i] = embeddingRows[windows[i]];
+        body.Forward(Rows, Hidden);
+        return Hidden;
     }
 
     public override void Dispose()
@@ -71,4 +71,8 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
         body.Dispose();
         softmax.Dispose();
     }
+
+    private Span<int> Rows => _rowRoom.AsSpan(0, _tokens * Window);
+
+    private Span<float> Hidden => _hiddenRoom.AsSpan(0, _tokens * body.Shape.HiddenSize);
 }

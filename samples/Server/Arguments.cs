@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace ServerSample;
+
+/// <summary>The options that decide the model.</summary>
+internal sealed class ModelArguments
+{
+    public Option<string?> Checkpoint { get; } = new("--checkpoint") { Description = $"The model, as samples/LanguageModel saves it. If omitted: {ModelLoader.DefaultCheckpoint}, which is trained first where it does not exist.", HelpName = "PATH" };
+
+    public Option<bool> Quick { get; } = new("--quick") { Description = "Where a model must be trained first, train for 10 seconds instead of 40." };
+
+    public Option<int> Threads { get; } = new("--threads") { Description = "The threads to compute with; answers are the same for any number.", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
+
+    public ModelArguments()
+    {
+        Threads.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1) result.AddError("--threads must be at least 1.");
+        });
+        Checkpoint.Validators.Add(result =>
+        {
+            // A mistyped path must not start a training.
+            if (result.GetValueOrDefault<string?>() is { } path && !File.Exists(path))
+                result.AddError($"There is no model at {path}. Make it with `dotnet run -c Release --project samples/LanguageModel -- --checkpoint {path}`, or leave --checkpoint out to have a small one trained first.");
+        });
+    }
+
+    /// <summary>Loads the model, and trains it first where it must be.</summary>
+    public ServedModel Open(ParseResult parsed, IAnsiConsole console, CancellationToken cancellation)
+    {
+        var loader = new ModelLoader(console, parsed.GetValue(Threads));
+        var path = parsed.GetValue(Checkpoint) ?? ModelLoader.DefaultCheckpoint;
+        if (!File.Exists(path)) loader.Train(path, parsed.GetValue(Quick) ? 10 : 40, cancellation);
+        return loader.Load(path);
+    }
+}
+
+/// <summary>The options that bound what the server takes.</summary>
+internal sealed class LimitArguments
+{
+    private static readonly ServerOptions s_standard = new();
+
+    public Option<int> MaxBatch { get; } = Create("--max-batch", "The continuations that share a step at most.", s_standard.MaxBatch, least: 1);
+
+    public Option<int> MaxQueue { get; } = Create("--max-queue", "The continuations that wait at most; more are refused with status 429.", s_standard.MaxQueue, least: 0);
+
+    public Option<int> MaxTokens { get; } = Create("--max-tokens", "The most that max_tokens may ask for.", s_standard.MaxTokens, least: 1);
+
+    public Option<int> MaxPromptTokens { get; } = Create("--max-prompt", "The tokens of a prompt at most.", s_standard.MaxPromptTokens, least: 0);
+
+    public Option<int> MaxBodyBytes { get; } = Create("--max-body", "The bytes of a request's body at most; more are refused with status 413.", s_standard.MaxBodyBytes, least: 1);
+
+    public Option<int> ShutdownSeconds { get; } = Create("--shutdown-seconds", "How long running requests may take to end after Ctrl-C.", (int)s_standard.ShutdownTime.TotalSeconds, least: 0);
+
+    public ServerOptions Read(ParseResult parsed) => new()
+    {
+        MaxBatch = parsed.GetValue(MaxBatch),
+        MaxQueue = parsed.GetValue(MaxQueue),
+        MaxTokens = parsed.GetValue(MaxTokens),
+        MaxPromptTokens = parsed.GetValue(MaxPromptTokens),
+        MaxBodyBytes = parsed.GetValue(MaxBodyBytes),
+        ShutdownTime = TimeSpan.FromSeconds(parsed.GetValue(ShutdownSeconds)),
+    };
+
+    private static Option<int> Create(string name, string description, int standard, int least)
+    {
+        const int Most = 1 << 20;
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => standard };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is var value && (value < least || value > Most)) result.AddError($"{name} is {value}; it must be from {least} to {Most}.");
+        });
+        return option;
+    }
+}

@@ -1,0 +1,31 @@
+using AdaptiveSoftmax;
+
+namespace ServerSample;
+
+/// <summary>What a request asks for, checked and in the model's terms.</summary>
+internal sealed record GenerationOptions
+{
+    /// <summary>The prompts as token ids.</summary>
+    public required IReadOnlyList<int[]> Prompts { get; init; }
+
+    /// <summary>The continuations of each prompt.</summary>
+    public int ChoicesPerPrompt { get; init; } = 1;
+
+    /// <summary>The most tokens of a continuation.</summary>
+    public required int MaxTokens { get; init; }
+
+    /// <summary>How tokens are chosen.</summary>
+    public required DecodeOptions Decode { get; init; }
+
+    /// <summary>Decides all random numbers of the request; each choice has a stream of its own.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>The strings that end a continuation.</summary>
+    public IReadOnlyList<string> Stops { get; init; } = [];
+
+    /// <summary>Whether log-probs are reported.</summary>
+    public bool WantsLogProbs { get; init; }
+
+    /// <summary>The number of continuations.</summary>
+    public int Choices => Prompts.Count * ChoicesPerPrompt;
+}

@@ -1,0 +1,98 @@
+using AdaptiveSoftmax;
+using AdaptiveSoftmax.Corpus;
+
+namespace ServerSample;
+
+/// <summary>One continuation on its way: what the next step must know of it, and its text so far.</summary>
+internal sealed class GenerationSequence
+{
+    private readonly EncodedVocabulary _vocabulary;
+    private readonly TextAssembler _text;
+    private readonly List<TokenReport> _unreported = [];
+    private readonly int[] _window;
+    private readonly int[] _tokens;
+    private int _count;
+
+    public GenerationSequence(Generation generation, ServedModel model, int choice, ReadOnlySpan<int> prompt)
+    {
+        (Generation, Choice) = (generation, choice);
+        _vocabulary = model.Tokenizer.Vocabulary;
+        var options = generation.Options;
+        Decode = new DecodeSequence(model.Model.Softmax, options.Decode) { Random = new SampleRandom(options.Seed, (ulong)choice) };
+        _text = new TextAssembler(options.Stops);
+        _tokens = new int[options.MaxTokens];
+
+        // The window before the prompt is filled as at the start of a text, with ends of documents.
+        _window = new int[model.Model.Window];
+        _window.AsSpan().Fill(model.Model.EndOfText);
+        var seen = prompt[Math.Max(0, prompt.Length - _window.Length)..];
+        seen.CopyTo(_window.AsSpan(_window.Length - seen.Length));
+    }
+
+    public Generation Generation { get; }
+
+    /// <summary>Its number among the request's.</summary>
+    public int Choice { get; }
+
+    /// <summary>Options, random numbers and penalised tokens.</summary>
+    public DecodeSequence Decode { get; }
+
+    /// <summary>The last tokens, oldest first, [window].</summary>
+    public ReadOnlySpan<int> Window => _window;
+
+    /// <summary>The tokens so far, one that ended the text included. Safe to read while another thread adds more.</summary>
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Volatile.Read(ref _count));
+
+    /// <summary>Where it stands. The engine's to set, under its lock.</summary>
+    public SequenceState State { get; set; }
+
+    /// <summary>Its place in the queue while it waits.</summary>
+    public LinkedListNode<GenerationSequence>? Node { get; set; }
+
+    /// <summary>Takes the next token.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="top">The most probable tokens in its place, where log-probs are wanted.</param>
+    /// <returns>Why the continuation ends with it; null where it goes on.</returns>
+    public FinishReason? Accept(DecodedToken token, ReadOnlySpan<TokenLogProb> top)
+    {
+        _tokens[_count] = token.Token;
+        Volatile.Write(ref _count, _count + 1);
+        _window.AsSpan(1).CopyTo(_window);
+        _window[^1] = token.Token;
+
+        var isEnd = token.Token == _vocabulary.EndOfTextId;
+        var text = "";
+        if (!isEnd)
+        {
+            if (Generation.Options.WantsLogProbs) _unreported.Add(new TokenReport(token.Token, token.LogProb, [.. top], _text.Decoded));
+
+            // The other special tokens have names, but no text.
+            if (_vocabulary.GetKind(token.Token) == TokenKind.Ordinary) text = _text.Add(_vocabulary.GetToken(token.Token));
+        }
+
+        FinishReason? finish = isEnd || _text.IsStopped ? FinishReason.Stop
+            : _count == _tokens.Length ? FinishReason.Length
+            : null;
+        if (finish is not null) text += _text.Finish();
+        if (text.Length > 0 || finish is not null) Generation.Write(new TextPiece(Choice, text, TakeReports(finish is not null), finish));
+        return finish;
+    }
+
+    // A token is reported with the text in which it begins. Behind a stop string there is no text, and so no token.
+    private List<TokenReport> TakeReports(bool isLast)
+    {
+        var count = isLast && !_text.IsStopped ? _unreported.Count : _unreported.FindIndex(report => report.Offset >= _text.Released);
+        if (count < 0) count = _unreported.Count;
+        var reports = _unreported.GetRange(0, count);
+        _unreported.RemoveRange(0, count);
+        return reports;
+    }
+}
+
+/// <summary>Where a continuation stands.</summary>
+internal enum SequenceState
+{
+    Waiting,
+    Active,
+    Ended,
+}

@@ -1,0 +1,55 @@
+using System.Text.Json.Serialization;
+
+namespace ServerSample;
+
+/// <summary>An answer, or one event of a streamed answer.</summary>
+internal sealed record CompletionResponse
+{
+    public required string Id { get; init; }
+
+    public string Object { get; } = "text_completion";
+
+    /// <summary>Seconds since 1970.</summary>
+    public required long Created { get; init; }
+
+    public required string Model { get; init; }
+
+    /// <summary>The same request with the same seed has the same answer as long as this is the same.</summary>
+    public required string SystemFingerprint { get; init; }
+
+    public required IReadOnlyList<CompletionChoice> Choices { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CompletionUsage? Usage { get; init; }
+}
+
+/// <summary>A continuation, or the next part of one.</summary>
+internal sealed record CompletionChoice(string Text, int Index, CompletionLogProbs? Logprobs, string? FinishReason);
+
+/// <summary>The tokens of a text and their log-probs, one entry a token in each list.</summary>
+internal sealed record CompletionLogProbs(
+    IReadOnlyList<string> Tokens,
+    IReadOnlyList<float> TokenLogprobs,
+    IReadOnlyList<IReadOnlyDictionary<string, float>> TopLogprobs,
+    IReadOnlyList<int> TextOffset);
+
+/// <summary>What a request took, in tokens.</summary>
+internal sealed record CompletionUsage(int PromptTokens, int CompletionTokens, int TotalTokens);
+
+/// <summary>The models, of which there is one.</summary>
+internal sealed record ModelList(IReadOnlyList<ModelInfo> Data)
+{
+    public string Object { get; } = "list";
+}
+
+/// <summary>A model.</summary>
+internal sealed record ModelInfo(string Id, long Created, string OwnedBy)
+{
+    public string Object { get; } = "model";
+}
+
+/// <summary>What is wrong with a request.</summary>
+internal sealed record ErrorResponse(ErrorBody Error);
+
+/// <inheritdoc cref="ErrorResponse"/>
+internal sealed record ErrorBody(string Message, string Type, string? Param, string? Code);

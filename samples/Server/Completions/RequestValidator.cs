@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Numerics;
+using System.Security.Cryptography;
+using System.Text.Json;
+using AdaptiveSoftmax;
+
+namespace ServerSample;
+
+/// <summary>Checks a request and puts it in the model's terms.</summary>
+internal sealed class RequestValidator(ServedModel model, ServerOptions options)
+{
+    /// <exception cref="ApiException">Something is missing, out of range, or not supported.</exception>
+    public GenerationOptions Validate(CompletionRequest request)
+    {
+        if (request.Unknown is { Count: > 0 } unknown) throw Unknown(unknown.Keys.First());
+        if (request.StreamOptions?.Unknown is { Count: > 0 } others) throw Unknown($"stream_options.{others.Keys.First()}");
+        if (request.Model is { } id && id != model.Id) throw NoSuchModel(id, model.Id);
+        RefuseUnsupported(request);
+
+        var prompts = new PromptReader(model, options.MaxPromptTokens).Read(request.Prompt);
+        var n = Within(request.N, "n", 1, 1, WireLimits.Choices);
+        var choices = Math.Min(WireLimits.Choices, options.MaxBatch + options.MaxQueue);
+        if ((long)n * prompts.Count > choices)
+            throw ApiException.Invalid($"The request asks for {n} continuations of each of {prompts.Count} prompts; {choices} in all is the most.", "n");
+        return new GenerationOptions
+        {
+            Prompts = prompts,
+            ChoicesPerPrompt = n,
+            MaxTokens = Within(request.MaxTokens, "max_tokens", Math.Min(WireLimits.DefaultMaxTokens, options.MaxTokens), 1, options.MaxTokens),
+            Seed = request.Seed is { } seed ? unchecked((ulong)seed) : BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
+            Stops = ReadStops(request.Stop),
+            WantsLogProbs = request.Logprobs is not null,
+            Decode = new DecodeOptions
+            {
+                Temperature = Within(request.Temperature, "temperature", 1f, 0, 2),
+                TopP = ReadTopP(request.TopP),
+                TopK = Within(request.TopK, "top_k", 0, 0, model.Model.Layout.VocabularySize),
+                MinP = Within(request.MinP, "min_p", 0f, 0, 1),
+                PresencePenalty = Within(request.PresencePenalty, "presence_penalty", 0f, -2, 2),
+                FrequencyPenalty = Within(request.FrequencyPenalty, "frequency_penalty", 0f, -2, 2),
+                TopLogProbs = Within(request.Logprobs, "logprobs", 0, 0, WireLimits.LogProbs),
+                Bias = ReadBias(request.LogitBias),
+            },
+        };
+    }
+
+    public static ApiException NoSuchModel(string id, string existing) =>
+        new(StatusCodes.Status404NotFound, $"There is no model named '{id}'; this server has '{existing}'.", "invalid_request_error", "model", "model_not_found");
+
+    private static void RefuseUnsupported(CompletionRequest request)
+    {
+        if (request.Echo == true) throw ApiException.Invalid("'echo' is not supported: the answer holds the continuation alone. Leave it out, and put the prompt before the answer yourself.", "echo");
+        if (request.Suffix is { Length: > 0 }) throw ApiException.Invalid("'suffix' is not supported: the model writes from left to right only. Leave it out.", "suffix");
+        if (request.BestOf is { } best && best != (request.N ?? 1)) throw ApiException.Invalid("'best_of' other than 'n' is not supported. Leave it out, and ask for as many continuations as you want by 'n'.", "best_of");
+        if (request.StreamOptions is not null && request.Stream != true) throw ApiException.Invalid("'stream_options' may be given only with 'stream': true.", "stream_options");
+        if (request.User is { Length: > WireLimits.UserLength }) throw ApiException.Invalid($"'user' has {request.User.Length} characters; {WireLimits.UserLength} is the most.", "user");
+    }
+
+    private static ApiException Unknown(string name) => ApiException.Invalid($"Unrecognized request argument: {name}", name, "unknown_parameter");
+
+    private static T Within<T>(T? value, string name, T standard, T least, T most)
+        where T : struct, INumber<T>
+    {
+        var given = value ?? standard;
+        if (given >= least && given <= most) return given;
+        throw ApiException.Invalid(string.Create(CultureInfo.InvariantCulture, $"'{name}' is {given}; it must be from {least} to {most}."), name);
+    }
+
+    // A nucleus of nothing is one of the most probable token.
+    private static float ReadTopP(float? value) => Math.Max(float.Epsilon, Within(value, "top_p", 1f, 0, 1));
+
+    private static string[] ReadStops(JsonElement? value)
+    {
+        const string Form = "'stop' must be a string or an array of up to 4 strings.";
+        string[] stops = value switch
+        {
+            null or { ValueKind: JsonValueKind.Null } => [],
+            { ValueKind: JsonValueKind.String } single => [JsonText.Read(single, "stop")],
+            { ValueKind: JsonValueKind.Array } several => [.. several.EnumerateArray().Select(each => each.ValueKind == JsonValueKind.String ? JsonText.Read(each, "stop") : throw ApiException.Invalid(Form, "stop"))],
+            _ => throw ApiException.Invalid(Form, "stop"),
+        };
+        if (stops.Length > WireLimits.Stops) throw ApiException.Invalid($"'stop' has {stops.Length} strings; {WireLimits.Stops} is the most.", "stop");
+        foreach (var stop in stops)
+        {
+            if (stop.Length is 0 or > WireLimits.StopLength) throw ApiException.Invalid($"'stop' has a string of {stop.Length} characters; it must have from 1 to {WireLimits.StopLength}.", "stop");
+        }
+
+        return stops;
+    }
+
+    private TokenBias? ReadBias(Dictionary<string, float>? values)
+    {
+        if (values is not { Count: > 0 }) return null;
+        if (values.Count > WireLimits.Biases) throw ApiException.Invalid($"'logit_bias' has {values.Count} entries; {WireLimits.Biases} is the most.", "logit_bias");
+        var biases = new Dictionary<int, float>();
+        foreach (var (key, bias) in values)
+        {
+            if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var token) || token >= model.Model.Layout.VocabularySize)
+                throw ApiException.Invalid($"'logit_bias' has the key '{key}'; keys are token ids from 0 to {model.Model.Layout.VocabularySize - 1}.", "logit_bias");
+            if (!biases.TryAdd(token, Within<float>(bias, "logit_bias", 0, -100, 100)))
+                throw ApiException.Invalid($"'logit_bias' names token {token} twice.", "logit_bias");
+        }
+
+        return model.Model.Softmax.CreateBias(biases);
+    }
+}

@@ -1,0 +1,52 @@
+namespace ServerSample;
+
+/// <summary>Puts a request's pieces into the interface's form, whole or as events.</summary>
+internal sealed class ResponseBuilder(ServedModel model, Generation generation)
+{
+    private readonly string _id = $"cmpl-{Guid.NewGuid():N}";
+    private readonly long _created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+
+    /// <summary>The whole answer: its choices are their pieces, joined.</summary>
+    public CompletionResponse Whole(IReadOnlyList<TextPiece> pieces)
+    {
+        var choices = new CompletionChoice[generation.Sequences.Count];
+        foreach (var group in pieces.GroupBy(piece => piece.Choice))
+        {
+            var text = string.Concat(group.Select(piece => piece.Text));
+            choices[group.Key] = Choice(group.Key, text, [.. group.SelectMany(piece => piece.Tokens)], group.Last().Finish);
+        }
+
+        return Response(choices) with { Usage = Usage };
+    }
+
+    /// <summary>An event of a streamed answer.</summary>
+    public CompletionResponse Part(TextPiece piece) => Response([Choice(piece.Choice, piece.Text, piece.Tokens, piece.Finish)]);
+
+    /// <summary>The event that closes a stream whose client asked for usage.</summary>
+    public CompletionResponse UsagePart() => Response([]) with { Usage = Usage };
+
+    private CompletionUsage Usage => new(generation.PromptTokens, generation.CompletionTokens, generation.PromptTokens + generation.CompletionTokens);
+
+    private CompletionResponse Response(IReadOnlyList<CompletionChoice> choices) =>
+        new() { Id = _id, Created = _created, Model = model.Id, SystemFingerprint = model.Fingerprint, Choices = choices };
+
+    private CompletionChoice Choice(int index, string text, IReadOnlyList<TokenReport> tokens, FinishReason? finish) =>
+        new(text, index, generation.Options.WantsLogProbs ? LogProbs(tokens) : null, finish switch { FinishReason.Stop => "stop", FinishReason.Length => "length", _ => null });
+
+    private CompletionLogProbs LogProbs(IReadOnlyList<TokenReport> tokens) => new(
+        [.. tokens.Select(token => TextOf(token.Token))],
+        [.. tokens.Select(token => token.LogProb)],
+        [.. tokens.Select(Top)],
+        [.. tokens.Select(token => token.Offset)]);
+
+    // The chosen token is always among them, so there may be one more than asked for.
+    private OrderedDictionary<string, float> Top(TokenReport token)
+    {
+        var top = new OrderedDictionary<string, float>();
+        foreach (var each in token.Top) top.TryAdd(TextOf(each.Token), each.LogProb);
+        top.TryAdd(TextOf(token.Token), token.LogProb);
+        return top;
+    }
+
+    private string TextOf(int token) => TokenText.Of(model.Tokenizer.Vocabulary.GetToken(token));
+}

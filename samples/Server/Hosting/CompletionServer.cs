@@ -1,0 +1,87 @@
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.HostFiltering;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+
+namespace ServerSample;
+
+/// <summary>Puts the server together. It listens on what its options say and on nothing else, whatever the environment holds.</summary>
+internal static class CompletionServer
+{
+    /// <summary>Makes a server, which is yet to be started.</summary>
+    /// <param name="model">The model, which stays the caller's and must outlive the server.</param>
+    /// <param name="options">How it runs.</param>
+    /// <param name="configureLogging">Where it logs.</param>
+    /// <param name="configureServices">Replaces parts of it.</param>
+    public static WebApplication Create(ServedModel model, ServerOptions options, Action<ILoggingBuilder> configureLogging, Action<IServiceCollection>? configureServices = null)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = typeof(CompletionServer).Assembly.GetName().Name });
+        configureLogging(builder.Logging);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
+            foreach (var url in options.Urls)
+            {
+                var address = ListenAddress.TryParse(url, options.AllowRemote, out var error) ?? throw new ArgumentException(error, nameof(options));
+                kestrel.Listen(address.Address, address.Port);
+            }
+        });
+        AddServices(builder.Services, model, options);
+        configureServices?.Invoke(builder.Services);
+        var app = builder.Build();
+        Map(app);
+        return app;
+    }
+
+    /// <summary>Where a started server listens.</summary>
+    public static IEnumerable<Uri> AddressesOf(WebApplication app) =>
+        app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(address => new Uri(address));
+
+    private static void AddServices(IServiceCollection services, ServedModel model, ServerOptions options)
+    {
+        services.AddRoutingCore();
+        // A page elsewhere whose name is made to point here could otherwise read what is here.
+        services.Configure<HostFilteringOptions>(filter => filter.AllowedHosts = options.AllowRemote ? ["*"] : ["localhost", "127.0.0.1", "[::1]"]);
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + TimeSpan.FromSeconds(10));
+        services.AddSingleton(options);
+        services.AddSingleton(model);
+        services.AddSingleton(_ => new LiveStatistics(model.Model.Layout.ClusterCount));
+        services.AddSingleton(provider => new ServerMetrics(provider.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), model, provider.GetRequiredService<BatchEngine>));
+        services.AddSingleton(provider => new DriftWatch(model, options.Drift, TimeProvider.System, provider.GetRequiredService<ILogger<DriftWatch>>()));
+        services.AddSingleton<IEngineObserver, EngineReports>();
+        services.AddSingleton<RequestReports>();
+        services.AddSingleton(provider => new BatchEngine(model, options.MaxBatch, options.MaxQueue, provider.GetRequiredService<IEngineObserver>()));
+        services.AddSingleton<RequestValidator>();
+        services.AddSingleton<CompletionEndpoint>();
+        services.AddSingleton<Shutdown>();
+        services.AddHostedService(provider => provider.GetRequiredService<Shutdown>());
+        services.AddHealthChecks().AddCheck<LiveCheck>("live", tags: ["live"]).AddCheck<ReadyCheck>("ready", tags: ["ready"]);
+        services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService("adaptive-softmax-server"))
+            .WithMetrics(metrics => metrics
+                .AddMeter(AdaptiveSoftmax.Instrumentation.MeterName, ServerMetrics.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
+                .AddPrometheusExporter());
+    }
+
+    private static void Map(WebApplication app)
+    {
+        var created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        app.UseHostFiltering();
+        app.UseStatusCodePages(context => ErrorWriter.WriteAsync(context.HttpContext, ApiException.OfStatus(context.HttpContext.Response.StatusCode, context.HttpContext.Request.Path)));
+        app.UseRouting();
+        app.MapPost("/v1/completions", context => context.RequestServices.GetRequiredService<CompletionEndpoint>().HandleAsync(context));
+        app.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(new ModelList([ModelOf(context, created)]), WireFormat.Plain.ModelList));
+        app.MapGet("/v1/models/{id}", (HttpContext context, string id) => ModelOf(context, created) is var model && model.Id == id
+            ? context.Response.WriteAsJsonAsync(model, WireFormat.Plain.ModelInfo)
+            : ErrorWriter.WriteAsync(context, RequestValidator.NoSuchModel(id, model.Id)));
+        app.MapHealthChecks("/healthz", new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });
+        app.MapHealthChecks("/readyz", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
+        app.MapPrometheusScrapingEndpoint("/metrics");
+        MonitorEndpoints.Map(app);
+    }
+
+    private static ModelInfo ModelOf(HttpContext context, long created) => new(context.RequestServices.GetRequiredService<ServedModel>().Id, created, "adaptive-softmax");
+}

@@ -1,0 +1,34 @@
+using AdaptiveSoftmax;
+
+namespace ServerSample;
+
+/// <summary>How the server runs.</summary>
+internal sealed record ServerOptions
+{
+    /// <summary>The addresses to listen on, such as <c>http://127.0.0.1:5080</c>; port 0 takes a free one.</summary>
+    public IReadOnlyList<string> Urls { get; init; } = ["http://127.0.0.1:5080"];
+
+    /// <summary>Whether addresses may be reached from other machines.</summary>
+    public bool AllowRemote { get; init; }
+
+    /// <summary>The continuations that share a step at most.</summary>
+    public int MaxBatch { get; init; } = 64;
+
+    /// <summary>The continuations that wait at most.</summary>
+    public int MaxQueue { get; init; } = 256;
+
+    /// <summary>The tokens of a prompt at most.</summary>
+    public int MaxPromptTokens { get; init; } = 4096;
+
+    /// <summary>The tokens of a continuation at most.</summary>
+    public int MaxTokens { get; init; } = 1024;
+
+    /// <summary>The bytes of a request's body at most.</summary>
+    public int MaxBodyBytes { get; init; } = 1 << 18;
+
+    /// <summary>How long running requests may take to end when the server shuts down.</summary>
+    public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>What the watch for drift looks at.</summary>
+    public DriftOptions Drift { get; init; } = new();
+}

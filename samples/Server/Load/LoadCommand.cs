@@ -1,0 +1,69 @@
+using System.CommandLine;
+using System.Globalization;
+using Spectre.Console;
+
+namespace ServerSample;
+
+/// <summary><c>load</c>: throughput and latency at several numbers of clients, every answer checked.</summary>
+internal static class LoadCommand
+{
+    private const int DistinctRequests = 64;
+
+    public static Command Create(IAnsiConsole console)
+    {
+        var model = new ModelArguments();
+        var clients = new Option<int[]>("--clients") { Description = "The numbers of clients to try.", HelpName = "N", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 8, 64] };
+        var requests = new Option<int>("--requests") { Description = "The requests for each number of clients.", HelpName = "N", DefaultValueFactory = _ => 512 };
+        var maxTokens = new Option<int>("--max-tokens") { Description = "The tokens of an answer at most.", HelpName = "N", DefaultValueFactory = _ => 64 };
+        clients.Validators.Add(result =>
+        {
+            if ((result.GetValueOrDefault<int[]>() ?? []).Any(value => value is < 1 or > 1024)) result.AddError("--clients must be from 1 to 1024.");
+        });
+        requests.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError("--requests must be from 1 to 100000.");
+        });
+        maxTokens.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 1024) result.AddError("--max-tokens must be from 1 to 1024.");
+        });
+        var command = new Command("load", "Starts a server of its own on a free port of the loopback address, asks it with 1, 8 and 64 clients, and compares every answer with what the same request has alone.")
+        {
+            model.Checkpoint, model.Quick, model.Threads, clients, requests, maxTokens,
+        };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var served = model.Open(parsed, console, cancellation);
+            await using var app = CompletionServer.Create(served, new ServerOptions { Urls = ["http://127.0.0.1:0"], MaxQueue = 1024 }, _ => { });
+            await app.StartAsync(cancellation);
+            using var client = new HttpClient { BaseAddress = CompletionServer.AddressesOf(app).Single(), Timeout = Timeout.InfiniteTimeSpan };
+            var test = new LoadTest(client, LoadRequests.Create(DistinctRequests, parsed.GetValue(maxTokens)));
+            console.WriteLine($"Asking {DistinctRequests} requests alone, for the right answers...");
+            await test.PrepareAsync(cancellation);
+            var levels = new List<LoadLevel>();
+            foreach (var number in parsed.GetRequiredValue(clients)) levels.Add(await test.RunAsync(number, parsed.GetValue(requests), cancellation));
+            Write(console, levels);
+            await app.StopAsync(CancellationToken.None);
+            return levels.Any(level => level.Wrong > 0) ? 1 : 0;
+        });
+        return command;
+    }
+
+    private static void Write(IAnsiConsole console, IEnumerable<LoadLevel> levels)
+    {
+        var table = new Table().Border(TableBorder.Markdown);
+        foreach (var name in new[] { "clients", "tokens/s", "requests/s", "request p50", "request p99", "first text p50", "first text p99", "requests", "wrong answers" })
+            table.AddColumn(new TableColumn(name).RightAligned());
+        foreach (var level in levels)
+        {
+            table.AddRow(
+                Format($"{level.Clients}"), Format($"{level.TokensPerSecond:N0}"), Format($"{level.RequestsPerSecond:N1}"),
+                Format($"{level.Request.P50:N1} ms"), Format($"{level.Request.P99:N1} ms"), Format($"{level.FirstText.P50:N1} ms"), Format($"{level.FirstText.P99:N1} ms"),
+                Format($"{level.Requests}"), Format($"{level.Wrong}"));
+        }
+
+        console.Write(table);
+    }
+
+    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Security.Cryptography;
+using AdaptiveSoftmax;
+using AdaptiveSoftmax.Corpus;
+using LanguageModelSample;
+using Spectre.Console;
+
+namespace ServerSample;
+
+/// <summary>Loads the language model of the sample beside this one, or trains a small one where there is none yet.</summary>
+internal sealed class ModelLoader(IAnsiConsole console, int threads)
+{
+    private const ulong Seed = 1;
+
+    /// <summary>Where the sample saves its model.</summary>
+    public static string DefaultCheckpoint { get; } = Path.Combine("artifacts", "language-model.safetensors");
+
+    /// <summary>Loads the model from a checkpoint.</summary>
+    /// <exception cref="CheckpointMismatchException">It is of another model.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public ServedModel Load(string path)
+    {
+        var model = Models.CreateAdaptive(Seed, threads);
+        try
+        {
+            var checkpoint = new Checkpoint(model.Softmax, model.Body.Parameters);
+            checkpoint.Restore(path);
+            var baseline = DriftBaseline.FromTable(Path.Combine(AppContext.BaseDirectory, "ApiDocs.tokens"), model.Softmax.Identity);
+            Say($"Serving {path}, {checkpoint.Step:N0} steps of training, {model.Layout.VocabularySize:N0} tokens.");
+            return new ServedModel("api-docs", model, CorpusTokenizer.Create("o200k_base"), baseline, FingerprintOf(model));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Trains a model and saves it.</summary>
+    /// <param name="path">The checkpoint to make.</param>
+    /// <param name="seconds">How long to train.</param>
+    /// <param name="cancellation">Stops the training; the checkpoint then holds what was learned.</param>
+    /// <exception cref="CorpusException">The SDK's API reference cannot be read.</exception>
+    public void Train(string path, double seconds, CancellationToken cancellation)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        Say($"There is no model at {path} yet; training one on the .NET API reference for {seconds:F0} s, as samples/LanguageModel does for longer.");
+        var options = new RunOptions
+        {
+            Corpus = [],
+            Seconds = seconds,
+            BaselineSeconds = 0,
+            Prompts = [],
+            Device = DeviceName.TryParse("cpu")!,
+            Seed = Seed,
+            Threads = threads,
+            CheckpointPath = path,
+            Resume = false,
+        };
+        var text = TextData.Load(ReferencePacks.FindDocumentation(), CorpusTokenizer.Create("o200k_base"), new TokenizeOptions { Threads = threads }, cancellation);
+        using var model = Models.CreateAdaptive(Seed, threads);
+        using var trainer = new Trainer(model, text.Training, Seed);
+        new TrainingLoop(model, trainer, text, options, console).Execute(cancellation);
+        Say($"Held-out perplexity {model.Perplexity(text.HeldOut, 2048):F1}; saved as {path}.");
+    }
+
+    /// <summary>A name of the weights and of the vector width, which decides the last bits of sums.</summary>
+    public static string FingerprintOf(Model model)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var parameter in model.Parameters) hash.AppendData(MemoryMarshal.AsBytes(parameter.Values));
+        hash.AppendData([Vector512.IsHardwareAccelerated ? (byte)64 : Vector256.IsHardwareAccelerated ? (byte)32 : (byte)16]);
+        return $"fp_{Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 6))}";
+    }
+
+    private void Say(FormattableString line) => console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+}

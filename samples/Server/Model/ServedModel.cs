@@ -1,0 +1,16 @@
+using AdaptiveSoftmax;
+using AdaptiveSoftmax.Corpus;
+using LanguageModelSample;
+
+namespace ServerSample;
+
+/// <summary>A model with all that serving needs of it.</summary>
+/// <param name="Id">Its name in the interface.</param>
+/// <param name="Model">Body and softmax.</param>
+/// <param name="Tokenizer">Text to tokens and back.</param>
+/// <param name="Baseline">What tokens were expected when the clusters were planned.</param>
+/// <param name="Fingerprint">Changes with the weights and with what decides their last bits.</param>
+internal sealed record ServedModel(string Id, Model Model, CorpusTokenizer Tokenizer, DriftBaseline Baseline, string Fingerprint) : IDisposable
+{
+    public void Dispose() => Model.Dispose();
+}

@@ -1,0 +1,66 @@
+using AdaptiveSoftmax;
+using AdaptiveSoftmax.Corpus;
+
+namespace ServerSample;
+
+/// <summary>
+/// Watches whether the tokens that pass through the server, of prompts and of answers, are still those that the clusters
+/// were planned for, by the <c>user</c> that requests name.
+/// </summary>
+internal sealed partial class DriftWatch
+{
+    private const int RisenTokens = 6;
+
+    // Judging a full window takes milliseconds, and there may be dozens of them; the page asks every second.
+    private static readonly TimeSpan s_refresh = TimeSpan.FromSeconds(3);
+
+    private readonly EncodedVocabulary _vocabulary;
+    private readonly DriftOptions _options;
+    private readonly ILogger<DriftWatch> _logger;
+    private readonly Lock _lock = new();
+    private readonly TimeProvider _time;
+    private IReadOnlyList<DriftSnapshot> _snapshot = [];
+    private long? _taken;
+
+    public DriftWatch(ServedModel model, DriftOptions options, TimeProvider time, ILogger<DriftWatch> logger)
+    {
+        (_vocabulary, _options, _time, _logger) = (model.Tokenizer.Vocabulary, options, time, logger);
+        Monitor = new DriftMonitor(model.Baseline, options);
+        Monitor.DriftDetected += (_, found) => LogDrift(found.Report.Tag, found.Report.ClusterStability, found.Report.FrequencyStability, found.Report.ExcessJensenShannon);
+    }
+
+    public DriftMonitor Monitor { get; }
+
+    /// <summary>Counts the tokens of a request.</summary>
+    public void Observe(Generation generation, string? user)
+    {
+        foreach (var prompt in generation.Options.Prompts) Monitor.Observe(prompt, user);
+        foreach (var sequence in generation.Sequences) Monitor.Observe(sequence.Tokens, user);
+    }
+
+    /// <summary>How each tag stands, at most a few seconds ago.</summary>
+    public IReadOnlyList<DriftSnapshot> Snapshot()
+    {
+        lock (_lock)
+        {
+            if (_taken is { } taken && _time.GetElapsedTime(taken) < s_refresh) return _snapshot;
+            _taken = _time.GetTimestamp();
+            return _snapshot = [.. Monitor.Tags.Select(tag => Describe(Monitor.Snapshot(tag)))];
+        }
+    }
+
+    private DriftSnapshot Describe(DriftReport report) => new(
+        report.Tag,
+        report.Tokens,
+        _options.MinimumTokens,
+        report.ClusterStability,
+        report.FrequencyStability,
+        report.ExcessJensenShannon,
+        report.IsDrifted,
+        [.. report.Clusters.Select(cluster => cluster.ExpectedShare)],
+        [.. report.Clusters.Select(cluster => cluster.ObservedShare)],
+        [.. report.Risen.Take(RisenTokens).Select(token => TokenText.Of(_vocabulary.GetToken(token.TokenId)))]);
+
+    [LoggerMessage(LogLevel.Warning, "The tokens of user '{Tag}' have drifted from what the clusters were planned for: stability over clusters {Clusters:F3}, over frequencies {Frequencies:F3}, divergence {Divergence:F3}.")]
+    private partial void LogDrift(string tag, double clusters, double frequencies, double divergence);
+}

@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using AdaptiveSoftmax;
+
+namespace ServerSample;
+
+/// <summary>What the page shows of the last minute and since the start. Safe from several threads at once.</summary>
+internal sealed class LiveStatistics
+{
+    private const int Seconds = 60;
+    private const int TokensKept = 2048;
+    private const int RequestsKept = 512;
+
+    private readonly Lock _lock = new();
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly Cluster[] _clusters;
+    private readonly LatencyWindow _firstToken = new(RequestsKept);
+    private readonly LatencyWindow _request = new(RequestsKept);
+    private readonly long[] _outcomes = new long[Enum.GetValues<Outcome>().Length];
+
+    // Second s of the server's life stands at s modulo the length.
+    private readonly (long Second, long Tokens, long Steps)[] _seconds = new (long, long, long)[Seconds + 1];
+    private long _refused;
+
+    public LiveStatistics(int tails) => _clusters = [.. Enumerable.Range(0, tails + 1).Select(_ => new Cluster(tails))];
+
+    public TimeSpan Uptime => Stopwatch.GetElapsedTime(_start);
+
+    public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
+    {
+        lock (_lock)
+        {
+            var now = (long)Uptime.TotalSeconds;
+            ref var second = ref _seconds[now % _seconds.Length];
+            if (second.Second != now) second = (now, 0, 0);
+            second.Tokens += tokens.Length;
+            second.Steps++;
+            foreach (var token in tokens)
+            {
+                var cluster = _clusters[token.Cluster + 1];
+                cluster.Tokens++;
+                cluster.TailsVisited[token.TailsVisited]++;
+                cluster.Latency.Add(duration);
+            }
+        }
+    }
+
+    public void FirstToken(TimeSpan elapsed)
+    {
+        lock (_lock) _firstToken.Add(elapsed);
+    }
+
+    public void Refused()
+    {
+        lock (_lock) _refused++;
+    }
+
+    public void Ended(TimeSpan elapsed, Outcome outcome)
+    {
+        lock (_lock)
+        {
+            _outcomes[(int)outcome]++;
+            if (outcome == Outcome.Completed) _request.Add(elapsed);
+        }
+    }
+
+    public LiveSnapshot Snapshot()
+    {
+        lock (_lock)
+        {
+            var now = (long)Uptime.TotalSeconds;
+            var tokens = new long[Seconds];
+            var (rows, steps) = (0L, 0L);
+            for (var i = 0; i < Seconds; i++)
+            {
+                var second = now - Seconds + i;
+                if (second < 0 || _seconds[second % _seconds.Length] is var found && found.Second != second) continue;
+                tokens[i] = found.Tokens;
+                rows += found.Tokens;
+                steps += found.Steps;
+            }
+
+            return new LiveSnapshot(
+                tokens,
+                steps == 0 ? 0 : (double)rows / steps,
+                _outcomes[(int)Outcome.Completed],
+                _refused,
+                _outcomes[(int)Outcome.Cancelled],
+                _outcomes[(int)Outcome.Failed],
+                _firstToken.Snapshot(),
+                _request.Snapshot(),
+                [.. _clusters.Select((cluster, i) => new ClusterSnapshot(ClusterNames.Of(i), cluster.Tokens, cluster.Latency.Snapshot(), [.. cluster.TailsVisited]))]);
+        }
+    }
+
+    private sealed class Cluster(int tails)
+    {
+        public long Tokens { get; set; }
+
+        public long[] TailsVisited { get; } = new long[tails + 1];
+
+        public LatencyWindow Latency { get; } = new(TokensKept);
+    }
+}

@@ -1,0 +1,51 @@
+namespace ServerSample;
+
+/// <summary>The page and its data.</summary>
+internal static class MonitorEndpoints
+{
+    // The page has no other source than itself and its data.
+    private const string Policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+    private static readonly byte[] s_page = ReadPage();
+
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/", context =>
+        {
+            context.Response.ContentType = "text/html; charset=utf-8";
+            context.Response.Headers.ContentSecurityPolicy = Policy;
+            context.Response.Headers.XContentTypeOptions = "nosniff";
+            return context.Response.Body.WriteAsync(s_page, context.RequestAborted).AsTask();
+        });
+        routes.MapGet("/monitor", context =>
+        {
+            context.Response.Headers.CacheControl = "no-store";
+            return context.Response.WriteAsJsonAsync(TakeSnapshot(context.RequestServices), MonitorJson.Default.MonitorSnapshot, cancellationToken: context.RequestAborted);
+        });
+    }
+
+    private static MonitorSnapshot TakeSnapshot(IServiceProvider services)
+    {
+        var (engine, live, options) = (services.GetRequiredService<BatchEngine>(), services.GetRequiredService<LiveStatistics>(), services.GetRequiredService<ServerOptions>());
+        return new MonitorSnapshot
+        {
+            Model = services.GetRequiredService<ServedModel>().Id,
+            UptimeSeconds = live.Uptime.TotalSeconds,
+            IsShuttingDown = services.GetRequiredService<Shutdown>().HasBegun,
+            Active = engine.Active,
+            MaxBatch = options.MaxBatch,
+            Waiting = engine.Waiting,
+            MaxQueue = options.MaxQueue,
+            Live = live.Snapshot(),
+            Drift = services.GetRequiredService<DriftWatch>().Snapshot(),
+        };
+    }
+
+    private static byte[] ReadPage()
+    {
+        using var stream = typeof(MonitorEndpoints).Assembly.GetManifestResourceStream("page.html")!;
+        var page = new byte[stream.Length];
+        stream.ReadExactly(page);
+        return page;
+    }
+}

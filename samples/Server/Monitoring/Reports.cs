@@ -1,0 +1,54 @@
+using AdaptiveSoftmax;
+
+namespace ServerSample;
+
+/// <summary>How a request ended that was accepted.</summary>
+internal enum Outcome
+{
+    /// <summary>Its whole answer was sent.</summary>
+    Completed,
+
+    /// <summary>Its client left.</summary>
+    Cancelled,
+
+    /// <summary>It ended with an error.</summary>
+    Failed,
+}
+
+/// <summary>Passes on what steps do, to the metrics and to the page.</summary>
+internal sealed partial class EngineReports(ServerMetrics metrics, LiveStatistics live, ILogger<EngineReports> logger) : IEngineObserver
+{
+    public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
+    {
+        metrics.Stepped(duration, tokens);
+        live.Stepped(duration, tokens);
+    }
+
+    public void FirstToken(TimeSpan elapsed)
+    {
+        metrics.FirstToken(elapsed);
+        live.FirstToken(elapsed);
+    }
+
+    public void StepFailed(Exception exception) => LogStepFailed(exception);
+
+    [LoggerMessage(LogLevel.Error, "A step failed; all requests of its batch end with an error.")]
+    private partial void LogStepFailed(Exception exception);
+}
+
+/// <summary>Passes on what becomes of requests, to the metrics, to the page and to the watch for drift.</summary>
+internal sealed class RequestReports(ServerMetrics metrics, LiveStatistics live, DriftWatch drift)
+{
+    public void Refused(int status)
+    {
+        metrics.Refused(status);
+        live.Refused();
+    }
+
+    public void Ended(Generation generation, Outcome outcome, string? user)
+    {
+        metrics.Ended(generation, outcome);
+        live.Ended(generation.Elapsed, outcome);
+        drift.Observe(generation, user);
+    }
+}

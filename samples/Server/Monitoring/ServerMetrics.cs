@@ -1,0 +1,67 @@
+using System.Diagnostics.Metrics;
+using AdaptiveSoftmax;
+using Tag = System.Collections.Generic.KeyValuePair<string, object?>;
+
+namespace ServerSample;
+
+/// <summary>The server's instruments, beside the library's own. Where OpenTelemetry has a name for a measure of generative models, it is used.</summary>
+internal sealed class ServerMetrics
+{
+    public const string MeterName = "AdaptiveSoftmax.Server";
+
+    private readonly Histogram<double> _requestDuration;
+    private readonly Histogram<double> _firstToken;
+    private readonly Histogram<double> _tokenDuration;
+    private readonly Histogram<int> _batchSize;
+    private readonly Counter<long> _tokens;
+    private readonly Counter<long> _refused;
+    private readonly Tag _model;
+    private readonly Tag[] _clusters;
+
+    public ServerMetrics(IMeterFactory meters, ServedModel model, Func<BatchEngine> engine)
+    {
+        var meter = meters.Create(MeterName);
+        _model = new Tag("gen_ai.request.model", model.Id);
+        _clusters = [.. Enumerable.Range(0, model.Model.Layout.ClusterCount + 1).Select(part => new Tag("cluster", ClusterNames.Of(part)))];
+        _requestDuration = meter.CreateHistogram("gen_ai.server.request.duration", "s", "Time from the acceptance of a request to the end of its answer, by outcome.", null, Seconds(1e-3, 60));
+        _firstToken = meter.CreateHistogram("gen_ai.server.time_to_first_token", "s", "Time from the acceptance of a request to its first token.", null, Seconds(1e-3, 10));
+        _tokenDuration = meter.CreateHistogram("adaptive_softmax.server.token.duration", "s", "Time of the step that made a token, by the cluster that the token was found in.", null, Seconds(1e-4, 1));
+        _batchSize = meter.CreateHistogram("adaptive_softmax.server.batch.size", "{sequence}", "Continuations that share a step.", null, new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256] });
+        _tokens = meter.CreateCounter<long>("adaptive_softmax.server.tokens", "{token}", "Tokens of prompts and of answers, by type.");
+        _refused = meter.CreateCounter<long>("adaptive_softmax.server.refused", "{request}", "Requests that were refused, by HTTP status.");
+        meter.CreateObservableGauge("adaptive_softmax.server.active", () => engine().Active, "{sequence}", "Continuations in the batch.");
+        meter.CreateObservableGauge("adaptive_softmax.server.waiting", () => engine().Waiting, "{sequence}", "Continuations in the queue.");
+    }
+
+    public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
+    {
+        _batchSize.Record(tokens.Length);
+        foreach (var token in tokens) _tokenDuration.Record(duration.TotalSeconds, _clusters[token.Cluster + 1]);
+    }
+
+    public void FirstToken(TimeSpan elapsed) => _firstToken.Record(elapsed.TotalSeconds, _model);
+
+    public void Refused(int status) => _refused.Add(1, new Tag("http.response.status_code", status));
+
+    public void Ended(Generation generation, Outcome outcome)
+    {
+        _requestDuration.Record(generation.Elapsed.TotalSeconds, _model, new Tag("outcome", NameOf(outcome)));
+        _tokens.Add(generation.PromptTokens, new Tag("type", "prompt"));
+        _tokens.Add(generation.CompletionTokens, new Tag("type", "completion"));
+    }
+
+    private static string NameOf(Outcome outcome) => outcome switch
+    {
+        Outcome.Completed => "completed",
+        Outcome.Cancelled => "cancelled",
+        _ => "failed",
+    };
+
+    // 1, 2, 5 in each decade: OpenTelemetry's own bounds are meant for milliseconds.
+    private static InstrumentAdvice<double> Seconds(double from, double to)
+    {
+        var bounds = new List<double>();
+        for (var decade = from; decade <= to; decade *= 10) bounds.AddRange(new[] { decade, 2 * decade, 5 * decade }.Where(bound => bound <= to));
+        return new InstrumentAdvice<double> { HistogramBucketBoundaries = bounds };
+    }
+}

@@ -1,0 +1,130 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using ServerSample;
+
+namespace AdaptiveSoftmax.Server.Tests;
+
+public sealed class ErrorTests
+{
+    [Theory]
+    [InlineData("""{"model": "gpt"}""", 404, "model", "model_not_found", "'tiny'")]
+    [InlineData("""{"prompt": 5}""", 400, "prompt", null, "array of token ids")]
+    [InlineData("""{"prompt": []}""", 400, "prompt", null, "not be empty")]
+    [InlineData("""{"prompt": ["a", 5]}""", 400, "prompt", null, "array of token ids")]
+    [InlineData("""{"prompt": [1, 999]}""", 400, "prompt", null, "999 at place 1")]
+    [InlineData("""{"prompt": [1, 1.5]}""", 400, "prompt", null, "1.5 at place 1")]
+    [InlineData("""{"prompt": [[1], [-1]]}""", 400, "prompt", null, "-1 at place 0")]
+    [InlineData("""{"prompt": "\ud83d"}""", 400, "prompt", null, "surrogate")]
+    [InlineData("""{"prompt": "a", "max_tokens": 0}""", 400, "max_tokens", null, "from 1 to 1024")]
+    [InlineData("""{"prompt": "a", "max_tokens": 1025}""", 400, "max_tokens", null, "from 1 to 1024")]
+    [InlineData("""{"prompt": "a", "max_tokens": 1e99}""", 400, "max_tokens", null, "whole number")]
+    [InlineData("""{"prompt": "a", "temperature": -0.1}""", 400, "temperature", null, "from 0 to 2")]
+    [InlineData("""{"prompt": "a", "temperature": 2.5}""", 400, "temperature", null, "from 0 to 2")]
+    [InlineData("""{"prompt": "a", "temperature": "hot"}""", 400, "temperature", null, "must be a number")]
+    [InlineData("""{"prompt": "a", "top_p": 1.1}""", 400, "top_p", null, "from 0 to 1")]
+    [InlineData("""{"prompt": "a", "top_k": -1}""", 400, "top_k", null, "from 0")]
+    [InlineData("""{"prompt": "a", "min_p": 2}""", 400, "min_p", null, "from 0 to 1")]
+    [InlineData("""{"prompt": "a", "n": 0}""", 400, "n", null, "from 1 to 16")]
+    [InlineData("""{"prompt": ["a", "b"], "n": 9}""", 400, "n", null, "16 in all")]
+    [InlineData("""{"prompt": "a", "logprobs": 6}""", 400, "logprobs", null, "from 0 to 5")]
+    [InlineData("""{"prompt": "a", "presence_penalty": 3}""", 400, "presence_penalty", null, "from -2 to 2")]
+    [InlineData("""{"prompt": "a", "frequency_penalty": -3}""", 400, "frequency_penalty", null, "from -2 to 2")]
+    [InlineData("""{"prompt": "a", "logit_bias": {"1": 101}}""", 400, "logit_bias", null, "from -100 to 100")]
+    [InlineData("""{"prompt": "a", "logit_bias": {"cat": 1}}""", 400, "logit_bias", null, "'cat'")]
+    [InlineData("""{"prompt": "a", "logit_bias": {"9999": 1}}""", 400, "logit_bias", null, "token ids from 0 to")]
+    [InlineData("""{"prompt": "a", "logit_bias": {"1": 1, "01": 2}}""", 400, "logit_bias", null, "twice")]
+    [InlineData("""{"prompt": "a", "logit_bias": [1]}""", 400, "logit_bias", null, "object")]
+    [InlineData("""{"prompt": "a", "stop": 5}""", 400, "stop", null, "string")]
+    [InlineData("""{"prompt": "a", "stop": ["a", 5]}""", 400, "stop", null, "string")]
+    [InlineData("""{"prompt": "a", "stop": ""}""", 400, "stop", null, "from 1 to 256")]
+    [InlineData("""{"prompt": "a", "stop": ["1", "2", "3", "4", "5"]}""", 400, "stop", null, "4 is the most")]
+    [InlineData("""{"prompt": "a", "stop": "\udc00"}""", 400, "stop", null, "surrogate")]
+    [InlineData("""{"prompt": "a", "echo": true}""", 400, "echo", null, "not supported")]
+    [InlineData("""{"prompt": "a", "suffix": "b"}""", 400, "suffix", null, "not supported")]
+    [InlineData("""{"prompt": "a", "best_of": 3}""", 400, "best_of", null, "not supported")]
+    [InlineData("""{"prompt": "a", "stream": 1}""", 400, "stream", null, "true or false")]
+    [InlineData("""{"prompt": "a", "stream_options": {"include_usage": true}}""", 400, "stream_options", null, "only with")]
+    [InlineData("""{"prompt": "a", "stream": true, "stream_options": {"fast": true}}""", 400, "stream_options.fast", "unknown_parameter", "fast")]
+    [InlineData("""{"prompt": "a", "messages": []}""", 400, "messages", "unknown_parameter", "messages")]
+    [InlineData("""{"prompt": "a", "n": 1, "n": 2}""", 400, "n", null, "once")]
+    [InlineData("""{"prompt": "a", """, 400, null, null, "line 1")]
+    [InlineData("""["a"]""", 400, null, null, "line 1")]
+    [InlineData("null", 400, null, null, "JSON object")]
+    [InlineData("", 400, null, null, "JSON")]
+    public async Task WrongRequest_IsRefusedWithWhatIsWrong(string body, int status, string? param, string? code, string part)
+    {
+        await using var server = await TestServer.StartAsync();
+        var (found, error) = await server.RefusedAsync(body);
+        Assert.Equal(status, found);
+        Assert.Equal("invalid_request_error", (string)error["type"]!);
+        Assert.Equal(param, (string?)error["param"]);
+        Assert.Equal(code, (string?)error["code"]);
+        Assert.Contains(part, (string)error["message"]!, StringComparison.Ordinal);
+        Assert.DoesNotContain("ServerSample", (string)error["message"]!, StringComparison.Ordinal);
+        Assert.Equal(0, server.Engine.Active + server.Engine.Waiting);
+    }
+
+    [Fact]
+    public async Task WhatIsNull_IsNotGiven()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.PostRawAsync("""{"prompt": null, "model": null, "max_tokens": null, "temperature": null, "top_p": null, "n": null, "stream": null, "stream_options": null, "logprobs": null, "echo": false, "stop": null, "logit_bias": null, "seed": null, "user": null, "suffix": null, "best_of": 1}""");
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+
+    [Fact]
+    public async Task LimitsOfTheServer_AreKept()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxPromptTokens = 10, MaxTokens = 5, MaxBodyBytes = 2000 });
+        var (status, error) = await server.RefusedAsync("""{"prompt": "xxxxxxxxxxx"}""");
+        Assert.Equal((400, "context_length_exceeded"), (status, (string?)error["code"]));
+        (status, error) = await server.RefusedAsync("""{"prompt": [0,0,0,0,0,0,0,0,0,0,0]}""");
+        Assert.Equal((400, "context_length_exceeded"), (status, (string?)error["code"]));
+        // Words shorten it, but it is not even encoded.
+        (status, error) = await server.RefusedAsync($$"""{"prompt": "{{string.Concat(Enumerable.Repeat(" the", 21))}}"}""");
+        Assert.Equal((400, "context_length_exceeded"), (status, (string?)error["code"]));
+        (status, error) = await server.RefusedAsync("""{"max_tokens": 6}""");
+        Assert.Equal((400, "max_tokens"), (status, (string?)error["param"]));
+        Assert.Equal(5, (int)(await server.PostAsync(new JsonObject { ["prompt"] = "the" }))["usage"]!["completion_tokens"]!);
+
+        (status, error) = await server.RefusedAsync($$"""{"prompt": "{{new string('x', 2000)}}"}""");
+        Assert.Equal((413, "request_too_large"), (status, (string?)error["code"]));
+    }
+
+    [Fact]
+    public async Task BodyOfUnknownLength_IsBoundedToo()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBodyBytes = 2000 });
+        using var content = new StringContent($$"""{"prompt": "{{new string('x', 100_000)}}"}""", System.Text.Encoding.UTF8, "application/json");
+        using var message = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = content };
+        message.Headers.TransferEncodingChunked = true;
+        using var response = await server.Client.SendAsync(message, TestServer.Cancellation);
+        Assert.Equal(413, (int)response.StatusCode);
+    }
+
+    [Fact]
+    public async Task OtherPathsMethodsAndTypes_AreRefusedInTheSameForm()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var path = await server.Client.GetAsync(new Uri("v1/chat/completions", UriKind.Relative), TestServer.Cancellation);
+        Assert.Equal((404, "unknown_url"), await CodeOf(path));
+        using var method = await server.Client.GetAsync(new Uri("v1/completions", UriKind.Relative), TestServer.Cancellation);
+        Assert.Equal((405, "method_not_allowed"), await CodeOf(method));
+        using var type = await server.PostRawAsync("""{"prompt": "a"}""", "text/plain");
+        Assert.Equal((415, null), await CodeOf(type));
+    }
+
+    [Fact]
+    public async Task NameOfAnotherHost_IsRefused()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var message = new HttpRequestMessage(HttpMethod.Get, "monitor");
+        message.Headers.Host = "example.com";
+        using var response = await server.Client.SendAsync(message, TestServer.Cancellation);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+    }
+
+    private static async Task<(int Status, string? Code)> CodeOf(HttpResponseMessage response) =>
+        ((int)response.StatusCode, (string?)(await response.Content.ReadFromJsonAsync<JsonNode>(TestServer.Cancellation))!["error"]!["code"]);
+}

@@ -1,0 +1,105 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using ServerSample;
+
+namespace AdaptiveSoftmax.Server.Tests;
+
+/// <summary>A real server on a free port of the loopback address, with a tiny model, and a client.</summary>
+internal sealed class TestServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private TestServer(WebApplication app, ServedModel model)
+    {
+        (_app, Model) = (app, model);
+        Address = CompletionServer.AddressesOf(app).Single();
+        Client = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromMinutes(5) };
+    }
+
+    public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public ServedModel Model { get; }
+
+    public Uri Address { get; }
+
+    public HttpClient Client { get; }
+
+    public BatchEngine Engine => _app.Services.GetRequiredService<BatchEngine>();
+
+    public DriftWatch Drift => _app.Services.GetRequiredService<DriftWatch>();
+
+    public static async Task<TestServer> StartAsync(ServerOptions? options = null, StepGate? gate = null)
+    {
+        var model = TinyModel.Create();
+        var app = CompletionServer.Create(model, (options ?? new ServerOptions()) with { Urls = ["http://127.0.0.1:0"] }, logging => logging.AddFilter(_ => false), services => gate?.Install(services));
+        await app.StartAsync(Cancellation);
+        return new TestServer(app, model);
+    }
+
+    public Task StopAsync() => _app.StopAsync(Cancellation);
+
+    /// <summary>Posts a body as it is.</summary>
+    public async Task<HttpResponseMessage> PostRawAsync(string body, string contentType = "application/json")
+    {
+        using var content = new StringContent(body, Encoding.UTF8, contentType);
+        return await Client.PostAsync(new Uri("v1/completions", UriKind.Relative), content, Cancellation);
+    }
+
+    /// <summary>Posts a request that must be answered.</summary>
+    public async Task<JsonNode> PostAsync(JsonObject request)
+    {
+        using var response = await Client.PostAsJsonAsync("v1/completions", request, Cancellation);
+        var answer = (await response.Content.ReadFromJsonAsync<JsonNode>(Cancellation))!;
+        Assert.True(response.StatusCode == HttpStatusCode.OK, answer.ToJsonString());
+        return answer;
+    }
+
+    /// <summary>Posts a request that must be refused.</summary>
+    public async Task<(int Status, JsonNode Error)> RefusedAsync(string body)
+    {
+        using var response = await PostRawAsync(body);
+        return ((int)response.StatusCode, (await response.Content.ReadFromJsonAsync<JsonNode>(Cancellation))!["error"]!);
+    }
+
+    /// <summary>Posts a request for a stream.</summary>
+    public async Task<HttpResponseMessage> OpenStreamAsync(JsonObject request, CancellationToken cancellation)
+    {
+        var streamed = request.DeepClone().AsObject();
+        streamed["stream"] = true;
+        using var message = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = JsonContent.Create(streamed) };
+        return await Client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead, cancellation);
+    }
+
+    /// <summary>The events of a stream up to its [DONE], which must come.</summary>
+    public async Task<List<JsonNode>> StreamAsync(JsonObject request)
+    {
+        using var response = await OpenStreamAsync(request, Cancellation);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.MediaType);
+        await using var body = await response.Content.ReadAsStreamAsync(Cancellation);
+        var events = new List<JsonNode>();
+        var isDone = false;
+        await foreach (var item in SseParser.Create(body).EnumerateAsync(Cancellation))
+        {
+            Assert.False(isDone, "Something comes behind [DONE].");
+            isDone = item.Data == "[DONE]";
+            if (!isDone) events.Add(JsonNode.Parse(item.Data)!);
+        }
+
+        Assert.True(isDone, "The stream ended without [DONE].");
+        return events;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _app.DisposeAsync();
+        Model.Dispose();
+    }
+}

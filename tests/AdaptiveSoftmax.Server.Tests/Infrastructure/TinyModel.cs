@@ -1,0 +1,77 @@
+using System.Text;
+using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Vocabulary;
+using LanguageModelSample;
+using ServerSample;
+
+namespace AdaptiveSoftmax.Server.Tests;
+
+/// <summary>
+/// A model that knows one text by heart, over all bytes, a few words and an end of text: characters are cut by tokens, stop
+/// strings reach over them, and head and tails all have tokens of the text.
+/// </summary>
+internal static class TinyModel
+{
+    public const string Text = "the cat sat on the mat. Größe: 你好, 🙂! then the cat ran off.";
+
+    private const int Window = 6;
+    private const int HiddenSize = 32;
+
+    private static readonly string[] s_words = ["th", "the", " the", "at", "cat", " cat", "sat", " sat", "on", " on", "mat", " mat"];
+    private static readonly Lazy<(CorpusTokenizer Tokenizer, float[][] Weights)> s_trained = new(Train);
+
+    public static CorpusTokenizer Tokenizer => s_trained.Value.Tokenizer;
+
+    public static int EndOfText => Tokenizer.Vocabulary.EndOfTextId;
+
+    /// <summary>A model of one's own: models work for one engine at a time.</summary>
+    public static ServedModel Create()
+    {
+        var (tokenizer, weights) = s_trained.Value;
+        var model = CreateModel(tokenizer);
+        for (var i = 0; i < weights.Length; i++) weights[i].CopyTo(model.Parameters[i].Values);
+        return new ServedModel("tiny", model, tokenizer, CreateBaseline(tokenizer, model.Layout), ModelLoader.FingerprintOf(model));
+    }
+
+    private static (CorpusTokenizer Tokenizer, float[][] Weights) Train()
+    {
+        var tokenizer = CreateTokenizer();
+        int[] text = [.. Enumerable.Repeat<int[]>([.. tokenizer.Encode(Text), tokenizer.Vocabulary.EndOfTextId], 20).SelectMany(tokens => tokens)];
+        using var model = CreateModel(tokenizer);
+        using var trainer = new Trainer(model, text, seed: 1, batchSize: 64);
+        while (trainer.Step < 300) trainer.Advance();
+        return (tokenizer, [.. model.Parameters.Select(parameter => parameter.Values.ToArray())]);
+    }
+
+    private static CorpusTokenizer CreateTokenizer()
+    {
+        var tokens = Enumerable.Range(0, 256).Select(value => new[] { (byte)value }).Concat(s_words.Select(Encoding.UTF8.GetBytes));
+        var path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllLines(path, tokens.Select((token, id) => $"{Convert.ToBase64String(token)} {id}"));
+            return CorpusTokenizer.ReadTiktoken(path);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    private static Model CreateModel(CorpusTokenizer tokenizer)
+    {
+        var vocabulary = tokenizer.Vocabulary;
+        // Ids are slots here: the head has the ASCII characters, one tail the other bytes, one the words.
+        var layout = SoftmaxLayout.Create(HiddenSize, vocabulary.Count, [128, 256], divValue: 2);
+        var body = new Body(new BodyShape { Window = Window, EmbeddingRows = vocabulary.Count, EmbeddingSize = 8, HiddenSize = HiddenSize, Threads = 2 }, seed: 1);
+        var softmax = new DynamicAdaptiveSoftmax(layout, seed: 1, new AdaptiveSoftmaxOptions { Threads = 2 });
+        return new Model(body, softmax, [.. Enumerable.Range(0, vocabulary.Count)], vocabulary.EndOfTextId);
+    }
+
+    // Slots follow the counts, so descending counts keep them the ids.
+    private static DriftBaseline CreateBaseline(CorpusTokenizer tokenizer, SoftmaxLayout layout)
+    {
+        int[] ids = [.. Enumerable.Range(0, layout.VocabularySize)];
+        return new DriftBaseline(TokenTable.Create(ids, [.. ids.Select(id => 1000L - id)], [.. ids.Select(id => tokenizer.Vocabulary.GetToken(id).ToArray())]), layout);
+    }
+}
