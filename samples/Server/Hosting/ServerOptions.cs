@@ -30,5 +30,5 @@ internal sealed record ServerOptions
     public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>What the watch for drift looks at.</summary>
-    public DriftOptions Drift { get; init; } = new();
+    public DriftOptions Drift { get; init; } = new() { Name = "server" };
 }

@@ -37,6 +37,8 @@ internal static class MonitorEndpoints
             Waiting = engine.Waiting,
             MaxQueue = options.MaxQueue,
             Live = live.Snapshot(),
+            StabilityThreshold = options.Drift.StabilityThreshold,
+            DivergenceThreshold = options.Drift.JensenShannonThreshold,
             Drift = services.GetRequiredService<DriftWatch>().Snapshot(),
         };
     }

@@ -23,6 +23,12 @@ internal sealed record MonitorSnapshot
 
     public required LiveSnapshot Live { get; init; }
 
+    /// <summary>The stability index, over clusters or over frequencies, from which there is drift.</summary>
+    public required double StabilityThreshold { get; init; }
+
+    /// <summary>The divergence from which there is drift.</summary>
+    public required double DivergenceThreshold { get; init; }
+
     public required IReadOnlyList<DriftSnapshot> Drift { get; init; }
 }
 
