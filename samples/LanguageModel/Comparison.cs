@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Spectre.Console;
 
 namespace LanguageModelSample;
 
@@ -37,6 +37,20 @@ internal sealed record Comparison(SoftmaxFigures Adaptive, SoftmaxFigures Full)
         return new Comparison(adaptive with { DecodeMicroseconds = MeasureDecoding(trained, text) }, full);
     }
 
+    /// <summary>Writes the closing table.</summary>
+    /// <param name="console">Where the table goes.</param>
+    /// <param name="memory">What <see cref="SoftmaxFigures.UsedBytes"/> are.</param>
+    /// <param name="steps">The steps of the whole run.</param>
+    /// <param name="perplexity">The perplexity after it.</param>
+    public void Write(IAnsiConsole console, string memory, long steps, double perplexity) => new ReportTable()
+        .Add($"training step of {Trainer.BatchSize} tokens", "ms", Adaptive.StepMilliseconds, Full.StepMilliseconds)
+        .Add($"held-out perplexity after {Full.Steps} steps each", "", Adaptive.Perplexity, Full.Perplexity)
+        .Add($"held-out perplexity after {steps:N0} steps", perplexity)
+        .Add($"weights, gradients, optimizer state of the layer", "MB", Adaptive.LayerBytes / 1e6, Full.LayerBytes / 1e6)
+        .Add($"{memory}", "MB", Adaptive.UsedBytes / 1e6, Full.UsedBytes / 1e6)
+        .Add($"greedy decoding of a token", "ms", Adaptive.DecodeMicroseconds / 1e3, Full.DecodeMicroseconds / 1e3)
+        .Write(console);
+
     private static SoftmaxFigures Measure(ComputeDevice device, Func<LanguageModel> create, TextData text, RunOptions options, int maxSteps, CancellationToken cancellation)
     {
         GC.Collect();
@@ -44,25 +58,22 @@ internal sealed record Comparison(SoftmaxFigures Adaptive, SoftmaxFigures Full)
         using var model = create();
         using var trainer = new Trainer(model, text.Training, options.Seed);
         trainer.WarmUp();
-        var times = new List<double>();
-        var clock = Stopwatch.StartNew();
-        while (times.Count < maxSteps && clock.Elapsed.TotalSeconds < options.BaselineSeconds)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            var start = Stopwatch.GetTimestamp();
-            trainer.Advance();
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-            peak = Math.Max(peak, trainer.UsedMemory);
-        }
+        var times = Timing.Repeat(maxSteps, options.BaselineSeconds, Step, cancellation);
 
         const int CopiesOfAWeight = 3;
         return new SoftmaxFigures(
             times.Count,
-            Median(times),
+            Timing.Median(times),
             model.Perplexity(text.HeldOut, PerplexityTokens),
             CopiesOfAWeight * model.Layout.ParameterBytes,
             peak - before,
             MeasureDecoding(model, text));
+
+        void Step()
+        {
+            trainer.Advance();
+            peak = Math.Max(peak, trainer.UsedMemory);
+        }
     }
 
     /// <summary>Predicts the token after windows of held-out text, one at a time.</summary>
@@ -71,21 +82,6 @@ internal sealed record Comparison(SoftmaxFigures Adaptive, SoftmaxFigures Full)
         var batch = new Batch(DecodedTokens, model.Window);
         batch.Fill(text.HeldOut, TextData.SpreadPositions(text.HeldOut, DecodedTokens), model.EndOfText);
         var predict = model.PreparePredictions(batch.Windows);
-        predict(0);
-        var times = new List<double>();
-        for (var token = 0; token < DecodedTokens; token++)
-        {
-            var start = Stopwatch.GetTimestamp();
-            predict(token);
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
-        }
-
-        return Median(times);
-    }
-
-    private static double Median(List<double> values)
-    {
-        values.Sort();
-        return values[values.Count / 2];
+        return 1e3 * Timing.MedianOver(DecodedTokens, token => predict(token));
     }
 }

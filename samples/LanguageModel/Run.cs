@@ -1,4 +1,3 @@
-using System.Globalization;
 using AdaptiveSoftmax.Corpus;
 using Spectre.Console;
 
@@ -12,52 +11,26 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
 
     public void Execute(CancellationToken cancellation)
     {
-        // Before training, so that a path that cannot be written costs no run.
-        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(options.CheckpointPath))!);
+        options.CreateCheckpointFolder();
         using var device = ComputeDevice.Open(options.Device, options.Threads);
-        if (device.Description is { } description) Say($"Computing on {description}.");
+        if (device.Description is { } description) console.Say($"Computing on {description}.");
         var tokenizer = CorpusTokenizer.Create("o200k_base");
-        var text = LoadText(tokenizer, cancellation);
+        var text = CorpusText.Load(options, tokenizer, console, cancellation);
 
         using var model = device.CreateAdaptive(options.Seed);
         using var trainer = new Trainer(model, text.Training, options.Seed);
         trainer.WarmUp();
-        if (options.Resume) Resume(trainer);
-        new TrainingLoop(model, trainer, text, options, console).Execute(cancellation);
+        var loop = new TrainingLoop(model, trainer, text, options, console);
+        if (options.Resume) loop.Resume();
+        loop.Execute(cancellation);
         var perplexity = model.Perplexity(text.HeldOut, FinalPerplexityTokens);
-        Say($"Trained on {trainer.Step * Trainer.BatchSize:N0} tokens in {trainer.Step:N0} steps; held-out perplexity {perplexity:F1}. Saved as {options.CheckpointPath}.");
+        console.Say($"Trained on {trainer.Step * Trainer.BatchSize:N0} tokens in {trainer.Step:N0} steps; held-out perplexity {perplexity:F1}. Saved as {options.CheckpointPath}.");
 
-        Say($"The same body with a full softmax, for {options.BaselineSeconds:F0} s...");
+        console.Say($"The same body with a full softmax, for {options.BaselineSeconds:F0} s...");
         var comparison = Comparison.Measure(model, device, text, options, cancellation);
-        ReportTable.Write(console, comparison, device.MemoryName, trainer.Step, perplexity);
+        comparison.Write(console, device.MemoryName, trainer.Step, perplexity);
 
         var decoder = new Decoder(model, tokenizer);
-        foreach (var prompt in options.Prompts)
-        {
-            console.Write(new Rule { Style = new Style(Color.Grey) });
-            console.Write(new Text(prompt, new Style(Color.Green)));
-            console.Profile.Out.Writer.WriteLine(decoder.Continue(prompt, WrittenTokens) + "\n");
-        }
+        console.WriteContinuations(options.Prompts, prompt => decoder.Continue(prompt, WrittenTokens));
     }
-
-    private TextData LoadText(CorpusTokenizer tokenizer, CancellationToken cancellation)
-    {
-        var files = options.Corpus.Count == 0 ? ReferencePacks.FindDocumentation() : FindFiles(options.Corpus);
-        Say($"Reading {files.Count:N0} files ({files.Sum(file => file.Length) / 1e6:F1} MB)...");
-        var text = TextData.Load(files, tokenizer, new TokenizeOptions { Threads = options.Threads }, cancellation);
-        Say($"{text.Training.Length:N0} tokens to learn from, {text.HeldOut.Length:N0} held out; {ApiDocsSoftmax.VocabularySize:N0} tokens in the vocabulary.");
-        return text;
-    }
-
-    private static List<CorpusFile> FindFiles(IEnumerable<string> paths) =>
-        [.. paths.SelectMany(path => CorpusFiles.Find([path], path.EndsWith(".xml", StringComparison.OrdinalIgnoreCase) ? CorpusFormat.XmlDoc : CorpusFormat.Text))];
-
-    private void Resume(Trainer trainer)
-    {
-        trainer.Restore(options.CheckpointPath);
-        if (trainer.IsFinished) trainer.Extend();
-        Say($"Going on from step {trainer.Step:N0} of {options.CheckpointPath}.");
-    }
-
-    private void Say(FormattableString line) => console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
 }

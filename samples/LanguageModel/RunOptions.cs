@@ -16,7 +16,7 @@ internal sealed record RunOptions
     public required IReadOnlyList<string> Prompts { get; init; }
 
     /// <summary>Where to compute.</summary>
-    public required DeviceName Device { get; init; }
+    public DeviceName Device { get; init; } = new(DeviceKind.Cpu);
 
     public required ulong Seed { get; init; }
 
@@ -25,4 +25,7 @@ internal sealed record RunOptions
     public required string CheckpointPath { get; init; }
 
     public required bool Resume { get; init; }
+
+    /// <summary>Makes the checkpoint's folder: before training, so that a path that cannot be written costs no run.</summary>
+    public void CreateCheckpointFolder() => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(CheckpointPath))!);
 }
