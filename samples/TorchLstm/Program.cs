@@ -1,0 +1,6 @@
+using Spectre.Console;
+using TorchLstmSample;
+
+// A file or a pipe has no width of its own, and tables broken for 80 columns read badly there.
+if (Console.IsOutputRedirected) AnsiConsole.Profile.Width = 120;
+return await CommandLine.RunAsync(args, AnsiConsole.Console);
