@@ -18,32 +18,41 @@ internal sealed class SmallWeightsComparison(string name, string weights, Func<A
 
     public string Name => name;
 
-    public string Description => $"Greedy decoding at batch 1 with {weights} weights on the trained sample model: against computing all log-probs and the argmax in float32.";
+    public string Description => $"Greedy decoding at batch 1 with {weights} weights on the trained sample model: against computing all log-probs and the argmax in float32, here and in TorchSharp.";
 
     public double Run(ComparisonSession session)
     {
         double ratio;
         using (var peers = new DecodePeers(session, States))
+        using (var torch = new TorchPeers(peers))
         {
             var states = new List<float[]>();
             for (var i = 0; i < States; i++) states.Add(peers.Hidden[i].ToArray());
-            ratio = Compare(session, peers.Adaptive, peers.Full, states);
+            torch.CheckBest(torch.Adaptive.log_prob, hidden => torch.Adaptive.log_prob(hidden).argmax(1), i => peers.Adaptive.SlotOf(peers.Adaptive.Predict(peers.Hidden[i])));
+            ratio = Compare(
+                session,
+                peers.Adaptive,
+                states,
+                [
+                    new("full softmax float32, all log-probs and argmax", () => states.Sum(state => (long)Best(peers.Full, state))),
+                    new("TorchSharp, adaptive, all log-probs and argmax", () => torch.Sum((hidden, _) => torch.Adaptive.log_prob(hidden).argmax(1))),
+                    new("TorchSharp, full softmax, all log-probs and argmax", () => torch.Sum((hidden, _) => torch.FullLogProbs(hidden).argmax(1))),
+                ]);
         }
 
         using var large = new LargeHead();
         session.Note($"A head of {large.Softmax.Layout.HeadRows:N0} x {large.Softmax.Layout.HiddenSize}, which caches do not hold; random weights, hidden vectors that lean towards one row");
-        Compare(session, large.Softmax, full: null, large.CreateStates(LargeHeadStates));
+        Compare(session, large.Softmax, large.CreateStates(LargeHeadStates), []);
         return ratio;
     }
 
-    private double Compare(ComparisonSession session, AdaptiveSoftmaxLayer adaptive, AdaptiveSoftmaxLayer? full, List<float[]> states)
+    private double Compare(ComparisonSession session, AdaptiveSoftmaxLayer adaptive, List<float[]> states, IReadOnlyList<Contender> others)
     {
         using var small = create(adaptive);
         _all = new float[adaptive.Layout.VocabularySize];
         var same = states.Count(state => small.Predict(state) == adaptive.Predict(state));
         session.Note($"{same} of {states.Count} tokens are those of float32");
-        List<Contender> peers = [new("adaptive float32, all log-probs and argmax", () => states.Sum(state => (long)Best(adaptive, state)))];
-        if (full is not null) peers.Add(new Contender("full softmax float32, all log-probs and argmax", () => states.Sum(state => (long)Best(full, state))));
+        Contender[] peers = [new("adaptive float32, all log-probs and argmax", () => states.Sum(state => (long)Best(adaptive, state))), .. others];
         var measurements = session.Measure([
             new Contender($"adaptive {weights}", () => states.Sum(state => (long)small.Predict(state))),
             .. peers,
@@ -56,7 +65,7 @@ internal sealed class SmallWeightsComparison(string name, string weights, Func<A
             session.Note($"{100.0 * statistics.Float32Tails / statistics.Predictions:F1} tails and {100.0 * statistics.Float32Predictions / statistics.Predictions:F1} whole predictions a hundred tokens left to float32");
         }
 
-        return measurements.Skip(1).Take(peers.Count).Min(peer => peer.Median) / measurements[0].Median;
+        return measurements.Skip(1).Take(peers.Length).Min(peer => peer.Median) / measurements[0].Median;
     }
 
     private int Best(SoftmaxDecoder softmax, ReadOnlySpan<float> state)
