@@ -20,7 +20,7 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
         var output = empty(tokens, ScalarType.Float32, CPU);
         var losses = IsReduced ? null : empty(tokens, ScalarType.Float32, CPU);
         var (head, tails) = Borrow(tensors, gradients: null);
-        var loss = pass.Forward(Pool, head, tails, Memory(tensors[0]), Floats(output), losses is null ? [] : Floats(losses), keepsLogits);
+        var loss = pass.Forward(LibTorchThreads.Pool, head, tails, Memory(tensors[0]), Floats(output), losses is null ? [] : Floats(losses), keepsLogits);
         GC.KeepAlive(tensors);
         GC.KeepAlive(output);
         return (output, losses ?? tensor(loss, ScalarType.Float32, CPU));
@@ -36,7 +36,7 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
         using var byLoss = Contiguous(incoming[1]);
         var (head, tails) = Borrow(tensors, gradients);
         pass.Backward(
-            Pool,
+            LibTorchThreads.Pool,
             head,
             tails,
             Memory(tensors[0]),
@@ -67,8 +67,6 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
 
     /// <summary>Gradients that libtorch refuses.</summary>
     public List<Tensor?> ImpossibleGradients() => [.. wantsGradient.Select(wants => wants ? zeros(0) : null)];
-
-    private static WorkerPool Pool => WorkerPool.Get(get_num_threads());
 
     // Input; head, and its bias; projection and output of each tail.
     private bool Reaches(int index)

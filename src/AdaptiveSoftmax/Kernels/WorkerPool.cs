@@ -17,10 +17,11 @@ internal interface IParallelBody
 internal sealed unsafe class WorkerPool
 {
     private const int SpinsBeforeSleep = 200;
-    private static readonly ConcurrentDictionary<int, WorkerPool> s_pools = new();
+    private static readonly ConcurrentDictionary<(int Threads, nint Team), WorkerPool> s_pools = new();
 
     private readonly object _sleepers = new();
     private readonly int _workerCount;
+    private readonly nint _team;
     private bool _workersStarted;
     private int _sleeping;
     private int _busy;
@@ -33,18 +34,31 @@ internal sealed unsafe class WorkerPool
     private delegate*<void*, int, void> _runPart;
     private Exception? _failure;
 
-    private WorkerPool(int threads) => _workerCount = threads - 1;
+    private WorkerPool(int threads, nint team)
+    {
+        _workerCount = threads - 1;
+        _team = team;
+    }
 
     /// <summary>The pool of so many threads, the caller's included. Pools live as long as the process.</summary>
-    public static WorkerPool Get(int threads) => s_pools.GetOrAdd(threads, static count => new WorkerPool(count));
+    /// <param name="threads">The number of threads.</param>
+    /// <param name="team">The <see cref="OpenMpTeam"/> whose threads it borrows; 0 for threads of its own.</param>
+    public static WorkerPool Get(int threads, nint team = 0) =>
+        s_pools.GetOrAdd((threads, team), static key => new WorkerPool(key.Threads, key.Team));
 
     /// <summary>
     /// Runs parts 0 to <paramref name="parts"/> − 1 and returns when all are done. A call from inside a part, or while
-    /// another thread's loop runs on this pool, does its parts on the calling thread.
+    /// another thread's loop runs on this pool, does its parts on the calling thread; a team is each caller's own.
     /// </summary>
     public void Run<TBody>(ref TBody body, int parts)
         where TBody : unmanaged, IParallelBody
     {
+        if (_team != 0 && parts > 1 && _workerCount > 0)
+        {
+            fixed (TBody* pinned = &body) OpenMpTeam.Run(_team, _workerCount + 1, pinned, parts, &RunPart<TBody>);
+            return;
+        }
+
         if (parts <= 1 || _workerCount == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
             for (var part = 0; part < parts; part++) body.Run(part);
