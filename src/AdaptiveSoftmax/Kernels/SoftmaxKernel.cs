@@ -10,14 +10,14 @@ namespace AdaptiveSoftmax;
 internal static unsafe class SoftmaxKernel
 {
     /// <summary>
-    /// The maximum and the sum of exp(logit − maximum) of each token over the rows of one block: the parts of an online
-    /// log-sum-exp.
+    /// The maximum and the sum of exp(logit − maximum) of each token over the rows of one block, <paramref name="stride"/>
+    /// floats apart: the parts of an online log-sum-exp.
     /// </summary>
-    public static void BlockStatistics(float* logits, int lanes, int rows, float* maximum, float* sum)
+    public static void BlockStatistics(float* logits, nint stride, int lanes, int rows, float* maximum, float* sum)
     {
-        if (Vector512.IsHardwareAccelerated) BlockStatistics<Simd512>(logits, lanes, rows, maximum, sum);
-        else if (Vector256.IsHardwareAccelerated) BlockStatistics<Simd256>(logits, lanes, rows, maximum, sum);
-        else BlockStatistics<Simd128>(logits, lanes, rows, maximum, sum);
+        if (Vector512.IsHardwareAccelerated) BlockStatistics<Simd512>(logits, stride, lanes, rows, maximum, sum);
+        else if (Vector256.IsHardwareAccelerated) BlockStatistics<Simd256>(logits, stride, lanes, rows, maximum, sum);
+        else BlockStatistics<Simd128>(logits, stride, lanes, rows, maximum, sum);
     }
 
     /// <summary>logits[r, t] = exp(logits[r, t] − logSumExp[t]) · scale[t] − uniform[t] · (the row's weight).</summary>
@@ -26,6 +26,14 @@ internal static unsafe class SoftmaxKernel
         if (Vector512.IsHardwareAccelerated) Gradient<Simd512>(logits, lanes, rows, logSumExp, scale, uniform, rowWeight);
         else if (Vector256.IsHardwareAccelerated) Gradient<Simd256>(logits, lanes, rows, logSumExp, scale, uniform, rowWeight);
         else Gradient<Simd128>(logits, lanes, rows, logSumExp, scale, uniform, rowWeight);
+    }
+
+    /// <summary>The same for one token, whose logits are one after the other.</summary>
+    public static void TokenGradient(float* logits, int count, float logSumExp, float scale, float uniform)
+    {
+        if (Vector512.IsHardwareAccelerated) TokenGradient<Simd512>(logits, count, logSumExp, scale, uniform);
+        else if (Vector256.IsHardwareAccelerated) TokenGradient<Simd256>(logits, count, logSumExp, scale, uniform);
+        else TokenGradient<Simd128>(logits, count, logSumExp, scale, uniform);
     }
 
     /// <summary>output[r] = (logit[r] − log-sum-exp) + cluster for one token: <see cref="BestScore.Of"/> of each row.</summary>
@@ -82,36 +90,36 @@ internal static unsafe class SoftmaxKernel
         return total;
     }
 
-    /// <inheritdoc cref="BlockStatistics(float*, int, int, float*, float*)"/>
+    /// <inheritdoc cref="BlockStatistics(float*, nint, int, int, float*, float*)"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void BlockStatistics<TSimd>(float* logits, int lanes, int rows, float* maximum, float* sum)
+    public static void BlockStatistics<TSimd>(float* logits, nint stride, int lanes, int rows, float* maximum, float* sum)
         where TSimd : unmanaged, ISimd<TSimd>
     {
         // Four vectors at a time use the whole of each stretch of memory that a row brings into the cache.
         var lane = 0;
-        for (; lane + (4 * TSimd.Width) <= lanes; lane += 4 * TSimd.Width) FourVectors<TSimd>(logits + lane, lanes, rows, maximum + lane, sum + lane);
+        for (; lane + (4 * TSimd.Width) <= lanes; lane += 4 * TSimd.Width) FourVectors<TSimd>(logits + lane, stride, rows, maximum + lane, sum + lane);
         for (; lane < lanes; lane += TSimd.Width)
         {
             var top = TSimd.Broadcast(float.NegativeInfinity);
             var logit = logits + lane;
-            for (var row = 0; row < rows; row++, logit += lanes) top = TSimd.Max(top, TSimd.Load(logit));
+            for (var row = 0; row < rows; row++, logit += stride) top = TSimd.Max(top, TSimd.Load(logit));
             var total = TSimd.Zero;
             logit = logits + lane;
-            for (var row = 0; row < rows; row++, logit += lanes) total = TSimd.Add(total, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit), top)));
+            for (var row = 0; row < rows; row++, logit += stride) total = TSimd.Add(total, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit), top)));
             TSimd.Store(top, maximum + lane);
             TSimd.Store(total, sum + lane);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FourVectors<TSimd>(float* logits, int lanes, int rows, float* maximum, float* sum)
+    private static void FourVectors<TSimd>(float* logits, nint stride, int rows, float* maximum, float* sum)
         where TSimd : unmanaged, ISimd<TSimd>
     {
         int w = TSimd.Width, w2 = 2 * w, w3 = 3 * w;
         var top0 = TSimd.Broadcast(float.NegativeInfinity);
         TSimd top1 = top0, top2 = top0, top3 = top0;
         var logit = logits;
-        for (var row = 0; row < rows; row++, logit += lanes)
+        for (var row = 0; row < rows; row++, logit += stride)
         {
             top0 = TSimd.Max(top0, TSimd.Load(logit));
             top1 = TSimd.Max(top1, TSimd.Load(logit + w));
@@ -121,7 +129,7 @@ internal static unsafe class SoftmaxKernel
 
         TSimd total0 = TSimd.Zero, total1 = TSimd.Zero, total2 = TSimd.Zero, total3 = TSimd.Zero;
         logit = logits;
-        for (var row = 0; row < rows; row++, logit += lanes)
+        for (var row = 0; row < rows; row++, logit += stride)
         {
             total0 = TSimd.Add(total0, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit), top0)));
             total1 = TSimd.Add(total1, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit + w), top1)));
@@ -154,5 +162,17 @@ internal static unsafe class SoftmaxKernel
                 TSimd.Store(TSimd.Subtract(TSimd.Multiply(probability, TSimd.Load(scale + lane)), smoothed), logits + lane);
             }
         }
+    }
+
+    /// <inheritdoc cref="TokenGradient(float*, int, float, float, float)"/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void TokenGradient<TSimd>(float* logits, int count, float logSumExp, float scale, float uniform)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        TSimd top = TSimd.Broadcast(logSumExp), factor = TSimd.Broadcast(scale), share = TSimd.Broadcast(uniform);
+        var i = 0;
+        for (; i + TSimd.Width <= count; i += TSimd.Width)
+            TSimd.Store(TSimd.Subtract(TSimd.Multiply(SimdExp.Of(TSimd.Subtract(TSimd.Load(logits + i), top)), factor), share), logits + i);
+        for (; i < count; i++) logits[i] = (SimdExp.Of(new SimdScalar(logits[i] - logSumExp)).Value * scale) - uniform;
     }
 }

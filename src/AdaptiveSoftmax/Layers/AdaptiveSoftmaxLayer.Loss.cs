@@ -97,7 +97,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         var blockSize = TokenBlocks.BlockSize(batch.RowCount(cluster), Options.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
-            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
+            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
             part.Forward(Pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
             batch.AddLogProbs(block, cluster);
             if (!batch.WantsGradient) continue;

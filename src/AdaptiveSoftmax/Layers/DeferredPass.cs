@@ -125,7 +125,7 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
         var blockSize = TokenBlocks.BlockSize(batch.RowCount(cluster), memory.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
-            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)));
+            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
             var kept = keepsLogits ? memory.Keep((long)batch.RowCount(cluster) * block.LaneCount * sizeof(float)) : null;
             if (keepsLogits) _blocks.Enqueue(kept);
             kept?.Scratch.Exchange(batch.Scratch, s_kept);
@@ -143,7 +143,7 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
         {
             var tokens = members.Slice(first, Math.Min(blockSize, members.Length - first));
             using var kept = _blocks.TryDequeue(out var next) ? next : null;
-            var block = kept is null ? batch.Gather(tokens) : batch.GatherRows(tokens);
+            var block = kept is null ? batch.Gather(tokens, cluster) : batch.GatherRows(tokens, cluster);
             kept?.Scratch.Exchange(batch.Scratch, s_kept);
             if (kept is null) part.Forward(pool, batch.Scratch, block.Lanes, block.LaneCount, withLogitSum: false);
             batch.SetWeights(block, cluster);

@@ -19,6 +19,11 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     private const int MaximumGroups = 32;
     private const int MaximumShareFloats = 1 << 21;
 
+    // Where the rows are too few parts to busy many threads, the lanes are cut as well: the logits of a part are then those
+    // that stay in a near cache, and each is the same whoever computes it.
+    private const int FewParts = 32;
+    private const int LanesPerPart = 64;
+
     private static int PartCount(TShape shape) => (shape.Rows + RowsPerPart - 1) / RowsPerPart;
 
     /// <summary>
@@ -29,15 +34,22 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
 
     private int FirstGroupRow => shape.Rows - GroupSizes.Length;
 
-    /// <summary>Logits = weight · inputs + bias, [rows, lanes].</summary>
+    /// <summary>Logits = weight · inputs + bias, [rows, lanes], or [lanes, rows] for few tokens.</summary>
     /// <param name="pool">The threads.</param>
     /// <param name="scratch">Receives the logits, the maximum of each part and the log-sum-exp.</param>
     /// <param name="inputs">The input vectors, [columns, lanes].</param>
-    /// <param name="lanes">The lanes, a multiple of <see cref="TokenBlocks.LaneMultiple"/>.</param>
+    /// <param name="lanes">The lanes, a multiple of <see cref="TokenBlocks.LaneMultiple"/>, or few.</param>
     /// <param name="withLogitSum">Whether to sum the logits of each lane, weighted as label smoothing weighs them.</param>
     public void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum)
     {
+        if (TokenBlocks.AreFew(lanes))
+        {
+            ForwardFew(pool, scratch, inputs, lanes, withLogitSum);
+            return;
+        }
+
         var parts = PartCount(shape);
+        var lanesPerPart = parts < FewParts ? Math.Min(LanesPerPart, lanes) : lanes;
         fixed (int* groupSizes = GroupSizes)
         {
             var body = new ForwardBody
@@ -47,6 +59,8 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 Bias = bias is null ? null : bias.ValuesPointer,
                 Inputs = inputs,
                 Lanes = lanes,
+                LanesPerPart = lanesPerPart,
+                RowParts = parts,
                 Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
                 Maximum = scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes),
                 Sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * lanes),
@@ -54,8 +68,8 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
             };
-            pool.Run(ref body, parts);
-            CombineLogSumExp(body.Maximum, body.Sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
+            pool.Run(ref body, parts * ((lanes + lanesPerPart - 1) / lanesPerPart));
+            CombineLogSumExp(pool, body.Maximum, body.Sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
             if (withLogitSum) CombineSums(body.LogitSum, parts, lanes, scratch.Doubles(ScratchBuffer.LogitSum, lanes));
         }
     }
@@ -73,7 +87,10 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     {
         var groups = (int)Math.Clamp(MaximumShareFloats / ((long)TokenBlocks.MaximumLanes * shape.Columns), 1, MaximumGroups);
         var rowsPerGroup = ((shape.Rows + groups - 1) / groups + 3) / 4 * 4;
+        // Shares of many values for few rows cost more than a product of its own, which reads the logits' gradient again.
+        var sumsShares = shape.Rows > 2L * groups * shape.Columns;
         groups = (shape.Rows + rowsPerGroup - 1) / rowsPerGroup;
+        var (rowStep, tokenStep) = TokenBlocks.Steps(shape.Rows, lanes);
         var shareLength = (nint)tokens * shape.Columns;
         fixed (int* groupSizes = GroupSizes)
         {
@@ -93,15 +110,26 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 UniformWeight = scratch.Floats(ScratchBuffer.UniformWeight, lanes),
                 TargetWeight = scratch.Floats(ScratchBuffer.TargetWeight, lanes),
                 TargetRow = scratch.Ints(ScratchBuffer.TargetRow, lanes),
-                Shares = inputGradient is null ? null : scratch.Floats(ScratchBuffer.InputGradientShares, groups * shareLength),
+                Shares = inputGradient is null || !sumsShares ? null : scratch.Floats(ScratchBuffer.InputGradientShares, groups * shareLength),
                 RowsPerGroup = rowsPerGroup,
                 Tokens = tokens,
                 Lanes = lanes,
+                RowStep = rowStep,
+                TokenStep = tokenStep,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
             };
             pool.Run(ref body, groups);
-            if (inputGradient is not null) AddShares(pool, body.Shares, shareLength, groups, inputGradient);
+            if (inputGradient is null) return;
+            if (sumsShares)
+            {
+                AddShares(pool, body.Shares, shareLength, groups, inputGradient);
+                return;
+            }
+
+            Gemm.Multiply(
+                pool, body.Logits, tokenStep, rowStep, body.Weight, shape.Columns, inputGradient, shape.Columns,
+                tokens, shape.Columns, shape.Rows, accumulate: false, rowsPerPart: 64, columnsPerPart: 128);
         }
     }
 
@@ -113,21 +141,10 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     }
 
     // log Σ exp over the parts in ascending order, in double precision.
-    internal static void CombineLogSumExp(float* maximum, float* sum, int parts, int lanes, float* logSumExp)
+    internal static void CombineLogSumExp(WorkerPool pool, float* maximum, float* sum, int parts, int lanes, float* logSumExp)
     {
-        for (var lane = 0; lane < lanes; lane++)
-        {
-            var top = float.NegativeInfinity;
-            for (var part = 0; part < parts; part++) top = MathF.Max(top, maximum[((nint)part * lanes) + lane]);
-            var total = 0.0;
-            for (var part = 0; part < parts; part++)
-            {
-                var at = ((nint)part * lanes) + lane;
-                total += sum[at] * Math.Exp((double)maximum[at] - top);
-            }
-
-            logSumExp[lane] = (float)(top + Math.Log(total));
-        }
+        var body = new CombineBody { Maximum = maximum, Sum = sum, Parts = parts, Lanes = lanes, LogSumExp = logSumExp };
+        pool.Run(ref body, (lanes + CombineBody.LanesPerPart - 1) / CombineBody.LanesPerPart);
     }
 
     private static void CombineSums(float* sums, int parts, int lanes, double* total)
@@ -144,28 +161,51 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         public TShape Shape;
         public float* Weight, Bias, Inputs, Logits, Maximum, Sum, LogitSum;
         public int* GroupSizes;
-        public int Lanes, FirstGroupRow;
+        public int Lanes, LanesPerPart, RowParts, FirstGroupRow;
 
         public readonly void Run(int part)
         {
-            var first = part * RowsPerPart;
+            var rowPart = part % RowParts;
+            var lane = part / RowParts * LanesPerPart;
+            var lanes = Math.Min(LanesPerPart, Lanes - lane);
+            var first = rowPart * RowsPerPart;
             var rows = Math.Min(RowsPerPart, Shape.Rows - first);
-            var logits = Logits + ((nint)first * Lanes);
-            for (var row = 0; row < rows && Bias is not null; row++) new Span<float>(logits + ((nint)row * Lanes), Lanes).Fill(Bias[first + row]);
+            var logits = Logits + ((nint)first * Lanes) + lane;
+            var statistic = ((nint)rowPart * Lanes) + lane;
+            for (var row = 0; row < rows && Bias is not null; row++) new Span<float>(logits + ((nint)row * Lanes), lanes).Fill(Bias[first + row]);
             Gemm.MultiplyOnThisThread(
-                Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs, Lanes, logits, Lanes, rows, Lanes, Shape.Columns, accumulate: Bias is not null);
-            SoftmaxKernel.BlockStatistics(logits, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
-            if (LogitSum is not null) SumLogits(logits, first, rows, LogitSum + ((nint)part * Lanes));
+                Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs + lane, Lanes, logits, Lanes, rows, lanes, Shape.Columns, accumulate: Bias is not null);
+            SoftmaxKernel.BlockStatistics(logits, Lanes, lanes, rows, Maximum + statistic, Sum + statistic);
+            if (LogitSum is not null) SumLogits(logits, first, rows, lanes, LogitSum + statistic);
         }
 
-        private readonly void SumLogits(float* logits, int first, int rows, float* sums)
+        private readonly void SumLogits(float* logits, int first, int rows, int lanes, float* sums)
         {
-            new Span<float>(sums, Lanes).Clear();
+            new Span<float>(sums, lanes).Clear();
             for (var row = 0; row < rows; row++, logits += Lanes)
             {
                 var group = first + row - FirstGroupRow;
-                if (group < 0) Vectors.Add(sums, logits, Lanes);
-                for (var lane = 0; lane < Lanes && group >= 0; lane++) sums[lane] += GroupSizes[group] * logits[lane];
+                if (group < 0) Vectors.Add(sums, logits, lanes);
+                for (var lane = 0; lane < lanes && group >= 0; lane++) sums[lane] += GroupSizes[group] * logits[lane];
+            }
+        }
+    }
+
+    private struct CombineBody : IParallelBody
+    {
+        public const int LanesPerPart = 8;
+        public float* Maximum, Sum, LogSumExp;
+        public int Parts, Lanes;
+
+        public readonly void Run(int part)
+        {
+            for (var lane = part * LanesPerPart; lane < Math.Min(Lanes, (part + 1) * LanesPerPart); lane++)
+            {
+                var top = float.NegativeInfinity;
+                for (nint at = lane; at < (nint)Parts * Lanes; at += Lanes) top = MathF.Max(top, Maximum[at]);
+                var total = 0.0;
+                for (nint at = lane; at < (nint)Parts * Lanes; at += Lanes) total += Sum[at] * Math.Exp((double)Maximum[at] - top);
+                LogSumExp[lane] = (float)(top + Math.Log(total));
             }
         }
     }
@@ -194,6 +234,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         public int* TargetRow;
         public int* GroupSizes;
         public int RowsPerGroup, Tokens, Lanes, FirstGroupRow;
+        public nint RowStep, TokenStep;
         public bool AddsToWeight, AddsToBias;
 
         public readonly void Run(int group)
@@ -204,19 +245,19 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             for (var first = groupStart; first < groupEnd; first += RowsPerPart)
             {
                 var rows = Math.Min(RowsPerPart, groupEnd - first);
-                var gradient = Logits + ((nint)first * Lanes);
+                var gradient = Logits + (first * RowStep);
                 LogitGradient(gradient, first, rows);
                 if (WeightGradient is not null)
                 {
                     Gemm.MultiplyOnThisThread(
-                        gradient, Lanes, 1, InputRows, Shape.Columns, WeightGradient + ((nint)first * Shape.Columns), Shape.Columns,
+                        gradient, RowStep, TokenStep, InputRows, Shape.Columns, WeightGradient + ((nint)first * Shape.Columns), Shape.Columns,
                         rows, Shape.Columns, Tokens, AddsToWeight);
                 }
 
                 if (Shares is not null)
                 {
                     Gemm.MultiplyOnThisThread(
-                        gradient, 1, Lanes, Weight + ((nint)first * Shape.Columns), Shape.Columns, share, Shape.Columns,
+                        gradient, TokenStep, RowStep, Weight + ((nint)first * Shape.Columns), Shape.Columns, share, Shape.Columns,
                         Tokens, Shape.Columns, rows, accumulate: first > groupStart);
                 }
 
@@ -227,14 +268,29 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         private readonly void LogitGradient(float* gradient, int first, int rows)
         {
             var plain = Math.Clamp(FirstGroupRow - first, 0, rows);
-            SoftmaxKernel.Gradient(gradient, Lanes, plain, LogSumExp, TotalWeight, UniformWeight, rowWeight: 1);
-            for (var row = plain; row < rows; row++)
-                SoftmaxKernel.Gradient(gradient + ((nint)row * Lanes), Lanes, 1, LogSumExp, TotalWeight, UniformWeight, GroupSizes[first + row - FirstGroupRow]);
+            if (TokenBlocks.AreFew(Lanes))
+            {
+                FewGradients(gradient, 0, plain, rowWeight: 1);
+                for (var row = plain; row < rows; row++) FewGradients(gradient, row, 1, GroupSizes[first + row - FirstGroupRow]);
+            }
+            else
+            {
+                SoftmaxKernel.Gradient(gradient, Lanes, plain, LogSumExp, TotalWeight, UniformWeight, rowWeight: 1);
+                for (var row = plain; row < rows; row++)
+                    SoftmaxKernel.Gradient(gradient + ((nint)row * Lanes), Lanes, 1, LogSumExp, TotalWeight, UniformWeight, GroupSizes[first + row - FirstGroupRow]);
+            }
+
             for (var token = 0; token < Tokens; token++)
             {
                 var row = TargetRow[token] - first;
-                if ((uint)row < (uint)rows) gradient[((nint)row * Lanes) + token] -= TargetWeight[token];
+                if ((uint)row < (uint)rows) gradient[(row * RowStep) + (token * TokenStep)] -= TargetWeight[token];
             }
+        }
+
+        private readonly void FewGradients(float* gradient, int row, int rows, float rowWeight)
+        {
+            for (var token = 0; token < Tokens; token++)
+                SoftmaxKernel.TokenGradient(gradient + row + (token * TokenStep), rows, LogSumExp[token], TotalWeight[token], UniformWeight[token] * rowWeight);
         }
 
         // Token after token, so that the sum has the same bits wherever blocks end; four rows hide the time of an addition.
@@ -243,23 +299,24 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             var sums = BiasGradient + first;
             if (!AddsToBias) new Span<float>(sums, rows).Clear();
             var row = 0;
-            for (; row + 4 <= rows; row += 4, gradient += 4 * (nint)Lanes)
+            for (; row + 4 <= rows; row += 4, gradient += 4 * RowStep)
             {
                 float s0 = sums[row], s1 = sums[row + 1], s2 = sums[row + 2], s3 = sums[row + 3];
-                for (var token = 0; token < Tokens; token++)
+                var one = gradient;
+                for (var token = 0; token < Tokens; token++, one += TokenStep)
                 {
-                    s0 += gradient[token];
-                    s1 += gradient[token + Lanes];
-                    s2 += gradient[token + (2 * Lanes)];
-                    s3 += gradient[token + (3 * Lanes)];
+                    s0 += one[0];
+                    s1 += one[RowStep];
+                    s2 += one[2 * RowStep];
+                    s3 += one[3 * RowStep];
                 }
 
                 (sums[row], sums[row + 1], sums[row + 2], sums[row + 3]) = (s0, s1, s2, s3);
             }
 
-            for (; row < rows; row++, gradient += Lanes)
+            for (; row < rows; row++, gradient += RowStep)
             {
-                for (var token = 0; token < Tokens; token++) sums[row] += gradient[token];
+                for (var token = 0; token < Tokens; token++) sums[row] += gradient[token * TokenStep];
             }
         }
     }

@@ -18,10 +18,13 @@ internal enum ScratchBuffer
     /// <summary>The hidden vectors of a block, [tokens, hidden].</summary>
     Rows,
 
+    /// <summary>The input vectors of a linear layer for few tokens, [lanes, columns].</summary>
+    FewRows,
+
     /// <summary>The hidden vectors of a block, [hidden, lanes].</summary>
     Lanes,
 
-    /// <summary>The logits of a block and then their gradient, [rows, lanes].</summary>
+    /// <summary>The logits of a block and then their gradient, [rows, lanes]; of few tokens [lanes, rows].</summary>
     Logits,
 
     /// <summary>The head's logits, [tokens, rows], which outlive those of a tail.</summary>
@@ -80,9 +83,6 @@ internal enum ScratchBuffer
 
     /// <summary>The gradient of a tail's projected vectors, [lanes, width].</summary>
     ProjectedRowGradient,
-
-    /// <summary>The gradient of a tail's projected vectors, [width, lanes].</summary>
-    ProjectedLaneGradient,
 
     /// <summary>The best token's log-prob so far, by lane.</summary>
     BestScore,

@@ -103,13 +103,11 @@ public class TailLayer<TProjection, TOutput> : TailLayer
         _softmax.Backward(pool, scratch, projectedRows, tokens, lanes, rowGradient);
 
         // dP += dyᵀ · X and dX = dy · P, with dy the gradient of the projected vectors.
-        var laneGradient = scratch.Floats(ScratchBuffer.ProjectedLaneGradient, (long)width * lanes);
-        Transpose.ToLanes(rowGradient, tokens, width, laneGradient, lanes);
         var adds = Projection.HasGradient;
         if (Projection.TouchGradient() is var projectionGradient && projectionGradient is not null)
         {
             Gemm.Multiply(
-                pool, laneGradient, lanes, 1, inputRows, hidden, projectionGradient, hidden,
+                pool, rowGradient, 1, width, inputRows, hidden, projectionGradient, hidden,
                 width, hidden, tokens, adds, rowsPerPart: 16, columnsPerPart: 256);
         }
 

@@ -15,6 +15,8 @@ internal static class TokenBlocks
     // A block smaller than this would read the weights too often.
     private const int MinimumLanes = 32;
 
+    private const int MaximumFew = 4;
+
     /// <summary>Past this a block gains nothing: a weight is then used 256 times for each time that it is read.</summary>
     public const int MaximumLanes = 256;
 
@@ -27,4 +29,17 @@ internal static class TokenBlocks
 
     /// <summary>The lanes for so many tokens.</summary>
     public static int LanesFor(int tokens) => (tokens + LaneMultiple - 1) / LaneMultiple * LaneMultiple;
+
+    /// <summary>
+    /// The lanes for a block of a part's tokens in training. Up to four in all are no lanes but vectors one after the other:
+    /// one product a token then costs less than filling lanes. It is the part's tokens that count, not the block's, so that
+    /// no result depends on where blocks end.
+    /// </summary>
+    public static int LanesFor(int tokens, int tokensOfPart) => tokensOfPart <= MaximumFew ? tokens : LanesFor(tokens);
+
+    /// <summary>Whether so many lanes are vectors one after the other.</summary>
+    public static bool AreFew(int lanes) => lanes <= MaximumFew;
+
+    /// <summary>The floats from a logit to that of the next row, and to that of the next token.</summary>
+    public static (nint Row, nint Token) Steps(int rows, int lanes) => AreFew(lanes) ? (1, rows) : (lanes, 1);
 }

@@ -110,18 +110,18 @@ internal sealed unsafe class TrainingBatch
     }
 
     /// <summary>Copies the hidden vectors of some positions next to each other, as rows and as lanes.</summary>
-    public GatheredBlock Gather(ReadOnlySpan<int> tokens)
+    public GatheredBlock Gather(ReadOnlySpan<int> tokens, int cluster)
     {
-        var block = GatherRows(tokens);
+        var block = GatherRows(tokens, cluster);
         Transpose.ToLanes(block.Rows, tokens.Length, _layout.HiddenSize, block.Lanes, block.LaneCount);
         return block;
     }
 
     /// <summary>The same without the lanes, whose content is undefined: what a backward pass alone needs.</summary>
-    public GatheredBlock GatherRows(ReadOnlySpan<int> tokens)
+    public GatheredBlock GatherRows(ReadOnlySpan<int> tokens, int cluster)
     {
         var hiddenSize = _layout.HiddenSize;
-        var laneCount = TokenBlocks.LanesFor(tokens.Length);
+        var laneCount = TokenBlocks.LanesFor(tokens.Length, Members(cluster).Length);
         var rows = Scratch.Floats(ScratchBuffer.Rows, (long)laneCount * hiddenSize);
         for (var i = 0; i < tokens.Length; i++)
             new ReadOnlySpan<float>(_hidden + ((nint)tokens[i] * hiddenSize), hiddenSize).CopyTo(new Span<float>(rows + ((nint)i * hiddenSize), hiddenSize));
@@ -137,11 +137,12 @@ internal sealed unsafe class TrainingBatch
         var logits = Scratch.Floats(ScratchBuffer.Logits, (long)RowCount(cluster) * lanes);
         var logSumExp = Scratch.Floats(ScratchBuffer.LogSumExp, lanes);
         var logitSum = Scratch.Doubles(ScratchBuffer.LogitSum, lanes);
+        var (rowStep, laneStep) = TokenBlocks.Steps(RowCount(cluster), lanes);
         for (var lane = 0; lane < block.Tokens.Length; lane++)
         {
             var token = block.Tokens[lane];
             var row = RowOf(_slots[token], cluster);
-            if (row >= 0) TargetLogProbs[token] += (double)logits[((nint)row * lanes) + lane] - logSumExp[lane];
+            if (row >= 0) TargetLogProbs[token] += (double)logits[(row * rowStep) + (lane * laneStep)] - logSumExp[lane];
             if (IsSmoothed) _smoothingLogProbs[token] += logitSum[lane] - (WeightOfAllRows(cluster) * logSumExp[lane]);
         }
     }

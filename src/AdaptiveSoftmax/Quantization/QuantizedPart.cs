@@ -47,7 +47,7 @@ internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
         var maximum = scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes);
         var sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * lanes);
         Multiply(pool, _output, inputs, lanes, scratch.Floats(ScratchBuffer.Logits, (long)_output.Rows * lanes), _bias is null ? null : _bias.Pointer, maximum, sum);
-        LinearSoftmax<MatrixShape>.CombineLogSumExp(maximum, sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, maximum, sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
     }
 
     public float ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
@@ -67,7 +67,7 @@ internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
         pool.Run(ref body, parts);
 
         float logSumExp;
-        LinearSoftmax<MatrixShape>.CombineLogSumExp(maximum, sum, parts, lanes: 1, &logSumExp);
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, maximum, sum, parts, lanes: 1, &logSumExp);
         return logSumExp;
     }
 
@@ -129,7 +129,7 @@ internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
             }
 
             ArrayPool<float>.Shared.Return(widened);
-            if (Maximum is not null) SoftmaxKernel.BlockStatistics(outputs, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
+            if (Maximum is not null) SoftmaxKernel.BlockStatistics(outputs, Lanes, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
         }
     }
 }

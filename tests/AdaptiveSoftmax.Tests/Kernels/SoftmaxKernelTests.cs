@@ -5,9 +5,11 @@ public unsafe class SoftmaxKernelTests
     private const int Lanes = 64;
     private const int Rows = 37;
 
-    private delegate void Statistics(float* logits, int lanes, int rows, float* maximum, float* sum);
+    private delegate void Statistics(float* logits, nint stride, int lanes, int rows, float* maximum, float* sum);
 
     private delegate void Gradient(float* logits, int lanes, int rows, float* logSumExp, float* scale, float* uniform, float rowWeight);
+
+    private delegate void TokenGradient(float* logits, int count, float logSumExp, float scale, float uniform);
 
     [Fact]
     public void BlockStatistics_AgreeWithTheDefinitionAtEveryWidth()
@@ -19,7 +21,7 @@ public unsafe class SoftmaxKernelTests
             foreach (ref var logit in logits.Span) logit *= 80;
             using var maximum = new NativeArray(Lanes, random);
             using var sum = new NativeArray(Lanes, random);
-            kernel(logits.Pointer, Lanes, Rows, maximum.Pointer, sum.Pointer);
+            kernel(logits.Pointer, Lanes, Lanes, Rows, maximum.Pointer, sum.Pointer);
             for (var lane = 0; lane < Lanes; lane++)
             {
                 var column = Enumerable.Range(0, Rows).Select(row => (double)logits[(row * Lanes) + lane]).ToArray();
@@ -52,6 +54,38 @@ public unsafe class SoftmaxKernelTests
             }
 
             logits.AssertGuardsAreWhole();
+        }
+    }
+
+    // A block of lanes in the midst of wider rows.
+    [Fact]
+    public void BlockStatistics_OfSomeLanes_AreThoseOfAllLanes()
+    {
+        var random = new Random(5);
+        using var logits = new NativeArray(Rows * Lanes, random);
+        using var all = new NativeArray(2 * Lanes, random);
+        using var some = new NativeArray(2 * 16, random);
+        SoftmaxKernel.BlockStatistics(logits.Pointer, Lanes, Lanes, Rows, all.Pointer, all.Pointer + Lanes);
+        SoftmaxKernel.BlockStatistics(logits.Pointer + 32, Lanes, 16, Rows, some.Pointer, some.Pointer + 16);
+        Assert.Equal(all.Span.Slice(32, 16).ToArray(), some.Span[..16].ToArray());
+        Assert.Equal(all.Span.Slice(Lanes + 32, 16).ToArray(), some.Span[16..].ToArray());
+        some.AssertGuardsAreWhole();
+    }
+
+    [Fact]
+    public void TokenGradient_AgreesWithTheDefinitionAtEveryWidth()
+    {
+        foreach (var kernel in (TokenGradient[])[SoftmaxKernel.TokenGradient<Simd128>, SoftmaxKernel.TokenGradient<Simd256>, SoftmaxKernel.TokenGradient<Simd512>, SoftmaxKernel.TokenGradient])
+        {
+            foreach (var count in (ReadOnlySpan<int>)[0, 1, 3, 4, 8, 15, 16, 31, 77])
+            {
+                using var logits = new NativeArray(77, new Random(6));
+                var before = logits.Span.ToArray();
+                kernel(logits.Pointer, count, 1.5f, 0.7f, 0.2f);
+                for (var i = 0; i < before.Length; i++)
+                    Assert.Equal(i < count ? (Math.Exp((double)before[i] - 1.5f) * 0.7f) - 0.2f : before[i], logits[i], 1e-6);
+                logits.AssertGuardsAreWhole();
+            }
         }
     }
 

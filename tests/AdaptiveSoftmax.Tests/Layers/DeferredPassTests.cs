@@ -45,11 +45,11 @@ public unsafe class DeferredPassTests
     public void LogitsThatNobodyComesBackFor_AreFoundByTheGarbageCollector()
     {
         using var layer = new DynamicAdaptiveSoftmax(Vocabulary.SoftmaxLayout.Create(8, 100, [20], 4));
-        using var memory = new DeferredMemory(1 << 20, keptBytes: 3 * 21 * 16 * sizeof(float));
+        using var memory = new DeferredMemory(1 << 20, keptBytes: 3 * 21 * sizeof(float));
         for (var i = 0; i < 3; i++) Abandon();
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        using var room = memory.Keep(21 * 16 * sizeof(float));
+        using var room = memory.Keep(21 * sizeof(float));
         Assert.NotNull(room);
 
         [MethodImpl(MethodImplOptions.NoInlining)]

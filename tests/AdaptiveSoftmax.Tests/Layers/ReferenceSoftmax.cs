@@ -45,6 +45,56 @@ internal sealed class ReferenceSoftmax
         return options.Reduction == Reduction.Sum ? sum : active == 0 ? 0 : sum / active;
     }
 
+    /// <summary>The loss, and its gradients by the hidden vectors and by each weight.</summary>
+    public (double Loss, double[] Hidden, Dictionary<string, double[]> Weights) Gradients(double[] hidden, int[] targets, LossOptions options)
+    {
+        var size = _layout.HiddenSize;
+        var byHidden = new double[hidden.Length];
+        var byWeights = Weights.ToDictionary(pair => pair.Key, pair => new double[pair.Value.Length]);
+        var active = targets.Count(target => target != options.IgnoreIndex);
+        var scale = options.Reduction == Reduction.Sum ? 1.0 : 1.0 / Math.Max(1, active);
+        for (var token = 0; token < targets.Length; token++)
+        {
+            if (targets[token] == options.IgnoreIndex) continue;
+            var vector = hidden.AsSpan(token * size, size).ToArray();
+            var byVector = byHidden.AsSpan(token * size, size);
+            var wanted = Enumerable.Range(0, _layout.VocabularySize).Select(slot => scale * (((double)options.LabelSmoothing / _layout.VocabularySize) + (slot == targets[token] ? 1 - (double)options.LabelSmoothing : 0))).ToArray();
+            var inHead = wanted[.._layout.ShortlistSize].Concat(_layout.Tails.Select(tail => wanted.AsSpan(tail.Start, tail.Size).ToArray().Sum())).ToArray();
+            AddGradients("head.weight", vector, inHead, Weights.GetValueOrDefault("head.bias"), byWeights, byVector);
+            foreach (var tail in _layout.Tails)
+            {
+                var (projection, output) = ($"tail.{tail.Index}.0.weight", $"tail.{tail.Index}.1.weight");
+                var byProjected = new double[tail.ProjectionWidth];
+                AddGradients(output, Product(Weights[projection], vector, null), wanted[tail.Start..(tail.Start + tail.Size)], null, byWeights, byProjected);
+                AddProduct(projection, vector, byProjected, byWeights, byVector);
+            }
+        }
+
+        return (Loss(hidden, targets, options), byHidden, byWeights);
+    }
+
+    // Of −Σ c · log softmax(weight · input + bias).
+    private void AddGradients(string name, double[] input, double[] c, double[]? bias, Dictionary<string, double[]> byWeights, Span<double> byInput)
+    {
+        var total = c.Sum();
+        if (total == 0) return;
+        double[] byLogits = [.. LogSoftmax(Product(Weights[name], input, bias)).Zip(c, (logProb, weight) => (Math.Exp(logProb) * total) - weight)];
+        AddProduct(name, input, byLogits, byWeights, byInput);
+        for (var row = 0; row < byLogits.Length && bias is not null; row++) byWeights["head.bias"][row] += byLogits[row];
+    }
+
+    private void AddProduct(string name, double[] input, double[] byOutput, Dictionary<string, double[]> byWeights, Span<double> byInput)
+    {
+        for (var row = 0; row < byOutput.Length; row++)
+        {
+            for (var k = 0; k < input.Length; k++)
+            {
+                byWeights[name][(row * input.Length) + k] += byOutput[row] * input[k];
+                byInput[k] += byOutput[row] * Weights[name][(row * input.Length) + k];
+            }
+        }
+    }
+
     private static double[] Product(double[] weight, ReadOnlySpan<double> input, double[]? bias)
     {
         var result = new double[weight.Length / input.Length];
