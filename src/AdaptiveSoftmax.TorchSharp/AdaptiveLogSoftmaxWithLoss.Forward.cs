@@ -101,8 +101,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         CheckInput(input, (int)target.dim() + 1);
         if (target.dim() == 1 && target.shape[0] != input.shape[0])
             throw new ArgumentException($"There are {target.shape[0]} targets for {input.shape[0]} hidden vectors; give one each.", nameof(target));
-        if (target.dtype is not (ScalarType.Int64 or ScalarType.Int32 or ScalarType.Int16 or ScalarType.Int8 or ScalarType.Byte))
-            throw new ArgumentException($"The target's type is {target.dtype}; classes are integers.", nameof(target));
+        ModuleArguments.CheckClasses(target, nameof(target));
     }
 
     private void CheckInput(Tensor input, int? dimensions)

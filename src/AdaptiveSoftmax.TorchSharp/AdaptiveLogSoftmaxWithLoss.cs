@@ -50,7 +50,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
         long ignore_index = -100,
         double label_smoothing = 0,
         nn.Reduction reduction = nn.Reduction.Mean)
-        : this(CreateLayout(in_features, n_classes, cutoffs, div_value, head_bias), device, dtype, ignore_index, label_smoothing, reduction)
+        : this(ModuleArguments.CreateLayout(in_features, nameof(in_features), n_classes, cutoffs, div_value, head_bias), device, dtype, ignore_index, label_smoothing, reduction)
     {
     }
 
@@ -70,7 +70,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
         long ignore_index = -100,
         double label_smoothing = 0,
         nn.Reduction reduction = nn.Reduction.Mean)
-        : base(CheckedName(layout))
+        : base(ModuleArguments.CheckedName(layout, nameof(AdaptiveLogSoftmaxWithLoss)))
     {
         if (!(label_smoothing is >= 0 and <= 1))
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The label smoothing is {label_smoothing}; it must be from 0 to 1."), nameof(label_smoothing));
@@ -179,25 +179,5 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
             yield return Projection(cluster);
             yield return Output(cluster);
         }
-    }
-
-    private static SoftmaxLayout CreateLayout(long hiddenSize, long classes, IReadOnlyList<long> cutoffs, double divValue, bool headBias)
-    {
-        ArgumentNullException.ThrowIfNull(cutoffs);
-        return SoftmaxLayout.Create(
-            ToInt(hiddenSize, nameof(in_features)), ToInt(classes, nameof(n_classes)), [.. cutoffs.Select(cutoff => ToInt(cutoff, nameof(cutoffs)))], divValue, headBias);
-    }
-
-    private static int ToInt(long value, string name) =>
-        value is >= int.MinValue and <= int.MaxValue
-            ? (int)value
-            : throw new ArgumentException($"{name} has the value {value}; sizes are at most {int.MaxValue}.", name);
-
-    // Before the base class is created, which is the first use of libtorch.
-    private static string CheckedName(SoftmaxLayout layout)
-    {
-        ArgumentNullException.ThrowIfNull(layout);
-        LibTorch.Require();
-        return nameof(AdaptiveLogSoftmaxWithLoss);
     }
 }

@@ -57,6 +57,26 @@ public static class LayerConversions
         }
     }
 
+    /// <summary>The slot of each token id, by which tensors of token ids become the classes of the modules.</summary>
+    /// <remarks>
+    /// <c>table.index_select(0, ids)</c> maps a batch; make the table once. It has a place for every id up to the largest, and
+    /// −1 for those that no token has, which the modules refuse or take for a padding of −1.
+    /// </remarks>
+    /// <param name="layer">The layer.</param>
+    /// <param name="device">Where the table is; null for the CPU.</param>
+    /// <returns>int64, [largest id + 1].</returns>
+    /// <exception cref="DllNotFoundException">libtorch cannot be loaded; the message has the remedy.</exception>
+    public static Tensor CreateSlotTable(this AdaptiveSoftmaxLayer layer, Device? device = null)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        LibTorch.Require();
+        using var scope = NewDisposeScope();
+        long[] ids = [.. Enumerable.Range(0, layer.Layout.VocabularySize).Select(slot => (long)layer.TokenOf(slot))];
+        var table = full(ids.Max() + 1, -1, ScalarType.Int64, CPU);
+        table.index_copy_(0, tensor(ids), arange(ids.Length, ScalarType.Int64));
+        return table.to(device ?? CPU).MoveToOuterDisposeScope();
+    }
+
     private static void Check(AdaptiveSoftmaxLayer layer, AdaptiveLogSoftmaxWithLoss module, bool acceptUnmarked)
     {
         const string Module = "The module";

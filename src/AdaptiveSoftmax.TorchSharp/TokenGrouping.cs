@@ -51,8 +51,8 @@ internal sealed class TokenGrouping(SoftmaxLayout layout) : IDisposable
     {
         var found = ignoreIndex is { } ignored ? classes.masked_select(classes.ne(ignored)) : classes;
         var range = $"{found.min().item<long>()} to {found.max().item<long>()}";
-        var padding = ignoreIndex is null ? "" : $"; for a position without a target use the ignore index {ignoreIndex}";
-        return new ArgumentException($"The {name} are from {range}; they must be from 0 to {layout.VocabularySize - 1}{padding}.", name);
+        var padding = ignoreIndex is null ? "" : $", or {ignoreIndex} for a position without a class";
+        return new ArgumentException($"The classes of the {name} are from {range}; they must be from 0 to {layout.VocabularySize - 1}{padding}.", name);
     }
 }
 

@@ -53,6 +53,25 @@ public sealed class LayerTests
     }
 
     [Fact]
+    public void SlotTable_HasTheSlotOfEachId_AndMinusOneInTheGaps()
+    {
+        using var layer = Tides.Create(seed: 1);
+        var table = layer.CreateSlotTable();
+        Assert.Equal(ScalarType.Int64, table.dtype);
+        Assert.Equal(
+            Enumerable.Range(0, 1004).Select(id => Tides.Vocabulary.TryGetSlot(id, out var slot) ? slot.Slot : -1L),
+            table.data<long>().ToArray());
+        int[] some = [2, 40, 1003, 0, 1];
+        var ids = tensor(some);
+        Assert.Equal([3L, 0L, 2L, 5L, -1L], table.index_select(0, ids).data<long>().ToArray());
+        // An id without a token is no class.
+        using var softmax = layer.ToTorch();
+        using var embed = new AdaptiveInput(softmax);
+        Assert.Throws<ArgumentException>(() => embed.forward(table.index_select(0, ids)));
+        Assert.Equal([4L, 8L], embed.forward(table.index_select(0, ids.narrow(0, 0, 4))).shape);
+    }
+
+    [Fact]
     public void FromTorch_RefusesWhatIsNotOfThisVocabulary()
     {
         using var layer = News.Create(seed: 3);
