@@ -190,9 +190,9 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(input);
         ModuleArguments.CheckClasses(input, nameof(input));
         var own = ((Linear)embeddings[0][1]).weight;
-        if (_sharedTable?.Invoke() is { } shared && (shared.dtype != own.dtype || shared.device != own.device))
+        if (_sharedTable?.Invoke() is { } shared && (shared.dtype != own.dtype || !ModuleArguments.IsSame(shared.device, own.device)))
             throw new InvalidOperationException($"The weights of the softmax are {shared.dtype} on {shared.device} and the embeddings' own projections {own.dtype} on {own.device}; move both modules with the same calls of to.");
-        if (input.device != own.device)
+        if (!ModuleArguments.IsSame(input.device, own.device))
             throw new ArgumentException($"The input is on {input.device} and the embeddings are on {own.device}; move one to the other.", nameof(input));
     }
 }

@@ -41,6 +41,11 @@ internal static class ModuleArguments
             throw new ArgumentException($"The {name}'s type is {classes.dtype}; classes are integers.", name);
     }
 
+    /// <summary>Whether two devices are one; TorchSharp's own comparison tells objects apart.</summary>
+    /// <param name="one">A device.</param>
+    /// <param name="other">The other.</param>
+    public static bool IsSame(Device one, Device other) => one.type == other.type && one.index == other.index;
+
     private static int ToInt(long value, string name) =>
         value is >= int.MinValue and <= int.MaxValue
             ? (int)value

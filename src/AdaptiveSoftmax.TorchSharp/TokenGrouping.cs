@@ -39,7 +39,7 @@ internal sealed class TokenGrouping(SoftmaxLayout layout) : IDisposable
 
     private void Prepare(Device device)
     {
-        if (_boundaries is { } known && known.device == device) return;
+        if (_boundaries is { } known && ModuleArguments.IsSame(known.device, device)) return;
         Dispose();
         long[] boundaries = [0, .. layout.Tails.Select(tail => (long)tail.Start), layout.VocabularySize];
         _boundaries = tensor(boundaries, device: device).DetachFromDisposeScope();
