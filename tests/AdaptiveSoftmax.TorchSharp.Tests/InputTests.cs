@@ -36,29 +36,11 @@ public sealed class InputTests
     [Fact]
     public void Gradients_AreThoseOfFiniteDifferences()
     {
-        const double Step = 1e-6;
         manual_seed(2);
         using var module = new AdaptiveInput(4, 9, [3, 6], div_value: 2, padding_idx: 4, dtype: ScalarType.Float64);
         var input = tensor(new long[] { 0, 8, 5, 8, 2, 4, 0, 3 });
         var weight = randn(8, 4, ScalarType.Float64, generator: new Generator(6));
-        module.zero_grad();
-        Loss().backward();
-        using var noGradient = no_grad();
-        foreach (var (name, parameter) in module.named_parameters())
-        {
-            var gradient = parameter.grad!.flatten();
-            var values = parameter.view(-1);
-            for (var i = 0; i < values.shape[0]; i++)
-            {
-                var before = values[i].item<double>();
-                values[i] = before + Step;
-                var above = Loss().item<double>();
-                values[i] = before - Step;
-                var below = Loss().item<double>();
-                values[i] = before;
-                Assert.True(Math.Abs(((above - below) / (2 * Step)) - gradient[i].item<double>()) < 1e-6, $"{name}[{i}]");
-            }
-        }
+        FiniteDifferences.AssertGradients(module.named_parameters(), Loss);
 
         Tensor Loss() => (module.forward(input).pow(3) * weight).sum();
     }
