@@ -8,13 +8,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// <summary>What the device must know of the vocabulary: ids of slots, slots of ids, and the sizes of each part.</summary>
 internal sealed class DeviceTables : IDisposable
 {
-    private readonly MemoryBuffer1D<int, Stride1D.Dense> _ids;
-    private readonly MemoryBuffer1D<int, Stride1D.Dense> _sortedIds;
-    private readonly MemoryBuffer1D<int, Stride1D.Dense> _slotsOfIds;
-    private readonly MemoryBuffer1D<PartSizes, Stride1D.Dense> _parts;
-    private readonly MemoryBuffer1D<float, Stride1D.Dense> _groupSizes;
-    private readonly MemoryBuffer1D<int, Stride1D.Dense> _firstUnknown;
-    private readonly MemoryBuffer1D<float, Stride1D.Dense> _loss;
+    private readonly DeviceBuffers _buffers;
 
     public DeviceTables(Accelerator accelerator, SoftmaxLayout layout, Func<int, int> getTokenId)
     {
@@ -28,47 +22,31 @@ internal sealed class DeviceTables : IDisposable
             new() { Start = 0, Rows = layout.HeadRows, Columns = layout.HiddenSize },
             .. layout.Tails.Select(tail => new PartSizes { Start = tail.Start, Rows = tail.Size, Columns = tail.ProjectionWidth }),
         ];
-        _ids = Upload(accelerator, ids, "token ids");
-        _sortedIds = Upload(accelerator, sorted, "sorted token ids");
-        _slotsOfIds = Upload(accelerator, slots, "slots of token ids");
-        _parts = Upload(accelerator, parts, "the sizes of clusters");
-        _groupSizes = Upload(accelerator, layout.Tails.Select(tail => (float)tail.Size).ToArray(), "the sizes of clusters");
-        _firstUnknown = DeviceMemory.Allocate<int>(accelerator, 1, "the first unknown target");
-        _loss = DeviceMemory.Allocate<float>(accelerator, 1, "the loss");
+        _buffers = new DeviceBuffers(accelerator);
+        Ids = _buffers.Upload(ids, "token ids");
+        SortedIds = _buffers.Upload(sorted, "sorted token ids");
+        SlotsOfIds = _buffers.Upload(slots, "slots of token ids");
+        Parts = _buffers.Upload(parts, "the sizes of clusters");
+        GroupSizes = _buffers.Upload(layout.Tails.Select(tail => (float)tail.Size).ToArray(), "the sizes of clusters");
+        FirstUnknown = _buffers.Allocate<int>(1, "the first unknown target");
+        Loss = _buffers.Allocate<float>(1, "the loss");
     }
 
-    public ArrayView<int> Ids => _ids.View;
+    public ArrayView<int> Ids { get; }
 
-    public ArrayView<int> SortedIds => _sortedIds.View;
+    public ArrayView<int> SortedIds { get; }
 
-    public ArrayView<int> SlotsOfIds => _slotsOfIds.View;
+    public ArrayView<int> SlotsOfIds { get; }
 
-    public ArrayView<PartSizes> Parts => _parts.View;
+    public ArrayView<PartSizes> Parts { get; }
 
-    public ArrayView<float> GroupSizes => _groupSizes.View;
+    public ArrayView<float> GroupSizes { get; }
 
-    public ArrayView<int> FirstUnknown => _firstUnknown.View;
+    public ArrayView<int> FirstUnknown { get; }
 
-    public ArrayView<float> Loss => _loss.View;
+    public ArrayView<float> Loss { get; }
 
-    public long Bytes => _ids.LengthInBytes + _sortedIds.LengthInBytes + _slotsOfIds.LengthInBytes + _parts.LengthInBytes + _groupSizes.LengthInBytes;
+    public long Bytes => _buffers.Bytes;
 
-    public void Dispose()
-    {
-        _ids.Dispose();
-        _sortedIds.Dispose();
-        _slotsOfIds.Dispose();
-        _parts.Dispose();
-        _groupSizes.Dispose();
-        _firstUnknown.Dispose();
-        _loss.Dispose();
-    }
-
-    private static MemoryBuffer1D<T, Stride1D.Dense> Upload<T>(Accelerator accelerator, T[] values, string purpose)
-        where T : unmanaged
-    {
-        var buffer = DeviceMemory.Allocate<T>(accelerator, values.Length, purpose);
-        if (values.Length > 0) buffer.View.SubView(0, values.Length).CopyFromCPU(values);
-        return buffer;
-    }
+    public void Dispose() => _buffers.Dispose();
 }

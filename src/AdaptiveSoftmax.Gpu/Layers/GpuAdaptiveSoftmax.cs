@@ -58,9 +58,18 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         var strips = _tails.Select(tail => tail.OutputLinear.Strips).Append(head.Linear.Strips).Max();
         _training = new TrainingScratch(accelerator, Layout, strips, _options.LogitBytes);
         _decoding = new DecodeScratch(accelerator, Layout, strips);
-        _tensors = CreateTensors();
-        _one = new VectorScratch(accelerator, Layout);
-        _tables = new DeviceTables(accelerator, Layout, GetTokenId);
+        try
+        {
+            foreach (var parameter in _parameters) parameter.Allocate();
+            _tensors = CreateTensors();
+            _one = new VectorScratch(accelerator, Layout);
+            _tables = new DeviceTables(accelerator, Layout, GetTokenId);
+        }
+        catch
+        {
+            Release();
+            throw;
+        }
     }
 
     /// <summary>The device.</summary>
@@ -107,13 +116,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     {
         if (_disposed) return;
         _disposed = true;
-        _training.Dispose();
-        _decoding.Dispose();
-        _tensors?.Dispose();
-        _one.Dispose();
-        _tables.Dispose();
-        _head.Dispose();
-        foreach (var tail in _tails) tail.Dispose();
+        Release();
         GC.SuppressFinalize(this);
     }
 
@@ -128,12 +131,23 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     /// <summary>Reserves the memory of a step on tensor cores without taking one.</summary>
     internal void ReserveTensors(int tokens) => _tensors!.Reserve(tokens, withGradient: true);
 
+    // Also in the middle of making the layer, when the later ones are not there yet.
+    private void Release()
+    {
+        _training.Dispose();
+        _decoding.Dispose();
+        _tensors?.Dispose();
+        _one?.Dispose();
+        _tables?.Dispose();
+        foreach (var parameter in _parameters) parameter.Dispose();
+    }
+
     private TensorTraining? CreateTensors()
     {
         if (_options.TensorCores == TensorCoreUse.Off) return null;
         GpuLinear[] outputs = [_head.Linear, .. _tails.Select(tail => tail.OutputLinear)];
         var create = _options.TensorProducts ?? CreateProducts;
-        return new TensorTraining(Accelerator, outputs.Select(output => (output, create(output))), _options.LogitBytes);
+        return new TensorTraining(Accelerator, [.. outputs.Select(output => (output, create(output)))], _options.LogitBytes);
     }
 
     private ITensorProducts CreateProducts(GpuLinear linear)
@@ -165,6 +179,8 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
             throw new ArgumentException($"'{parameter.Name}' is [{parameter.Rows}, {parameter.Columns}]; the layout asks for [{rows}, {columns}].");
         if (parameter.Accelerator != Accelerator)
             throw new ArgumentException($"'{parameter.Name}' is on '{parameter.Accelerator.Name}', not on the layer's accelerator '{Accelerator.Name}'; make both on the same one.");
+        if (parameter.WasAllocated)
+            throw new ArgumentException($"'{parameter.Name}' belongs to another layer already; make head and tails anew for each.");
     }
 
     internal void CheckUsable() => ObjectDisposedException.ThrowIf(_disposed, this);

@@ -3,7 +3,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>The head on a device: a row for each shortlist token, then one for each tail cluster.</summary>
-public abstract class GpuHead : IDisposable
+public abstract class GpuHead
 {
     private protected GpuHead(GpuLinear linear) => Linear = linear;
 
@@ -14,13 +14,6 @@ public abstract class GpuHead : IDisposable
     public GpuParameter? Bias => Linear.Bias;
 
     internal GpuLinear Linear { get; }
-
-    /// <summary>Releases the weights.</summary>
-    public void Dispose()
-    {
-        Linear.Dispose();
-        GC.SuppressFinalize(this);
-    }
 }
 
 /// <summary>A head whose sizes are those of <typeparamref name="TShape"/>; generated classes use it.</summary>
@@ -28,18 +21,17 @@ public abstract class GpuHead : IDisposable
 public sealed class GpuHead<TShape> : GpuHead
     where TShape : unmanaged, IMatrixShape
 {
-    /// <summary>Creates a head of zeros.</summary>
+    /// <summary>Describes a head. Its weights get memory, zeros, when a layer is made of it.</summary>
     /// <param name="accelerator">The device.</param>
     /// <param name="shape">[shortlist + clusters, hidden].</param>
     /// <param name="clusters">The tail clusters.</param>
     /// <param name="hasBias">Whether it has a bias, PyTorch's <c>head_bias</c>.</param>
     /// <param name="tensorCores">The generated kernels for tensor cores, if there are any.</param>
-    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuHead(Accelerator accelerator, TShape shape, int clusters, bool hasBias, TensorCoreMethods? tensorCores = null)
         : base(new GpuLinear<TShape>(
             shape,
-            new GpuParameter(accelerator, "head.weight", shape.Rows, shape.Columns),
-            hasBias ? new GpuParameter(accelerator, "head.bias", shape.Rows, 1, isVector: true) : null,
+            GpuParameter.CreateWithoutMemory(accelerator, "head.weight", shape.Rows, shape.Columns),
+            hasBias ? GpuParameter.CreateWithoutMemory(accelerator, "head.bias", shape.Rows, 1, isVector: true) : null,
             clusters)
         { TensorCores = tensorCores })
     {

@@ -5,7 +5,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>One weight of the layer and the launches of every product with it.</summary>
-internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int clusterRows) : IDisposable
+internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int clusterRows)
 {
     // Enough strips to busy a large device; fewer of them keep the partial sums small.
     private const int MostStrips = 128;
@@ -57,13 +57,6 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
     {
         kernels.MarkGradient(stream, (1, 1), Weight.State, plan, part);
         if (Bias is not null) kernels.MarkGradient(stream, (1, 1), Bias.State, plan, part);
-    }
-
-    public void Dispose()
-    {
-        Weight.Dispose();
-        Bias?.Dispose();
-        GC.SuppressFinalize(this);
     }
 }
 

@@ -3,7 +3,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>A tail cluster on a device: a projection to a narrower width, and a linear layer over the cluster's tokens.</summary>
-public abstract class GpuTail : IDisposable
+public abstract class GpuTail
 {
     private protected GpuTail(GpuLinear projection, GpuLinear output)
     {
@@ -20,14 +20,6 @@ public abstract class GpuTail : IDisposable
     internal GpuLinear ProjectionLinear { get; }
 
     internal GpuLinear OutputLinear { get; }
-
-    /// <summary>Releases the weights.</summary>
-    public void Dispose()
-    {
-        ProjectionLinear.Dispose();
-        OutputLinear.Dispose();
-        GC.SuppressFinalize(this);
-    }
 }
 
 /// <summary>A tail whose sizes are those of its type arguments; generated classes use it.</summary>
@@ -37,17 +29,16 @@ public sealed class GpuTail<TProjection, TOutput> : GpuTail
     where TProjection : unmanaged, IMatrixShape
     where TOutput : unmanaged, IMatrixShape
 {
-    /// <summary>Creates a tail of zeros.</summary>
+    /// <summary>Describes a tail. Its weights get memory, zeros, when a layer is made of it.</summary>
     /// <param name="accelerator">The device.</param>
     /// <param name="cluster">The cluster's number, from 0, in its parameters' names.</param>
     /// <param name="projection">[width, hidden].</param>
     /// <param name="output">[tokens of the cluster, width].</param>
     /// <param name="tensorCores">The generated kernels of the output for tensor cores, if there are any.</param>
-    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuTail(Accelerator accelerator, int cluster, TProjection projection, TOutput output, TensorCoreMethods? tensorCores = null)
         : base(
-            new GpuLinear<TProjection>(projection, new GpuParameter(accelerator, $"tail.{cluster}.0.weight", projection.Rows, projection.Columns), bias: null, clusterRows: 0),
-            new GpuLinear<TOutput>(output, new GpuParameter(accelerator, $"tail.{cluster}.1.weight", output.Rows, output.Columns), bias: null, clusterRows: 0)
+            new GpuLinear<TProjection>(projection, GpuParameter.CreateWithoutMemory(accelerator, $"tail.{cluster}.0.weight", projection.Rows, projection.Columns), bias: null, clusterRows: 0),
+            new GpuLinear<TOutput>(output, GpuParameter.CreateWithoutMemory(accelerator, $"tail.{cluster}.1.weight", output.Rows, output.Columns), bias: null, clusterRows: 0)
             { TensorCores = tensorCores })
     {
     }

@@ -30,7 +30,30 @@ internal static class DeviceMemory
         where T : unmanaged
     {
         var buffer = Allocate<T>(accelerator, length, purpose);
-        buffer.MemSetToZero();
-        return buffer;
+        return Fill(buffer, buffer => buffer.MemSetToZero());
+    }
+
+    /// <summary>As <see cref="Allocate"/>, with a copy of values of the host.</summary>
+    public static MemoryBuffer1D<T, Stride1D.Dense> AllocateCopy<T>(Accelerator accelerator, T[] values, string purpose)
+        where T : unmanaged
+    {
+        var buffer = Allocate<T>(accelerator, values.Length, purpose);
+        return values.Length == 0 ? buffer : Fill(buffer, buffer => buffer.View.SubView(0, values.Length).CopyFromCPU(values));
+    }
+
+    // A device may look for room as late as here.
+    private static MemoryBuffer1D<T, Stride1D.Dense> Fill<T>(MemoryBuffer1D<T, Stride1D.Dense> buffer, Action<MemoryBuffer1D<T, Stride1D.Dense>> fill)
+        where T : unmanaged
+    {
+        try
+        {
+            fill(buffer);
+            return buffer;
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
     }
 }

@@ -11,7 +11,7 @@ public sealed partial class GpuParameter
     public GradientLayout GradientLayout { get; }
 
     /// <summary>The rows of a row-sparse gradient; null for a dense one.</summary>
-    internal TouchedRows? TouchedRows { get; }
+    internal TouchedRows? TouchedRows { get; private set; }
 
     /// <summary>
     /// Marks the gradient as present and hands it out for a kernel on the accelerator's default stream to add to. One

@@ -10,8 +10,9 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 public sealed partial class GpuParameter : IDisposable
 {
-    private readonly MemoryBuffer1D<float, Stride1D.Dense> _values;
-    private readonly MemoryBuffer1D<int, Stride1D.Dense> _state;
+    private DeviceBuffers? _buffers;
+    private ArrayView<float> _values;
+    private ArrayView<int> _state;
     private MemoryBuffer1D<float, Stride1D.Dense>? _gradient;
 
     /// <summary>Allocates a matrix of zeros.</summary>
@@ -26,6 +27,9 @@ public sealed partial class GpuParameter : IDisposable
     /// </exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuParameter(Accelerator accelerator, string name, int rows, int columns, bool isVector = false, GradientLayout gradientLayout = GradientLayout.Dense)
+        : this(name, accelerator, rows, columns, isVector, gradientLayout) => Allocate();
+
+    private GpuParameter(string name, Accelerator accelerator, int rows, int columns, bool isVector, GradientLayout gradientLayout)
     {
         ArgumentNullException.ThrowIfNull(accelerator);
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -42,9 +46,6 @@ public sealed partial class GpuParameter : IDisposable
         IsVector = isVector;
         GradientLayout = gradientLayout;
         Stride = isVector ? 1 : Sizes.Stride(columns);
-        _values = DeviceMemory.AllocateZeros<float>(accelerator, PaddedCount, $"the weight '{name}' [{rows}, {columns}]");
-        _state = DeviceMemory.AllocateZeros<int>(accelerator, ParameterState.Length, $"the state of '{name}'");
-        TouchedRows = gradientLayout == GradientLayout.SparseRows ? new TouchedRows(accelerator, rows, name) : null;
     }
 
     /// <summary>The device.</summary>
@@ -66,7 +67,7 @@ public sealed partial class GpuParameter : IDisposable
     public int Stride { get; }
 
     /// <summary>The bytes on the device: values, and the gradient where there was one.</summary>
-    public long Bytes => _values.LengthInBytes + (_gradient?.LengthInBytes ?? 0) + _state.LengthInBytes + (TouchedRows?.Bytes ?? 0);
+    public long Bytes => (_buffers?.Bytes ?? 0) + (_gradient?.LengthInBytes ?? 0);
 
     /// <summary>The values, [rows, stride].</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
@@ -74,8 +75,8 @@ public sealed partial class GpuParameter : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_values.IsDisposed, this);
-            return _values.View;
+            CheckUsable();
+            return _values;
         }
     }
 
@@ -83,7 +84,7 @@ public sealed partial class GpuParameter : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_values.IsDisposed, this);
+            CheckUsable();
             // Zeros, so that the gaps between rows are 0 for good: kernels write whole strides, but not every row.
             _gradient ??= DeviceMemory.AllocateZeros<float>(Accelerator, PaddedCount, $"the gradient of '{Name}' [{Rows}, {Columns}]");
             return _gradient.View;
@@ -94,10 +95,13 @@ public sealed partial class GpuParameter : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_values.IsDisposed, this);
-            return _state.View;
+            CheckUsable();
+            return _state;
         }
     }
+
+    /// <summary>Whether it has, or had, memory of its own.</summary>
+    internal bool WasAllocated => _buffers is not null;
 
     internal long PaddedCount => (long)Rows * Stride;
 
@@ -166,10 +170,22 @@ public sealed partial class GpuParameter : IDisposable
     /// <summary>Releases the device's memory.</summary>
     public void Dispose()
     {
-        _values.Dispose();
+        _buffers?.Dispose();
         _gradient?.Dispose();
-        _state.Dispose();
-        TouchedRows?.Dispose();
+    }
+
+    /// <summary>A weight without memory, which the layer that takes it over allocates.</summary>
+    internal static GpuParameter CreateWithoutMemory(Accelerator accelerator, string name, int rows, int columns, bool isVector = false) =>
+        new(name, accelerator, rows, columns, isVector, GradientLayout.Dense);
+
+    /// <summary>Allocates zeros, once.</summary>
+    /// <exception cref="GpuMemoryException">The device has too little memory; the parameter then has none.</exception>
+    internal void Allocate()
+    {
+        _buffers = new DeviceBuffers(Accelerator);
+        _values = _buffers.AllocateZeros<float>(PaddedCount, $"the weight '{Name}' [{Rows}, {Columns}]");
+        _state = _buffers.AllocateZeros<int>(ParameterState.Length, $"the state of '{Name}'");
+        if (GradientLayout == GradientLayout.SparseRows) TouchedRows = new TouchedRows(Accelerator, _buffers, Rows, Name);
     }
 
     /// <summary>Whether a gradient was written since the last step. Waits for the device.</summary>
@@ -243,6 +259,13 @@ public sealed partial class GpuParameter : IDisposable
 
     // Rows at a time, so that removing the gaps costs the host a few megabytes however large the matrix.
     private int RowsPerCopy => Math.Max(1, (1 << 20) / Math.Max(1, Stride));
+
+    private void CheckUsable()
+    {
+        if (_buffers is null)
+            throw new InvalidOperationException($"'{Name}' has no memory yet: a head's or a tail's weights get it when a layer is made of them.");
+        ObjectDisposedException.ThrowIf(_buffers.IsDisposed, this);
+    }
 
     private void CheckSizes(Parameter parameter)
     {

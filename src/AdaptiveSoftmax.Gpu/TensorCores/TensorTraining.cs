@@ -13,7 +13,8 @@ internal sealed class TensorTraining : IDisposable
     private readonly Accelerator _accelerator;
     private readonly long _logitBytes;
     private readonly GpuLinear? _head;
-    private readonly Dictionary<GpuLinear, (ITensorProducts Products, MemoryBuffer1D<ushort, Stride1D.Dense> Weights)> _linears = [];
+    private readonly Dictionary<GpuLinear, (ITensorProducts Products, ArrayView<ushort> Weights)> _linears = [];
+    private readonly DeviceBuffers _weights;
     private readonly NarrowLaunches _launches;
     private readonly GrowingBuffer<ushort> _inputs;
     private readonly GrowingBuffer<int> _targets;
@@ -26,7 +27,7 @@ internal sealed class TensorTraining : IDisposable
     /// <param name="accelerator">The device.</param>
     /// <param name="linears">The outputs of head and tails, with the kernels of each.</param>
     /// <param name="logitBytes">The memory for a chunk's gradient of logits.</param>
-    public TensorTraining(Accelerator accelerator, IEnumerable<(GpuLinear Linear, ITensorProducts Products)> linears, long logitBytes)
+    public TensorTraining(Accelerator accelerator, IReadOnlyList<(GpuLinear Linear, ITensorProducts Products)> linears, long logitBytes)
     {
         _accelerator = accelerator;
         _logitBytes = logitBytes;
@@ -37,15 +38,16 @@ internal sealed class TensorTraining : IDisposable
         _logSumExp = new(accelerator, "a part's log-sum-exp");
         _workspace = new(accelerator, "maxima and sums of column tiles, then the gradient of logits in bfloat16");
         _inputGradient = new(accelerator, "the gradient of a part's vectors");
+        _weights = new DeviceBuffers(accelerator);
         foreach (var (linear, products) in linears)
         {
             _head ??= linear;
-            _linears.Add(linear, (products, DeviceMemory.Allocate<ushort>(accelerator, linear.Weight.PaddedCount, $"the weight '{linear.Weight.Name}' in bfloat16")));
+            _linears.Add(linear, (products, _weights.Allocate<ushort>(linear.Weight.PaddedCount, $"the weight '{linear.Weight.Name}' in bfloat16")));
         }
     }
 
     public long Bytes =>
-        _linears.Values.Sum(linear => linear.Weights.LengthInBytes) + _inputs.Bytes + _targets.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
+        _weights.Bytes + _inputs.Bytes + _targets.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
         + _workspace.Bytes + _inputGradient.Bytes;
 
     // The pairs of a part are spent when its gradient of logits begins.
@@ -74,10 +76,10 @@ internal sealed class TensorTraining : IDisposable
     public void Reduce(AcceleratorStream stream, GpuLinear linear, int part, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch)
     {
         var (products, weights) = _linears[linear];
-        _launches.Narrow(stream, Launches.Threads(_accelerator, weights.Length), linear.Weight.Values, weights.View);
+        _launches.Narrow(stream, Launches.Threads(_accelerator, weights.Length), linear.Weight.Values, weights);
         _launches.NarrowPart(
             stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride), inputs, targetRows, scratch.Plan, _inputs.View, _targets.View, linear.Weight.Stride, part);
-        products.Logits(stream, tokens, _inputs.View, weights.View, linear.Bias, scratch.Plan, part, Pairs, _targets.View, _targetLogits.View);
+        products.Logits(stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, Pairs, _targets.View, _targetLogits.View);
         _launches.FinishPairs(
             stream, Launches.Groups(_accelerator, (tokens + 15) / 16), scratch.Plan, Pairs, _targets.View, _targetLogits.View, _logSumExp.View,
             scratch.TargetLogProbs, part, Tiles(linear), tokens);
@@ -99,10 +101,10 @@ internal sealed class TensorTraining : IDisposable
         {
             var count = Math.Min(chunk, linear.Rows - first);
             products.Gradient(
-                stream, tokens, _inputs.View, weights.View, linear.Bias, scratch.Plan, part, first, count, _logSumExp.View, _targets.View, scratch.TokenWeight,
+                stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, first, count, _logSumExp.View, _targets.View, scratch.TokenWeight,
                 Gradient, chunk);
             products.WeightGradient(stream, Gradient, chunk, _inputs.View, scratch.Plan, part, first, count, linear.Weight.Gradient);
-            products.InputGradient(stream, tokens, Gradient, chunk, weights.View, scratch.Plan, part, first, count, result, accumulate: first > 0);
+            products.InputGradient(stream, tokens, Gradient, chunk, weights, scratch.Plan, part, first, count, result, accumulate: first > 0);
             if (linear.Bias is not null)
                 _launches.Bias(stream, Launches.Threads(_accelerator, count), Gradient, scratch.Plan, linear.Bias.Gradient, part, first, count, chunk);
         }
@@ -113,7 +115,7 @@ internal sealed class TensorTraining : IDisposable
 
     public void Dispose()
     {
-        foreach (var (_, weights) in _linears.Values) weights.Dispose();
+        _weights.Dispose();
         foreach (var buffer in new IDisposable[] { _inputs, _targets, _targetLogits, _logSumExp, _workspace, _inputGradient }) buffer.Dispose();
     }
 

@@ -76,6 +76,46 @@ public abstract class ContractTests
     }
 
     [Fact]
+    public void BuffersOfWhichOneFindsNoRoom_KeepNone()
+    {
+        using var buffers = new DeviceBuffers(Accelerator);
+        var first = ((IArrayView)buffers.Allocate<float>(1000, "something small")).Buffer;
+        Assert.False(first.IsDisposed);
+        Assert.Throws<GpuMemoryException>(() => buffers.Allocate<float>(2_000_000_000_000, "too much"));
+        Assert.True(first.IsDisposed);
+        Assert.True(buffers.IsDisposed);
+    }
+
+    [Fact]
+    public void LayerWhoseLastWeightFindsNoRoom_KeepsNoneOfTheOthers()
+    {
+        var layout = SoftmaxLayout.Create(4000, 1_000_000_015, [15], [2000], hasHeadBias: true);
+        var head = new GpuHead<MatrixShape>(Accelerator, new MatrixShape(16, 4000), clusters: 1, hasBias: true);
+        var tail = new GpuTail<MatrixShape, MatrixShape>(Accelerator, 0, new MatrixShape(2000, 4000), new MatrixShape(1_000_000_000, 2000));
+        var error = Assert.Throws<GpuMemoryException>(() => new FailingSoftmax(head, [tail], layout));
+        Assert.Contains("the weight 'tail.0.1.weight' [1000000000, 2000]", error.Message, StringComparison.Ordinal);
+        Assert.Throws<ObjectDisposedException>(() => head.Weight.Values);
+        Assert.Throws<ObjectDisposedException>(() => head.Bias!.Values);
+        Assert.Throws<ObjectDisposedException>(() => tail.Projection.Values);
+    }
+
+    [Fact]
+    public void LayerThatFailsWhileItIsMade_KeepsNoMemory()
+    {
+        var head = new GpuHead<MatrixShape>(Accelerator, new MatrixShape(17, 12), clusters: 2, hasBias: true);
+        GpuTail[] tails =
+        [
+            new GpuTail<MatrixShape, MatrixShape>(Accelerator, 0, new MatrixShape(5, 12), new MatrixShape(15, 5)),
+            new GpuTail<MatrixShape, MatrixShape>(Accelerator, 1, new MatrixShape(3, 12), new MatrixShape(30, 3)),
+        ];
+        Assert.Contains("when a layer is made", Assert.Throws<InvalidOperationException>(() => head.Weight.Values).Message, StringComparison.Ordinal);
+        Assert.Throws<FormatException>(() => new FailingSoftmax(head, tails));
+        Assert.Throws<ObjectDisposedException>(() => head.Weight.Values);
+        Assert.Throws<ObjectDisposedException>(() => tails[1].Output.Values);
+        Assert.Contains("another layer", Assert.Throws<ArgumentException>(() => new FailingSoftmax(head, tails)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void UnknownTarget_OnTheHost_ThrowsBeforeAnyGradient()
     {
         using var layer = new DynamicGpuSoftmax(Accelerator, s_layout);
@@ -171,6 +211,15 @@ public abstract class ContractTests
         using var scratch = new TrainingScratch(Accelerator, layout, strips: 128, GpuOptions.Default.LogitBytes);
         scratch.Reserve(8192, withGradient: true);
         Assert.InRange(scratch.Bytes, 1, 300_000_000);
+    }
+
+    // Its weights are on the device already when the vocabulary is asked for.
+    private sealed class FailingSoftmax(GpuHead head, GpuTail[] tails, SoftmaxLayout? layout = null)
+        : GpuAdaptiveSoftmax(head.Weight.Accelerator, new SoftmaxIdentity(layout ?? s_layout, Fingerprint: "", VocabularyFingerprint: ""), head, tails)
+    {
+        protected override int FindSlot(int tokenId) => tokenId;
+
+        protected override int GetTokenId(int slot) => throw new FormatException();
     }
 }
 
