@@ -26,29 +26,25 @@ internal static class DecodeKernels
         var value = SharedMemory.Allocate<float>(16 * ColumnStride);
         var index = SharedMemory.Allocate<int>(16 * ColumnStride);
         var part = plan[arguments.Part];
-        var height = default(TTile).GroupRows;
-        var rowTiles = Sizes.Tiles(part.Count, height);
-        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
-        var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
-        var stride = Sizes.Stride(shape.Columns);
-        var a = new RowOperand(inputs, 0, part.Count, stride);
-        var b = new RowOperand(weights, 0, shape.Rows, stride);
-        for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
+        var height = ForwardTiles<TTile>.Height;
+        var tiles = new ForwardTiles<TTile>(inputs, 0, part.Count, weights, shape.Rows, shape.Columns);
+        var strips = Sizes.Tiles(tiles.ColumnTiles, arguments.TilesPerStrip);
+        for (var item = Grid.IdxX; item < tiles.RowTiles * strips; item += Grid.DimX)
         {
-            var row = item % rowTiles * height;
-            var strip = item / rowTiles;
+            var row = item % tiles.RowTiles * height;
+            var strip = item / tiles.RowTiles;
             var top = float.NegativeInfinity;
             var total = 0f;
             var bestValue = float.NegativeInfinity;
             var bestIndex = int.MaxValue;
-            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, columnTiles);
+            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, tiles.ColumnTiles);
             for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var tile = tiles.Multiply(left, right, row, column);
                 var epilogue = new BestEpilogue
                 {
-                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                    Logits = tiles.Biased(bias, arguments.HasBias, column),
                     Clusters = clusters,
                     Maximum = left,
                     Sum = right,

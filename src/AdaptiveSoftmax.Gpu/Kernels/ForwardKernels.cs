@@ -15,17 +15,13 @@ internal static class ForwardKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        var height = default(TTile).GroupRows;
-        var rowTiles = Sizes.Tiles(part.Count, height);
-        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
-        var stride = Sizes.Stride(shape.Columns);
-        var a = new RowOperand(inputs, part.First, part.Count, stride);
-        var b = new RowOperand(weights, 0, shape.Rows, stride);
-        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        var height = ForwardTiles<TTile>.Height;
+        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
+        for (var item = Grid.IdxX; item < tiles.RowTiles * tiles.ColumnTiles; item += Grid.DimX)
         {
-            var row = item % rowTiles * height;
-            var column = item / rowTiles * TileProduct.Columns;
-            var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+            var row = item % tiles.RowTiles * height;
+            var column = item / tiles.RowTiles * TileProduct.Columns;
+            var tile = tiles.Multiply(left, right, row, column);
             var epilogue = new BiasEpilogue
             {
                 Store = new StoreEpilogue
@@ -57,20 +53,16 @@ internal static class ForwardKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        var height = default(TTile).GroupRows;
-        var rowTiles = Sizes.Tiles(part.Count, height);
-        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
-        var stride = Sizes.Stride(shape.Columns);
-        var a = new RowOperand(inputs, 0, part.Count, stride);
-        var b = new RowOperand(weights, 0, shape.Rows, stride);
-        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        var height = ForwardTiles<TTile>.Height;
+        var tiles = new ForwardTiles<TTile>(inputs, 0, part.Count, weights, shape.Rows, shape.Columns);
+        for (var item = Grid.IdxX; item < tiles.RowTiles * tiles.ColumnTiles; item += Grid.DimX)
         {
-            var row = item % rowTiles * height;
-            var column = item / rowTiles * TileProduct.Columns;
-            var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+            var row = item % tiles.RowTiles * height;
+            var column = item / tiles.RowTiles * TileProduct.Columns;
+            var tile = tiles.Multiply(left, right, row, column);
             var epilogue = new LogProbEpilogue
             {
-                Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                Logits = tiles.Biased(bias, arguments.HasBias, column),
                 LogSumExp = logSumExp,
                 Clusters = clusters,
                 Output = output,

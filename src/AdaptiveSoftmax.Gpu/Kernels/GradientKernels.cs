@@ -23,20 +23,17 @@ internal static class GradientKernels
         var part = plan[arguments.Part];
         var chunk = part.ChunkRows * arguments.Pass;
         if (chunk >= shape.Rows) return;
-        var height = default(TTile).GroupRows;
-        var rowTiles = Sizes.Tiles(part.Count, height);
+        var height = ForwardTiles<TTile>.Height;
+        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
         var columnTiles = Sizes.Tiles(XMath.Min(part.ChunkRows, shape.Rows - chunk), TileProduct.Columns);
-        var stride = Sizes.Stride(shape.Columns);
-        var a = new RowOperand(inputs, part.First, part.Count, stride);
-        var b = new RowOperand(weights, 0, shape.Rows, stride);
-        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        for (var item = Grid.IdxX; item < tiles.RowTiles * columnTiles; item += Grid.DimX)
         {
-            var row = item % rowTiles * height;
-            var column = item / rowTiles * TileProduct.Columns;
-            var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, chunk + column, 0, stride);
+            var row = item % tiles.RowTiles * height;
+            var column = item / tiles.RowTiles * TileProduct.Columns;
+            var tile = tiles.Multiply(left, right, row, chunk + column);
             var epilogue = new LogitEpilogue
             {
-                Logits = new BiasedColumns(bias, arguments.HasBias, chunk + column + (4 * (Group.IdxX & 15)), shape.Rows),
+                Logits = tiles.Biased(bias, arguments.HasBias, chunk + column),
                 Rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], shape.Rows, arguments.TokenRows),
                 Gradient = gradient,
                 First = part.First,

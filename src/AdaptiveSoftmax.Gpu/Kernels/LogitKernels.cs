@@ -33,27 +33,23 @@ internal static class LogitKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        var height = default(TTile).GroupRows;
-        var rowTiles = Sizes.Tiles(part.Count, height);
-        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
-        var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
-        var stride = Sizes.Stride(shape.Columns);
-        var a = new RowOperand(inputs, part.First, part.Count, stride);
-        var b = new RowOperand(weights, 0, shape.Rows, stride);
-        for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
+        var height = ForwardTiles<TTile>.Height;
+        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
+        var strips = Sizes.Tiles(tiles.ColumnTiles, arguments.TilesPerStrip);
+        for (var item = Grid.IdxX; item < tiles.RowTiles * strips; item += Grid.DimX)
         {
-            var row = item % rowTiles * height;
-            var strip = item / rowTiles;
+            var row = item % tiles.RowTiles * height;
+            var strip = item / tiles.RowTiles;
             var top = float.NegativeInfinity;
             var total = 0f;
-            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, columnTiles);
+            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, tiles.ColumnTiles);
             for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var tile = tiles.Multiply(left, right, row, column);
                 var epilogue = new ReduceEpilogue
                 {
-                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                    Logits = tiles.Biased(bias, arguments.HasBias, column),
                     TargetRows = targetRows,
                     TargetLogits = targetLogits,
                     Maximum = left,
@@ -94,26 +90,22 @@ internal static class LogitKernels
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var part = plan[arguments.Part];
-        var height = default(TTile).GroupRows;
-        var rowTiles = Sizes.Tiles(part.Count, height);
-        var columnTiles = Sizes.Tiles(shape.Rows, TileProduct.Columns);
-        var strips = Sizes.Tiles(columnTiles, arguments.TilesPerStrip);
-        var stride = Sizes.Stride(shape.Columns);
-        var a = new RowOperand(inputs, part.First, part.Count, stride);
-        var b = new RowOperand(weights, 0, shape.Rows, stride);
-        for (var item = Grid.IdxX; item < rowTiles * strips; item += Grid.DimX)
+        var height = ForwardTiles<TTile>.Height;
+        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
+        var strips = Sizes.Tiles(tiles.ColumnTiles, arguments.TilesPerStrip);
+        for (var item = Grid.IdxX; item < tiles.RowTiles * strips; item += Grid.DimX)
         {
-            var row = item % rowTiles * height;
-            var strip = item / rowTiles;
+            var row = item % tiles.RowTiles * height;
+            var strip = item / tiles.RowTiles;
             var total = 0f;
-            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, columnTiles);
+            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, tiles.ColumnTiles);
             for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                var tile = TileProduct.Multiply<TTile, RowOperand, RowOperand>(a, b, left, right, row, column, 0, stride);
+                var tile = tiles.Multiply(left, right, row, column);
                 var epilogue = new SumEpilogue
                 {
-                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), shape.Rows),
+                    Logits = tiles.Biased(bias, arguments.HasBias, column),
                     GroupSizes = groupSizes,
                     TokenRows = arguments.TokenRows,
                     Sum = left,

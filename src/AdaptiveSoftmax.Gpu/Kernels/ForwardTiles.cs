@@ -1,0 +1,32 @@
+using ILGPU;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>The tiles of inputs · weightᵀ: every forward product goes through them, whatever becomes of the sums.</summary>
+/// <param name="inputs">The inputs, [tokens, stride of the columns].</param>
+/// <param name="first">The first token.</param>
+/// <param name="tokens">The tokens from there on.</param>
+/// <param name="weights">The weight, [rows, stride of the columns].</param>
+/// <param name="rows">The weight's rows, the columns of the product.</param>
+/// <param name="columns">The weight's columns.</param>
+internal readonly struct ForwardTiles<TTile>(ArrayView<Float4> inputs, int first, int tokens, ArrayView<Float4> weights, int rows, int columns)
+    where TTile : unmanaged, IRegisterTile
+{
+    /// <summary>The tokens of a tile.</summary>
+    public static int Height => default(TTile).GroupRows;
+
+    public int RowTiles => Sizes.Tiles(tokens, Height);
+
+    public int ColumnTiles => Sizes.Tiles(rows, TileProduct.Columns);
+
+    /// <summary>The tile from a token and a row of the weight on.</summary>
+    public TTile Multiply(ArrayView<float> left, ArrayView<float> right, int token, int row)
+    {
+        var stride = Sizes.Stride(columns);
+        return TileProduct.Multiply<TTile, RowOperand, RowOperand>(
+            new RowOperand(inputs, first, tokens, stride), new RowOperand(weights, 0, rows, stride), left, right, token, row, 0, stride);
+    }
+
+    /// <summary>The bias of the thread's columns in such a tile.</summary>
+    public BiasedColumns Biased(ArrayView<float> bias, int hasBias, int row) => new(bias, hasBias, row + (4 * (Group.IdxX & 15)), rows);
+}
