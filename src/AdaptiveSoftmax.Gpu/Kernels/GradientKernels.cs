@@ -70,7 +70,7 @@ internal static class GradientKernels
         }
     }
 
-    /// <summary>The gradient of the input, D · weight, added up over chunks: [tokens, stride], or a share of it.</summary>
+    /// <summary>The gradient of the input, D · weight, added up over chunks: [tokens, stride], or shares of it.</summary>
     public static void Input<TShape, TTile>(
         TShape shape, ArrayView<Float4> gradient, ArrayView<Float4> weights, ArrayView<PartPlan> plan,
         ArrayView<Float4> inputGradient, ArrayView<Float4> shares, ProductArguments arguments)
@@ -107,25 +107,24 @@ internal static class GradientKernels
                 Column = column + (4 * (Group.IdxX & 15)),
                 Columns = stride,
                 Stride = stride,
-                Accumulate = splits == 1 && (arguments.Accumulate != 0 || arguments.Pass > 0) ? 1 : 0,
+                Accumulate = arguments.Accumulate != 0 || arguments.Pass > 0 ? 1 : 0,
             };
             tile.ForEachRow(epilogue, Group.IdxX >> 4);
         }
     }
 
-    /// <summary>Adds the shares of <see cref="Input"/> in their order.</summary>
+    /// <summary>Adds the shares of <see cref="Input"/> in their order, after the last chunk.</summary>
     public static void AddShares<TShape>(
         TShape shape, ArrayView<Float4> shares, ArrayView<PartPlan> plan, ArrayView<Float4> inputGradient, ProductArguments arguments)
         where TShape : unmanaged, IMatrixShape
     {
         var part = plan[arguments.Part];
-        if (part.Splits == 1 || part.ChunkRows * arguments.Pass >= shape.Rows) return;
+        if (part.Splits == 1) return;
         var fours = (long)part.Count * Sizes.Stride(shape.Columns) / 4;
         var first = (long)part.First * Sizes.Stride(shape.Columns) / 4;
         for (long i = Grid.GlobalLinearIndex; i < fours; i += (long)Grid.DimX * Group.DimX)
         {
             Float4 sum = default;
-            if (arguments.Accumulate != 0 || arguments.Pass > 0) sum = inputGradient[first + i];
             for (var split = 0; split < part.Splits; split++) sum = Add(sum, shares[(split * fours) + i]);
             inputGradient[first + i] = sum;
         }

@@ -48,7 +48,10 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
 
     public abstract void LogitGradient(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments, LossWeights loss);
 
-    public abstract void InputGradient(AcceleratorStream stream, int tokens, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments);
+    public abstract void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments);
+
+    /// <summary>Ends an <see cref="InputGradient"/> over all chunks.</summary>
+    public abstract void AddShares(AcceleratorStream stream, int tokens, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments);
 
     public abstract void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, ArrayView<PartPlan> plan, ProductArguments arguments);
 
@@ -109,12 +112,11 @@ internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuPa
     public override void LogitGradient(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments, LossWeights loss) =>
         _many.LogitGradient(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, scratch.Plan, targetRows, scratch.LogSumExp, scratch.TokenWeight, groupSizes, scratch.LogitGradient.Cast<Float4>(), arguments, loss);
 
-    public override void InputGradient(AcceleratorStream stream, int tokens, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments)
-    {
+    public override void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments) =>
         _many.InputGradient(stream, Groups(long.MaxValue), shape, gradient.Cast<Float4>(), Weight.Values.Cast<Float4>(), plan, inputGradient.Cast<Float4>(), shares.Cast<Float4>(), arguments);
-        if (arguments.GradientStride == 0)
-            _many.AddShares(stream, Groups((long)tokens * Weight.Stride / 4 / TileProduct.GroupSize), shape, shares.Cast<Float4>(), plan, inputGradient.Cast<Float4>(), arguments);
-    }
+
+    public override void AddShares(AcceleratorStream stream, int tokens, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments) =>
+        _many.AddShares(stream, Groups((long)tokens * Weight.Stride / 4 / TileProduct.GroupSize), shape, shares.Cast<Float4>(), plan, inputGradient.Cast<Float4>(), arguments);
 
     public override void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, ArrayView<PartPlan> plan, ProductArguments arguments)
     {

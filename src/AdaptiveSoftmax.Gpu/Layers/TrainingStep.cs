@@ -64,7 +64,7 @@ internal readonly ref struct TrainingStep(
         arguments.Accumulate = 1;
         tail.ProjectionLinear.WeightGradient(stream, scratch.ProjectedGradient, scratch.Gathered, scratch.Plan, arguments);
         tail.ProjectionLinear.MarkGradient(stream, kernels, scratch.Plan, part);
-        tail.ProjectionLinear.InputGradient(stream, tokens, scratch.ProjectedGradient, scratch.Plan, scratch.GatheredGradient, scratch.Shares, arguments);
+        tail.ProjectionLinear.InputGradient(stream, scratch.ProjectedGradient, scratch.Plan, scratch.GatheredGradient, scratch.Shares, arguments);
     }
 
     /// <summary>The loss, and the gradient of hidden vectors at their tokens.</summary>
@@ -111,9 +111,10 @@ internal readonly ref struct TrainingStep(
         {
             LogitGradient(linear, inputs, targetRows, arguments, Weights(allRows));
             linear.WeightGradient(stream, scratch.LogitGradient, inputs, scratch.Plan, arguments);
-            linear.InputGradient(stream, tokens, scratch.LogitGradient, scratch.Plan, inputGradient, scratch.Shares, arguments);
+            linear.InputGradient(stream, scratch.LogitGradient, scratch.Plan, inputGradient, scratch.Shares, arguments);
         }
 
+        linear.AddShares(stream, tokens, scratch.Plan, inputGradient, scratch.Shares, arguments);
         linear.MarkGradient(stream, kernels, scratch.Plan, part);
     }
 

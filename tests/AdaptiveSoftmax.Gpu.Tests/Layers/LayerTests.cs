@@ -117,6 +117,28 @@ public abstract class LayerTests
         }
     });
 
+    [Fact]
+    public void InputGradient_AddsUpSharesOverSeveralChunks()
+    {
+        // A chunk of 1,024 rows, whose depth two groups share, or of 1,536 where only two of the tokens lie in the tail.
+        var layout = SoftmaxLayout.Create(24, 5000, [2100], [10], hasHeadBias: true);
+        float[] hidden = [.. Enumerable.Range(0, 3 * layout.HiddenSize).Select(i => MathF.Sin(i * i))];
+        int[] targets = [4999, 7, 2100];
+        using var host = new DynamicAdaptiveSoftmax(layout, seed: 5);
+        using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 5, new GpuOptions { LogitBytes = 3 * 1024 * sizeof(float) });
+        var expected = new float[hidden.Length];
+        var actual = new float[hidden.Length];
+        var expectedLoss = host.Backward(hidden, targets, expected);
+        AssertClose(expectedLoss, layer.Backward(hidden, targets, actual), 2e-4 * expectedLoss);
+        AssertAllClose(expected, actual, "hidden");
+        for (var i = 0; i < host.Parameters.Count; i++)
+        {
+            var gradient = new float[host.Parameters[i].Count];
+            layer.Parameters[i].CopyGradientTo(gradient);
+            AssertAllClose(host.Parameters[i].Gradient.ToArray(), gradient, host.Parameters[i].Name);
+        }
+    }
+
     [Theory]
     [InlineData(0, 0f)]
     [InlineData(150_000, 0f)]
