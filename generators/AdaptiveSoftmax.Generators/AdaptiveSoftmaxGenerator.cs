@@ -64,6 +64,17 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             .Select((pair, _) => pair.Left)
             .WithTrackingName(TrackingNames.GpuSources);
 
+        var needsFriend = context.SyntaxProvider
+            .ForAttributeWithMetadataName(AttributeName, IsTypeDeclaration, NeedsFriend)
+            .Collect()
+            .Combine(hasGpu)
+            .Select((pair, _) => pair.Right && pair.Left.Contains(true))
+            .WithTrackingName(TrackingNames.Friend);
+
+        context.RegisterSourceOutput(needsFriend, (output, isNeeded) =>
+        {
+            if (isNeeded) output.AddSource(FriendFile, WriteFriend());
+        });
         context.RegisterSourceOutput(gpuSources, (output, source) =>
         {
             output.AddSource($"{source.Class.FileName}.Gpu.g.cs", WriteGpu(source));

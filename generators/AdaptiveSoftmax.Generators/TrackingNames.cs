@@ -45,6 +45,9 @@ internal static class TrackingNames
     /// <summary>What the file with the layer on a device is written from, in a program that references the GPU package.</summary>
     public const string GpuSources = nameof(GpuSources);
 
+    /// <summary>Whether ILGPU must be made a friend of the assembly, so that it sees the classes on CUDA.</summary>
+    public const string Friend = nameof(Friend);
+
     /// <summary>What is wrong in specs and token tables.</summary>
     public const string Errors = nameof(Errors);
 }

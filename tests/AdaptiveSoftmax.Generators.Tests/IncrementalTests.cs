@@ -47,7 +47,10 @@ public sealed class IncrementalTests
         foreach (var step in s_all) AssertUnchanged(onGpu, step);
         Assert.Equal([IncrementalStepRunReason.Modified], onGpu.ReasonsOf(GpuReference));
         Assert.Equal(["X.Gpu.g.cs", "X.Tables.g.cs", "X.TensorCores.g.cs", "X.g.cs"], onGpu.Sources.Keys.Order(StringComparer.Ordinal));
-        AssertUnchanged(onGpu.WithSource("// A comment.\n" + Source), [.. s_all, GpuReference, GpuSources]);
+        AssertUnchanged(onGpu.WithSource("// A comment.\n" + Source), [.. s_all, GpuReference, GpuSources, Friend]);
+        var isInternal = onGpu.WithSource(Source.Replace("public", "internal", StringComparison.Ordinal));
+        Assert.DoesNotContain(IncrementalStepRunReason.Modified, s_all.Append(GpuSources).SelectMany(isInternal.ReasonsOf));
+        Assert.Equal([IncrementalStepRunReason.Modified], isInternal.ReasonsOf(Friend));
     }
 
     [Fact]

@@ -183,4 +183,32 @@ public sealed class SnapshotTests
         run.Emit();
         Snapshot.Check(run);
     }
+
+    [Theory]
+    [InlineData("public partial class Outer", "public sealed partial class Words", false)]
+    [InlineData("public partial class Outer", "internal sealed partial class Words", true)]
+    [InlineData("partial class Outer", "public sealed partial class Words", true)]
+    public void ClassThatILGPUWouldNotSee_MakesItAFriend(string outer, string words, bool isFriend)
+    {
+        var run = new GeneratorRun(
+            $$"""
+            using AdaptiveSoftmax;
+            #pragma warning disable CS1591
+            {{outer}}
+            {
+                [AdaptiveSoftmax("words.softmax.json")]
+                {{words}};
+            }
+
+            [AdaptiveSoftmax("words.softmax.json")]
+            public sealed partial class Others;
+            """,
+            new TestFile("/project/words.softmax.json", """{ "hiddenSize": 16, "vocabulary": ["the", "apple", "pear", "plum", "fig"], "cutoffs": [2] }"""));
+        Assert.DoesNotContain(AdaptiveSoftmaxGenerator.FriendFile, run.Sources.Keys);
+        run = run.WithReferences(GeneratorRun.GpuReferences);
+        var assembly = System.Reflection.Assembly.Load(run.Emit());
+        var friends = assembly.GetCustomAttributes(typeof(System.Runtime.CompilerServices.InternalsVisibleToAttribute), inherit: false);
+        Assert.Equal(isFriend, friends.Length == 1);
+        Assert.Equal(isFriend, run.Sources.ContainsKey(AdaptiveSoftmaxGenerator.FriendFile));
+    }
 }
