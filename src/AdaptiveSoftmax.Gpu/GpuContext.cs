@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Gpu.Cuda;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
@@ -8,11 +9,13 @@ namespace AdaptiveSoftmax.Gpu;
 /// <summary>Contexts whose compiler settings the kernels of this library count on.</summary>
 public static class GpuContext
 {
+    static GpuContext() => DriverLibraries.Register();
+
     /// <summary>
     /// Creates a context with all CUDA and OpenCL devices of the machine. A context of the caller's own does as well if
     /// <see cref="Configure"/> was called on its builder.
     /// </summary>
-    public static Context Create() => Context.Create(builder => Configure(builder.Cuda().OpenCL()));
+    public static Context Create() => Context.Create(builder => Configure(builder).Cuda().OpenCL());
 
     /// <summary>Opens the first CUDA device of a context, or its first OpenCL device where there is none.</summary>
     /// <param name="context">A context of <see cref="Create"/>.</param>
@@ -22,13 +25,15 @@ public static class GpuContext
         ArgumentNullException.ThrowIfNull(context);
         var device = context.Devices.FirstOrDefault(device => device is CudaDevice) ?? context.Devices.FirstOrDefault(device => device is CLDevice);
         if (device is null)
-            throw new NotSupportedException("There is no CUDA or OpenCL device: install NVIDIA's driver, or an OpenCL runtime with the generic address space (PoCL 4 or later runs on the processor) under the name libOpenCL.so.");
+            throw new NotSupportedException($"There is no CUDA or OpenCL device ({CudaDriver.DescribeNoDevice()}): install NVIDIA's driver, or an OpenCL runtime with the generic address space (PoCL 4 or later runs on the processor).");
         return device.CreateAccelerator(context);
     }
 
     /// <summary>
     /// Sets what the kernels need: functions such as exp, inlining, and the optimization level at which ILGPU proves
-    /// pointers to be global, without which each load would find that out at run time.
+    /// pointers to be global, without which each load would find that out at run time. Called before devices are added, as
+    /// in <c>GpuContext.Configure(builder).Cuda()</c>, it also has ILGPU find drivers that are installed without the links
+    /// libcuda.so or libOpenCL.so.
     /// </summary>
     /// <param name="builder">The builder of a context.</param>
     /// <returns>The same builder.</returns>

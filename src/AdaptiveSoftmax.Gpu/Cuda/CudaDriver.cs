@@ -25,7 +25,7 @@ internal sealed unsafe partial class CudaDriver : IGraphDriver
         "cuGraphDestroy", "cuGraphExecDestroy", "cuGetErrorName", "cuGetErrorString",
     ];
 
-    private static readonly Lazy<nint> s_library = new(Open);
+    private static readonly Lazy<nint> s_library = new(() => DriverLibraries.Load(DriverLibraries.Cuda));
     private static readonly Lazy<string?> s_graphsUnavailable = new(() => WhyUnavailable(s_library.Value, GraphEntryPoints));
 
     static CudaDriver() => NativeLibrary.SetDllImportResolver(typeof(CudaDriver).Assembly, Resolve);
@@ -40,12 +40,23 @@ internal sealed unsafe partial class CudaDriver : IGraphDriver
     /// <summary>Why this machine's driver cannot record graphs, or null where it can.</summary>
     public static string? GraphsUnavailable => s_graphsUnavailable.Value;
 
+    /// <summary>Why ILGPU finds no CUDA device, which it keeps to itself, in words for a person.</summary>
+    public static string DescribeNoDevice()
+    {
+        if (WhyUnavailable(s_library.Value, []) is { } missing) return missing;
+        var status = cuInit(0);
+        if (status != CudaError.CUDA_SUCCESS) return $"the CUDA driver did not start: {Instance.Describe(status)}";
+        status = cuDeviceGetCount(out var devices);
+        if (status != CudaError.CUDA_SUCCESS) return $"the CUDA driver counted no devices: {Instance.Describe(status)}";
+        return devices == 0 ? "the CUDA driver has no device" : "the CUDA driver has a device, and is too old for ILGPU to compile for it";
+    }
+
     /// <summary>Says which of the entry points a library lacks, in words for a person, or null.</summary>
     /// <param name="library">A loaded library, or 0 for one that could not be loaded.</param>
     /// <param name="entryPoints">Names of functions.</param>
     internal static string? WhyUnavailable(nint library, IEnumerable<string> entryPoints)
     {
-        if (library == 0) return $"the CUDA driver's library ({string.Join(" or ", FileNames)}) could not be loaded";
+        if (library == 0) return $"the CUDA driver's library ({string.Join(" or ", DriverLibraries.Cuda)}) could not be loaded";
         var missing = entryPoints.Where(name => !NativeLibrary.TryGetExport(library, name, out _)).ToArray();
         return missing.Length == 0 ? null
             : $"the CUDA driver has no {string.Join(", ", missing)}; graphs need a driver for CUDA 11.4 or later";
@@ -90,20 +101,13 @@ internal sealed unsafe partial class CudaDriver : IGraphDriver
             + (described ? $": {Marshal.PtrToStringUTF8(text)}" : "");
     }
 
-    // Of the two names on Linux only the first comes with the driver alone; the other is the development package's.
-    private static string[] FileNames => OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1", "libcuda.so"];
-
-    private static nint Open()
-    {
-        foreach (var name in FileNames)
-        {
-            if (NativeLibrary.TryLoad(name, out var library)) return library;
-        }
-
-        return 0;
-    }
-
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) => name == Library ? s_library.Value : 0;
+
+    [LibraryImport(Library)]
+    private static partial CudaError cuInit(uint flags);
+
+    [LibraryImport(Library)]
+    private static partial CudaError cuDeviceGetCount(out int count);
 
     [LibraryImport(Library)]
     private static partial CudaError cuStreamBeginCapture_v2(nint stream, int mode);

@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Gpu.Cuda;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
@@ -17,7 +18,7 @@ internal static class Backend
 
     private static readonly Lazy<Accelerator?> s_openCl = new(() =>
     {
-        var context = Context.Create(builder => GpuContext.Configure(builder.OpenCL()));
+        var context = Context.Create(builder => GpuContext.Configure(builder).OpenCL());
         var devices = context.GetCLDevices();
         return devices.Count == 0 ? null : devices[0].CreateAccelerator(context);
     });
@@ -30,7 +31,7 @@ internal static class Backend
 
     private static readonly Lazy<Accelerator?> s_cuda = new(() =>
     {
-        var context = Context.Create(builder => GpuContext.Configure(builder.Cuda()));
+        var context = Context.Create(builder => GpuContext.Configure(builder).Cuda());
         var devices = context.GetCudaDevices();
         return devices.Count == 0 ? null : devices[0].CreateAccelerator(context);
     });
@@ -55,7 +56,7 @@ internal static class Backend
     {
         get
         {
-            Assert.SkipWhen(s_cuda.Value is null, "There is no CUDA device on this machine.");
+            Assert.SkipWhen(s_cuda.Value is null, $"There is no CUDA device on this machine: {CudaDriver.DescribeNoDevice()}.");
             return s_cuda.Value!;
         }
     }
