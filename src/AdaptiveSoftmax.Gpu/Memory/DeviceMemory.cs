@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 
 namespace AdaptiveSoftmax.Gpu;
 
@@ -19,7 +20,7 @@ internal static class DeviceMemory
         {
             return accelerator.Allocate1D<T>(Math.Max(1, length));
         }
-        catch (Exception exception) when (exception is AcceleratorException or OutOfMemoryException or OverflowException or ArgumentOutOfRangeException)
+        catch (Exception exception) when (bytes > accelerator.MemorySize || MeansTooLittle(exception))
         {
             throw new GpuMemoryException(accelerator.Name, purpose, bytes, accelerator.MemorySize, exception);
         }
@@ -40,6 +41,11 @@ internal static class DeviceMemory
         var buffer = Allocate<T>(accelerator, values.Length, purpose);
         return values.Length == 0 ? buffer : Fill(buffer, buffer => buffer.View.SubView(0, values.Length).CopyFromCPU(values));
     }
+
+    // A driver reports with any call, this one too, that an earlier kernel failed.
+    internal static bool MeansTooLittle(Exception exception) =>
+        exception is OutOfMemoryException or OverflowException or ArgumentOutOfRangeException or CudaException { Error: nameof(CudaError.CUDA_ERROR_OUT_OF_MEMORY) }
+        or AcceleratorException and not CudaException;
 
     // A device may look for room as late as here.
     private static MemoryBuffer1D<T, Stride1D.Dense> Fill<T>(MemoryBuffer1D<T, Stride1D.Dense> buffer, Action<MemoryBuffer1D<T, Stride1D.Dense>> fill)
