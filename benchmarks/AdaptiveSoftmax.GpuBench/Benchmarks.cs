@@ -2,6 +2,7 @@ using AdaptiveSoftmax.Gpu;
 using AdaptiveSoftmax.Vocabulary;
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 
 namespace AdaptiveSoftmax.GpuBench;
 
@@ -12,7 +13,11 @@ namespace AdaptiveSoftmax.GpuBench;
 /// <param name="isWanted">Which rows, by <c>case contender hidden tokens</c>.</param>
 internal sealed class Benchmarks(Accelerator accelerator, bool quick, double seconds, Func<string, bool> isWanted)
 {
-    private const int Copies = 3;
+    // A step reads more than any cache holds. Decoding one token reads the head, 34 MB at a hidden size of 1,024.
+    private const int TrainingCopies = 3;
+    private const int DecodingCopies = 8;
+
+    private bool _hasFailed;
 
     private int Vocabulary => quick ? 5_000 : 262_144;
 
@@ -20,45 +25,67 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
 
     private int[] HiddenSizes => quick ? [64] : [1024, 2048];
 
+    private string Version => accelerator is CudaAccelerator cuda ? $"driver for CUDA {cuda.DriverVersion}" : "";
+
     private int TrainingTokens => quick ? 64 : 8192;
 
-    /// <summary>Measures every wanted row.</summary>
+    /// <summary>Measures every wanted row. Those on tensor cores come last: what has failed on a device can fail all that follows.</summary>
     public IEnumerable<Result> Run()
     {
         foreach (var hidden in HiddenSizes)
         {
-            var layout = SoftmaxLayout.Create(hidden, Vocabulary, [Cutoffs.First, Cutoffs.Second], [hidden / 4, hidden / 16]);
-            if (IsWanted("train", "adaptive", hidden, TrainingTokens)) yield return Try("train", "adaptive", hidden, TrainingTokens, () => Train(layout, withOptimizer: false));
-            if (IsWanted("train", "adaptive+adagrad", hidden, TrainingTokens)) yield return Try("train", "adaptive+adagrad", hidden, TrainingTokens, () => Train(layout, withOptimizer: true));
-            if (IsWanted("train", "adaptive tensor cores", hidden, TrainingTokens)) yield return Try("train", "adaptive tensor cores", hidden, TrainingTokens, () => Train(layout, withOptimizer: false, onTensorCores: true) with { Precision = "bf16" });
-            foreach (var tokens in new[] { 1, 8, 64, 512 })
-            {
-                if (IsWanted("decode", "adaptive", hidden, tokens)) yield return Try("decode", "adaptive", hidden, tokens, () => Decode(layout, tokens, recorded: false));
-                if (IsWanted("decode", "adaptive graph", hidden, tokens)) yield return Try("decode", "adaptive graph", hidden, tokens, () => Decode(layout, tokens, recorded: true));
-            }
+            if (IsWanted("train", "adaptive", hidden, TrainingTokens)) yield return Try("train", "adaptive", hidden, TrainingTokens, () => Train(Layout(hidden), withOptimizer: false));
+            if (IsWanted("train", "adaptive+adagrad", hidden, TrainingTokens)) yield return Try("train", "adaptive+adagrad", hidden, TrainingTokens, () => Train(Layout(hidden), withOptimizer: true));
+            foreach (var row in Decode(hidden)) yield return row;
+        }
+
+        foreach (var hidden in HiddenSizes)
+        {
+            if (IsWanted("train", "adaptive tensor cores", hidden, TrainingTokens))
+                yield return Try("train", "adaptive tensor cores", hidden, TrainingTokens, () => Train(Layout(hidden), withOptimizer: false, onTensorCores: true)) with { Precision = "bf16" };
         }
     }
 
+    private IEnumerable<Result> Decode(int hidden)
+    {
+        Workload? work = null;
+        Workload Work() => work ??= new Workload(accelerator, Layout(hidden), DecodingCopies);
+        foreach (var tokens in new[] { 1, 8, 64, 512 })
+        {
+            if (IsWanted("decode", "adaptive", hidden, tokens)) yield return Try("decode", "adaptive", hidden, tokens, () => Decode(Work(), tokens, recorded: false));
+            if (IsWanted("decode", "adaptive graph", hidden, tokens)) yield return Try("decode", "adaptive graph", hidden, tokens, () => Decode(Work(), tokens, recorded: true));
+        }
+
+        if (!_hasFailed) work?.Dispose();
+    }
+
+    private SoftmaxLayout Layout(int hidden) => SoftmaxLayout.Create(hidden, Vocabulary, [Cutoffs.First, Cutoffs.Second], [hidden / 4, hidden / 16]);
+
     private bool IsWanted(string @case, string contender, int hidden, int tokens) => isWanted($"{@case} {contender} {hidden} {tokens}");
 
-    // Memory that does not suffice, and what a device does not have, is a row that says so.
+    // A row that says what failed is worth more than a run that stops, and loses the others.
     private Result Try(string @case, string contender, int hidden, int tokens, Func<Result> measure)
     {
-        var row = new Result { Device = accelerator.Name, Case = @case, Contender = contender, Hidden = hidden, Vocabulary = Vocabulary, Tokens = tokens };
+        var row = new Result { Device = accelerator.Name, Version = Version, Case = @case, Contender = contender, Hidden = hidden, Vocabulary = Vocabulary, Tokens = tokens };
         try
         {
             var measured = measure();
-            return row with { Precision = measured.Precision, Median = measured.Median, Minimum = measured.Minimum, ExtraBytes = measured.ExtraBytes, Note = measured.Note };
+            return row with { Median = measured.Median, Minimum = measured.Minimum, ExtraBytes = measured.ExtraBytes, Note = measured.Note };
         }
-        catch (Exception exception) when (exception is GpuMemoryException or NotSupportedException)
+        catch (NotSupportedException exception)
         {
             return row with { Note = exception.Message };
+        }
+        catch (Exception exception)
+        {
+            _hasFailed = true;
+            return row with { HasFailed = true, Note = $"{exception.GetType().Name}: {exception.Message}" };
         }
     }
 
     private Result Train(SoftmaxLayout layout, bool withOptimizer, bool onTensorCores = false)
     {
-        using var work = new Workload(accelerator, layout, Copies, onTensorCores);
+        using var work = new Workload(accelerator, layout, TrainingCopies, onTensorCores);
         using var hidden = work.Hidden(TrainingTokens);
         using var gradient = accelerator.Allocate1D<float>(hidden.Length);
         using var targets = accelerator.Allocate1D(ZipfTargets.Create(TrainingTokens, Vocabulary, Cutoffs));
@@ -73,20 +100,19 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
         return Measured(median, minimum, work.WorkingBytes, "gradients of the weights written over, as after a step");
     }
 
-    private Result Decode(SoftmaxLayout layout, int tokens, bool recorded)
+    private Result Decode(Workload work, int tokens, bool recorded)
     {
-        using var work = new Workload(accelerator, layout, Copies);
         using var hidden = work.Hidden(tokens);
         using var result = accelerator.Allocate1D<int>(tokens);
         ArrayView<float> vectors = hidden.View;
         ArrayView<int> predictions = result.View;
         var recordings = new List<GpuRecording>();
-        for (var copy = 0; copy < (recorded ? Copies : 0); copy++) recordings.Add(work[copy].RecordPredict(vectors, predictions));
+        for (var copy = 0; copy < (recorded ? work.Copies : 0); copy++) recordings.Add(work[copy].RecordPredict(vectors, predictions));
         try
         {
             var (median, minimum) = Stopwatches.Time(accelerator, seconds, call =>
             {
-                if (recorded) recordings[call % Copies].Replay();
+                if (recorded) recordings[call % recordings.Count].Replay();
                 else work[call].Predict(vectors, predictions);
             });
             return Measured(median, minimum, work.WorkingBytes, recorded && !recordings[0].IsGraph ? $"no graph: {recordings[0].WhyPlain}" : "");

@@ -11,6 +11,10 @@ internal sealed record Result
     [JsonPropertyName("device")]
     public required string Device { get; init; }
 
+    /// <summary>What computed, besides the device.</summary>
+    [JsonPropertyName("version")]
+    public string Version { get; init; } = "";
+
     /// <summary><c>train</c> or <c>decode</c>.</summary>
     [JsonPropertyName("case")]
     public required string Case { get; init; }
@@ -39,6 +43,10 @@ internal sealed record Result
     /// <summary>Device memory beside weights and their gradients.</summary>
     [JsonPropertyName("extra_bytes")]
     public long? ExtraBytes { get; init; }
+
+    /// <summary>Whether there is no figure though there should be one.</summary>
+    [JsonIgnore]
+    public bool HasFailed { get; init; }
 
     [JsonPropertyName("note")]
     public string Note { get; init; } = "";
