@@ -4,6 +4,8 @@
     join.py ours.jsonl pytorch.jsonl [--output FILE]
     join.py --self-test
 
+Of rows that were measured again, the last counts.
+
 Floors, for an H100 SXM alone: decoding one token reads the head's weight and bias once, (shortlist + clusters) * hidden
 values; which tails a token visits is unknown here, so the share counts the head only and is a lower bound. A training
 step multiplies and adds, per token, 6 * rows * width for each weight (forward, input and weight gradient), with every
@@ -16,7 +18,7 @@ import os
 import re
 import sys
 
-H100 = re.compile(r"H100")
+H100 = re.compile(r"H100.*HBM3")  # as the driver calls an SXM module; H100 PCIe and H100 NVL have other peaks
 BANDWIDTH = 3.35e12  # bytes a second
 PEAK = {"float32": 67e12, "tf32": 495e12, "bf16": 989e12}  # operations a second, dense
 VALUE_BYTES = {"float32": 4, "tf32": 4, "bf16": 2}
@@ -58,7 +60,11 @@ def key(row):
 def write(rows):
     devices = sorted({row["device"] for row in rows})
     lines = [f"# {', '.join(devices)}", "", "Written by `benchmarks/gpu/join.py` from the runs of `gpu-bench` and `benchmarks/pytorch/bench.py`.",
-             "The ratio is PyTorch's adaptive module in the same precision, eager, to the row: above 1 the row is faster.", ""]
+             "The ratio is PyTorch's adaptive module in the same precision, eager, to the row: above 1 the row is faster.",
+             "Extra memory is what a step takes beside weights and their gradients.", ""]
+    versions = sorted({f"{row['program']}: {row['version']}" for row in rows if row.get("version")})
+    lines += [*(f"- {version}" for version in versions), ""] if versions else []
+    rows = list({(*key(row), row["vocabulary"], row["device"], row["program"], row["contender"], row["precision"]): row for row in rows}.values())
     for case in ("train", "decode"):
         groups = sorted({key(row) for row in rows if row["case"] == case})
         for group in groups:
@@ -85,12 +91,16 @@ def line(row, peer):
 def read(paths):
     rows = []
     for path in paths:
-        with open(path, encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
-                try:
-                    rows.append(json.loads(text))
-                except json.JSONDecodeError as error:
-                    sys.exit(f"{path}:{number}: not a JSON object ({error.msg}); run the benchmark again or remove the line.")
+        try:
+            with open(path, encoding="utf-8") as file:
+                texts = file.readlines()
+        except OSError as error:
+            sys.exit(f"join.py: {path} cannot be read: {error.strerror}.")
+        for number, text in enumerate(texts, 1):
+            try:
+                rows.append(json.loads(text))
+            except json.JSONDecodeError as error:
+                sys.exit(f"{path}:{number}: not a JSON object ({error.msg}); run the benchmark again or remove the line.")
     return rows
 
 
@@ -112,6 +122,11 @@ def self_test():
     expected = 6 * 8192 * (8194 * 1024 + 0.10 * 256 * (1024 + 32_768) + 0.05 * 64 * (1024 + 221_184))
     assert abs(training_operations(train) / expected - 1) < 1e-12
     assert floor_ms({**train, "device": "other"}) is None
+    assert floor_ms({**train, "device": "NVIDIA H100 PCIe"}) is None
+    again = {**rows[1], "median_ms": 0.04, "version": "driver for CUDA 12.8"}
+    text = write([*rows, again])
+    assert "| 40.0 µs | 20.0 µs | 10.00 |" in text and "| 20.0 µs | 20.0 µs |" not in text, text
+    assert "- adaptivesoftmax: driver for CUDA 12.8" in text, text
     print("join.py: ok")
 
 
@@ -129,7 +144,8 @@ def main():
         parser.error("name at least one file with rows")
     device = re.sub(r"[^a-z0-9]+", "-", rows[0]["device"].lower()).strip("-")
     results = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "results")
-    output = arguments.output or os.path.join(results, f"gpu-{device}.md")
+    output = arguments.output or os.path.join(os.path.normpath(results), f"gpu-{device}.md")
+    os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
     with open(output + ".tmp", "w", encoding="utf-8") as file:
         file.write(write(rows))
     os.replace(output + ".tmp", output)

@@ -2,13 +2,15 @@
 """PyTorch's side of the GPU table: the same shapes, targets and keys as gpu-bench, for benchmarks/gpu/join.py.
 
 A training step is forward and backward, with gradients set to None before it; "+adagrad" adds the optimizer's step. Weights
-rotate among several copies, so that the second-level cache never holds the next ones. Times are CUDA events around one
-step after warm-up. Extra memory is the most that was allocated during a step, less what was allocated before it: it
-holds the gradients of the weights too, whose bytes the note tells. A contender that is missing, fails or runs out of
-memory is a row that says so.
+rotate among several copies, so that the second-level cache never holds the next ones; compiled rows have one copy, since
+a step reads more than a cache holds and each copy would be compiled again. Times are CUDA events around several steps in
+a row, of at least 20 ms, as in gpu-bench; the median and the least of such runs count, for one step. Extra memory is the
+most that was allocated during a step beside weights and their gradients. A contender that is missing, fails or runs out
+of memory is a row that says so, and so is one for which the time of --minutes did not suffice; compiled rows come last.
 """
 
 import argparse
+import gc
 import json
 import re
 import statistics
@@ -24,7 +26,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="append the rows to a file, one JSON object a line")
     parser.add_argument("--only", metavar="REGEX", default="", help='measure the rows whose "case contender precision hidden tokens" a regular expression finds')
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long to measure a row")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long to measure a row; 1 if omitted")
+    parser.add_argument("--minutes", type=float, default=6.0, help="after which no further row is begun; 6 if omitted")
     parser.add_argument("--device", default="cuda", help="cuda, or cpu to see that everything runs")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
     return parser.parse_args()
@@ -37,7 +40,8 @@ class Sizes:
         self.hidden = (64,) if quick else (1024, 2048)
         self.tokens = 64 if quick else 8192
         self.decode = (1, 8, 64, 512)
-        self.copies = 3
+        self.training_copies = 3
+        self.decoding_copies = 8  # as gpu-bench: the head alone, in bfloat16, is a third of an H100's cache
 
 
 class Bench:
@@ -47,38 +51,39 @@ class Bench:
         self.is_cuda = self.device.type == "cuda"
         self.name = torch.cuda.get_device_name() if self.is_cuda else "cpu"
         self.rows = []
+        self.start = time.perf_counter()
 
     def run(self):
-        for hidden in self.sizes.hidden:
-            for precision in PRECISIONS:
-                self.set_precision(precision)
-                for contender in ("adaptive", "adaptive+adagrad", "adaptive compiled", "full", "full compiled", "cut-cross-entropy", "liger"):
-                    self.measure("train", contender, precision, hidden, self.sizes.tokens)
-                for tokens in self.sizes.decode:
-                    for contender in ("adaptive", "full"):
-                        self.measure("decode", contender, precision, hidden, tokens)
+        torch = self.torch
+        print(f"PyTorch {torch.__version__} on {self.name}, CUDA {torch.version.cuda}", flush=True)
+        plain = ("adaptive", "adaptive+adagrad", "full", "cut-cross-entropy", "liger")
+        for contenders in (plain, ("adaptive compiled", "full compiled")):
+            for hidden in self.sizes.hidden:
+                for precision in PRECISIONS:
+                    # "high" is tf32 for matrix products, "highest" is float32.
+                    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+                    for contender in contenders:
+                        self.measure("train", contender, precision, hidden, self.sizes.tokens)
+                    for tokens in self.sizes.decode if contenders is plain else ():
+                        for contender in ("adaptive", "full"):
+                            self.measure("decode", contender, precision, hidden, tokens)
+        missing = sum(row["median_ms"] is None for row in self.rows)
+        print(f"{len(self.rows)} rows in {self.elapsed():.0f} s, {missing} of them without a figure.")
 
-    def set_precision(self, precision):
-        self.torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-        self.torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    def elapsed(self):
+        return time.perf_counter() - self.start
 
     def measure(self, case, contender, precision, hidden, tokens):
         if not re.search(self.arguments.only, f"{case} {contender} {precision} {hidden} {tokens}", re.IGNORECASE):
             return
         row = {
-            "program": "pytorch", "device": self.name, "case": case, "contender": contender, "precision": precision, "hidden": hidden,
+            "program": "pytorch", "device": self.name, "version": f"PyTorch {self.torch.__version__}, CUDA {self.torch.version.cuda}", "case": case, "contender": contender, "precision": precision, "hidden": hidden,
             "vocabulary": self.sizes.vocabulary, "tokens": tokens, "median_ms": None, "min_ms": None, "extra_bytes": None, "note": "",
         }
-        try:
-            make = self.train_step if case == "train" else self.decode_step
-            step, note = make(contender, precision, hidden, tokens)
-            row["median_ms"], row["min_ms"], row["extra_bytes"] = self.time(step)
-            row["note"] = note
-        except Exception as error:  # A row that says what failed is worth more than a run that stops.
-            row["note"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:200]
-        step = None
-        if self.is_cuda:
-            self.torch.cuda.empty_cache()
+        if self.elapsed() > self.arguments.minutes * 60:
+            row["note"] = "not measured: the time of --minutes is spent"
+        else:
+            self.fill(row, self.train_step if case == "train" else self.decode_step)
         self.rows.append(row)
         took = "-" if row["median_ms"] is None else f"{row['median_ms']:.3f} ms"
         print(f"{case:7}{contender:20}{precision:9}{hidden:6}{tokens:6}  {took:>14}  {row['note']}", flush=True)
@@ -86,13 +91,32 @@ class Bench:
             with open(self.arguments.json, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
 
+    def fill(self, row, make):
+        try:
+            step, copies, note = make(row["contender"], row["precision"], row["hidden"], row["tokens"])
+            row["median_ms"], row["min_ms"], row["extra_bytes"] = self.time(step, copies)
+            row["note"] = note
+        except Exception as error:  # A row that says what failed is worth more than a run that stops.
+            lines = str(error).strip().splitlines()
+            row["note"] = f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]
+        step = None
+        if row["contender"].endswith("compiled") and hasattr(self.torch, "compiler"):
+            # Compiled code is kept by function, and beyond a limit of variants PyTorch runs eagerly without an error.
+            self.torch.compiler.reset()
+        gc.collect()
+        if self.is_cuda:
+            try:
+                self.torch.cuda.empty_cache()
+            except RuntimeError:
+                pass  # After a failed kernel every call fails, and the rows to come say so.
+
     def dtype(self, precision):
         return self.torch.bfloat16 if precision == "bf16" else self.torch.float32
 
     def adaptive(self, hidden, precision):
         torch, sizes = self.torch, self.sizes
-        module = torch.nn.AdaptiveLogSoftmaxWithLoss(hidden, sizes.vocabulary, list(sizes.cutoffs), div_value=4.0)
-        return module.to(self.device, self.dtype(precision))
+        return torch.nn.AdaptiveLogSoftmaxWithLoss(
+            hidden, sizes.vocabulary, list(sizes.cutoffs), div_value=4.0, device=self.device, dtype=self.dtype(precision))
 
     def full_weight(self, hidden, precision):
         weight = self.torch.empty(self.sizes.vocabulary, hidden, device=self.device, dtype=self.dtype(precision)).uniform_(-1, 1) / hidden**0.5
@@ -106,12 +130,13 @@ class Bench:
         torch, sizes = self.torch, self.sizes
         x = self.inputs(hidden, precision, tokens).requires_grad_()
         y = torch.tensor(zipf_targets(tokens, sizes.vocabulary, sizes.cutoffs), device=self.device)
+        copies = 1 if contender.endswith("compiled") else sizes.training_copies
         if contender.startswith("adaptive"):
-            models = [self.adaptive(hidden, precision) for _ in range(sizes.copies)]
+            models = [self.adaptive(hidden, precision) for _ in range(copies)]
             losses = [lambda m=m: m(x, y).loss for m in models]
             parameters = [list(m.parameters()) for m in models]
         else:
-            models = [self.full_weight(hidden, precision) for _ in range(sizes.copies)]
+            models = [self.full_weight(hidden, precision) for _ in range(copies)]
             losses = [self.full_loss(contender, x, y, w) for w in models]
             parameters = [[w] for w in models]
         if contender.endswith("compiled"):
@@ -119,7 +144,7 @@ class Bench:
         optimizers = [torch.optim.Adagrad(p, lr=1e-3) for p in parameters] if contender.endswith("adagrad") else None
 
         def step(call):
-            copy = call % sizes.copies
+            copy = call % copies
             x.grad = None
             for parameter in parameters[copy]:
                 parameter.grad = None
@@ -127,8 +152,7 @@ class Bench:
             if optimizers:
                 optimizers[copy].step()
 
-        gradients = sum(p.numel() * p.element_size() for p in parameters[0])
-        return step, f"extra memory holds {gradients / 1e6:.0f} MB of weight gradients" + ("; parameters and input bfloat16" if precision == "bf16" else "")
+        return step, copies, "parameters and input bfloat16" if precision == "bf16" else ""
 
     def full_loss(self, contender, x, y, weight):
         functional = self.torch.nn.functional
@@ -146,49 +170,55 @@ class Bench:
     def decode_step(self, contender, precision, hidden, tokens):
         torch, sizes = self.torch, self.sizes
         x = self.inputs(hidden, precision, tokens)
+        # A full weight is larger than any cache.
+        copies = sizes.decoding_copies if contender == "adaptive" else sizes.training_copies
         if contender == "adaptive":
-            models = [self.adaptive(hidden, precision).eval() for _ in range(sizes.copies)]
+            models = [self.adaptive(hidden, precision).eval() for _ in range(copies)]
             predict = [m.predict for m in models]
         else:
-            weights = [self.full_weight(hidden, precision) for _ in range(sizes.copies)]
+            weights = [self.full_weight(hidden, precision) for _ in range(copies)]
             predict = [lambda x, w=w: torch.nn.functional.linear(x, w).argmax(-1) for w in weights]
 
         def step(call):
             with torch.inference_mode():
-                predict[call % sizes.copies](x)
+                predict[call % copies](x)
 
-        return step, ""
+        return step, copies, ""
 
-    def time(self, step):
+    def time(self, step, copies):
         torch = self.torch
-        for call in range(2 * self.sizes.copies):
+        for call in range(2 * copies):
             step(call)
         self.synchronize()
         extra = None
         if self.is_cuda:
-            # The gradients of the last step are part of what a step leaves, and go before the next is measured.
+            # The warm-up left the gradients of these weights, so that they are part of what was there before.
             before = torch.cuda.memory_allocated()
             torch.cuda.reset_peak_memory_stats()
             step(0)
             self.synchronize()
             extra = torch.cuda.max_memory_allocated() - before
-        times, start, call = [], time.perf_counter(), 0
+        one = self.time_run(step, 1)
+        calls = max(1, min(10_000, int(20 / max(one, 1e-3))))
+        times, start = [], time.perf_counter()
         while time.perf_counter() - start < self.arguments.seconds or len(times) < 5:
-            times.append(self.time_once(step, call))
-            call += 1
+            times.append(self.time_run(step, calls))
         return statistics.median(times), min(times), extra
 
-    def time_once(self, step, call):
+    def time_run(self, step, calls):
+        """Milliseconds a step of a run of several."""
         if not self.is_cuda:
             start = time.perf_counter()
-            step(call)
-            return (time.perf_counter() - start) * 1e3
+            for call in range(calls):
+                step(call)
+            return (time.perf_counter() - start) * 1e3 / calls
         first, last = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
         first.record()
-        step(call)
+        for call in range(calls):
+            step(call)
         last.record()
         last.synchronize()
-        return first.elapsed_time(last)
+        return first.elapsed_time(last) / calls
 
     def synchronize(self):
         if self.is_cuda:
