@@ -8,6 +8,7 @@ using AdaptiveSoftmax.Gpu.Cuda;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 using Spectre.Console;
 
 namespace AdaptiveSoftmax.GpuBench;
@@ -45,7 +46,7 @@ internal static class CommandLine
         Trace.Listeners.Add(new ConsoleTraceListener(useErrorStream: true));
         using var context = GpuContext.Create();
         if (kind == "list") return List(context);
-        var found = context.Devices.FirstOrDefault(candidate => candidate is CudaDevice == (kind == "cuda"));
+        var found = context.Devices.FirstOrDefault(candidate => kind == "cuda" ? candidate is CudaDevice : candidate is CLDevice);
         if (found is null)
         {
             var reason = kind == "cuda" ? $": {CudaDriver.DescribeNoDevice()}" : "";
@@ -66,7 +67,8 @@ internal static class CommandLine
 
     private static int List(Context context)
     {
-        foreach (var device in context.Devices) Console.WriteLine($"{(device is CudaDevice ? "cuda  " : "opencl")}  {Describe(device)}");
+        // Where there is neither, ILGPU's interpreter is in the list.
+        foreach (var device in context.Devices.Where(device => device is CudaDevice or CLDevice)) Console.WriteLine($"{(device is CudaDevice ? "cuda  " : "opencl")}  {Describe(device)}");
         if (!context.Devices.Any(device => device is CudaDevice)) Console.WriteLine($"There is no CUDA device: {CudaDriver.DescribeNoDevice()}.");
         return 0;
     }
