@@ -60,4 +60,15 @@ internal static class Backend
             return s_cuda.Value!;
         }
     }
+
+    /// <summary>The first CUDA device; where there is none, or it is too old for the generated kernels, the test is skipped.</summary>
+    public static Accelerator CudaWithTensorCores
+    {
+        get
+        {
+            var accelerator = (CudaAccelerator)Cuda;
+            Assert.SkipWhen(accelerator.Architecture < CudaArchitecture.SM_80, $"{accelerator.Name} has compute capability {accelerator.Architecture}; tensor cores need 8.0.");
+            return accelerator;
+        }
+    }
 }

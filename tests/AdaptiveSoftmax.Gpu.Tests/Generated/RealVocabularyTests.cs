@@ -78,25 +78,9 @@ public sealed class CudaRealVocabularyTests : RealVocabularyTests
     [Fact]
     public void TensorCores_AgreeWithThePortableKernels()
     {
-        using var portable = ApiDocs.Create(Accelerator, seed: 1);
+        using var portable = ApiDocs.Create(Backend.CudaWithTensorCores, seed: 1);
         using var layer = ApiDocs.Create(Accelerator, seed: 1, new GpuOptions { TensorCores = TensorCoreUse.On });
         var (hidden, targets) = MakeBatch();
-        float[] expected = new float[hidden.Length], actual = new float[hidden.Length];
-        var loss = portable.Backward(hidden, targets, expected);
-        Assert.Equal(loss, layer.Backward(hidden, targets, actual), 5e-3f * loss);
-        var scale = expected.Max(Math.Abs);
-        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i] / scale, actual[i] / scale, 0.03f);
-        for (var i = 0; i < portable.Parameters.Count; i++)
-        {
-            var (rows, columns) = (portable.Parameters[i].Rows, portable.Parameters[i].Columns);
-            float[] gradient = new float[rows * columns], tensor = new float[rows * columns];
-            portable.Parameters[i].CopyGradientTo(gradient);
-            layer.Parameters[i].CopyGradientTo(tensor);
-            scale = gradient.Max(Math.Abs);
-            for (var j = 0; j < gradient.Length; j++)
-            {
-                if (!(Math.Abs(gradient[j] - tensor[j]) <= 0.03f * scale)) Assert.Fail($"{portable.Parameters[i].Name}[{j}]: {gradient[j]} and {tensor[j]}.");
-            }
-        }
+        TensorCoreChecks.AssertAgree(portable, layer, hidden, targets);
     }
 }
