@@ -36,8 +36,8 @@ public abstract partial class GpuAdaptiveSoftmax
         return recording;
     }
 
-    // What a larger batch gave back to the device must not be replayed.
-    internal (int Training, int Decoding) Generation => (_training.Generation, _decoding.Generation);
+    // What another batch gave back to the device must not be replayed.
+    internal (int Training, int Decoding) Generation => (_training.Generation + (_tensors?.Generation ?? 0), _decoding.Generation);
 
     private GpuRecording Record(Action call)
     {

@@ -7,8 +7,9 @@ namespace AdaptiveSoftmax.Gpu;
 /// them at the cost of one; plain launches elsewhere, with the same results.
 /// </summary>
 /// <remarks>
-/// A recording is over once the layer has grown its working memory for a larger batch, or is disposed: <see cref="Replay"/>
-/// then says so. Record the largest batch first.
+/// A recording is over once the layer has grown its working memory for another batch, or is disposed: <see cref="Replay"/>
+/// then says so. Take each size of batch once before recording any; a larger one needs more memory, and on tensor cores a
+/// smaller one may as well.
 /// </remarks>
 public sealed class GpuRecording : IDisposable
 {
@@ -37,7 +38,7 @@ public sealed class GpuRecording : IDisposable
     public GpuLoss Loss { get; internal set; }
 
     /// <summary>Takes the call again, for what its memory holds now. Waits for nothing.</summary>
-    /// <exception cref="InvalidOperationException">The layer has exchanged its working memory for a larger batch.</exception>
+    /// <exception cref="InvalidOperationException">The layer has exchanged its working memory for another batch.</exception>
     /// <exception cref="ObjectDisposedException">The recording or the layer is disposed.</exception>
     public void Replay()
     {
@@ -50,7 +51,7 @@ public sealed class GpuRecording : IDisposable
 
         _layer.CheckUsable();
         if (_generation != _layer.Generation)
-            throw new InvalidOperationException("The layer has taken a larger batch since, and exchanged the memory that the recording uses; record the call again.");
+            throw new InvalidOperationException("The layer has taken another batch since, for which it exchanged the memory that the recording uses; record the call again.");
         _graph.Launch(_layer.Accelerator.DefaultStream);
     }
 

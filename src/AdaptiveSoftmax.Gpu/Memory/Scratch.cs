@@ -9,6 +9,9 @@ internal sealed class GrowingBuffer<T>(Accelerator accelerator, string purpose) 
 {
     private MemoryBuffer1D<T, Stride1D.Dense>? _buffer;
 
+    /// <summary>How often there was other memory than before.</summary>
+    public int Generation { get; private set; }
+
     public long Bytes => _buffer?.LengthInBytes ?? 0;
 
     /// <summary>All that is there. At least as long as asked for last.</summary>
@@ -21,6 +24,7 @@ internal sealed class GrowingBuffer<T>(Accelerator accelerator, string purpose) 
         if (_buffer is not null) accelerator.Synchronize();
         _buffer?.Dispose();
         _buffer = null;
+        Generation++;
         _buffer = DeviceMemory.Allocate<T>(accelerator, length, purpose);
     }
 

@@ -50,6 +50,10 @@ internal sealed class TensorTraining : IDisposable
         _weights.Bytes + _inputs.Bytes + _targets.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
         + _workspace.Bytes + _inputGradient.Bytes;
 
+    /// <summary>How often memory was exchanged. A smaller batch can need more: its chunks have more rows.</summary>
+    public int Generation =>
+        _inputs.Generation + _targets.Generation + _targetLogits.Generation + _logSumExp.Generation + _workspace.Generation + _inputGradient.Generation;
+
     // The pairs of a part are spent when its gradient of logits begins.
     private ArrayView<float> Pairs => _workspace.View;
 

@@ -67,6 +67,21 @@ public sealed class TensorTrainingTests
         Assert.InRange(scratch.Bytes + layer.WorkingBytes, before, 300_000_000);
     }
 
+    [Fact]
+    public void SmallerBatchThatNeedsMoreMemory_EndsRecordings()
+    {
+        // 1,099 rows: 32 tokens take them in three chunks of 384, 12 tokens in one of 1,152.
+        var layout = SoftmaxLayout.Create(8, 1105, [1098], [4]);
+        var options = new GpuOptions { LogitBytes = 65_536, TensorCores = TensorCoreUse.On, TensorProducts = linear => new HostProducts(linear) };
+        using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 1, options);
+        layer.Backward(new float[32 * 8], new int[32], new float[32 * 8]);
+        var recorded = layer.Generation;
+        layer.Backward(new float[32 * 8], new int[32], new float[32 * 8]);
+        Assert.Equal(recorded, layer.Generation);
+        layer.Backward(new float[12 * 8], new int[12], new float[12 * 8]);
+        Assert.NotEqual(recorded, layer.Generation);
+    }
+
     private static float[] Gradient(GpuParameter parameter)
     {
         var values = new float[parameter.Rows * parameter.Columns];
