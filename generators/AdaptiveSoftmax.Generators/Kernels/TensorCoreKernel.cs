@@ -46,11 +46,14 @@ internal sealed record TensorCoreKernel(
     /// <summary>The bytes of dynamic shared memory that a launch must ask for.</summary>
     public int SharedBytes => Stages * StageBytes;
 
+    /// <summary>Whether the result is a matrix in float32, whose contraction can be summed in several shares.</summary>
+    public bool HasShares => Role is TensorCoreRole.InputGradient or TensorCoreRole.WeightGradient;
+
     /// <summary>Whether the left operand is stored with the contraction as its rows.</summary>
     public bool IsLeftTransposed => Role == TensorCoreRole.WeightGradient;
 
     /// <summary>Whether the right operand is stored with the contraction as its rows.</summary>
-    public bool IsRightTransposed => Role is TensorCoreRole.InputGradient or TensorCoreRole.WeightGradient;
+    public bool IsRightTransposed => HasShares;
 
     /// <summary>Throws where the threads could not share the tile evenly.</summary>
     /// <exception cref="ArgumentException">The sizes do not fit each other.</exception>

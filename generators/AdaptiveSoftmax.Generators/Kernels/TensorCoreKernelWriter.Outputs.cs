@@ -86,23 +86,20 @@ internal static partial class TensorCoreKernelWriter
             "outputColumns - tileColumn - piece * 8");
     }
 
-    // Two neighbours at a time where the rows' starts allow it; then the last one may be the row's padding.
+    // Two neighbours at a time: rows start at multiples of 32 bytes.
     private static void WriteOutput(SourceWriter writer, TensorCoreKernel kernel)
     {
-        var row = kernel.Role == TensorCoreRole.WeightGradient ? "((long)firstColumn + row)" : "(long)row";
-        writer.WriteLines($$"""
-            long element = output + 4L * ({{row}} * outputStride + column), rows8 = 32L * outputStride;
-            """);
-        writer.OpenBlock("if ((outputStride & 1) == 0)");
-        WriteOutput(writer, kernel, 2);
-        writer.CloseBlock();
-        writer.OpenBlock("else");
-        WriteOutput(writer, kernel, 1);
-        writer.CloseBlock();
-    }
-
-    private static void WriteOutput(SourceWriter writer, TensorCoreKernel kernel, int width)
-    {
+        // A single share is the result; the shares of several come one after the other, for another kernel to add.
+        writer.WriteLines(kernel.Role == TensorCoreRole.InputGradient
+            ? """
+              bool isAdded = pass > 0;
+              long result = shares == 1 ? output : outputShares, resultRow = (shares == 1 ? firstRow : (long)index * rows) + row;
+              """
+            : """
+              bool isAdded = accumulate != 0 && shares == 1;
+              long result = shares == 1 ? output : outputShares, resultRow = (shares == 1 ? firstColumn : (long)index * columns) + row;
+              """);
+        writer.WriteLines("long element = result + 4L * (resultRow * outputStride + column), rows8 = 32L * outputStride;");
         var (load, store) = (new PtxText(), new PtxText());
         foreach (var text in new[] { load, store }) text.Add($"mov.u64 from, %0");
         foreach (var row in Rows(kernel))
@@ -113,23 +110,21 @@ internal static partial class TensorCoreKernelWriter
             }
 
             foreach (var text in new[] { load, store }) text.Add($"setp.gt.s32 q, %1, {row.Row}");
-            for (var index = 0; index < row.Sums.Length; index += width)
+            for (var index = 0; index < row.Sums.Length; index += 2)
             {
                 var offset = ColumnOffset(index);
                 foreach (var text in new[] { load, store }) text.Add($"setp.gt.and.s32 p, %2, {offset}, q");
                 load.Add($"mov.f32 u, 0f00000000");
                 load.Add($"mov.f32 v, 0f00000000");
-                load.Add(width == 2 ? (FormattableString)$"@p ld.global.v2.f32 {PtxText.Pair("u", "v")}, [from+{4 * offset}]" : $"@p ld.global.f32 u, [from+{4 * offset}]");
+                load.Add($"@p ld.global.v2.f32 {PtxText.Pair("u", "v")}, [from+{4 * offset}]");
                 load.Add($"add.f32 c{row.Sums[index]}, c{row.Sums[index]}, u");
-                if (width == 2) load.Add($"add.f32 c{row.Sums[index + 1]}, c{row.Sums[index + 1]}, v");
-                store.Add(width == 2
-                    ? (FormattableString)$"@p st.global.v2.f32 [from+{4 * offset}], {PtxText.Vector("c", row.Sums[index], 2)}"
-                    : $"@p st.global.f32 [from+{4 * offset}], c{row.Sums[index]}");
+                load.Add($"add.f32 c{row.Sums[index + 1]}, c{row.Sums[index + 1]}, v");
+                store.Add($"@p st.global.v2.f32 [from+{4 * offset}], {PtxText.Vector("c", row.Sums[index], 2)}");
             }
         }
 
         string[] arguments = ["element", "rowsLeft", "columnsLeft", "rows8"];
-        writer.OpenBlock("if (accumulate != 0)");
+        writer.OpenBlock("if (isAdded)");
         load.WriteTo(writer, arguments);
         writer.CloseBlock();
         store.WriteTo(writer, arguments);

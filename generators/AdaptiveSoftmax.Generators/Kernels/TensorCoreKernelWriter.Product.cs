@@ -3,7 +3,7 @@ namespace AdaptiveSoftmax.Generators;
 // The product of a tile: copies into the ring of stages, and the products of blocks.
 internal static partial class TensorCoreKernelWriter
 {
-    // One side of the product. Extent is the variable with the result's size along this side, Side the tile's size.
+    // One side of the product. Extent is the variable with the matrix's size along this side, Side the tile's size.
     private sealed record Operand(
         TensorCoreKernel Kernel, string Name, string Registers, string Address, string Stride, string FirstRow,
         string Extent, string TileStart, string WarpStart, int Side, int Blocks, int Offset, bool IsTransposed, bool IsLeft)
@@ -31,7 +31,7 @@ internal static partial class TensorCoreKernelWriter
     {
         var source = kernel.Role == TensorCoreRole.WeightGradient ? ("inputs", "inputStride", "0")
             : ("weights", "weightStride", kernel.Role == TensorCoreRole.Logits ? "0" : "firstColumn");
-        return new(kernel, "right", "b", source.Item1, source.Item2, source.Item3, "outputColumns", "tileColumn", "warpColumn",
+        return new(kernel, "right", "b", source.Item1, source.Item2, source.Item3, kernel.HasShares ? InputSize(kernel) : "outputColumns", "tileColumn", "warpColumn",
             kernel.TileColumns, kernel.ColumnBlocks, kernel.LeftBytes, kernel.IsRightTransposed, false);
     }
 
@@ -111,13 +111,14 @@ internal static partial class TensorCoreKernelWriter
     {
         var name = operand.Name;
         // Left counts rows of the matrix from this thread's first one, Bytes those of the row from its piece.
+        var start = operand.Kernel.HasShares ? "start + " : "";
         writer.WriteLines(operand.IsTransposed
             ? $$"""
-                long {{name}}Address = {{operand.Address}} + 2L * ({{FirstRow(operand, $"{name}Row")}} * {{operand.Stride}} + {{operand.TileStart}} + {{name}}Piece * 8);
+                long {{name}}Address = {{operand.Address}} + 2L * ({{FirstRow(operand, $"({start}{name}Row)")}} * {{operand.Stride}} + {{operand.TileStart}} + {{name}}Piece * 8);
                 int {{name}}Left = depth - {{name}}Row, {{name}}Bytes = 2 * ({{operand.Extent}} - {{operand.TileStart}} - {{name}}Piece * 8);
                 """
             : $$"""
-                long {{name}}Address = {{operand.Address}} + 2L * ({{FirstRow(operand, $"({operand.TileStart} + {name}Row)")}} * {{operand.Stride}} + {{name}}Piece * 8);
+                long {{name}}Address = {{operand.Address}} + 2L * ({{FirstRow(operand, $"({operand.TileStart} + {name}Row)")}} * {{operand.Stride}} + {{start}}{{name}}Piece * 8);
                 int {{name}}Left = {{operand.Extent}} - {{operand.TileStart}} - {{name}}Row, {{name}}Bytes = 2 * (depth - {{name}}Piece * 8);
                 """);
     }

@@ -26,13 +26,11 @@ internal static partial class TensorCoreKernelWriter
         WriteEntry(writer, kernel);
         writer.WriteLine();
         writer.WriteLines($$"""
-            int rowTiles = (outputRows + {{kernel.TileRows - 1}}) / {{kernel.TileRows}};
-            int tiles = rowTiles * ((outputColumns + {{kernel.TileColumns - 1}}) / {{kernel.TileColumns}});
+            int rowTiles = (outputRows + {{kernel.TileRows - 1}}) / {{kernel.TileRows}}, columnTiles = (outputColumns + {{kernel.TileColumns - 1}}) / {{kernel.TileColumns}};
+            int tiles = rowTiles * columnTiles{{(kernel.HasShares ? " * shares" : "")}};
             """);
         writer.OpenBlock("for (int tile = global::ILGPU.Grid.IdxX; tile < tiles; tile += global::ILGPU.Grid.DimX)");
-        writer.WriteLines($$"""
-            int tileRow = tile % rowTiles * {{kernel.TileRows}}, tileColumn = tile / rowTiles * {{kernel.TileColumns}};
-            """);
+        WriteTile(writer, kernel);
         WriteProduct(writer, kernel);
         WriteEpilogue(writer, kernel);
         writer.CloseBlock();
@@ -43,17 +41,17 @@ internal static partial class TensorCoreKernelWriter
     public static string Parameters(TensorCoreRole role) => role switch
     {
         TensorCoreRole.Logits =>
-            "long inputs, int inputStride, long weights, int weightStride, long bias, long counts, int countIndex, " +
+            "long inputs, int inputStride, long weights, int weightStride, long bias, long plan, " +
             "int columns, int inputSize, int rowCapacity, long partials, long targetColumns, long targetLogits",
         TensorCoreRole.Gradient =>
-            "long inputs, int inputStride, long weights, int weightStride, long bias, long counts, int countIndex, " +
-            "int firstColumn, int columns, int inputSize, long logSumExps, long targetColumns, long scale, long gradients, int gradientStride",
+            "long inputs, int inputStride, long weights, int weightStride, long bias, long plan, " +
+            "int pass, int allColumns, int inputSize, long logSumExps, long targetColumns, long scale, long gradients",
         TensorCoreRole.InputGradient =>
-            "long gradients, int gradientStride, long weights, int weightStride, long counts, int countIndex, " +
-            "int firstColumn, int columns, int inputSize, long output, int outputStride, int accumulate",
+            "long gradients, long weights, int weightStride, long plan, " +
+            "int pass, int allColumns, int inputSize, long output, int outputStride, long outputShares",
         TensorCoreRole.WeightGradient =>
-            "long gradients, int gradientStride, long inputs, int inputStride, long counts, int countIndex, " +
-            "int firstColumn, int columns, int inputSize, long output, int outputStride, int accumulate",
+            "long gradients, long inputs, int inputStride, long plan, " +
+            "int pass, int allColumns, int inputSize, long output, int outputStride, long hasOutput, long outputShares, int shares",
         _ => throw new ArgumentOutOfRangeException(nameof(role)),
     };
 
@@ -75,24 +73,18 @@ internal static partial class TensorCoreKernelWriter
 
     private static void WriteEntry(SourceWriter writer, TensorCoreKernel kernel)
     {
-        var inputSize = kernel.InputSize > 0 ? Text(kernel.InputSize) : "inputSize";
-        var (outputRows, outputColumns, depth) = kernel.Role switch
-        {
-            TensorCoreRole.InputGradient => ("rows", inputSize, "columns"),
-            TensorCoreRole.WeightGradient => ("columns", inputSize, "rows"),
-            _ => ("rows", "columns", inputSize),
-        };
-
         writer.WriteLines($$"""
             int thread = global::ILGPU.Group.IdxX, lane = thread & 31, warp = thread >> 5;
             int warpRow = warp / {{kernel.WarpColumns}} * {{kernel.WarpTileRows}}, warpColumn = warp % {{kernel.WarpColumns}} * {{kernel.WarpTileColumns}};
 
-            // Text hands a number to C# through the thread's place at the end of shared memory; an out argument would live on the stack.
+            // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
             var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = {{kernel.SharedBytes / 8 - kernel.Threads}} + thread;
 
-            // Registers of the text: sums, blocks of both operands, and scratch. Then the number of rows.
+            // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
             """);
+        var numbers = Numbers(kernel.Role);
+        writer.WriteLines($"int first = place - {Text((numbers.Length - 1) * kernel.Threads)};");
         var registers = new PtxText();
         registers.Add($".reg .f32 c<{kernel.RowBlocks * kernel.ColumnBlocks * 4}>");
         registers.Add($".reg .b32 a<{kernel.RowBlocks * 4}>, b<{kernel.ColumnBlocks * 2}>");
@@ -101,26 +93,86 @@ internal static partial class TensorCoreKernelWriter
         registers.Add($".reg .pred p, q");
         AddEpilogueRegisters(registers, kernel);
         registers.Add($"mov.u32 base, __dyn_shared_alloca");
-        registers.Add($"ld.global.b32 size, [%0]");
-        AddResult(registers, "%1");
-        registers.WriteTo(writer, "counts + 4L * countIndex", "8 * place");
-        writer.WriteLines($$"""
-            int rows = (int)shared[place];
-            int outputRows = {{outputRows}}, outputColumns = {{outputColumns}}, depth = {{depth}};
-            int steps = (depth + {{TensorCoreKernel.Depth - 1}}) / {{TensorCoreKernel.Depth}};
-            """);
+        for (var i = 0; i < numbers.Length; i++)
+        {
+            registers.Add($"ld.global.b32 size, [{numbers[i].Address}]");
+            AddResult(registers, "%1", 8 * i * kernel.Threads);
+        }
+
+        registers.WriteTo(writer, ["plan", "8 * first", .. kernel.Role == TensorCoreRole.WeightGradient ? ["hasOutput"] : Array.Empty<string>()]);
+        for (var i = 0; i < numbers.Length; i++) writer.WriteLines($"int {numbers[i].Name} = (int)shared[first + {Text(i * kernel.Threads)}];");
+        WriteSizes(writer, kernel);
         writer.WriteLine();
         WriteOperandEntry(writer, LeftOperand(kernel));
         WriteOperandEntry(writer, RightOperand(kernel));
     }
 
+    // What a role reads on the device: of the part's plan, and whether there is an output to add to.
+    private static (string Name, string Address)[] Numbers(TensorCoreRole role) => role switch
+    {
+        TensorCoreRole.Logits => [("rows", "%0+4")],
+        TensorCoreRole.Gradient => [("rows", "%0+4"), ("chunk", "%0+8")],
+        TensorCoreRole.InputGradient => [("rows", "%0+4"), ("chunk", "%0+8"), ("firstRow", "%0"), ("shares", "%0+12")],
+        _ => [("rows", "%0+4"), ("chunk", "%0+8"), ("accumulate", "%2")],
+    };
+
     // Hands register size to C#: a thread's own place needs no barrier.
-    private static void AddResult(PtxText text, string place)
+    private static void AddResult(PtxText text, string place, int offset = 0)
     {
         text.Add($"add.u32 at, base, {place}");
         text.Add($"cvt.s64.s32 from, size");
-        text.Add($"st.shared.b64 [at], from");
+        text.Add($"st.shared.b64 [at+{offset}], from");
     }
+
+    private static void WriteSizes(SourceWriter writer, TensorCoreKernel kernel)
+    {
+        var inputSize = InputSize(kernel);
+        if (kernel.Role != TensorCoreRole.Logits)
+        {
+            // In 64 bits: a pass that has no work may begin far behind the last column.
+            writer.WriteLines($$"""
+                int columns = (long)chunk * pass < allColumns ? global::System.Math.Min(chunk, allColumns - chunk * pass) : 0;
+                int firstColumn = chunk * pass, gradientStride = chunk;
+                """);
+        }
+
+        // Matrices in float32 are written with their padding, which the operands' padding leaves at zeros.
+        var padded = kernel.InputSize > 0 ? Text((kernel.InputSize + 7) / 8 * 8) : "(inputSize + 7) / 8 * 8";
+        var (outputRows, outputColumns, depth) = kernel.Role switch
+        {
+            TensorCoreRole.InputGradient => ("columns > 0 ? rows : 0", padded, "columns"),
+            TensorCoreRole.WeightGradient => ("rows > 0 ? columns : 0", padded, "rows"),
+            _ => ("rows", "columns", inputSize),
+        };
+        writer.WriteLines($"int outputRows = {outputRows}, outputColumns = {outputColumns};");
+        writer.WriteLines(kernel.HasShares
+            ? $"int share = (({depth} + shares - 1) / shares + {TensorCoreKernel.Depth - 1}) / {TensorCoreKernel.Depth} * {TensorCoreKernel.Depth};"
+            : $$"""
+            int depth = {{depth}};
+            int steps = (depth + {{TensorCoreKernel.Depth - 1}}) / {{TensorCoreKernel.Depth}};
+            """);
+    }
+
+    private static void WriteTile(SourceWriter writer, TensorCoreKernel kernel)
+    {
+        if (!kernel.HasShares)
+        {
+            writer.WriteLines($$"""
+                int tileRow = tile % rowTiles * {{kernel.TileRows}}, tileColumn = tile / rowTiles * {{kernel.TileColumns}};
+                """);
+            return;
+        }
+
+        // A share past the end has no steps, and its sums are zeros.
+        writer.WriteLines($$"""
+            int tileRow = tile % rowTiles * {{kernel.TileRows}}, tileColumn = tile / rowTiles % columnTiles * {{kernel.TileColumns}};
+            int index = tile / rowTiles / columnTiles, start = index * share;
+            int depth = global::System.Math.Min(share, {{(kernel.Role == TensorCoreRole.InputGradient ? "columns" : "rows")}} - start);
+            int steps = (depth + {{TensorCoreKernel.Depth - 1}}) / {{TensorCoreKernel.Depth}};
+            """);
+    }
+
+    private static string InputSize(TensorCoreKernel kernel) => kernel.InputSize > 0 ? Text(kernel.InputSize) : "inputSize";
 
     private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -6,6 +6,9 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <summary>Around the products on tensor cores: to bfloat16 and back, and a part's tokens from row 0 on.</summary>
 internal static class NarrowKernels
 {
+    /// <summary>The tokens of a share of a bias's gradient.</summary>
+    public const int BiasTokens = 256;
+
     private const int GroupSize = TileProduct.GroupSize;
 
     /// <summary>Values in bfloat16, rounded to the nearest, ties to even.</summary>
@@ -24,25 +27,21 @@ internal static class NarrowKernels
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) targets[i] = targetRows[first + i];
     }
 
-    /// <summary>Vectors from row 0 on back to a part's place, with zeros behind the columns, which the products leave as they were.</summary>
-    public static void Place(ArrayView<float> vectors, ArrayView<PartPlan> plan, ArrayView<float> placed, int columns, int part)
+    /// <summary>
+    /// Adds shares [splits, rows, stride] of a weight's gradient in their order: to what is there, or sets it where there
+    /// is none.
+    /// </summary>
+    public static void AddShares(ArrayView<float> shares, ArrayView<PartPlan> plan, ArrayView<float> gradient, ArrayView<int> state, int part, int splits)
     {
-        var stride = Sizes.Stride(columns);
-        var first = (long)plan[part].First * stride;
-        var values = (long)plan[part].Count * stride;
-        for (long i = Grid.GlobalLinearIndex; i < values; i += (long)Grid.DimX * Group.DimX)
+        if (plan[part].Count == 0) return;
+        var isAdded = state[ParameterState.HasGradient] != 0;
+        for (long i = Grid.GlobalLinearIndex; i < gradient.Length; i += (long)Grid.DimX * Group.DimX)
         {
-            var value = 0f;
-            if (i % stride < columns) value = vectors[i];
-            placed[first + i] = value;
+            var sum = 0f;
+            if (isAdded) sum = gradient[i];
+            for (var split = 0; split < splits; split++) sum += shares[(split * gradient.Length) + i];
+            gradient[i] = sum;
         }
-    }
-
-    /// <summary>Sets a gradient to 0 where there is none to add to, and the part has tokens.</summary>
-    public static void ClearAbsent(ArrayView<float> gradient, ArrayView<int> state, ArrayView<PartPlan> plan, int part)
-    {
-        if (state[ParameterState.HasGradient] != 0 || plan[part].Count == 0) return;
-        for (long i = Grid.GlobalLinearIndex; i < gradient.Length; i += (long)Grid.DimX * Group.DimX) gradient[i] = 0;
     }
 
     /// <summary>As <see cref="BatchKernels.FinishReduce"/>, of pairs (maximum, sum) with the part's tokens from row 0 on.</summary>
@@ -84,18 +83,76 @@ internal static class NarrowKernels
         }
     }
 
-    /// <summary>The gradient of the bias from a chunk of the logits' gradient: added to what is there.</summary>
-    public static void Bias(ArrayView<ushort> gradient, ArrayView<PartPlan> plan, ArrayView<float> biasGradient, int part, int first, int count, int stride)
+    /// <summary>
+    /// The gradient of the bias from a chunk of the logits' gradient, in shares of <see cref="BiasTokens"/> tokens,
+    /// [shares, chunk]. A group takes 64 columns, two a lane, and shares the tokens among its eight slices.
+    /// </summary>
+    public static void BiasShares(ArrayView<uint> gradient, ArrayView<PartPlan> plan, ArrayView<float> shares, int part, int pass, int rows)
     {
-        for (var column = Grid.GlobalIndex.X; column < count; column += Grid.DimX * Group.DimX)
+        const int slices = GroupSize / 32;
+        var lows = SharedMemory.Allocate<float>(GroupSize);
+        var highs = SharedMemory.Allocate<float>(GroupSize);
+        var (count, chunk) = (plan[part].Count, plan[part].ChunkRows);
+        var pairs = Sizes.Tiles(ChunkRows(chunk, pass, rows), 2);
+        var blocks = Sizes.Tiles(pairs, 32);
+        int lane = Group.IdxX % 32, slice = Group.IdxX / 32;
+        for (var item = Grid.IdxX; item < blocks * Sizes.Tiles(count, BiasTokens); item += Grid.DimX)
         {
-            var sum = 0f;
-            for (var token = 0; token < plan[part].Count; token++) sum += Widen(gradient[((long)token * stride) + column]);
-            biasGradient[first + column] += sum;
+            var pair = (item % blocks * 32) + lane;
+            var share = item / blocks;
+            float low = 0, high = 0;
+            if (pair < pairs)
+            {
+                var end = XMath.Min(count, (share + 1) * BiasTokens);
+                for (var token = (share * BiasTokens) + slice; token < end; token += slices)
+                {
+                    var two = gradient[((long)token * (chunk / 2)) + pair];
+                    low += Interop.IntAsFloat(two << 16);
+                    high += Interop.IntAsFloat(two & 0xFFFF0000);
+                }
+            }
+
+            lows[Group.IdxX] = low;
+            highs[Group.IdxX] = high;
+            Group.Barrier();
+            if (slice == 0 && pair < pairs)
+            {
+                for (var i = 1; i < slices; i++)
+                {
+                    low += lows[(i * 32) + lane];
+                    high += highs[(i * 32) + lane];
+                }
+
+                var at = ((long)share * chunk) + (2 * pair);
+                shares[at] = low;
+                shares[at + 1] = high;
+            }
+
+            Group.Barrier();
         }
     }
 
-    private static float Widen(ushort value) => Interop.IntAsFloat((uint)value << 16);
+    /// <summary>Adds the shares of <see cref="BiasShares"/> in their order: to what is there, or sets it where there is none.</summary>
+    public static void Bias(ArrayView<float> shares, ArrayView<PartPlan> plan, ArrayView<float> biasGradient, ArrayView<int> state, int part, int pass, int rows)
+    {
+        var (count, chunk) = (plan[part].Count, plan[part].ChunkRows);
+        if (count == 0) return;
+        var columns = ChunkRows(chunk, pass, rows);
+        for (var column = Grid.GlobalIndex.X; column < columns; column += Grid.DimX * Group.DimX)
+        {
+            var sum = 0f;
+            if (state[ParameterState.HasGradient] != 0) sum = biasGradient[(chunk * pass) + column];
+            for (var share = 0; share < Sizes.Tiles(count, BiasTokens); share++) sum += shares[((long)share * chunk) + column];
+            biasGradient[(chunk * pass) + column] = sum;
+        }
+    }
+
+    // The rows of a chunk, 0 behind the last one, where chunk · pass may not fit 32 bits.
+    private static int ChunkRows(int chunk, int pass, int rows)
+    {
+        var left = rows - ((long)chunk * pass);
+        return (int)XMath.Clamp(left, 0, chunk);
+    }
 
     private static ushort Round(float value)
     {

@@ -12,15 +12,15 @@ internal sealed class NarrowLaunches(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<ushort>, ArrayView<int>, int, int> NarrowPart =>
         field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<ushort>, ArrayView<int>, int, int>(NarrowKernels.NarrowPart, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, int, int> Place =>
-        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, int, int>(NarrowKernels.Place, Launches.Specialization);
-
-    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, int> ClearAbsent =>
-        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, int>(NarrowKernels.ClearAbsent, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, int, int> AddShares =>
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, int, int>(NarrowKernels.AddShares, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int> FinishPairs =>
         field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int>(NarrowKernels.FinishPairs, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<ushort>, ArrayView<PartPlan>, ArrayView<float>, int, int, int, int> Bias =>
-        field ??= accelerator.LoadKernel<ArrayView<ushort>, ArrayView<PartPlan>, ArrayView<float>, int, int, int, int>(NarrowKernels.Bias, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<uint>, ArrayView<PartPlan>, ArrayView<float>, int, int, int> BiasShares =>
+        field ??= accelerator.LoadKernel<ArrayView<uint>, ArrayView<PartPlan>, ArrayView<float>, int, int, int>(NarrowKernels.BiasShares, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, int, int, int> Bias =>
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, int, int, int>(NarrowKernels.Bias, Launches.Specialization);
 }

@@ -8,27 +8,27 @@ namespace AdaptiveSoftmax.Gpu;
 /// <summary>The products by generated kernels, which take addresses instead of views.</summary>
 internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods kernels) : ITensorProducts
 {
-    // The kernels' plan is an array of integers, four a part, of which the second is the count of tokens.
-    private const int CountOffset = 1;
-    private const int IntegersOfPlan = 4;
-
     private readonly Accelerator _accelerator = weight.Accelerator;
     private LogitsLauncher? _logits;
     private GradientLauncher? _gradient;
-    private OutputLauncher? _inputGradient;
-    private OutputLauncher? _weightGradient;
+    private InputGradientLauncher? _inputGradient;
+    private WeightGradientLauncher? _weightGradient;
 
     private delegate void LogitsLauncher(
-        AcceleratorStream stream, KernelConfig config, long inputs, int inputStride, long weights, int weightStride, long bias, long counts, int countIndex,
+        AcceleratorStream stream, KernelConfig config, long inputs, int inputStride, long weights, int weightStride, long bias, long plan,
         int columns, int inputSize, int rowCapacity, long partials, long targetColumns, long targetLogits);
 
     private delegate void GradientLauncher(
-        AcceleratorStream stream, KernelConfig config, long inputs, int inputStride, long weights, int weightStride, long bias, long counts, int countIndex,
-        int firstColumn, int columns, int inputSize, long logSumExps, long targetColumns, long scale, long gradients, int gradientStride);
+        AcceleratorStream stream, KernelConfig config, long inputs, int inputStride, long weights, int weightStride, long bias, long plan,
+        int pass, int allColumns, int inputSize, long logSumExps, long targetColumns, long scale, long gradients);
 
-    private delegate void OutputLauncher(
-        AcceleratorStream stream, KernelConfig config, long gradients, int gradientStride, long factor, int factorStride, long counts, int countIndex,
-        int firstColumn, int columns, int inputSize, long output, int outputStride, int accumulate);
+    private delegate void InputGradientLauncher(
+        AcceleratorStream stream, KernelConfig config, long gradients, long weights, int weightStride, long plan,
+        int pass, int allColumns, int inputSize, long output, int outputStride, long outputShares);
+
+    private delegate void WeightGradientLauncher(
+        AcceleratorStream stream, KernelConfig config, long gradients, long inputs, int inputStride, long plan,
+        int pass, int allColumns, int inputSize, long output, int outputStride, long hasOutput, long outputShares, int shares);
 
     public void Logits(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
@@ -36,41 +36,42 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
     {
         _logits ??= Load<LogitsLauncher>(kernels.Logits);
         _logits(
-            stream, Launch(kernels.Logits, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Address(plan), Count(part),
+            stream, Launch(kernels.Logits, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, part),
             weight.Rows, weight.Columns, tokens, Address(pairs), Address(targets), Address(targetLogits));
     }
 
     public void Gradient(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient, int stride)
+        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient)
     {
         _gradient ??= Load<GradientLauncher>(kernels.Gradient);
         _gradient(
-            stream, Launch(kernels.Gradient, tokens, count), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Address(plan), Count(part),
-            first, count, weight.Columns, Address(logSumExp), Address(targets), Address(tokenWeight), Address(gradient), stride);
+            stream, Launch(kernels.Gradient, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, part),
+            pass, weight.Rows, weight.Columns, Address(logSumExp), Address(targets), Address(tokenWeight), Address(gradient));
     }
 
     public void InputGradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> gradient, int stride, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> output, bool accumulate)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
+        int pass, ArrayView<float> output, ArrayView<float> shares)
     {
-        _inputGradient ??= Load<OutputLauncher>(kernels.InputGradient);
+        // How many shares there are is known on the device alone.
+        _inputGradient ??= Load<InputGradientLauncher>(kernels.InputGradient);
         _inputGradient(
-            stream, Launch(kernels.InputGradient, tokens, weight.Columns), Address(gradient), stride, Address(weights), weight.Stride, Address(plan), Count(part),
-            first, count, weight.Columns, Address(output), weight.Stride, accumulate ? 1 : 0);
+            stream, Launch(kernels.InputGradient, int.MaxValue, weight.Columns), Address(gradient), Address(weights), weight.Stride, Plan(plan, part),
+            pass, weight.Rows, weight.Columns, Address(output), weight.Stride, Address(shares));
     }
 
     public void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, int stride, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> output)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
+        int pass, ArrayView<float> shares, int splits)
     {
-        _weightGradient ??= Load<OutputLauncher>(kernels.WeightGradient);
+        _weightGradient ??= Load<WeightGradientLauncher>(kernels.WeightGradient);
         _weightGradient(
-            stream, Launch(kernels.WeightGradient, count, weight.Columns), Address(gradient), stride, Address(inputs), weight.Stride, Address(plan), Count(part),
-            first, count, weight.Columns, Address(output), weight.Stride, 1);
+            stream, Launch(kernels.WeightGradient, weight.Rows, weight.Columns, splits), Address(gradient), Address(inputs), weight.Stride, Plan(plan, part),
+            pass, weight.Rows, weight.Columns, Address(weight.Gradient), weight.Stride, Address(weight.State), Address(shares), splits);
     }
 
-    private static int Count(int part) => (part * IntegersOfPlan) + CountOffset;
+    private static long Plan(ArrayView<PartPlan> plan, int part) => Address(plan.SubView(part, 1));
 
     private static long Address<T>(ArrayView<T> view)
         where T : unmanaged => view.LoadEffectiveAddressAsPtr();
@@ -78,9 +79,9 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
     private static long Address(GpuParameter? bias) => bias is null ? 0 : Address(bias.Values);
 
     // Groups take tile after tile, so the number changes no result; a tile has at least 64 rows and columns.
-    private KernelConfig Launch(TensorCoreMethod kernel, int rows, int columns)
+    private KernelConfig Launch(TensorCoreMethod kernel, int rows, int columns, int shares = 1)
     {
-        var tiles = (long)Sizes.Tiles(rows, 64) * Sizes.Tiles(columns, 64);
+        var tiles = ((rows + 63L) / 64) * Sizes.Tiles(columns, 64) * shares;
         var groups = (int)Math.Clamp(tiles, 1, _accelerator.NumMultiprocessors * 2L);
         return new KernelConfig(groups, kernel.Threads, SharedMemoryConfig.RequestDynamic<byte>(kernel.SharedBytes));
     }

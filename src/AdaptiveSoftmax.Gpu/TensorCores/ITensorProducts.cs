@@ -6,7 +6,8 @@ namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>
 /// The four products of one weight [rows, columns] in bfloat16. Each reads the number of tokens from the plan on the
-/// device; the tokens stand from row 0 on. Strides count values and are multiples of 8, with zeros behind the columns.
+/// device, and what a chunk of the weight's rows is; the factors' tokens stand from row 0 on. Strides are multiples of 8
+/// values, with zeros behind the columns. A pass behind the last chunk does nothing.
 /// </summary>
 internal interface ITensorProducts
 {
@@ -15,18 +16,24 @@ internal interface ITensorProducts
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
         ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits);
 
-    /// <summary>weight · (softmax − target) of the weight's rows from <paramref name="first"/> on, [tokens, stride].</summary>
+    /// <summary>weight · (softmax − target) of a chunk of the weight's rows, [tokens, chunk].</summary>
     void Gradient(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient, int stride);
+        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient);
 
-    /// <summary>gradient · weight, [tokens, columns], set or added.</summary>
+    /// <summary>
+    /// gradient · weight, set by the first pass and added to by others: the part's rows of [batch, stride], or where the plan
+    /// asks for several shares of the sums [shares, tokens, stride].
+    /// </summary>
     void InputGradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> gradient, int stride, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> output, bool accumulate);
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
+        int pass, ArrayView<float> output, ArrayView<float> shares);
 
-    /// <summary>gradientᵀ · inputs, added to the rows of the weight's gradient from <paramref name="first"/> on.</summary>
+    /// <summary>
+    /// gradientᵀ · inputs: set in the chunk's rows of the weight's gradient or, where it has one, added. In several
+    /// shares of the tokens, each [rows, stride], only where all rows are one chunk.
+    /// </summary>
     void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, int stride, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> output);
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
+        int pass, ArrayView<float> shares, int splits);
 }

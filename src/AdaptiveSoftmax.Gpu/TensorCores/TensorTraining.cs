@@ -11,8 +11,6 @@ namespace AdaptiveSoftmax.Gpu;
 internal sealed class TensorTraining : IDisposable
 {
     private readonly Accelerator _accelerator;
-    private readonly long _logitBytes;
-    private readonly GpuLinear? _head;
     private readonly Dictionary<GpuLinear, (ITensorProducts Products, ArrayView<ushort> Weights)> _linears = [];
     private readonly DeviceBuffers _weights;
     private readonly NarrowLaunches _launches;
@@ -21,54 +19,48 @@ internal sealed class TensorTraining : IDisposable
     private readonly GrowingBuffer<float> _targetLogits;
     private readonly GrowingBuffer<float> _logSumExp;
     private readonly GrowingBuffer<float> _workspace;
-    private readonly GrowingBuffer<float> _inputGradient;
+    private readonly GrowingBuffer<float> _biasShares;
 
     /// <summary>Prepares some weights for tensor cores.</summary>
     /// <param name="accelerator">The device.</param>
     /// <param name="linears">The outputs of head and tails, with the kernels of each.</param>
-    /// <param name="logitBytes">The memory for a chunk's gradient of logits.</param>
-    public TensorTraining(Accelerator accelerator, IReadOnlyList<(GpuLinear Linear, ITensorProducts Products)> linears, long logitBytes)
+    public TensorTraining(Accelerator accelerator, IReadOnlyList<(GpuLinear Linear, ITensorProducts Products)> linears)
     {
         _accelerator = accelerator;
-        _logitBytes = logitBytes;
         _launches = KernelCache.Get(accelerator, device => new NarrowLaunches(device));
         _inputs = new(accelerator, "vectors in bfloat16");
         _targets = new(accelerator, "a part's target rows");
         _targetLogits = new(accelerator, "a part's target logits");
         _logSumExp = new(accelerator, "a part's log-sum-exp");
-        _workspace = new(accelerator, "maxima and sums of column tiles, then the gradient of logits in bfloat16");
-        _inputGradient = new(accelerator, "the gradient of a part's vectors");
+        _workspace = new(accelerator, "maxima and sums of column tiles, then the gradient of logits in bfloat16 and shares of sums");
+        _biasShares = new(accelerator, "shares of a bias's gradient");
         _weights = new DeviceBuffers(accelerator);
         foreach (var (linear, products) in linears)
         {
-            _head ??= linear;
             _linears.Add(linear, (products, _weights.Allocate<ushort>(linear.Weight.PaddedCount, $"the weight '{linear.Weight.Name}' in bfloat16")));
         }
     }
 
     public long Bytes =>
         _weights.Bytes + _inputs.Bytes + _targets.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
-        + _workspace.Bytes + _inputGradient.Bytes;
+        + _workspace.Bytes + _biasShares.Bytes;
 
-    /// <summary>How often memory was exchanged. A smaller batch can need more: its chunks have more rows.</summary>
+    /// <summary>How often memory was exchanged.</summary>
     public int Generation =>
-        _inputs.Generation + _targets.Generation + _targetLogits.Generation + _logSumExp.Generation + _workspace.Generation + _inputGradient.Generation;
+        _inputs.Generation + _targets.Generation + _targetLogits.Generation + _logSumExp.Generation + _workspace.Generation + _biasShares.Generation;
 
-    // The pairs of a part are spent when its gradient of logits begins.
+    // The pairs of a part are spent when its gradient of logits begins, and the shares of sums behind that.
     private ArrayView<float> Pairs => _workspace.View;
 
-    private ArrayView<ushort> Gradient => _workspace.View.Cast<ushort>();
-
-    /// <summary>Memory for a batch.</summary>
-    public void Reserve(int tokens, bool withGradient)
+    /// <summary>Memory for a batch. None of it is less for a larger one, so that a smaller one exchanges nothing.</summary>
+    public void Reserve(TrainingScratch scratch, int tokens, bool withGradient)
     {
+        if (withGradient) _workspace.Reserve(GradientLength(scratch, tokens) + scratch.ShareCapacity(tokens));
         foreach (var linear in _linears.Keys)
         {
             _inputs.Reserve((long)tokens * linear.Weight.Stride);
             _workspace.Reserve(2L * tokens * Tiles(linear));
-            if (!withGradient) continue;
-            _workspace.Reserve((long)tokens * ChunkRows(linear, tokens) / 2);
-            if (linear != _head) _inputGradient.Reserve((long)tokens * linear.Weight.Stride);
+            if (withGradient && linear.Bias is not null) _biasShares.Reserve((scratch.LogitCapacity(tokens) / NarrowKernels.BiasTokens) + linear.Rows + TileProduct.Columns);
         }
 
         _targets.Reserve(tokens);
@@ -93,46 +85,48 @@ internal sealed class TensorTraining : IDisposable
     public void Backward(AcceleratorStream stream, GpuLinear linear, int part, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
     {
         var (products, weights) = _linears[linear];
-        ClearAbsent(stream, linear.Weight, scratch, part);
-        if (linear.Bias is not null) ClearAbsent(stream, linear.Bias, scratch, part);
-        var chunk = ChunkRows(linear, tokens);
+        var gradient = _workspace.View.SubView(0, GradientLength(scratch, tokens)).Cast<ushort>();
+        var shares = _workspace.View.SubView(GradientLength(scratch, tokens), scratch.ShareCapacity(tokens));
+        var passes = scratch.MostPasses(linear.Rows, tokens);
+        var splits = passes == 1 ? WeightSplits(linear.Weight, tokens, scratch) : 1;
 
         // Logits are computed again, none are kept: to write and read them in float32, which the gradient needs, takes the
         // memory about as long as the product takes tensor cores at 1,000 columns, and tails have fewer.
-        // The head's tokens begin at row 0; those of a tail come to their place afterwards.
-        var result = part == 0 ? inputGradient : _inputGradient.View;
-        for (var first = 0; first < linear.Rows; first += chunk)
+        for (var pass = 0; pass < passes; pass++)
         {
-            var count = Math.Min(chunk, linear.Rows - first);
             products.Gradient(
-                stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, first, count, _logSumExp.View, _targets.View, scratch.TokenWeight,
-                Gradient, chunk);
-            products.WeightGradient(stream, Gradient, chunk, _inputs.View, scratch.Plan, part, first, count, linear.Weight.Gradient);
-            products.InputGradient(stream, tokens, Gradient, chunk, weights, scratch.Plan, part, first, count, result, accumulate: first > 0);
-            if (linear.Bias is not null)
-                _launches.Bias(stream, Launches.Threads(_accelerator, count), Gradient, scratch.Plan, linear.Bias.Gradient, part, first, count, chunk);
+                stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, pass, _logSumExp.View, _targets.View, scratch.TokenWeight, gradient);
+            products.WeightGradient(stream, gradient, _inputs.View, scratch.Plan, part, pass, shares, splits);
+            if (splits > 1)
+                _launches.AddShares(stream, Launches.Threads(_accelerator, linear.Weight.PaddedCount), shares, scratch.Plan, linear.Weight.Gradient, linear.Weight.State, part, splits);
+            products.InputGradient(stream, gradient, weights, scratch.Plan, part, pass, inputGradient, shares);
+            if (linear.Bias is { } bias)
+            {
+                _launches.BiasShares(stream, Launches.Groups(_accelerator, long.MaxValue), gradient.Cast<uint>(), scratch.Plan, _biasShares.View, part, pass, linear.Rows);
+                _launches.Bias(stream, Launches.Threads(_accelerator, linear.Rows), _biasShares.View, scratch.Plan, bias.Gradient, bias.State, part, pass, linear.Rows);
+            }
         }
 
-        if (part > 0)
-            _launches.Place(stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride), _inputGradient.View, scratch.Plan, inputGradient, linear.Columns, part);
+        linear.AddShares(stream, tokens, scratch.Plan, inputGradient, shares, new ProductArguments { Part = part });
     }
 
     public void Dispose()
     {
         _weights.Dispose();
-        foreach (var buffer in new IDisposable[] { _inputs, _targets, _targetLogits, _logSumExp, _workspace, _inputGradient }) buffer.Dispose();
+        foreach (var buffer in new IDisposable[] { _inputs, _targets, _targetLogits, _logSumExp, _workspace, _biasShares }) buffer.Dispose();
     }
 
     private static int Tiles(GpuLinear linear) => Sizes.Tiles(linear.Rows, TensorCoreMethods.LogitTileColumns);
 
-    // Equal chunks within half the budget, so that none is a remnant of a few rows; bfloat16 takes half of float32.
-    private int ChunkRows(GpuLinear linear, int tokens)
-    {
-        var most = Math.Max(1, _logitBytes / sizeof(float) / tokens / TileProduct.Columns) * TileProduct.Columns;
-        var passes = (linear.Rows + most - 1) / most;
-        return Sizes.Tiles((int)((linear.Rows + passes - 1) / passes), TileProduct.Columns) * TileProduct.Columns;
-    }
+    // bfloat16 takes half of the float32 that the capacity counts. A multiple of 256 bytes, as kernels expect of a view.
+    private static long GradientLength(TrainingScratch scratch, int tokens) => (scratch.LogitCapacity(tokens) + 127) / 128 * 64;
 
-    private void ClearAbsent(AcceleratorStream stream, GpuParameter parameter, TrainingScratch scratch, int part) =>
-        _launches.ClearAbsent(stream, Launches.Threads(_accelerator, parameter.PaddedCount), parameter.Gradient, parameter.State, scratch.Plan, part);
+    // A small weight's gradient has few tiles: sharing out the tokens busies the other groups. The host knows its size only
+    // where all rows are one chunk, whatever the number of tokens.
+    private static int WeightSplits(GpuParameter weight, int tokens, TrainingScratch scratch)
+    {
+        var tiles = (long)Sizes.Tiles(weight.Rows, TileProduct.Columns) * Sizes.Tiles(weight.Columns, TileProduct.Columns);
+        var room = scratch.ShareCapacity(tokens) / weight.PaddedCount;
+        return (int)Math.Max(1, Math.Min(Math.Min(256 / tiles, tokens / 512), room));
+    }
 }

@@ -74,6 +74,19 @@ public sealed class BrokenKernelTests
         Assert.Contains("of a warp branch", exception.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    // A share begins with the first column or the first row of an operand, ends in the next share, or is another's place.
+    [InlineData(nameof(TensorCoreRole.InputGradient), "start + leftPiece * 8", "leftPiece * 8")]
+    [InlineData(nameof(TensorCoreRole.InputGradient), "(start + rightRow)", "rightRow")]
+    [InlineData(nameof(TensorCoreRole.InputGradient), "Math.Min(share, columns - start)", "Math.Min(columns, columns - start)")]
+    [InlineData(nameof(TensorCoreRole.InputGradient), "(long)index * rows", "(long)(1 - index) * rows")]
+    [InlineData(nameof(TensorCoreRole.WeightGradient), "(long)(start + leftRow)", "(long)leftRow")]
+    [InlineData(nameof(TensorCoreRole.WeightGradient), "(long)(start + rightRow)", "(long)rightRow")]
+    [InlineData(nameof(TensorCoreRole.WeightGradient), "Math.Min(share, rows - start)", "Math.Min(rows, rows - start)")]
+    [InlineData(nameof(TensorCoreRole.WeightGradient), "(long)index * columns", "(long)(1 - index) * columns")]
+    public void WrongShares_AreFound(string role, string right, string wrong) =>
+        Assert.ThrowsAny<XunitException>(() => Check(Enum.Parse<TensorCoreRole>(role), source => source.Replace(right, wrong, StringComparison.Ordinal), shares: 2));
+
     [Fact]
     public void ResultWrittenTwice_IsFound()
     {
@@ -90,7 +103,7 @@ public sealed class BrokenKernelTests
     }
 
     // Several tiles a group, and several steps a tile, of which the last is in the first stage, where results go.
-    private static void Check(TensorCoreRole role, Func<string, string> edit)
+    private static void Check(TensorCoreRole role, Func<string, string> edit, int shares = 1)
     {
         var kernel = Create(role, edit);
         switch (role)
@@ -99,13 +112,13 @@ public sealed class BrokenKernelTests
                 LogitsTests.Check(kernel, 200, 140, 196, true);
                 break;
             case TensorCoreRole.Gradient:
-                GradientTests.Check(kernel, 200, 140, 196, 5, true);
+                GradientTests.Check(kernel, 200, 140, 196, 1, true);
                 break;
             case TensorCoreRole.InputGradient:
-                OutputTests.CheckInputGradient(kernel, 200, 196, 139, 5, 139, accumulate: true);
+                OutputTests.CheckInputGradient(kernel, 200, 196, 139, 1, shares);
                 break;
             default:
-                OutputTests.CheckWeightGradient(kernel, 196, 140, 139, 5, 140, accumulate: false);
+                OutputTests.CheckWeightGradient(kernel, 196, 140, 139, 1, shares, accumulate: false);
                 break;
         }
     }

@@ -11,11 +11,17 @@ namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
 /// </summary>
 internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
 {
+    /// <summary>The most shares of an input's gradient so far.</summary>
+    public int MostInputShares { get; private set; }
+
+    /// <summary>The most shares of the weight's gradient so far.</summary>
+    public int MostWeightShares { get; private set; }
+
     public void Logits(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
         ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
     {
-        var count = Count(plan, part);
+        var count = Plan(plan, part).Count;
         var (pairsOut, targetsIn, logitsOut) = (Read(pairs), Read(targets), Read(targetLogits));
         var logits = Products(inputs, weights, bias, count);
         for (var row = 0; row < count; row++)
@@ -38,16 +44,18 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
 
     public void Gradient(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient, int stride)
+        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient)
     {
-        var logits = Products(inputs, weights, bias, Count(plan, part));
+        var (_, count, chunk, _) = Plan(plan, part);
+        var (first, columns) = Chunk(chunk, pass);
+        var logits = Products(inputs, weights, bias, count);
         var (lse, targetsIn, weight, result) = (Read(logSumExp), Read(targets), Read(tokenWeight)[0], Read(gradient));
         for (var row = 0; row < logits.Length; row++)
         {
-            for (var column = 0; column < Sizes.Stride(count); column++)
+            for (var column = 0; column < Sizes.Stride(columns); column++)
             {
-                var value = column >= count ? 0 : weight * (Math.Exp(logits[row][first + column] - lse[row]) - (targetsIn[row] == first + column ? 1 : 0));
-                result[(row * stride) + column] = BFloat16.Round((float)value);
+                var value = column >= columns ? 0 : weight * (Math.Exp(logits[row][first + column] - lse[row]) - (targetsIn[row] == first + column ? 1 : 0));
+                result[(row * chunk) + column] = BFloat16.Round((float)value);
             }
         }
 
@@ -55,50 +63,51 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     }
 
     public void InputGradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> gradient, int stride, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> output, bool accumulate)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
+        int pass, ArrayView<float> output, ArrayView<float> shares)
     {
-        var (g, w, result) = (Read(gradient), Read(weights), Read(output));
-        var width = linear.Weight.Stride;
-
-        // The kernels leave what is behind the columns as it was: nobody may count on it.
-        for (var i = 0; i < result.Length; i++)
-        {
-            if (i % width >= linear.Columns) result[i] = float.NaN;
-        }
-
-        for (var row = 0; row < Count(plan, part); row++)
-        {
-            for (var k = 0; k < linear.Columns; k++)
-            {
-                double sum = accumulate ? result[(row * width) + k] : 0;
-                for (var column = 0; column < count; column++)
-                    sum += (double)BFloat16.Widen(g[(row * stride) + column]) * BFloat16.Widen(w[((first + column) * width) + k]);
-                result[(row * width) + k] = (float)sum;
-            }
-        }
-
-        output.CopyFromCPU(stream, result);
+        var (start, count, chunk, splits) = Plan(plan, part);
+        var (first, columns) = Chunk(chunk, pass);
+        if (columns == 0) return;
+        MostInputShares = Math.Max(MostInputShares, splits);
+        var target = splits == 1 ? output : shares;
+        var (g, w, result) = (Read(gradient), Read(weights), Read(target));
+        Sum(result, splits == 1 ? start : 0, count, columns, splits, pass > 0, (row, k, column) =>
+            (double)BFloat16.Widen(g[(row * chunk) + k]) * BFloat16.Widen(w[((first + k) * linear.Weight.Stride) + column]));
+        target.CopyFromCPU(stream, result);
     }
 
     public void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, int stride, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
-        int first, int count, ArrayView<float> output)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
+        int pass, ArrayView<float> shares, int splits)
     {
-        var (g, x, result) = (Read(gradient), Read(inputs), Read(output));
-        var width = linear.Weight.Stride;
-        for (var column = 0; column < count; column++)
+        var (_, count, chunk, _) = Plan(plan, part);
+        var (first, columns) = Chunk(chunk, pass);
+        Assert.True(splits == 1 || chunk >= linear.Rows, "shares of a weight's gradient are added once, and so must be of all its rows");
+        if (count == 0) return;
+        MostWeightShares = Math.Max(MostWeightShares, splits);
+        var target = splits == 1 ? linear.Weight.Gradient : shares;
+        var (g, x, result) = (Read(gradient), Read(inputs), Read(target));
+        Sum(result, splits == 1 ? first : 0, columns, count, splits, splits == 1 && linear.Weight.HasGradient(), (row, k, column) =>
+            (double)BFloat16.Widen(g[(k * chunk) + row]) * BFloat16.Widen(x[(k * linear.Weight.Stride) + column]));
+        target.CopyFromCPU(stream, result);
+    }
+
+    // Rows with their padding, from the first one on, and as many again for each share of the depth.
+    private void Sum(float[] result, int first, int rows, int depth, int shares, bool isAdded, Func<int, int, int, double> product)
+    {
+        var stride = linear.Weight.Stride;
+        var share = Sizes.Tiles(Sizes.Tiles(depth, shares), 64) * 64;
+        for (var row = 0; row < rows * shares; row++)
         {
-            for (var k = 0; k < linear.Columns; k++)
+            for (var column = 0; column < stride; column++)
             {
-                double sum = result[((first + column) * width) + k];
-                for (var row = 0; row < Count(plan, part); row++)
-                    sum += (double)BFloat16.Widen(g[(row * stride) + column]) * BFloat16.Widen(x[(row * width) + k]);
-                result[((first + column) * width) + k] = (float)sum;
+                var at = ((first + row) * stride) + column;
+                double sum = isAdded ? result[at] : 0;
+                for (var k = row / rows * share; k < Math.Min(depth, ((row / rows) + 1) * share); k++) sum += product(row % rows, k, column);
+                result[at] = (float)sum;
             }
         }
-
-        output.CopyFromCPU(stream, result);
     }
 
     private double[][] Products(ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, int count)
@@ -115,7 +124,14 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
         }).ToArray())];
     }
 
-    private int Count(ArrayView<PartPlan> plan, int part) => Read(plan)[part].Count;
+    private (int First, int Count, int ChunkRows, int Splits) Plan(ArrayView<PartPlan> plan, int part)
+    {
+        var one = Read(plan)[part];
+        return (one.First, one.Count, one.ChunkRows, one.Splits);
+    }
+
+    private (int First, int Rows) Chunk(int chunk, int pass) =>
+        (long)chunk * pass < linear.Rows ? (chunk * pass, Math.Min(chunk, linear.Rows - (chunk * pass))) : (0, 0);
 
     private T[] Read<T>(ArrayView<T> view)
         where T : unmanaged

@@ -1,4 +1,5 @@
 using AdaptiveSoftmax.Generators;
+using AdaptiveSoftmax.Gpu.Kernels;
 using AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
 
 namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
@@ -47,7 +48,7 @@ public sealed class LogitsTests
         var partials = memory.Allocate<float>(Filled(2 * 2 * 2));
         kernel.Run(
             memory, 1, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, memory.Allocate<float>(bias),
-            memory.Allocate<int>([2]), 0, 256, 16, 2, partials, memory.Allocate<int>([3, 7]), memory.Allocate<float>(Filled(2)));
+            Plan(memory, 2), 256, 16, 2, partials, memory.Allocate<int>([3, 7]), memory.Allocate<float>(Filled(2)));
         var parts = memory.Read<float>(partials);
         for (var row = 0; row < 2; row++)
         {
@@ -75,7 +76,7 @@ public sealed class LogitsTests
         var targetLogits = memory.Allocate<float>(Filled(capacity));
         var conflicts = kernel.Run(
             memory, 2, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, hasBias ? memory.Allocate<float>(bias) : 0UL,
-            memory.Allocate<int>([9, rows, 1 << 30]), 1, columns, size, capacity, partials, memory.Allocate<int>(targets), targetLogits);
+            Plan(memory, rows), columns, size, capacity, partials, memory.Allocate<int>(targets), targetLogits);
 
         var parts = memory.Read<float>(partials);
         var found = memory.Read<float>(targetLogits);
@@ -109,6 +110,14 @@ public sealed class LogitsTests
             for (var k = 0; k < size; k++) sum += inputs[row, k] * weights[column, k];
             return sum;
         }
+    }
+
+    /// <summary>A plan as the library's kernels leave it on the device, after that of another part.</summary>
+    internal static ulong Plan(EmulatedMemory memory, int rows, int chunk = 0, int first = 0, int splits = 1)
+    {
+        PartPlan other = new() { First = 1 << 28, Count = 1 << 29, ChunkRows = 1 << 30, Splits = 1 << 29 };
+        return memory.Allocate<PartPlan>([other, new() { First = first, Count = rows, ChunkRows = chunk, Splits = splits }, other])
+            + (ulong)System.Runtime.CompilerServices.Unsafe.SizeOf<PartPlan>();
     }
 
     internal static float[] Filled(int count)

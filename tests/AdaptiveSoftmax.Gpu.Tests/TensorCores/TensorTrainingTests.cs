@@ -13,35 +13,54 @@ public sealed class TensorTrainingTests
     [InlineData(50, 0, false)]
     [InlineData(50, long.MaxValue, true)]
     [InlineData(1, 0, true)]
-    public void Step_AgreesWithThePortableOne(int tokens, long logitBytes, bool oneCluster)
+    public void Step_AgreesWithThePortableOne(int tokens, long logitBytes, bool oneCluster) =>
+        Check(SoftmaxLayout.Create(21, 900, [150, 500], [10, 3], hasHeadBias: true), tokens, logitBytes, oneCluster);
+
+    [Theory]
+    // All rows of the tail in one chunk, and in chunks of 1,280, of which the last is not whole.
+    [InlineData(long.MaxValue, 7)]
+    [InlineData(128_000, 2)]
+    public void InputGradientInShares_AgreesWithThePortableOne(long logitBytes, int shares)
     {
-        var layout = SoftmaxLayout.Create(21, 900, [150, 500], [10, 3], hasHeadBias: true);
-        var options = new GpuOptions { LogitBytes = logitBytes, TensorCores = TensorCoreUse.On, TensorProducts = linear => new HostProducts(linear) };
-        using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 4, options);
-        using var portable = new DynamicGpuSoftmax(Accelerator, layout, seed: 4);
-        var random = new Random(8);
-        var hidden = new float[tokens * 21];
-        foreach (ref var value in hidden.AsSpan()) value = (random.NextSingle() * 4) - 2;
-        var targets = new int[tokens];
-        foreach (ref var target in targets.AsSpan()) target = random.Next(10) == 0 ? -100 : oneCluster ? random.Next(500, 900) : random.Next(900);
-        targets[0] = 600;
-        float[] expected = new float[hidden.Length], actual = new float[hidden.Length];
-        Array.Fill(actual, 9);
-        for (var pass = 0; pass < 2; pass++)
-        {
-            // Twice, so that the second adds to the first.
-            var expectedLoss = portable.Backward(hidden, targets, expected);
-            Assert.Equal(expectedLoss, layer.Backward(hidden, targets, actual), 5e-3f * expectedLoss);
-        }
+        var products = Check(SoftmaxLayout.Create(21, 4000, [150, 500], [10, 3], hasHeadBias: true), 28, logitBytes, oneCluster: true);
+        Assert.Equal(shares, products.Max(product => product.MostInputShares));
+    }
 
-        AssertNear(expected, actual);
-        for (var i = 0; i < layer.Parameters.Count; i++)
-        {
-            Assert.Equal(portable.Parameters[i].HasGradient(), layer.Parameters[i].HasGradient());
-            AssertNear(Gradient(portable.Parameters[i]), Gradient(layer.Parameters[i]));
-        }
+    // With two shares of the tokens, and five of the bias's.
+    [Fact]
+    public void WeightGradientInShares_AgreesWithThePortableOne()
+    {
+        var products = Check(SoftmaxLayout.Create(13, 60, [20], [5], hasHeadBias: true), 1100, long.MaxValue, oneCluster: false);
+        Assert.All(products, product => Assert.Equal(2, product.MostWeightShares));
+    }
 
-        Assert.Equal(portable.Loss(hidden, targets), layer.Loss(hidden, targets), 5e-3f * 10);
+    [Fact]
+    public void SameStepTwice_GivesTheSameBits()
+    {
+        var layout = SoftmaxLayout.Create(21, 4000, [150, 500], [10, 3], hasHeadBias: true);
+        var (hidden, targets) = Batch(layout, 28, oneCluster: true);
+        var runs = Enumerable.Range(0, 2).Select(_ =>
+        {
+            using var layer = Create(layout, 128_000, []);
+            var result = new float[hidden.Length];
+            layer.Backward(hidden, targets, result);
+            return result.Concat(layer.Parameters.SelectMany(Gradient)).ToArray();
+        }).ToArray();
+        Assert.Equal(runs[0], runs[1]);
+    }
+
+    // A recording holds addresses of what a larger batch reserved.
+    [Fact]
+    public void SmallerBatch_KeepsTheMemoryOfALargerOne()
+    {
+        using var layer = Create(SoftmaxLayout.Create(8, 60_000, [100], [4]), GpuOptions.Default.LogitBytes, []);
+        layer.ReserveTensors(8000);
+        var before = layer.WorkingBytes;
+        foreach (var tokens in new[] { 7999, 7900, 5000, 1000, 1 })
+        {
+            layer.ReserveTensors(tokens);
+            Assert.Equal(before, layer.WorkingBytes);
+        }
     }
 
     [Fact]
@@ -67,19 +86,55 @@ public sealed class TensorTrainingTests
         Assert.InRange(scratch.Bytes + layer.WorkingBytes, before, 300_000_000);
     }
 
-    [Fact]
-    public void SmallerBatchThatNeedsMoreMemory_EndsRecordings()
+    private static DynamicGpuSoftmax Create(SoftmaxLayout layout, long logitBytes, List<HostProducts> created) =>
+        new(Accelerator, layout, seed: 4, new GpuOptions
+        {
+            LogitBytes = logitBytes,
+            TensorCores = TensorCoreUse.On,
+            TensorProducts = linear =>
+            {
+                created.Add(new HostProducts(linear));
+                return created[^1];
+            },
+        });
+
+    private static (float[] Hidden, int[] Targets) Batch(SoftmaxLayout layout, int tokens, bool oneCluster)
     {
-        // 1,099 rows: 32 tokens take them in three chunks of 384, 12 tokens in one of 1,152.
-        var layout = SoftmaxLayout.Create(8, 1105, [1098], [4]);
-        var options = new GpuOptions { LogitBytes = 65_536, TensorCores = TensorCoreUse.On, TensorProducts = linear => new HostProducts(linear) };
-        using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 1, options);
-        layer.Backward(new float[32 * 8], new int[32], new float[32 * 8]);
-        var recorded = layer.Generation;
-        layer.Backward(new float[32 * 8], new int[32], new float[32 * 8]);
-        Assert.Equal(recorded, layer.Generation);
-        layer.Backward(new float[12 * 8], new int[12], new float[12 * 8]);
-        Assert.NotEqual(recorded, layer.Generation);
+        var random = new Random(8);
+        var hidden = new float[tokens * layout.HiddenSize];
+        foreach (ref var value in hidden.AsSpan()) value = (random.NextSingle() * 4) - 2;
+        var first = layout.Tails[^1].Start;
+        var targets = new int[tokens];
+        foreach (ref var target in targets.AsSpan())
+            target = random.Next(10) == 0 ? -100 : oneCluster ? random.Next(first, layout.VocabularySize) : random.Next(layout.VocabularySize);
+        targets[0] = first + 1;
+        return (hidden, targets);
+    }
+
+    private static List<HostProducts> Check(SoftmaxLayout layout, int tokens, long logitBytes, bool oneCluster)
+    {
+        List<HostProducts> products = [];
+        using var layer = Create(layout, logitBytes, products);
+        using var portable = new DynamicGpuSoftmax(Accelerator, layout, seed: 4);
+        var (hidden, targets) = Batch(layout, tokens, oneCluster);
+        float[] expected = new float[hidden.Length], actual = new float[hidden.Length];
+        Array.Fill(actual, 9);
+        for (var pass = 0; pass < 2; pass++)
+        {
+            // Twice, so that the second adds to the first.
+            var expectedLoss = portable.Backward(hidden, targets, expected);
+            Assert.Equal(expectedLoss, layer.Backward(hidden, targets, actual), 5e-3f * expectedLoss);
+        }
+
+        AssertNear(expected, actual);
+        for (var i = 0; i < layer.Parameters.Count; i++)
+        {
+            Assert.Equal(portable.Parameters[i].HasGradient(), layer.Parameters[i].HasGradient());
+            AssertNear(Gradient(portable.Parameters[i]), Gradient(layer.Parameters[i]));
+        }
+
+        Assert.Equal(portable.Loss(hidden, targets), layer.Loss(hidden, targets), 5e-3f * 10);
+        return products;
     }
 
     private static float[] Gradient(GpuParameter parameter)
