@@ -264,8 +264,10 @@ internal static class BatchKernels
         PartPlan plan = default;
         plan.First = first;
         plan.Count = count;
-        var chunk = arguments.GradientCapacity / XMath.Max(count, 1) / TileProduct.Columns * TileProduct.Columns;
-        plan.ChunkRows = (int)XMath.Min(chunk, (long)Sizes.Tiles(part.Rows, TileProduct.Columns) * TileProduct.Columns);
+        var most = arguments.GradientCapacity / XMath.Max(count, 1) / TileProduct.Columns;
+        long rowTiles = Sizes.Tiles(part.Rows, TileProduct.Columns);
+        var chunks = (rowTiles + most - 1) / most;
+        plan.ChunkRows = (int)(arguments.HasEqualChunks != 0 ? (rowTiles + chunks - 1) / chunks : XMath.Min(most, rowTiles)) * TileProduct.Columns;
 
         // A narrow input has few tiles: sharing out the depth busies the other groups.
         var tiles = Sizes.Tiles(count, 128) * Sizes.Tiles(part.Columns, TileProduct.Columns);

@@ -12,18 +12,18 @@ internal static class NarrowKernels
     private const int GroupSize = TileProduct.GroupSize;
 
     /// <summary>Values in bfloat16, rounded to the nearest, ties to even.</summary>
-    public static void Narrow(ArrayView<float> values, ArrayView<ushort> narrow)
+    public static void Narrow(ArrayView<Float4> values, ArrayView<ulong> narrow)
     {
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX) narrow[i] = Round(values[i]);
     }
 
     /// <summary>A part's vectors and target rows from row 0 on, the vectors in bfloat16.</summary>
-    public static void NarrowPart(ArrayView<float> vectors, ArrayView<int> targetRows, ArrayView<PartPlan> plan, ArrayView<ushort> narrow, ArrayView<int> targets, int stride, int part)
+    public static void NarrowPart(ArrayView<Float4> vectors, ArrayView<int> targetRows, ArrayView<PartPlan> plan, ArrayView<ulong> narrow, ArrayView<int> targets, int stride, int part)
     {
         var first = plan[part].First;
         var count = plan[part].Count;
-        var values = (long)count * stride;
-        for (long i = Grid.GlobalLinearIndex; i < values; i += (long)Grid.DimX * Group.DimX) narrow[i] = Round(vectors[((long)first * stride) + i]);
+        var fours = (long)count * (stride / 4);
+        for (long i = Grid.GlobalLinearIndex; i < fours; i += (long)Grid.DimX * Group.DimX) narrow[i] = Round(vectors[((long)first * (stride / 4)) + i]);
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) targets[i] = targetRows[first + i];
     }
 
@@ -153,6 +153,9 @@ internal static class NarrowKernels
         var left = rows - ((long)chunk * pass);
         return (int)XMath.Clamp(left, 0, chunk);
     }
+
+    private static ulong Round(Float4 values) =>
+        Round(values.X) | ((ulong)Round(values.Y) << 16) | ((ulong)Round(values.Z) << 32) | ((ulong)Round(values.W) << 48);
 
     private static ushort Round(float value)
     {

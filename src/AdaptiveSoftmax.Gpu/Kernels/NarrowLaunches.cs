@@ -6,11 +6,11 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <summary>The kernels around the products on tensor cores, compiled for a device when first used.</summary>
 internal sealed class NarrowLaunches(Accelerator accelerator)
 {
-    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<ushort>> Narrow =>
-        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<ushort>>(NarrowKernels.Narrow, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<ulong>> Narrow =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<ulong>>(NarrowKernels.Narrow, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<ushort>, ArrayView<int>, int, int> NarrowPart =>
-        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<ushort>, ArrayView<int>, int, int>(NarrowKernels.NarrowPart, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<ulong>, ArrayView<int>, int, int> NarrowPart =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<int>, ArrayView<PartPlan>, ArrayView<ulong>, ArrayView<int>, int, int>(NarrowKernels.NarrowPart, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, int, int> AddShares =>
         field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<int>, int, int>(NarrowKernels.AddShares, Launches.Specialization);

@@ -113,6 +113,9 @@ internal struct GroupArguments
     /// <summary>The values that the gradient of logits has room for.</summary>
     public long GradientCapacity;
 
+    /// <summary>Whether a part's chunks are about equal, or as large as there is room for but the last.</summary>
+    public int HasEqualChunks;
+
     /// <summary>The values that shares of an input's gradient have room for.</summary>
     public long ShareCapacity;
 }

@@ -164,7 +164,7 @@ public abstract partial class GpuAdaptiveSoftmax
         if (_tensors is not null && options.LabelSmoothing > 0)
             throw new NotSupportedException("Label smoothing is not computed on tensor cores; create the layer without them.");
         _training.Reserve(tokens, wantsGradient, withLogits: _tensors is null);
-        _tensors?.Reserve(_training, tokens, wantsGradient);
+        _tensors?.Reserve(tokens, _training, wantsGradient);
         var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _training, _tensors, _tables, options, tokens, _options.KeepsLogits);
         step.Group(hidden, targets);
         step.Head(_head.Linear, wantsGradient);

@@ -129,7 +129,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     protected abstract int GetTokenId(int slot);
 
     /// <summary>Reserves the memory of a step on tensor cores without taking one.</summary>
-    internal void ReserveTensors(int tokens) => _tensors!.Reserve(_training, tokens, withGradient: true);
+    internal void ReserveTensors(int tokens) => _tensors!.Reserve(tokens, _training, withGradient: true);
 
     // Also in the middle of making the layer, when the later ones are not there yet.
     private void Release()
@@ -147,7 +147,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         if (_options.TensorCores == TensorCoreUse.Off) return null;
         GpuLinear[] outputs = [_head.Linear, .. _tails.Select(tail => tail.OutputLinear)];
         var create = _options.TensorProducts ?? CreateProducts;
-        return new TensorTraining(Accelerator, [.. outputs.Select(output => (output, create(output)))]);
+        return new TensorTraining(Accelerator, [.. outputs.Select(output => (output, create(output)))], _options.LogitBytes);
     }
 
     private ITensorProducts CreateProducts(GpuLinear linear)

@@ -27,7 +27,8 @@ internal readonly ref struct TrainingStep(
             ShortlistSize = layout.ShortlistSize,
             IsMean = options.Reduction == Reduction.Mean ? 1 : 0,
             AllTokensInTails = IsSmoothed ? 1 : 0,
-            GradientCapacity = scratch.LogitCapacity(tokens),
+            GradientCapacity = tensors?.LogitCapacity(tokens, scratch) ?? scratch.LogitCapacity(tokens),
+            HasEqualChunks = tensors is null ? 0 : 1,
             ShareCapacity = scratch.ShareCapacity(tokens),
         };
         kernels.GroupByCluster(stream, Launches.OneGroup, scratch.Slots, tables.Parts, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Plan, scratch.TokenWeight, arguments);

@@ -11,6 +11,7 @@ namespace AdaptiveSoftmax.Gpu;
 internal sealed class TensorTraining : IDisposable
 {
     private readonly Accelerator _accelerator;
+    private readonly long _logitBytes;
     private readonly Dictionary<GpuLinear, (ITensorProducts Products, ArrayView<ushort> Weights)> _linears = [];
     private readonly DeviceBuffers _weights;
     private readonly NarrowLaunches _launches;
@@ -24,9 +25,11 @@ internal sealed class TensorTraining : IDisposable
     /// <summary>Prepares some weights for tensor cores.</summary>
     /// <param name="accelerator">The device.</param>
     /// <param name="linears">The outputs of head and tails, with the kernels of each.</param>
-    public TensorTraining(Accelerator accelerator, IReadOnlyList<(GpuLinear Linear, ITensorProducts Products)> linears)
+    /// <param name="logitBytes">The memory for a chunk's gradient of logits.</param>
+    public TensorTraining(Accelerator accelerator, IReadOnlyList<(GpuLinear Linear, ITensorProducts Products)> linears, long logitBytes)
     {
         _accelerator = accelerator;
+        _logitBytes = logitBytes;
         _launches = KernelCache.Get(accelerator, device => new NarrowLaunches(device));
         _inputs = new(accelerator, "vectors in bfloat16");
         _targets = new(accelerator, "a part's target rows");
@@ -49,18 +52,24 @@ internal sealed class TensorTraining : IDisposable
     public int Generation =>
         _inputs.Generation + _targets.Generation + _targetLogits.Generation + _logSumExp.Generation + _workspace.Generation + _biasShares.Generation;
 
+    /// <summary>
+    /// The values that the gradient of logits has room for: in bfloat16 half the bytes of the portable path's, and up to
+    /// the budget as many more as fit the memory that the pairs need in any case.
+    /// </summary>
+    public long LogitCapacity(int tokens, TrainingScratch scratch) =>
+        Math.Max(scratch.LogitCapacity(tokens), Math.Min(_logitBytes / sizeof(ushort), 2 * (PairLength(tokens) - scratch.ShareCapacity(tokens))));
+
     // The pairs of a part are spent when its gradient of logits begins, and the shares of sums behind that.
     private ArrayView<float> Pairs => _workspace.View;
 
     /// <summary>Memory for a batch. None of it is less for a larger one, so that a smaller one exchanges nothing.</summary>
-    public void Reserve(TrainingScratch scratch, int tokens, bool withGradient)
+    public void Reserve(int tokens, TrainingScratch scratch, bool withGradient)
     {
-        if (withGradient) _workspace.Reserve(GradientLength(scratch, tokens) + scratch.ShareCapacity(tokens));
+        _workspace.Reserve(Math.Max(PairLength(tokens), withGradient ? GradientLength(tokens, scratch) + scratch.ShareCapacity(tokens) : 0));
         foreach (var linear in _linears.Keys)
         {
             _inputs.Reserve((long)tokens * linear.Weight.Stride);
-            _workspace.Reserve(2L * tokens * Tiles(linear));
-            if (withGradient && linear.Bias is not null) _biasShares.Reserve((scratch.LogitCapacity(tokens) / NarrowKernels.BiasTokens) + linear.Rows + TileProduct.Columns);
+            if (withGradient && linear.Bias is not null) _biasShares.Reserve((LogitCapacity(tokens, scratch) / NarrowKernels.BiasTokens) + linear.Rows + TileProduct.Columns);
         }
 
         _targets.Reserve(tokens);
@@ -72,9 +81,10 @@ internal sealed class TensorTraining : IDisposable
     public void Reduce(AcceleratorStream stream, GpuLinear linear, int part, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch)
     {
         var (products, weights) = _linears[linear];
-        _launches.Narrow(stream, Launches.Threads(_accelerator, weights.Length), linear.Weight.Values, weights);
+        _launches.Narrow(stream, Launches.Threads(_accelerator, weights.Length / 4), linear.Weight.Values.Cast<Float4>(), weights.Cast<ulong>());
         _launches.NarrowPart(
-            stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride), inputs, targetRows, scratch.Plan, _inputs.View, _targets.View, linear.Weight.Stride, part);
+            stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride / 4), inputs.Cast<Float4>(), targetRows, scratch.Plan,
+            _inputs.View.Cast<ulong>(), _targets.View, linear.Weight.Stride, part);
         products.Logits(stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, Pairs, _targets.View, _targetLogits.View);
         _launches.FinishPairs(
             stream, Launches.Groups(_accelerator, (tokens + 15) / 16), scratch.Plan, Pairs, _targets.View, _targetLogits.View, _logSumExp.View,
@@ -85,9 +95,10 @@ internal sealed class TensorTraining : IDisposable
     public void Backward(AcceleratorStream stream, GpuLinear linear, int part, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
     {
         var (products, weights) = _linears[linear];
-        var gradient = _workspace.View.SubView(0, GradientLength(scratch, tokens)).Cast<ushort>();
-        var shares = _workspace.View.SubView(GradientLength(scratch, tokens), scratch.ShareCapacity(tokens));
-        var passes = scratch.MostPasses(linear.Rows, tokens);
+        var length = GradientLength(tokens, scratch);
+        var gradient = _workspace.View.SubView(0, length).Cast<ushort>();
+        var shares = _workspace.View.SubView(length, scratch.ShareCapacity(tokens));
+        var passes = MostPasses(linear, tokens, scratch);
         var splits = passes == 1 ? WeightSplits(linear.Weight, tokens, scratch) : 1;
 
         // Logits are computed again, none are kept: to write and read them in float32, which the gradient needs, takes the
@@ -118,8 +129,17 @@ internal sealed class TensorTraining : IDisposable
 
     private static int Tiles(GpuLinear linear) => Sizes.Tiles(linear.Rows, TensorCoreMethods.LogitTileColumns);
 
-    // bfloat16 takes half of the float32 that the capacity counts. A multiple of 256 bytes, as kernels expect of a view.
-    private static long GradientLength(TrainingScratch scratch, int tokens) => (scratch.LogitCapacity(tokens) + 127) / 128 * 64;
+    private long PairLength(int tokens) => 2L * tokens * _linears.Keys.Max(Tiles);
+
+    // In float32. A multiple of 256 bytes, as kernels expect of the view behind it.
+    private long GradientLength(int tokens, TrainingScratch scratch) => (LogitCapacity(tokens, scratch) + 127) / 128 * 64;
+
+    // How many chunks the rows take if every token needs them.
+    private int MostPasses(GpuLinear linear, int tokens, TrainingScratch scratch)
+    {
+        var most = LogitCapacity(tokens, scratch) / tokens / TileProduct.Columns;
+        return (int)((Sizes.Tiles(linear.Rows, TileProduct.Columns) + most - 1) / most);
+    }
 
     // A small weight's gradient has few tiles: sharing out the tokens busies the other groups. The host knows its size only
     // where all rows are one chunk, whatever the number of tokens.

@@ -14,6 +14,9 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     /// <summary>The most shares of an input's gradient so far.</summary>
     public int MostInputShares { get; private set; }
 
+    /// <summary>The fewest rows of a chunk so far.</summary>
+    public int LeastRows { get; private set; } = int.MaxValue;
+
     /// <summary>The most shares of the weight's gradient so far.</summary>
     public int MostWeightShares { get; private set; }
 
@@ -69,7 +72,7 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
         var (start, count, chunk, splits) = Plan(plan, part);
         var (first, columns) = Chunk(chunk, pass);
         if (columns == 0) return;
-        MostInputShares = Math.Max(MostInputShares, splits);
+        (MostInputShares, LeastRows) = (Math.Max(MostInputShares, splits), Math.Min(LeastRows, columns));
         var target = splits == 1 ? output : shares;
         var (g, w, result) = (Read(gradient), Read(weights), Read(target));
         Sum(result, splits == 1 ? start : 0, count, columns, splits, pass > 0, (row, k, column) =>
