@@ -14,6 +14,7 @@ internal static partial class TensorCoreKernelWriter
     private static void AddEpilogueRegisters(PtxText text, TensorCoreKernel kernel)
     {
         text.Add($".reg .f32 u, v, w, x, y");
+        if (kernel.Role == TensorCoreRole.Logits) text.Add($".reg .f32 top, total");
         if (kernel.Role is TensorCoreRole.Logits or TensorCoreRole.Gradient)
             text.Add($".reg .b32 d<{kernel.RowBlocks * 2}>");
     }
@@ -134,7 +135,8 @@ internal static partial class TensorCoreKernelWriter
         writer.CloseBlock();
     }
 
-    // Maximum and sum of a row: in a lane, over the four lanes of the row, and over the warps through shared memory.
+    // Maximum and sum of a row: in a lane, over the four lanes of the row, over the warps through shared memory, and over
+    // the tiles of the strip.
     private static void WriteLogSumExps(SourceWriter writer, TensorCoreKernel kernel)
     {
         var text = new PtxText();
@@ -173,29 +175,42 @@ internal static partial class TensorCoreKernelWriter
 
         var combine = new PtxText();
         combine.Add($"add.u32 at, base, %0");
-        combine.Add($"ld.shared.v2.f32 {PtxText.Pair("u", "x")}, [at]");
-        for (var warp = 1; warp < kernel.WarpColumns; warp++)
+        for (var warp = 0; warp < kernel.WarpColumns; warp++)
         {
             combine.Add($"ld.shared.v2.f32 {PtxText.Pair("v", "y")}, [at+{8 * warp * kernel.TileRows}]");
-            combine.Add($"max.f32 w, u, v");
-            combine.Add($"sub.f32 u, u, w");
+            combine.Add($"max.f32 w, top, v");
+            combine.Add($"sub.f32 u, top, w");
             combine.Add($"mul.f32 u, u, {Log2E}");
             combine.Add($"ex2.approx.ftz.f32 u, u");
             combine.Add($"sub.f32 v, v, w");
             combine.Add($"mul.f32 v, v, {Log2E}");
             combine.Add($"ex2.approx.ftz.f32 v, v");
-            combine.Add($"mul.f32 x, x, u");
-            combine.Add($"fma.rn.f32 x, y, v, x");
-            combine.Add($"mov.f32 u, w");
+            combine.Add($"mul.f32 total, total, u");
+            combine.Add($"fma.rn.f32 total, y, v, total");
+            combine.Add($"mov.f32 top, w");
         }
 
-        combine.Add($"setp.gt.s32 p, %2, 0");
-        combine.Add($"@p st.global.v2.f32 [%1], {PtxText.Pair("u", "x")}");
         // Whole warps, so that all lanes of a warp always go the same way.
         writer.OpenBlock($"if (thread < {kernel.TileRows})");
-        combine.WriteTo(
-            writer, "8 * thread", $"partials + 8L * ((long)(tileColumn / {kernel.TileColumns}) * rowCapacity + tileRow + thread)",
-            "outputRows - tileRow - thread");
+        combine.WriteTo(writer, "8 * thread");
+        writer.CloseBlock();
+    }
+
+    private static void WriteStripStart(SourceWriter writer)
+    {
+        var text = new PtxText();
+        text.Add($"mov.f32 top, {Lowest}");
+        text.Add($"mov.f32 total, 0f00000000");
+        text.WriteTo(writer);
+    }
+
+    private static void WriteStripEnd(SourceWriter writer, TensorCoreKernel kernel)
+    {
+        var text = new PtxText();
+        text.Add($"setp.gt.s32 p, %1, 0");
+        text.Add($"@p st.global.v2.f32 [%0], {PtxText.Pair("top", "total")}");
+        writer.OpenBlock($"if (thread < {kernel.TileRows})");
+        text.WriteTo(writer, "partials + 8L * ((long)strip * rowCapacity + tileRow + thread)", "outputRows - tileRow - thread");
         writer.CloseBlock();
     }
 }

@@ -8,7 +8,7 @@ namespace AdaptiveSoftmax.Generators;
 /// </summary>
 /// <remarks>
 /// A group takes one output tile after the other, rows fastest, so that groups at work together share the right
-/// operand's block in the cache. The number of rows is read on the device: no launch waits for the host to know it.
+/// operand's block in the cache; of logits it takes strips of tiles. The number of rows is read on the device: no launch waits for the host to know it.
 /// Blocks of the operands go through a ring of stages in shared memory, filled by asynchronous copies that write zeros
 /// outside the matrix.
 /// </remarks>
@@ -27,13 +27,21 @@ internal static partial class TensorCoreKernelWriter
         writer.WriteLine();
         writer.WriteLines($$"""
             int rowTiles = (outputRows + {{kernel.TileRows - 1}}) / {{kernel.TileRows}}, columnTiles = (outputColumns + {{kernel.TileColumns - 1}}) / {{kernel.TileColumns}};
-            int tiles = rowTiles * columnTiles{{(kernel.HasShares ? " * shares" : "")}};
             """);
-        writer.OpenBlock("for (int tile = global::ILGPU.Grid.IdxX; tile < tiles; tile += global::ILGPU.Grid.DimX)");
-        WriteTile(writer, kernel);
-        WriteProduct(writer, kernel);
-        WriteEpilogue(writer, kernel);
-        writer.CloseBlock();
+        if (kernel.Role == TensorCoreRole.Logits)
+        {
+            WriteStrips(writer, kernel);
+        }
+        else
+        {
+            writer.WriteLines($"int tiles = rowTiles * columnTiles{(kernel.HasShares ? " * shares" : "")};");
+            writer.OpenBlock("for (int tile = global::ILGPU.Grid.IdxX; tile < tiles; tile += global::ILGPU.Grid.DimX)");
+            WriteTile(writer, kernel);
+            WriteProduct(writer, kernel);
+            WriteEpilogue(writer, kernel);
+            writer.CloseBlock();
+        }
+
         writer.CloseBlock();
     }
 
@@ -42,7 +50,7 @@ internal static partial class TensorCoreKernelWriter
     {
         TensorCoreRole.Logits =>
             "long inputs, int inputStride, long weights, int weightStride, long bias, long plan, " +
-            "int columns, int inputSize, int rowCapacity, long partials, long targetColumns, long targetLogits",
+            "int columns, int inputSize, int tilesPerStrip, int rowCapacity, long partials, long targetColumns, long targetLogits",
         TensorCoreRole.Gradient =>
             "long inputs, int inputStride, long weights, int weightStride, long bias, long plan, " +
             "int pass, int allColumns, int inputSize, long logSumExps, long targetColumns, long scale, long gradients",
@@ -151,6 +159,25 @@ internal static partial class TensorCoreKernelWriter
             int depth = {{depth}};
             int steps = (depth + {{TensorCoreKernel.Depth - 1}}) / {{TensorCoreKernel.Depth}};
             """);
+    }
+
+    // A group takes the tiles of a strip, which have the same rows, and keeps a row's maximum and sum in a thread's registers.
+    private static void WriteStrips(SourceWriter writer, TensorCoreKernel kernel)
+    {
+        writer.WriteLines("int strips = (columnTiles + tilesPerStrip - 1) / tilesPerStrip;");
+        writer.OpenBlock("for (int item = global::ILGPU.Grid.IdxX; item < rowTiles * strips; item += global::ILGPU.Grid.DimX)");
+        writer.WriteLines($$"""
+            int tileRow = item % rowTiles * {{kernel.TileRows}}, strip = item / rowTiles;
+            int end = global::System.Math.Min(columnTiles, (strip + 1) * tilesPerStrip);
+            """);
+        WriteStripStart(writer);
+        writer.OpenBlock("for (int tile = strip * tilesPerStrip; tile < end; tile++)");
+        writer.WriteLines($"int tileColumn = tile * {Text(kernel.TileColumns)};");
+        WriteProduct(writer, kernel);
+        WriteEpilogue(writer, kernel);
+        writer.CloseBlock();
+        WriteStripEnd(writer, kernel);
+        writer.CloseBlock();
     }
 
     private static void WriteTile(SourceWriter writer, TensorCoreKernel kernel)

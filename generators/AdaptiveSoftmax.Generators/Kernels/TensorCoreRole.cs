@@ -14,8 +14,8 @@ namespace AdaptiveSoftmax.Generators;
 internal enum TensorCoreRole
 {
     /// <summary>
-    /// Inputs [M, K] times weights [R, K] transposed, plus a bias [R] unless its address is 0. Of each token and tile of
-    /// columns the maximum and the sum of exponentials less it go to <c>partials[tile · rowCapacity + token]</c>, two
+    /// Inputs [M, K] times weights [R, K] transposed, plus a bias [R] unless its address is 0. Of each token and strip of
+    /// column tiles the maximum and the sum of exponentials less it go to <c>partials[strip · rowCapacity + token]</c>, two
     /// float32; the logit of a token's target goes to <c>targetLogits[token]</c>, which stays as it was where
     /// <c>targetColumns[token]</c> is none of the columns.
     /// </summary>

@@ -44,10 +44,10 @@ internal static class NarrowKernels
         }
     }
 
-    /// <summary>As <see cref="BatchKernels.FinishReduce"/>, of pairs (maximum, sum) with the part's tokens from row 0 on.</summary>
+    /// <summary>As <see cref="BatchKernels.FinishReduce"/>, of pairs (maximum, sum) a strip with the part's tokens from row 0 on.</summary>
     public static void FinishPairs(
         ArrayView<PartPlan> plan, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits,
-        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, int part, int tiles, int capacity)
+        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, int part, int strips, int capacity)
     {
         var tops = SharedMemory.Allocate<float>(GroupSize);
         var totals = SharedMemory.Allocate<float>(GroupSize);
@@ -60,9 +60,9 @@ internal static class NarrowKernels
             var row = first + lane;
             if (row < count)
             {
-                for (var tile = share; tile < tiles; tile += 16)
+                for (var strip = share; strip < strips; strip += 16)
                 {
-                    var at = 2 * (((long)tile * capacity) + row);
+                    var at = 2 * (((long)strip * capacity) + row);
                     LogitKernels.Combine(ref top, ref total, pairs[at], pairs[at + 1]);
                 }
             }

@@ -27,7 +27,7 @@ internal readonly ref struct TrainingStep(
             ShortlistSize = layout.ShortlistSize,
             IsMean = options.Reduction == Reduction.Mean ? 1 : 0,
             AllTokensInTails = IsSmoothed ? 1 : 0,
-            GradientCapacity = tensors?.LogitCapacity(tokens, scratch) ?? scratch.LogitCapacity(tokens),
+            GradientCapacity = tensors?.LogitCapacity(tokens) ?? scratch.LogitCapacity(tokens),
             HasEqualChunks = tensors is null ? 0 : 1,
             ShareCapacity = scratch.ShareCapacity(tokens),
         };

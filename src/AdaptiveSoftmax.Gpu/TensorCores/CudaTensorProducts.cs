@@ -16,7 +16,7 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
 
     private delegate void LogitsLauncher(
         AcceleratorStream stream, KernelConfig config, long inputs, int inputStride, long weights, int weightStride, long bias, long plan,
-        int columns, int inputSize, int rowCapacity, long partials, long targetColumns, long targetLogits);
+        int columns, int inputSize, int tilesPerStrip, int rowCapacity, long partials, long targetColumns, long targetLogits);
 
     private delegate void GradientLauncher(
         AcceleratorStream stream, KernelConfig config, long inputs, int inputStride, long weights, int weightStride, long bias, long plan,
@@ -32,12 +32,12 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
 
     public void Logits(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
-        ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
+        int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
     {
         _logits ??= Load<LogitsLauncher>(kernels.Logits);
         _logits(
             stream, Launch(kernels.Logits, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, part),
-            weight.Rows, weight.Columns, tokens, Address(pairs), Address(targets), Address(targetLogits));
+            weight.Rows, weight.Columns, tilesPerStrip, tokens, Address(pairs), Address(targets), Address(targetLogits));
     }
 
     public void Gradient(

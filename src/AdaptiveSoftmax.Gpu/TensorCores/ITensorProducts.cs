@@ -11,10 +11,13 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 internal interface ITensorProducts
 {
-    /// <summary>For each token and tile of 128 weight rows the pair of maximum and sum of exponentials, [tiles, capacity], and the target's logit.</summary>
+    /// <summary>
+    /// For each token and strip of tiles of 128 weight rows the pair of maximum and sum of exponentials, [strips, tokens], and
+    /// the target's logit.
+    /// </summary>
     void Logits(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
-        ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits);
+        int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits);
 
     /// <summary>weight · (softmax − target) of a chunk of the weight's rows, [tokens, chunk].</summary>
     void Gradient(

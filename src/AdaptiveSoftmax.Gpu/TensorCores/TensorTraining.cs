@@ -35,7 +35,7 @@ internal sealed class TensorTraining : IDisposable
         _targets = new(accelerator, "a part's target rows");
         _targetLogits = new(accelerator, "a part's target logits");
         _logSumExp = new(accelerator, "a part's log-sum-exp");
-        _workspace = new(accelerator, "maxima and sums of column tiles, then the gradient of logits in bfloat16 and shares of sums");
+        _workspace = new(accelerator, "maxima and sums of strips of columns, then the gradient of logits in bfloat16 and shares of sums");
         _biasShares = new(accelerator, "shares of a bias's gradient");
         _weights = new DeviceBuffers(accelerator);
         foreach (var (linear, products) in linears)
@@ -53,11 +53,14 @@ internal sealed class TensorTraining : IDisposable
         _inputs.Generation + _targets.Generation + _targetLogits.Generation + _logSumExp.Generation + _workspace.Generation + _biasShares.Generation;
 
     /// <summary>
-    /// The values that the gradient of logits has room for: in bfloat16 half the bytes of the portable path's, and up to
-    /// the budget as many more as fit the memory that the pairs need in any case.
+    /// The values that the gradient of logits has room for: three quarters of the budget, and at least one tile of columns.
+    /// The rest is for the shares of sums.
     /// </summary>
-    public long LogitCapacity(int tokens, TrainingScratch scratch) =>
-        Math.Max(scratch.LogitCapacity(tokens), Math.Min(_logitBytes / sizeof(ushort), 2 * (PairLength(tokens) - scratch.ShareCapacity(tokens))));
+    public long LogitCapacity(int tokens)
+    {
+        var whole = (long)tokens * _linears.Keys.Max(Tiles) * TileProduct.Columns;
+        return Math.Max((long)tokens * TileProduct.Columns, Math.Min(whole, _logitBytes / 4 * 3 / sizeof(ushort)));
+    }
 
     // The pairs of a part are spent when its gradient of logits begins, and the shares of sums behind that.
     private ArrayView<float> Pairs => _workspace.View;
@@ -65,11 +68,12 @@ internal sealed class TensorTraining : IDisposable
     /// <summary>Memory for a batch. None of it is less for a larger one, so that a smaller one exchanges nothing.</summary>
     public void Reserve(int tokens, TrainingScratch scratch, bool withGradient)
     {
-        _workspace.Reserve(Math.Max(PairLength(tokens), withGradient ? GradientLength(tokens, scratch) + scratch.ShareCapacity(tokens) : 0));
+        if (withGradient) _workspace.Reserve(GradientLength(tokens) + scratch.ShareCapacity(tokens));
         foreach (var linear in _linears.Keys)
         {
             _inputs.Reserve((long)tokens * linear.Weight.Stride);
-            if (withGradient && linear.Bias is not null) _biasShares.Reserve((LogitCapacity(tokens, scratch) / NarrowKernels.BiasTokens) + linear.Rows + TileProduct.Columns);
+            _workspace.Reserve(2L * tokens * Strips(linear));
+            if (withGradient && linear.Bias is not null) _biasShares.Reserve((LogitCapacity(tokens) / NarrowKernels.BiasTokens) + linear.Rows + TileProduct.Columns);
         }
 
         _targets.Reserve(tokens);
@@ -85,20 +89,20 @@ internal sealed class TensorTraining : IDisposable
         _launches.NarrowPart(
             stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride / 4), inputs.Cast<Float4>(), targetRows, scratch.Plan,
             _inputs.View.Cast<ulong>(), _targets.View, linear.Weight.Stride, part);
-        products.Logits(stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, Pairs, _targets.View, _targetLogits.View);
+        products.Logits(stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, TilesPerStrip(linear), Pairs, _targets.View, _targetLogits.View);
         _launches.FinishPairs(
             stream, Launches.Groups(_accelerator, (tokens + 15) / 16), scratch.Plan, Pairs, _targets.View, _targetLogits.View, _logSumExp.View,
-            scratch.TargetLogProbs, part, Tiles(linear), tokens);
+            scratch.TargetLogProbs, part, Strips(linear), tokens);
     }
 
     /// <summary>After <see cref="Reduce"/>: adds to the gradients of weight and bias, and sets that of the part's vectors.</summary>
     public void Backward(AcceleratorStream stream, GpuLinear linear, int part, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
     {
         var (products, weights) = _linears[linear];
-        var length = GradientLength(tokens, scratch);
+        var length = GradientLength(tokens);
         var gradient = _workspace.View.SubView(0, length).Cast<ushort>();
         var shares = _workspace.View.SubView(length, scratch.ShareCapacity(tokens));
-        var passes = MostPasses(linear, tokens, scratch);
+        var passes = MostPasses(linear, tokens);
         var splits = passes == 1 ? WeightSplits(linear.Weight, tokens, scratch) : 1;
 
         // Logits are computed again, none are kept: to write and read them in float32, which the gradient needs, takes the
@@ -129,16 +133,19 @@ internal sealed class TensorTraining : IDisposable
 
     private static int Tiles(GpuLinear linear) => Sizes.Tiles(linear.Rows, TensorCoreMethods.LogitTileColumns);
 
-    private long PairLength(int tokens) => 2L * tokens * _linears.Keys.Max(Tiles);
+    // Enough strips to busy a large device with few tokens; fewer of them keep the pairs small.
+    private static int TilesPerStrip(GpuLinear linear) => Sizes.Tiles(Tiles(linear), 256);
+
+    private static int Strips(GpuLinear linear) => Sizes.Tiles(Tiles(linear), TilesPerStrip(linear));
 
     // In float32. A multiple of 256 bytes, as kernels expect of the view behind it.
-    private long GradientLength(int tokens, TrainingScratch scratch) => (LogitCapacity(tokens, scratch) + 127) / 128 * 64;
+    private long GradientLength(int tokens) => (LogitCapacity(tokens) + 127) / 128 * 64;
 
     // How many chunks the rows take if every token needs them.
-    private int MostPasses(GpuLinear linear, int tokens, TrainingScratch scratch)
+    private int MostPasses(GpuLinear linear, int tokens)
     {
-        var most = LogitCapacity(tokens, scratch) / tokens / TileProduct.Columns;
-        return (int)((Sizes.Tiles(linear.Rows, TileProduct.Columns) + most - 1) / most);
+        var most = LogitCapacity(tokens) / tokens / TileProduct.Columns;
+        return (int)((Tiles(linear) + most - 1) / most);
     }
 
     // A small weight's gradient has few tiles: sharing out the tokens busies the other groups. The host knows its size only

@@ -22,18 +22,22 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
 
     public void Logits(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
-        ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
+        int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
     {
         var count = Plan(plan, part).Count;
         var (pairsOut, targetsIn, logitsOut) = (Read(pairs), Read(targets), Read(targetLogits));
         var logits = Products(inputs, weights, bias, count);
+
+        // The memory was another part's gradient before: nobody may count on what is behind the strips.
+        Array.Fill(pairsOut, float.NaN);
         for (var row = 0; row < count; row++)
         {
-            for (var tile = 0; tile * 128 < linear.Rows; tile++)
+            var width = tilesPerStrip * TensorCoreMethods.LogitTileColumns;
+            for (var strip = 0; strip * width < linear.Rows; strip++)
             {
-                var values = logits[row][(tile * 128)..Math.Min((tile + 1) * 128, linear.Rows)];
+                var values = logits[row][(strip * width)..Math.Min((strip + 1) * width, linear.Rows)];
                 var top = values.Max();
-                var at = 2 * ((tile * tokens) + row);
+                var at = 2 * ((strip * tokens) + row);
                 pairsOut[at] = (float)top;
                 pairsOut[at + 1] = (float)values.Sum(value => Math.Exp(value - (float)top));
             }

@@ -35,6 +35,18 @@ public sealed class LogitsTests
         Assert.Equal(0, Check(CompiledKernel.Get(kernel), 140, 270, 200, true));
     }
 
+    // The last strip ends early, there is but one, and a group takes several.
+    [Theory]
+    [InlineData(17, 300, 2)]
+    [InlineData(130, 257, 5)]
+    [InlineData(300, 700, 2)]
+    [InlineData(0, 300, 2)]
+    public void StripsOfTiles_HaveOneMaximumAndSumEach(int rows, int columns, int tilesPerStrip)
+    {
+        var kernel = new TensorCoreKernel("Logits", TensorCoreRole.Logits);
+        Assert.Equal(0, Check(CompiledKernel.Get(kernel), rows, columns, 72, true, tilesPerStrip));
+    }
+
     // A bias of minus infinity takes a class out, here all of the second tile's, and no difference of infinities comes of it.
     [Fact]
     public void BiasOfMinusInfinity_TakesAClassOut()
@@ -48,7 +60,7 @@ public sealed class LogitsTests
         var partials = memory.Allocate<float>(Filled(2 * 2 * 2));
         kernel.Run(
             memory, 1, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, memory.Allocate<float>(bias),
-            Plan(memory, 2), 256, 16, 2, partials, memory.Allocate<int>([3, 7]), memory.Allocate<float>(Filled(2)));
+            Plan(memory, 2), 256, 16, 1, 2, partials, memory.Allocate<int>([3, 7]), memory.Allocate<float>(Filled(2)));
         var parts = memory.Read<float>(partials);
         for (var row = 0; row < 2; row++)
         {
@@ -60,7 +72,7 @@ public sealed class LogitsTests
         }
     }
 
-    internal static int Check(CompiledKernel kernel, int rows, int columns, int size, bool hasBias)
+    internal static int Check(CompiledKernel kernel, int rows, int columns, int size, bool hasBias, int tilesPerStrip = 1)
     {
         var random = new Random(rows + columns + size);
         var inputs = new PaddedMatrix(random, rows, size, 1.5, unusedRows: 3);
@@ -68,34 +80,35 @@ public sealed class LogitsTests
         var bias = Enumerable.Range(0, columns).Select(_ => random.NextSingle() - 0.5f).ToArray();
         // Some rows have no target here: it is another kernel's, or past the end.
         var targets = Enumerable.Range(0, rows).Select(row => (row % 5) switch { 1 => -1, 2 => columns + (row % 7), _ => random.Next(columns) }).ToArray();
-        var tiles = (columns + kernel.Kernel.TileColumns - 1) / kernel.Kernel.TileColumns;
+        var width = tilesPerStrip * kernel.Kernel.TileColumns;
+        var strips = (columns + width - 1) / width;
         var capacity = rows + 3;
 
         var memory = new EmulatedMemory();
-        var partials = memory.Allocate<float>(Filled(tiles * capacity * 2));
+        var partials = memory.Allocate<float>(Filled(strips * capacity * 2));
         var targetLogits = memory.Allocate<float>(Filled(capacity));
         var conflicts = kernel.Run(
             memory, 2, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, hasBias ? memory.Allocate<float>(bias) : 0UL,
-            Plan(memory, rows), columns, size, capacity, partials, memory.Allocate<int>(targets), targetLogits);
+            Plan(memory, rows), columns, size, tilesPerStrip, capacity, partials, memory.Allocate<int>(targets), targetLogits);
 
         var parts = memory.Read<float>(partials);
         var found = memory.Read<float>(targetLogits);
         for (var row = 0; row < capacity; row++)
         {
-            for (var tile = 0; tile < tiles; tile++)
+            for (var strip = 0; strip < strips; strip++)
             {
-                var (maximum, sum) = (parts[((tile * capacity) + row) * 2], parts[(((tile * capacity) + row) * 2) + 1]);
+                var (maximum, sum) = (parts[((strip * capacity) + row) * 2], parts[(((strip * capacity) + row) * 2) + 1]);
                 if (row >= rows)
                 {
                     Assert.Equal((Untouched, Untouched), (maximum, sum));
                     continue;
                 }
 
-                var first = tile * kernel.Kernel.TileColumns;
-                var logits = Enumerable.Range(first, Math.Min(kernel.Kernel.TileColumns, columns - first)).Select(column => Logit(row, column)).ToArray();
+                var first = strip * width;
+                var logits = Enumerable.Range(first, Math.Min(width, columns - first)).Select(column => Logit(row, column)).ToArray();
                 var expected = logits.Max();
-                Near(expected, maximum, 1e-4, $"maximum of row {row}, tile {tile}");
-                Near(logits.Sum(logit => Math.Exp(logit - maximum)), sum, 1e-4 * logits.Length, $"sum of row {row}, tile {tile}");
+                Near(expected, maximum, 1e-4, $"maximum of row {row}, strip {strip}");
+                Near(logits.Sum(logit => Math.Exp(logit - maximum)), sum, 1e-4 * logits.Length, $"sum of row {row}, strip {strip}");
             }
 
             if (row < rows && targets[row] >= 0 && targets[row] < columns) Near(Logit(row, targets[row]), found[row], 1e-4, $"target's logit of row {row}");
