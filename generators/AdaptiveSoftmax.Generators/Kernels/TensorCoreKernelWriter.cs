@@ -124,7 +124,8 @@ internal static partial class TensorCoreKernelWriter
         _ => [("rows", "%0+4"), ("chunk", "%0+8"), ("accumulate", "%2")],
     };
 
-    // Hands register size to C#: a thread's own place needs no barrier.
+    // Hands register size to C#: a thread's own place needs no barrier. The places of all numbers at the start are within
+    // the last stage, which is filled behind the first barrier.
     private static void AddResult(PtxText text, string place, int offset = 0)
     {
         text.Add($"add.u32 at, base, {place}");
