@@ -91,8 +91,6 @@ internal static partial class TensorCoreKernelWriter
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
             """);
-        var numbers = Numbers(kernel.Role);
-        writer.WriteLines($"int first = place - {Text((numbers.Length - 1) * kernel.Threads)};");
         var registers = new PtxText();
         registers.Add($".reg .f32 c<{kernel.RowBlocks * kernel.ColumnBlocks * 4}>");
         registers.Add($".reg .b32 a<{kernel.RowBlocks * 4}>, b<{kernel.ColumnBlocks * 2}>");
@@ -101,14 +99,16 @@ internal static partial class TensorCoreKernelWriter
         registers.Add($".reg .pred p, q");
         AddEpilogueRegisters(registers, kernel);
         registers.Add($"mov.u32 base, __dyn_shared_alloca");
+        var numbers = Numbers(kernel.Role);
+        var place = numbers.Select((_, i) => i == 0 ? "place" : $"place - {Text(i * kernel.Threads)}").Reverse().ToArray();
         for (var i = 0; i < numbers.Length; i++)
         {
             registers.Add($"ld.global.b32 size, [{numbers[i].Address}]");
             AddResult(registers, "%1", 8 * i * kernel.Threads);
         }
 
-        registers.WriteTo(writer, ["plan", "8 * first", .. kernel.Role == TensorCoreRole.WeightGradient ? ["hasOutput"] : Array.Empty<string>()]);
-        for (var i = 0; i < numbers.Length; i++) writer.WriteLines($"int {numbers[i].Name} = (int)shared[first + {Text(i * kernel.Threads)}];");
+        registers.WriteTo(writer, ["plan", $"8 * ({place[0]})", .. kernel.Role == TensorCoreRole.WeightGradient ? ["hasOutput"] : Array.Empty<string>()]);
+        for (var i = 0; i < numbers.Length; i++) writer.WriteLines($"int {numbers[i].Name} = (int)shared[{place[i]}];");
         WriteSizes(writer, kernel);
         writer.WriteLine();
         WriteOperandEntry(writer, LeftOperand(kernel));

@@ -31,7 +31,6 @@ partial class Words
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 0;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<64>;
                 .reg .b32 a<16>, b<8>;
@@ -46,8 +45,8 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+0], from;
-                """, plan, 8 * first);
-            int rows = (int)shared[first + 0];
+                """, plan, 8 * (place));
+            int rows = (int)shared[place];
             int outputRows = rows, outputColumns = columns;
             int depth = 16;
             int steps = (depth + 63) / 64;
@@ -1120,7 +1119,6 @@ partial class Words
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 256;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<64>;
                 .reg .b32 a<16>, b<8>;
@@ -1138,9 +1136,9 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+2048], from;
-                """, plan, 8 * first);
-            int rows = (int)shared[first + 0];
-            int chunk = (int)shared[first + 256];
+                """, plan, 8 * (place - 256));
+            int rows = (int)shared[place - 256];
+            int chunk = (int)shared[place];
             int columns = (long)chunk * pass < allColumns ? global::System.Math.Min(chunk, allColumns - chunk * pass) : 0;
             int firstColumn = chunk * pass, gradientStride = chunk;
             int outputRows = rows, outputColumns = columns;
@@ -2131,7 +2129,6 @@ partial class Words
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 768;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<32>;
                 .reg .b32 a<8>, b<8>;
@@ -2156,11 +2153,11 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+6144], from;
-                """, plan, 8 * first);
-            int rows = (int)shared[first + 0];
-            int chunk = (int)shared[first + 256];
-            int firstRow = (int)shared[first + 512];
-            int shares = (int)shared[first + 768];
+                """, plan, 8 * (place - 768));
+            int rows = (int)shared[place - 768];
+            int chunk = (int)shared[place - 512];
+            int firstRow = (int)shared[place - 256];
+            int shares = (int)shared[place];
             int columns = (long)chunk * pass < allColumns ? global::System.Math.Min(chunk, allColumns - chunk * pass) : 0;
             int firstColumn = chunk * pass, gradientStride = chunk;
             int outputRows = columns > 0 ? rows : 0, outputColumns = 16;
@@ -2578,7 +2575,6 @@ partial class Words
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 512;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<32>;
                 .reg .b32 a<8>, b<8>;
@@ -2599,10 +2595,10 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+4096], from;
-                """, plan, 8 * first, hasOutput);
-            int rows = (int)shared[first + 0];
-            int chunk = (int)shared[first + 256];
-            int accumulate = (int)shared[first + 512];
+                """, plan, 8 * (place - 512), hasOutput);
+            int rows = (int)shared[place - 512];
+            int chunk = (int)shared[place - 256];
+            int accumulate = (int)shared[place];
             int columns = (long)chunk * pass < allColumns ? global::System.Math.Min(chunk, allColumns - chunk * pass) : 0;
             int firstColumn = chunk * pass, gradientStride = chunk;
             int outputRows = rows > 0 ? columns : 0, outputColumns = 16;
@@ -3034,7 +3030,6 @@ partial class Words
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 0;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<64>;
                 .reg .b32 a<16>, b<8>;
@@ -3049,8 +3044,8 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+0], from;
-                """, plan, 8 * first);
-            int rows = (int)shared[first + 0];
+                """, plan, 8 * (place));
+            int rows = (int)shared[place];
             int outputRows = rows, outputColumns = columns;
             int depth = 4;
             int steps = (depth + 63) / 64;
@@ -4123,7 +4118,6 @@ partial class Words
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 256;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<64>;
                 .reg .b32 a<16>, b<8>;
@@ -4141,9 +4135,9 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+2048], from;
-                """, plan, 8 * first);
-            int rows = (int)shared[first + 0];
-            int chunk = (int)shared[first + 256];
+                """, plan, 8 * (place - 256));
+            int rows = (int)shared[place - 256];
+            int chunk = (int)shared[place];
             int columns = (long)chunk * pass < allColumns ? global::System.Math.Min(chunk, allColumns - chunk * pass) : 0;
             int firstColumn = chunk * pass, gradientStride = chunk;
             int outputRows = rows, outputColumns = columns;
@@ -5134,7 +5128,6 @@ partial class Words
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 768;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<32>;
                 .reg .b32 a<8>, b<8>;
@@ -5159,11 +5152,11 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+6144], from;
-                """, plan, 8 * first);
-            int rows = (int)shared[first + 0];
-            int chunk = (int)shared[first + 256];
-            int firstRow = (int)shared[first + 512];
-            int shares = (int)shared[first + 768];
+                """, plan, 8 * (place - 768));
+            int rows = (int)shared[place - 768];
+            int chunk = (int)shared[place - 512];
+            int firstRow = (int)shared[place - 256];
+            int shares = (int)shared[place];
             int columns = (long)chunk * pass < allColumns ? global::System.Math.Min(chunk, allColumns - chunk * pass) : 0;
             int firstColumn = chunk * pass, gradientStride = chunk;
             int outputRows = columns > 0 ? rows : 0, outputColumns = 8;
@@ -5581,7 +5574,6 @@ partial class Words
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
-            int first = place - 512;
             global::ILGPU.Runtime.Cuda.CudaAsm.Emit("""
                 .reg .f32 c<32>;
                 .reg .b32 a<8>, b<8>;
@@ -5602,10 +5594,10 @@ partial class Words
                 add.u32 at, base, %1;
                 cvt.s64.s32 from, size;
                 st.shared.b64 [at+4096], from;
-                """, plan, 8 * first, hasOutput);
-            int rows = (int)shared[first + 0];
-            int chunk = (int)shared[first + 256];
-            int accumulate = (int)shared[first + 512];
+                """, plan, 8 * (place - 512), hasOutput);
+            int rows = (int)shared[place - 512];
+            int chunk = (int)shared[place - 256];
+            int accumulate = (int)shared[place];
             int columns = (long)chunk * pass < allColumns ? global::System.Math.Min(chunk, allColumns - chunk * pass) : 0;
             int firstColumn = chunk * pass, gradientStride = chunk;
             int outputRows = rows > 0 ? columns : 0, outputColumns = 8;

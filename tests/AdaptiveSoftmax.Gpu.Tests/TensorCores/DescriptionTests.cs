@@ -1,3 +1,4 @@
+using System.Reflection;
 using AdaptiveSoftmax.Generators;
 
 namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
@@ -29,6 +30,19 @@ public sealed class DescriptionTests
         var kernel = new TensorCoreKernel("Weights", TensorCoreRole.WeightGradient, 0, 128, 128, 1, 4);
         Assert.Contains("more than 64 rows", Assert.Throws<ArgumentException>(kernel.Validate).Message, StringComparison.Ordinal);
         (kernel with { Role = TensorCoreRole.Gradient }).Validate();
+    }
+
+    // No launch happens without a device, and one with other parameters would fail there.
+    [Theory]
+    [InlineData(nameof(TensorCoreRole.Logits))]
+    [InlineData(nameof(TensorCoreRole.Gradient))]
+    [InlineData(nameof(TensorCoreRole.InputGradient))]
+    [InlineData(nameof(TensorCoreRole.WeightGradient))]
+    public void Launcher_HasTheKernelsParameters(string role)
+    {
+        var launcher = typeof(CudaTensorProducts).GetNestedType(role + "Launcher", BindingFlags.NonPublic)!.GetMethod("Invoke")!;
+        var parameters = launcher.GetParameters().Skip(2).Select(parameter => $"{(parameter.ParameterType == typeof(long) ? "long" : "int")} {parameter.Name}");
+        Assert.Equal(TensorCoreKernelWriter.Parameters(Enum.Parse<TensorCoreRole>(role)), string.Join(", ", parameters));
     }
 
     [Fact]
