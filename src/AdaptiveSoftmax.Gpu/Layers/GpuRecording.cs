@@ -7,9 +7,8 @@ namespace AdaptiveSoftmax.Gpu;
 /// them at the cost of one; plain launches elsewhere, with the same results.
 /// </summary>
 /// <remarks>
-/// A recording is over once the layer has grown its working memory for another batch, or is disposed: <see cref="Replay"/>
-/// then says so. Take each size of batch once before recording any; a larger one needs more memory, and on tensor cores a
-/// smaller one may as well.
+/// A recording is over once the layer has grown its working memory for a larger batch, or is disposed: <see cref="Replay"/>
+/// then says so. Record the largest batch first.
 /// </remarks>
 public sealed class GpuRecording : IDisposable
 {

@@ -60,12 +60,16 @@ public sealed class TensorTrainingTests
     {
         using var layer = Create(SoftmaxLayout.Create(8, 60_000, [100], [4]), GpuOptions.Default.LogitBytes, []);
         layer.ReserveTensors(8000);
-        var before = layer.WorkingBytes;
+        var before = (layer.Generation, layer.WorkingBytes);
         foreach (var tokens in new[] { 7999, 7900, 5000, 1000, 1 })
         {
             layer.ReserveTensors(tokens);
-            Assert.Equal(before, layer.WorkingBytes);
+            Assert.Equal(before, (layer.Generation, layer.WorkingBytes));
         }
+
+        // The other way round it must be over.
+        layer.ReserveTensors(8001);
+        Assert.NotEqual(before.Generation, layer.Generation);
     }
 
     [Fact]
