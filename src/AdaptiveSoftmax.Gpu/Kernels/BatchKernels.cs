@@ -85,18 +85,25 @@ internal static class BatchKernels
                 }
             }
 
-            // The head's plan follows when all tokens are counted.
-            if (Group.IdxX == 0 && part > 0) plan[part] = MakePlan(parts[part], start, total, arguments);
+            // The head's tokens follow when all are counted.
+            if (Group.IdxX == 0 && part > 0) plan[part] = Tokens(start, total);
             start += total;
             Group.Barrier();
         }
 
         if (Group.IdxX > 0) return;
-        plan[0] = MakePlan(parts[0], 0, start, arguments);
         tokenWeight[0] = arguments.IsMean != 0 ? 1f / XMath.Max(start, 1) : 1f;
-        if (arguments.AllTokensInTails != 0)
+        plan[0] = Tokens(0, start);
+        PlanChunks(plan, parts, 0, 1, arguments);
+        for (var part = 1; part < arguments.Parts; part += arguments.PartsAtOnce)
         {
-            for (var part = 1; part < arguments.Parts; part++) plan[part] = MakePlan(parts[part], 0, start, arguments);
+            var behind = XMath.Min(part + arguments.PartsAtOnce, arguments.Parts);
+            if (arguments.AllTokensInTails != 0)
+            {
+                for (var tail = part; tail < behind; tail++) plan[tail] = Tokens(0, start);
+            }
+
+            PlanChunks(plan, parts, part, behind, arguments);
         }
     }
 
@@ -164,27 +171,30 @@ internal static class BatchKernels
     public static void ForgetUnknown(ArrayView<int> firstUnknown) => firstUnknown[0] = int.MaxValue;
 
     /// <summary>
-    /// The log-sum-exp of each of a part's tokens from its strips, and the part's share of the target's log-prob. The
+    /// The log-sum-exp of each of the parts' tokens from its strips, and the part's share of the target's log-prob. The
     /// threads of a group are 16 tokens × 16 shares of the strips.
     /// </summary>
     public static void FinishReduce(
-        ArrayView<PartPlan> plan, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<int> targetRows, ArrayView<float> targetLogits,
-        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, int part, int strips, int capacity)
+        ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<int> targetRows, ArrayView<float> targetLogits,
+        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, PartArguments arguments)
     {
         var tops = SharedMemory.Allocate<float>(GroupSize);
         var totals = SharedMemory.Allocate<float>(GroupSize);
-        var (start, count) = (plan[part].First, plan[part].Count);
         int lane = Group.IdxX & 15, share = Group.IdxX >> 4;
-        for (var first = Grid.IdxX * 16; first < count; first += Grid.DimX * 16)
+        var items = new PartItems<FinishWork>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
+            var part = plan[arguments.First + found.Index];
+            var strips = sizes[arguments.First + found.Index].Strips;
             var top = float.NegativeInfinity;
             var total = 0f;
-            var token = start + first + lane;
-            if (first + lane < count)
+            var row = (found.Item * FinishWork.Tokens) + lane;
+            var token = part.First + row;
+            if (row < part.Count)
             {
                 for (var strip = share; strip < strips; strip += 16)
                 {
-                    var at = ((long)strip * capacity) + token;
+                    var at = ((long)strip * arguments.Capacity) + token;
                     LogitKernels.Combine(ref top, ref total, maximum[at], sum[at]);
                 }
             }
@@ -192,12 +202,12 @@ internal static class BatchKernels
             tops[Group.IdxX] = top;
             totals[Group.IdxX] = total;
             Group.Barrier();
-            if (share == 0 && first + lane < count)
+            if (share == 0 && row < part.Count)
             {
                 for (var i = 1; i < 16; i++) LogitKernels.Combine(ref top, ref total, tops[(i * 16) + lane], totals[(i * 16) + lane]);
                 var result = top + XMath.Log(total);
                 logSumExp[token] = result;
-                if (part == 0) targetLogProbs[token] = targetLogits[token] - result;
+                if (arguments.First == 0) targetLogProbs[token] = targetLogits[token] - result;
                 else if (targetRows[token] >= 0) targetLogProbs[token] += targetLogits[token] - result;
             }
 
@@ -259,21 +269,68 @@ internal static class BatchKernels
         return start;
     }
 
-    private static PartPlan MakePlan(PartSizes part, int first, int count, GroupArguments arguments)
+    private static PartPlan Tokens(int first, int count)
     {
         PartPlan plan = default;
         plan.First = first;
         plan.Count = count;
-        var most = arguments.GradientCapacity / XMath.Max(count, 1) / TileProduct.Columns;
-        long rowTiles = Sizes.Tiles(part.Rows, TileProduct.Columns);
-        var chunks = (rowTiles + most - 1) / most;
-        plan.ChunkRows = (int)(arguments.HasEqualChunks != 0 ? (rowTiles + chunks - 1) / chunks : XMath.Min(most, rowTiles)) * TileProduct.Columns;
-
-        // A narrow input has few tiles: sharing out the depth busies the other groups.
-        var tiles = Sizes.Tiles(count, 128) * Sizes.Tiles(part.Columns, TileProduct.Columns);
-        var room = arguments.ShareCapacity / (XMath.Max(count, 1) * (long)Sizes.Stride(part.Columns));
-        var splits = XMath.Min(XMath.Min(256 / XMath.Max(tiles, 1), plan.ChunkRows / 512), (int)XMath.Min(room, 256L));
-        plan.Splits = XMath.Max(splits, 1);
         return plan;
+    }
+
+    // How the parts of a launch share the memory for logits: in as few passes as possible, each part in chunks of equally
+    // many rows. No batch takes more passes than one whose tokens all lie in the largest part, so that the host knows how
+    // many there may be.
+    private static void PlanChunks(ArrayView<PartPlan> plan, ArrayView<PartSizes> parts, int first, int end, GroupArguments arguments)
+    {
+        int passes = 1, most = 1;
+        for (var part = first; part < end; part++) most = XMath.Max(most, parts[part].ColumnTiles);
+        while (passes < most)
+        {
+            var middle = (passes + most) / 2;
+            if (ChunkValues(plan, parts, first, end, middle) <= arguments.GradientCapacity) most = middle;
+            else passes = middle + 1;
+        }
+
+        // What room is left lets chunks grow: what fits a part's first chunk need not be computed twice.
+        var room = arguments.HasEqualChunks != 0 ? 0 : arguments.GradientCapacity - ChunkValues(plan, parts, first, end, passes);
+        var shareRoom = arguments.ShareCapacity;
+        long logits = 0;
+        for (var index = first; index < end; index++)
+        {
+            var part = plan[index];
+            var count = XMath.Max(part.Count, 1);
+            part.ChunkRows = ChunkRows(parts[index].Rows, passes);
+            var more = (int)XMath.Min(room / count / TileProduct.Columns * TileProduct.Columns, (long)ChunkRows(parts[index].Rows, 1) - part.ChunkRows);
+            part.ChunkRows += more;
+            room -= (long)more * part.Count;
+            part.Logits = logits;
+            logits += (long)part.ChunkRows * part.Count;
+
+            // A narrow input has few tiles: sharing out the depth busies the other groups.
+            var tiles = Sizes.Tiles(count, 128) * Sizes.Tiles(parts[index].Columns, TileProduct.Columns);
+            var values = (long)count * Sizes.Stride(parts[index].Columns);
+            var splits = XMath.Min(XMath.Min(256 / tiles, part.ChunkRows / 512), (int)XMath.Min(shareRoom / values, 256L));
+            part.Splits = XMath.Max(splits, 1);
+            part.Shares = arguments.ShareCapacity - shareRoom;
+            if (part.Splits > 1 && part.Count > 0) shareRoom -= part.Splits * values;
+            plan[index] = part;
+        }
+    }
+
+    private static long ChunkValues(ArrayView<PartPlan> plan, ArrayView<PartSizes> parts, int first, int end, int passes)
+    {
+        long values = 0;
+        for (var part = first; part < end; part++) values += (long)plan[part].Count * ChunkRows(parts[part].Rows, passes);
+        return values;
+    }
+
+    private static int ChunkRows(int rows, int passes) => Sizes.Tiles(Sizes.Tiles(rows, passes), TileProduct.Columns) * TileProduct.Columns;
+
+    /// <summary>A piece is 16 tokens.</summary>
+    private readonly struct FinishWork : IPartWork
+    {
+        public const int Tokens = 16;
+
+        public int Items(PartPlan part, PartSizes sizes, PartArguments arguments) => Sizes.Tiles(part.Count, Tokens);
     }
 }

@@ -30,8 +30,8 @@ internal sealed class CommonKernels(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>> ForgetUnknown =>
         field ??= accelerator.LoadKernel<ArrayView<int>>(BatchKernels.ForgetUnknown, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int> FinishReduce =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int>(BatchKernels.FinishReduce, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, PartArguments> FinishReduce =>
+        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, PartArguments>(BatchKernels.FinishReduce, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int, float> FinishSum =>
         field ??= accelerator.LoadKernel<ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int, int, float>(BatchKernels.FinishSum, Launches.Specialization);
@@ -54,9 +54,15 @@ internal sealed class CommonKernels(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> Identify =>
         field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(DecodeKernels.Identify, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, ProductArguments, LossWeights> KeptGradient =>
-        field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, ProductArguments, LossWeights>(GradientKernels.Kept, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, PartArguments, LossWeights> KeptGradient =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, PartArguments, LossWeights>(GradientKernels.Kept, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<PartPlan>, int> MarkGradient =>
-        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<PartPlan>, int>(UpdateKernels.MarkGradient, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<Float4>, PartArguments> AddShares =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<Float4>, PartArguments>(GradientKernels.AddShares, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<float>, ArrayView<int>, PartArguments> BiasGradient =>
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<PartPlan>, ArrayView<PartSizes>, ArrayView<float>, ArrayView<int>, PartArguments>(GradientKernels.Bias, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ViewGroup<int>, ViewGroup<int>, ArrayView<PartPlan>, int, int> MarkGradients =>
+        field ??= accelerator.LoadKernel<ViewGroup<int>, ViewGroup<int>, ArrayView<PartPlan>, int, int>(UpdateKernels.MarkGradients, Launches.Specialization);
 }

@@ -5,36 +5,37 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <summary>Forward products whose result is stored.</summary>
 internal static class ForwardKernels
 {
-    /// <summary>inputs · weightᵀ (+ bias), [tokens, stride of the rows], with zeros behind the rows; row by row of the part.</summary>
-    public static void Store<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
-        ArrayView<Float4> outputs, ProductArguments arguments)
-        where TShape : unmanaged, IMatrixShape
+    /// <summary>inputs · weightᵀ (+ bias) of each part, [tokens, stride of the rows], with zeros behind the rows.</summary>
+    public static void Store<TTile>(
+        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
+        ArrayView<Float4> outputs, PartArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var part = plan[arguments.Part];
-        var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
-        for (var item = Grid.IdxX; item < tiles.RowTiles * tiles.ColumnTiles; item += Grid.DimX)
+        var tiles = new PartTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var items = new PartItems<StoreWork<TTile>>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var row = item % tiles.RowTiles * height;
-            var column = item / tiles.RowTiles * TileProduct.Columns;
-            var tile = tiles.Multiply(left, right, row, column);
+            var row = tiles.Row(found);
+            var column = tiles.Column(found) * TileProduct.Columns;
+            var tile = tiles.Multiply(left, right, found.Index, row, column);
+            var part = plan[arguments.First + found.Index];
+            var size = sizes[arguments.First + found.Index];
+            var stride = Sizes.Stride(size.Rows);
             var epilogue = new BiasEpilogue
             {
                 Store = new StoreEpilogue
                 {
                     Result = outputs,
-                    First = part.First + row,
+                    Offset = (((long)part.First * arguments.OutputPitch) + ((long)row * stride)) / 4,
                     Rows = part.Count - row,
                     Column = column + (4 * (Group.IdxX & 15)),
-                    Columns = Sizes.Stride(shape.Rows),
-                    Stride = Sizes.Stride(shape.Rows),
+                    Columns = stride,
+                    Stride = stride,
                 },
                 Bias = bias,
-                BiasRows = arguments.HasBias != 0 ? shape.Rows : 0,
+                BiasRows = arguments.HasBias != 0 ? size.Rows : 0,
             };
             tile.ForEachRow(epilogue, Group.IdxX >> 4);
         }
@@ -76,6 +77,13 @@ internal static class ForwardKernels
             };
             tile.ForEachRow(epilogue, Group.IdxX >> 4);
         }
+    }
+
+    /// <summary>A piece is one tile.</summary>
+    private readonly struct StoreWork<TTile> : IPartWork
+        where TTile : unmanaged, IRegisterTile
+    {
+        public int Items(PartPlan part, PartSizes sizes, PartArguments arguments) => Sizes.Tiles(part.Count, ForwardTiles<TTile>.Height) * sizes.ColumnTiles;
     }
 
     private struct BiasEpilogue : IRowEpilogue

@@ -4,12 +4,12 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>The tiles of inputs · weightᵀ: every forward product goes through them, whatever becomes of the sums.</summary>
 /// <param name="inputs">The inputs, [tokens, stride of the columns].</param>
-/// <param name="first">The first token.</param>
+/// <param name="offset">Where they begin, in fours.</param>
 /// <param name="tokens">The tokens from there on.</param>
 /// <param name="weights">The weight, [rows, stride of the columns].</param>
 /// <param name="rows">The weight's rows, the columns of the product.</param>
 /// <param name="columns">The weight's columns.</param>
-internal readonly struct ForwardTiles<TTile>(ArrayView<Float4> inputs, int first, int tokens, ArrayView<Float4> weights, int rows, int columns)
+internal readonly struct ForwardTiles<TTile>(ArrayView<Float4> inputs, long offset, int tokens, ArrayView<Float4> weights, int rows, int columns)
     where TTile : unmanaged, IRegisterTile
 {
     /// <summary>The tokens of a tile.</summary>
@@ -24,7 +24,7 @@ internal readonly struct ForwardTiles<TTile>(ArrayView<Float4> inputs, int first
     {
         var stride = Sizes.Stride(columns);
         return TileProduct.Multiply<TTile, RowOperand, RowOperand>(
-            new RowOperand(inputs, first, tokens, stride), new RowOperand(weights, 0, rows, stride), left, right, token, row, 0, stride);
+            new RowOperand(inputs, offset, tokens, stride), new RowOperand(weights, 0, rows, stride), left, right, token, row, stride);
     }
 
     /// <summary>The bias of the thread's columns in such a tile.</summary>

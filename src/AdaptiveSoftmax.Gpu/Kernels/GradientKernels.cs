@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
@@ -10,99 +11,98 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// </summary>
 internal static class GradientKernels
 {
-    /// <summary>D of one chunk, [tokens, chunk rows], 0 in columns that the weight does not have.</summary>
-    public static void Logits<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+    /// <summary>D of one chunk of each part, [tokens, chunk rows], 0 in columns that the weight does not have.</summary>
+    public static void Logits<TTile>(
+        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
         ArrayView<int> targetRows, ArrayView<float> logSumExp, ArrayView<float> tokenWeight, ArrayView<float> groupSizes,
-        ArrayView<Float4> gradient, ProductArguments arguments, LossWeights loss)
-        where TShape : unmanaged, IMatrixShape
+        ArrayView<Float4> gradient, PartArguments arguments, LossWeights loss)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var part = plan[arguments.Part];
-        var chunk = part.ChunkRows * arguments.Pass;
-        if (chunk >= shape.Rows) return;
-        var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
-        var columnTiles = Sizes.Tiles(XMath.Min(part.ChunkRows, shape.Rows - chunk), TileProduct.Columns);
-        for (var item = Grid.IdxX; item < tiles.RowTiles * columnTiles; item += Grid.DimX)
+        var tiles = new PartTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var items = new PartItems<ChunkWork<TTile>>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var row = item % tiles.RowTiles * height;
-            var column = item / tiles.RowTiles * TileProduct.Columns;
-            var tile = tiles.Multiply(left, right, row, chunk + column);
+            var row = tiles.Row(found);
+            var column = tiles.Column(found) * TileProduct.Columns;
+            var chunk = plan[arguments.First + found.Index].FirstRow(arguments.Pass, sizes[arguments.First + found.Index].Rows);
+            var tile = tiles.Multiply(left, right, found.Index, row, chunk + column);
+            var part = plan[arguments.First + found.Index];
+            var size = sizes[arguments.First + found.Index];
+            column += 4 * (Group.IdxX & 15);
             var epilogue = new LogitEpilogue
             {
-                Logits = tiles.Biased(bias, arguments.HasBias, chunk + column),
-                Rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], shape.Rows, arguments.TokenRows),
+                Logits = new BiasedColumns(bias, arguments.HasBias, part.FirstRow(arguments.Pass, size.Rows) + column, size.Rows),
+                Rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], size.Rows, size.TokenRows),
                 Gradient = gradient,
-                First = part.First,
-                FirstRow = row,
-                Rows = part.Count,
-                Column = column + (4 * (Group.IdxX & 15)),
-                Stride = part.ChunkRows,
+                Offset = (part.Logits + ((long)row * part.ChunkRows) + column) / 4,
+                First = part.First + row,
+                Rows = part.Count - row,
+                Stride = part.ChunkRows / 4,
             };
             tile.ForEachRow(epilogue, Group.IdxX >> 4);
         }
     }
 
-    /// <summary>D of the first chunk, in the place of the logits that the forward pass kept, [tokens, chunk rows].</summary>
+    /// <summary>D of each part's first chunk, in the place of the logits that the forward pass kept, [tokens, chunk rows].</summary>
     public static void Kept(
-        ArrayView<Float4> logits, ArrayView<PartPlan> plan, ArrayView<int> targetRows, ArrayView<float> logSumExp,
-        ArrayView<float> tokenWeight, ArrayView<float> groupSizes, int rows, ProductArguments arguments, LossWeights loss)
+        ArrayView<Float4> logits, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes, ArrayView<int> targetRows, ArrayView<float> logSumExp,
+        ArrayView<float> tokenWeight, ArrayView<float> groupSizes, PartArguments arguments, LossWeights loss)
     {
-        const int foursPerThread = 4;
-        var part = plan[arguments.Part];
-        var fours = part.ChunkRows / 4;
-        var blocks = Sizes.Tiles(fours, foursPerThread * TileProduct.GroupSize);
-        var rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], rows, arguments.TokenRows);
-        for (var item = Grid.IdxX; item < part.Count * blocks; item += Grid.DimX)
+        var items = new PartItems<KeptWork>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var row = item / blocks;
-            var first = item % blocks * foursPerThread * TileProduct.GroupSize;
+            var part = plan[arguments.First + found.Index];
+            var size = sizes[arguments.First + found.Index];
+            var rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], size.Rows, size.TokenRows);
+            var fours = part.ChunkRows / 4;
+            var row = found.Item / KeptWork.Blocks(part);
+            var first = found.Item % KeptWork.Blocks(part) * KeptWork.Fours;
             var token = rule.Token(part.First + row);
-            var end = XMath.Min(first + (foursPerThread * TileProduct.GroupSize), fours);
+            var end = XMath.Min(first + KeptWork.Fours, fours);
             for (var i = first + Group.IdxX; i < end; i += TileProduct.GroupSize)
             {
-                var at = ((long)row * fours) + i;
+                var at = (part.Logits / 4) + ((long)row * fours) + i;
                 logits[at] = rule.Gradient(token, logits[at], 4 * i);
             }
         }
     }
 
-    /// <summary>The gradient of the input, D · weight, added up over chunks: [tokens, stride], or shares of it.</summary>
-    public static void Input<TShape, TTile>(
-        TShape shape, ArrayView<Float4> gradient, ArrayView<Float4> weights, ArrayView<PartPlan> plan,
-        ArrayView<Float4> inputGradient, ArrayView<Float4> shares, ProductArguments arguments)
-        where TShape : unmanaged, IMatrixShape
+    /// <summary>The gradient of each part's input, D · weight, added up over chunks: [tokens, stride], or shares of it.</summary>
+    public static void Input<TTile>(
+        ArrayView<Float4> gradient, ViewGroup<Float4> weights, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
+        ArrayView<Float4> inputGradient, ArrayView<Float4> shares, PartArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var part = plan[arguments.Part];
-        var isChunk = arguments.GradientStride == 0;
-        var chunk = isChunk ? part.ChunkRows * arguments.Pass : 0;
-        if (chunk >= shape.Rows) return;
         var height = default(TTile).GroupRows;
-        var gradientStride = isChunk ? part.ChunkRows : arguments.GradientStride;
-        var splits = isChunk ? part.Splits : 1;
-        var depths = XMath.Min(gradientStride, shape.Rows - chunk);
-        var share = Sizes.Stride(Sizes.Tiles(depths, splits));
-        var stride = Sizes.Stride(shape.Columns);
-        var rowTiles = Sizes.Tiles(part.Count, height);
-        var columnTiles = Sizes.Tiles(shape.Columns, TileProduct.Columns);
-        var a = new RowOperand(gradient, isChunk ? 0 : part.First, part.Count, gradientStride);
-        var b = new DepthOperand(weights, chunk, shape.Rows - chunk, stride);
-        for (var item = Grid.IdxX; item < rowTiles * columnTiles * splits; item += Grid.DimX)
+        var items = new PartItems<InputWork<TTile>>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var row = item % rowTiles * height;
-            var column = item / rowTiles % columnTiles * TileProduct.Columns;
-            var split = item / rowTiles / columnTiles;
-            var tile = TileProduct.Multiply<TTile, RowOperand, DepthOperand>(a, b, left, right, row, column, split * share, XMath.Min(depths, (split + 1) * share));
+            var part = plan[arguments.First + found.Index];
+            var size = sizes[arguments.First + found.Index];
+            var source = OutputGradient.Of(part, size, arguments);
+            var stride = Sizes.Stride(size.Columns);
+            var rowTiles = Sizes.Tiles(part.Count, height);
+            var columnTiles = Sizes.Tiles(size.Columns, TileProduct.Columns);
+            var row = found.Item % rowTiles * height;
+            var column = found.Item / rowTiles % columnTiles * TileProduct.Columns;
+            var split = found.Item / rowTiles / columnTiles;
+            var share = Sizes.Stride(Sizes.Tiles(source.Rows, source.Splits));
+            var depths = XMath.Min(share, source.Rows - (split * share));
+            var a = new RowOperand(gradient, (source.Offset + (split * share)) / 4, part.Count, source.Stride);
+            var b = new DepthOperand(weights.FoursAt(found.Index), ((long)source.FirstRow + (split * share)) * stride / 4, depths, stride);
+            var tile = TileProduct.Multiply<TTile, RowOperand, DepthOperand>(a, b, left, right, row, column, depths);
+            part = plan[arguments.First + found.Index];
+            stride = Sizes.Stride(sizes[arguments.First + found.Index].Columns);
+            var isShare = arguments.OutputPitch == 0 && part.Splits > 1;
+            var first = isShare ? part.Shares + ((long)split * part.Count * stride) : (long)part.First * arguments.InputPitch;
             var epilogue = new StoreEpilogue
             {
-                Result = splits == 1 ? inputGradient : shares,
-                First = (splits == 1 ? part.First : split * part.Count) + row,
+                Result = (isShare ? shares : inputGradient).AsAligned16(),
+                Offset = (first + ((long)row * stride)) / 4,
                 Rows = part.Count - row,
                 Column = column + (4 * (Group.IdxX & 15)),
                 Columns = stride,
@@ -114,96 +114,94 @@ internal static class GradientKernels
     }
 
     /// <summary>Adds the shares of <see cref="Input"/> in their order, after the last chunk.</summary>
-    public static void AddShares<TShape>(
-        TShape shape, ArrayView<Float4> shares, ArrayView<PartPlan> plan, ArrayView<Float4> inputGradient, ProductArguments arguments)
-        where TShape : unmanaged, IMatrixShape
+    public static void AddShares(
+        ArrayView<Float4> shares, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes, ArrayView<Float4> inputGradient, PartArguments arguments)
     {
-        var part = plan[arguments.Part];
-        if (part.Splits == 1) return;
-        var fours = (long)part.Count * Sizes.Stride(shape.Columns) / 4;
-        var first = (long)part.First * Sizes.Stride(shape.Columns) / 4;
-        for (long i = Grid.GlobalLinearIndex; i < fours; i += (long)Grid.DimX * Group.DimX)
+        for (var index = arguments.First; index < arguments.First + arguments.Count; index++)
         {
-            Float4 sum = default;
-            for (var split = 0; split < part.Splits; split++) sum = Add(sum, shares[(split * fours) + i]);
-            inputGradient[first + i] = sum;
+            var part = plan[index];
+            var fours = part.Splits > 1 ? (long)part.Count * Sizes.Stride(sizes[index].Columns) / 4 : 0;
+            var first = (long)part.First * arguments.InputPitch / 4;
+            for (long i = Grid.GlobalLinearIndex; i < fours; i += (long)Grid.DimX * Group.DimX)
+            {
+                Float4 sum = default;
+                for (var split = 0; split < part.Splits; split++) sum = Add(sum, shares[(part.Shares / 4) + (split * fours) + i]);
+                inputGradient[first + i] = sum;
+            }
         }
     }
 
-    /// <summary>The gradient of the weight, Dᵀ · inputs: a chunk of its rows, [rows, stride].</summary>
-    /// <param name="shape">[rows, columns] of the weight.</param>
+    /// <summary>The gradient of each part's weight, Dᵀ · inputs: a chunk of its rows, [rows, stride].</summary>
     /// <param name="gradient">D.</param>
     /// <param name="inputs">[tokens, stride].</param>
     /// <param name="plan">The plan of each part.</param>
-    /// <param name="weightGradient">Receives or adds to the gradient.</param>
-    /// <param name="state">The parameter's <see cref="ParameterState"/>: whether there is a gradient to add to.</param>
-    /// <param name="arguments">Sizes.</param>
-    public static void Weight<TShape, TTile>(
-        TShape shape, ArrayView<Float4> gradient, ArrayView<Float4> inputs, ArrayView<PartPlan> plan,
-        ArrayView<Float4> weightGradient, ArrayView<int> state, ProductArguments arguments)
-        where TShape : unmanaged, IMatrixShape
+    /// <param name="sizes">The sizes of each part's weight.</param>
+    /// <param name="weightGradients">Receive or add to the gradients.</param>
+    /// <param name="states">Each weight's <see cref="ParameterState"/>: whether there is a gradient to add to.</param>
+    /// <param name="arguments">The parts, and sizes.</param>
+    public static void Weight<TTile>(
+        ArrayView<Float4> gradient, ArrayView<Float4> inputs, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
+        ViewGroup<Float4> weightGradients, ViewGroup<int> states, PartArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var part = plan[arguments.Part];
-        var isChunk = arguments.GradientStride == 0;
-        var chunk = isChunk ? part.ChunkRows * arguments.Pass : 0;
-        if (chunk >= shape.Rows || part.Count == 0) return;
         var height = default(TTile).GroupRows;
-        var gradientStride = isChunk ? part.ChunkRows : arguments.GradientStride;
-        var rows = XMath.Min(gradientStride, shape.Rows - chunk);
-        var stride = Sizes.Stride(shape.Columns);
-        var rowTiles = Sizes.Tiles(rows, height);
-        var columnTiles = Sizes.Tiles(shape.Columns, TileProduct.Columns);
-        var a = new DepthOperand(gradient, isChunk ? 0 : part.First, part.Count, gradientStride);
-        var b = new DepthOperand(inputs, part.First, part.Count, stride);
-        for (var item = Grid.IdxX; item < rowTiles * columnTiles; item += Grid.DimX)
+        var items = new PartItems<WeightWork<TTile>>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var row = item % rowTiles * height;
-            var column = item / rowTiles * TileProduct.Columns;
-            var tile = TileProduct.Multiply<TTile, DepthOperand, DepthOperand>(a, b, left, right, row, column, 0, part.Count);
+            var part = plan[arguments.First + found.Index];
+            var size = sizes[arguments.First + found.Index];
+            var source = OutputGradient.Of(part, size, arguments);
+            var rowTiles = Sizes.Tiles(source.Rows, height);
+            var row = found.Item % rowTiles * height;
+            var column = found.Item / rowTiles * TileProduct.Columns;
+            var a = new DepthOperand(gradient, source.Offset / 4, part.Count, source.Stride);
+            var b = new DepthOperand(inputs, (long)part.First * arguments.InputPitch / 4, part.Count, Sizes.Stride(size.Columns));
+            var tile = TileProduct.Multiply<TTile, DepthOperand, DepthOperand>(a, b, left, right, row, column, part.Count);
+            size = sizes[arguments.First + found.Index];
+            source = OutputGradient.Of(plan[arguments.First + found.Index], size, arguments);
+            var stride = Sizes.Stride(size.Columns);
             var epilogue = new StoreEpilogue
             {
-                Result = weightGradient,
-                First = chunk + row,
-                Rows = rows - row,
+                Result = weightGradients.FoursAt(found.Index),
+                Offset = (long)(source.FirstRow + row) * stride / 4,
+                Rows = source.Rows - row,
                 Column = column + (4 * (Group.IdxX & 15)),
                 Columns = stride,
                 Stride = stride,
-                Accumulate = state[ParameterState.HasGradient],
+                Accumulate = states.At(found.Index)[ParameterState.HasGradient],
             };
             tile.ForEachRow(epilogue, Group.IdxX >> 4);
         }
     }
 
-    /// <summary>The gradient of the bias, Σ D over the tokens: a chunk of its rows.</summary>
-    public static void Bias<TShape>(
-        TShape shape, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> biasGradient, ArrayView<int> state, ProductArguments arguments)
-        where TShape : unmanaged, IMatrixShape
+    /// <summary>The gradient of a part's bias, Σ D over the tokens: a chunk of its rows.</summary>
+    public static void Bias(
+        ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes, ArrayView<float> biasGradient, ArrayView<int> state, PartArguments arguments)
     {
         const int slices = 8;
         var sums = SharedMemory.Allocate<float>(TileProduct.GroupSize);
-        var part = plan[arguments.Part];
-        var chunk = part.ChunkRows * arguments.Pass;
-        if (chunk >= shape.Rows || part.Count == 0) return;
-        var rows = XMath.Min(part.ChunkRows, shape.Rows - chunk);
+        var part = plan[arguments.First];
+        var source = OutputGradient.Of(part, sizes[arguments.First], arguments);
+        if (part.Count == 0) return;
         int lane = Group.IdxX % 32, slice = Group.IdxX / 32;
-        for (var first = Grid.IdxX * 32; first < rows; first += Grid.DimX * 32)
+        for (var first = Grid.IdxX * 32; first < source.Rows; first += Grid.DimX * 32)
         {
             var sum = 0f;
-            if (first + lane < rows)
+            if (first + lane < source.Rows)
             {
-                for (var token = slice; token < part.Count; token += slices) sum += gradient[((long)token * part.ChunkRows) + first + lane];
+                for (var token = slice; token < part.Count; token += slices) sum += gradient[source.Offset + ((long)token * source.Stride) + first + lane];
             }
 
             sums[Group.IdxX] = sum;
             Group.Barrier();
-            if (slice == 0 && first + lane < rows)
+            if (slice == 0 && first + lane < source.Rows)
             {
-                var total = state[ParameterState.HasGradient] != 0 ? biasGradient[chunk + first + lane] : 0f;
+                var at = source.FirstRow + first + lane;
+                var total = state[ParameterState.HasGradient] != 0 ? biasGradient[at] : 0f;
                 for (var i = 0; i < slices; i++) total += sums[(i * 32) + lane];
-                biasGradient[chunk + first + lane] = total;
+                biasGradient[at] = total;
             }
 
             Group.Barrier();
@@ -224,19 +222,17 @@ internal static class GradientKernels
         public BiasedColumns Logits;
         public LogitRule Rule;
         public ArrayView<Float4> Gradient;
+        public long Offset;
         public int First;
-        public int FirstRow;
         public int Rows;
-        public int Column;
         public int Stride;
 
         public readonly void Row(int row, RowSums sums)
         {
-            row += FirstRow;
             if (row >= Rows) return;
             sums = Logits.Apply(sums);
             var token = Rule.Token(First + row);
-            var at = (((long)row * Stride) + Column) / 4;
+            var at = Offset + ((long)row * Stride);
             Gradient[at] = Rule.Gradient(token, sums.Left, Logits.Column);
             Gradient[at + 16] = Rule.Gradient(token, sums.Right, Logits.Column + 64);
         }

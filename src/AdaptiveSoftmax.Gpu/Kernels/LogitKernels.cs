@@ -12,53 +12,51 @@ internal static class LogitKernels
     // One more word than rows lets the 16 columns of threads write to different banks.
     private const int ColumnStride = 128 + 1;
 
-    /// <summary>For each token and strip: the maximum of the logits and the sum of exp(logit − maximum).</summary>
-    /// <param name="shape">[rows, columns] of the weight.</param>
+    /// <summary>For each of the parts' tokens and each strip: the maximum of the logits and the sum of exp(logit − maximum).</summary>
     /// <param name="inputs">The inputs in the order by cluster, [tokens, stride].</param>
-    /// <param name="weights">The weight, [rows, stride].</param>
+    /// <param name="weights">The weight of each part, [rows, stride].</param>
     /// <param name="bias">[rows], if there is one.</param>
     /// <param name="plan">The plan of each part.</param>
+    /// <param name="sizes">The sizes of each part's weight.</param>
     /// <param name="targetRows">The row of each token's target, [tokens]; −1 for none.</param>
     /// <param name="targetLogits">Receives the target's logit, [tokens].</param>
     /// <param name="maximum">Receives [strips, capacity].</param>
     /// <param name="sum">Receives [strips, capacity].</param>
-    /// <param name="kept">Receives the logits of the first chunk, [tokens, chunk rows], if they are to be kept.</param>
-    /// <param name="arguments">Sizes.</param>
-    public static void Reduce<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
-        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<Float4> kept, ProductArguments arguments)
-        where TShape : unmanaged, IMatrixShape
+    /// <param name="kept">Receives the logits of each part's first chunk, [tokens, chunk rows], if they are to be kept.</param>
+    /// <param name="arguments">The parts, and sizes.</param>
+    public static void Reduce<TTile>(
+        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
+        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<Float4> kept, PartArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var part = plan[arguments.Part];
         var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
-        var strips = Sizes.Tiles(tiles.ColumnTiles, arguments.TilesPerStrip);
-        for (var item = Grid.IdxX; item < tiles.RowTiles * strips; item += Grid.DimX)
+        var tiles = new PartTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var items = new PartItems<StripWork<TTile>>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var row = item % tiles.RowTiles * height;
-            var strip = item / tiles.RowTiles;
+            var columnTile = tiles.Column(found) * sizes[arguments.First + found.Index].TilesPerStrip;
             var top = float.NegativeInfinity;
             var total = 0f;
-            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, tiles.ColumnTiles);
-            for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
+            for (; columnTile < tiles.EndOfStrip(found); columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                var tile = tiles.Multiply(left, right, row, column);
+                var tile = tiles.Multiply(left, right, found.Index, tiles.Row(found), column);
+                var row = tiles.Row(found);
+                var planned = plan[arguments.First + found.Index];
                 var epilogue = new ReduceEpilogue
                 {
-                    Logits = tiles.Biased(bias, arguments.HasBias, column),
+                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), sizes[arguments.First + found.Index].Rows),
                     TargetRows = targetRows,
                     TargetLogits = targetLogits,
                     Maximum = left,
                     Sum = right,
-                    First = part.First + row,
-                    Rows = part.Count - row,
+                    First = planned.First + row,
+                    Rows = planned.Count - row,
                     Kept = kept,
-                    KeptRow = row,
-                    KeptStride = arguments.KeepsLogits != 0 && column < part.ChunkRows ? part.ChunkRows : 0,
+                    KeptOffset = (planned.Logits + ((long)row * planned.ChunkRows)) / 4,
+                    KeptStride = arguments.KeepsLogits != 0 && column < planned.ChunkRows ? planned.ChunkRows : 0,
                 };
                 tile.ForEachRow(epilogue, Group.IdxX >> 4);
                 Group.Barrier();
@@ -71,9 +69,11 @@ internal static class LogitKernels
                 Group.Barrier();
             }
 
-            if (Group.IdxX < height && row + Group.IdxX < part.Count)
+            var part = plan[arguments.First + found.Index];
+            var token = tiles.Row(found) + Group.IdxX;
+            if (Group.IdxX < height && token < part.Count)
             {
-                var at = ((long)strip * arguments.Capacity) + part.First + row + Group.IdxX;
+                var at = ((long)tiles.Column(found) * arguments.Capacity) + part.First + token;
                 maximum[at] = top;
                 sum[at] = total;
             }
@@ -81,33 +81,30 @@ internal static class LogitKernels
     }
 
     /// <summary>The sum of each token's logits, weighted as label smoothing weighs the rows; [strips, capacity].</summary>
-    public static void Sum<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
-        ArrayView<float> groupSizes, ArrayView<float> sum, ProductArguments arguments)
-        where TShape : unmanaged, IMatrixShape
+    public static void Sum<TTile>(
+        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
+        ArrayView<float> groupSizes, ArrayView<float> sum, PartArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var part = plan[arguments.Part];
         var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, part.First, part.Count, weights, shape.Rows, shape.Columns);
-        var strips = Sizes.Tiles(tiles.ColumnTiles, arguments.TilesPerStrip);
-        for (var item = Grid.IdxX; item < tiles.RowTiles * strips; item += Grid.DimX)
+        var tiles = new PartTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var items = new PartItems<StripWork<TTile>>(plan, sizes, arguments);
+        for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var row = item % tiles.RowTiles * height;
-            var strip = item / tiles.RowTiles;
+            var columnTile = tiles.Column(found) * sizes[arguments.First + found.Index].TilesPerStrip;
             var total = 0f;
-            var end = XMath.Min((strip + 1) * arguments.TilesPerStrip, tiles.ColumnTiles);
-            for (var columnTile = strip * arguments.TilesPerStrip; columnTile < end; columnTile++)
+            for (; columnTile < tiles.EndOfStrip(found); columnTile++)
             {
                 var column = columnTile * TileProduct.Columns;
-                var tile = tiles.Multiply(left, right, row, column);
+                var tile = tiles.Multiply(left, right, found.Index, tiles.Row(found), column);
+                var row = tiles.Row(found);
                 var epilogue = new SumEpilogue
                 {
-                    Logits = tiles.Biased(bias, arguments.HasBias, column),
+                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), sizes[arguments.First + found.Index].Rows),
                     GroupSizes = groupSizes,
-                    TokenRows = arguments.TokenRows,
+                    TokenRows = sizes[arguments.First + found.Index].TokenRows,
                     Sum = left,
                 };
                 tile.ForEachRow(epilogue, Group.IdxX >> 4);
@@ -120,8 +117,9 @@ internal static class LogitKernels
                 Group.Barrier();
             }
 
-            if (Group.IdxX < height && row + Group.IdxX < part.Count)
-                sum[((long)strip * arguments.Capacity) + part.First + row + Group.IdxX] = total;
+            var part = plan[arguments.First + found.Index];
+            var token = tiles.Row(found) + Group.IdxX;
+            if (Group.IdxX < height && token < part.Count) sum[((long)tiles.Column(found) * arguments.Capacity) + part.First + token] = total;
         }
     }
 
@@ -139,6 +137,13 @@ internal static class LogitKernels
         }
     }
 
+    /// <summary>A piece is a strip of tiles.</summary>
+    private readonly struct StripWork<TTile> : IPartWork
+        where TTile : unmanaged, IRegisterTile
+    {
+        public int Items(PartPlan part, PartSizes sizes, PartArguments arguments) => Sizes.Tiles(part.Count, ForwardTiles<TTile>.Height) * sizes.Strips;
+    }
+
     private struct ReduceEpilogue : IRowEpilogue
     {
         public BiasedColumns Logits;
@@ -149,7 +154,7 @@ internal static class LogitKernels
         public ArrayView<Float4> Kept;
         public int First;
         public int Rows;
-        public int KeptRow;
+        public long KeptOffset;
         public int KeptStride;
 
         public readonly void Row(int row, RowSums sums)
@@ -162,7 +167,7 @@ internal static class LogitKernels
             if (row >= Rows) return;
             if (KeptStride > 0)
             {
-                var fours = (((long)(KeptRow + row) * KeptStride) + Logits.Column) / 4;
+                var fours = KeptOffset + ((((long)row * KeptStride) + Logits.Column) / 4);
                 Kept[fours] = sums.Left;
                 Kept[fours + 16] = sums.Right;
             }

@@ -19,18 +19,18 @@ internal interface IOperand
 /// A matrix whose rows are the outer index: hidden vectors and weights in a forward product. Strides are multiples of 8
 /// and what lies between the columns and the stride is 0, so that the depth needs no border.
 /// </summary>
-/// <param name="fours">The matrix.</param>
-/// <param name="first">The first row.</param>
-/// <param name="rows">The rows from there on; further ones read as 0.</param>
+/// <param name="fours">Where the matrix lies.</param>
+/// <param name="offset">Where it begins there, in fours.</param>
+/// <param name="rows">Its rows; further ones read as 0.</param>
 /// <param name="stride">The stride in values.</param>
-internal readonly struct RowOperand(ArrayView<Float4> fours, int first, int rows, int stride) : IOperand
+internal readonly struct RowOperand(ArrayView<Float4> fours, long offset, int rows, int stride) : IOperand
 {
     public bool RunsAlongDepth => true;
 
     public Float4 Load(int outer, int depth)
     {
         Float4 value = default;
-        if (outer < rows) value = fours[((((long)first + outer) * stride) + depth) / 4];
+        if (outer < rows) value = fours[offset + ((long)outer * (stride >> 2)) + (depth >> 2)];
         return value;
     }
 }
@@ -38,18 +38,18 @@ internal readonly struct RowOperand(ArrayView<Float4> fours, int first, int rows
 /// <summary>
 /// A matrix whose rows are the depth: weights in the gradient of an input, both factors in the gradient of a weight.
 /// </summary>
-/// <param name="fours">The matrix.</param>
-/// <param name="first">The first row.</param>
-/// <param name="rows">The rows from there on; further ones read as 0.</param>
+/// <param name="fours">Where the matrix lies.</param>
+/// <param name="offset">Where it begins there, in fours.</param>
+/// <param name="rows">Its rows; further ones read as 0.</param>
 /// <param name="stride">The stride in values.</param>
-internal readonly struct DepthOperand(ArrayView<Float4> fours, int first, int rows, int stride) : IOperand
+internal readonly struct DepthOperand(ArrayView<Float4> fours, long offset, int rows, int stride) : IOperand
 {
     public bool RunsAlongDepth => false;
 
     public Float4 Load(int outer, int depth)
     {
         Float4 value = default;
-        if (depth < rows && outer < stride) value = fours[((((long)first + depth) * stride) + outer) / 4];
+        if (depth < rows && outer < stride) value = fours[offset + ((long)depth * (stride >> 2)) + (outer >> 2)];
         return value;
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using ILGPU.Algorithms;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
@@ -20,9 +21,62 @@ internal struct PartPlan
 
     /// <summary>In how many shares of the depth an input's gradient is summed.</summary>
     public int Splits;
+
+    /// <summary>Where the part's logits and their gradient begin, in values.</summary>
+    public long Logits;
+
+    /// <summary>Where the part's shares begin, in values.</summary>
+    public long Shares;
+
+    /// <summary>The first weight row of a pass's chunk; the number of rows where the part has no more of them.</summary>
+    public readonly int FirstRow(int pass, int rows)
+    {
+        // More passes than a part needs may be launched, of which the product does not fit an integer.
+        var first = (long)ChunkRows * pass;
+        return first < rows ? (int)first : rows;
+    }
+
+    /// <summary>The rows of a pass's chunk.</summary>
+    public readonly int Rows(int pass, int rows) => XMath.Min(ChunkRows, rows - FirstRow(pass, rows));
 }
 
-/// <summary>Sizes and switches of a product's launch.</summary>
+/// <summary>
+/// Sizes and switches of a product with one or more parts in one launch. The vectors of a part whose first token is t begin
+/// at t · pitch, and lie as close to each other as their width allows: parts of different widths share one memory if the
+/// pitch is that of the widest.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PartArguments
+{
+    /// <summary>The first part: 0 for the head, i + 1 for tail i.</summary>
+    public int First;
+
+    /// <summary>The number of parts, at most <see cref="ViewGroup{T}.Capacity"/>.</summary>
+    public int Count;
+
+    /// <summary>The tokens that arrays with one entry a token have room for.</summary>
+    public int Capacity;
+
+    /// <summary>The chunk of weight rows.</summary>
+    public int Pass;
+
+    /// <summary>The pitch of the inputs and of their gradient.</summary>
+    public int InputPitch;
+
+    /// <summary>The pitch of the outputs and of their gradient; 0 where these are logits, in the chunks of the plan.</summary>
+    public int OutputPitch;
+
+    /// <summary>Whether there is a bias, which only a part alone can have.</summary>
+    public int HasBias;
+
+    /// <summary>Whether a result is added to what is there.</summary>
+    public int Accumulate;
+
+    /// <summary>Whether the logits of the first chunk are kept for the backward pass.</summary>
+    public int KeepsLogits;
+}
+
+/// <summary>Sizes and switches of a product in decoding.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct ProductArguments
 {
@@ -35,20 +89,8 @@ internal struct ProductArguments
     /// <summary>The column tiles that one group takes after the other, and reduces to one maximum and sum a row.</summary>
     public int TilesPerStrip;
 
-    /// <summary>The chunk of weight rows.</summary>
-    public int Pass;
-
-    /// <summary>The stride of the gradient of a product's output; 0 where it lies in the chunks of the plan.</summary>
-    public int GradientStride;
-
     /// <summary>Whether there is a bias.</summary>
     public int HasBias;
-
-    /// <summary>Whether a result is added to what is there.</summary>
-    public int Accumulate;
-
-    /// <summary>Whether the logits of the first chunk are kept for the backward pass.</summary>
-    public int KeepsLogits;
 
     /// <summary>The part's rows that stand for tokens, not for clusters.</summary>
     public int TokenRows;
@@ -77,18 +119,30 @@ internal static class Sizes
     public static int Tiles(int length, int tile) => (length + tile - 1) / tile;
 }
 
-/// <summary>The sizes of one part.</summary>
+/// <summary>The sizes of one weight of a part: its output, or its projection.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct PartSizes
 {
-    /// <summary>The first slot.</summary>
+    /// <summary>The first slot of the part.</summary>
     public int Start;
 
-    /// <summary>The rows of its output weight.</summary>
+    /// <summary>The rows of the weight.</summary>
     public int Rows;
 
-    /// <summary>The columns of its output weight.</summary>
+    /// <summary>Its columns.</summary>
     public int Columns;
+
+    /// <summary>The rows that stand for tokens, not for clusters.</summary>
+    public int TokenRows;
+
+    /// <summary>The column tiles that one group takes after the other, and reduces to one maximum and sum a token.</summary>
+    public int TilesPerStrip;
+
+    /// <summary>The column tiles of a product with it.</summary>
+    public readonly int ColumnTiles => Sizes.Tiles(Rows, TileProduct.Columns);
+
+    /// <summary>The strips of column tiles.</summary>
+    public readonly int Strips => Sizes.Tiles(ColumnTiles, TilesPerStrip);
 }
 
 /// <summary>Sizes and switches of the sort by cluster.</summary>
@@ -109,6 +163,9 @@ internal struct GroupArguments
 
     /// <summary>Whether every token needs every tail, as label smoothing does.</summary>
     public int AllTokensInTails;
+
+    /// <summary>The tails that share the memory for logits, since the same launches work on them.</summary>
+    public int PartsAtOnce;
 
     /// <summary>The values that the gradient of logits has room for.</summary>
     public long GradientCapacity;

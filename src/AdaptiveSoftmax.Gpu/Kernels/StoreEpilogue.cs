@@ -6,7 +6,8 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 internal struct StoreEpilogue : IRowEpilogue
 {
     public ArrayView<Float4> Result;
-    public int First;
+    /// <summary>Where the tile's first row begins, in fours.</summary>
+    public long Offset;
     public int Rows;
     public int Column;
     public int Columns;
@@ -16,9 +17,9 @@ internal struct StoreEpilogue : IRowEpilogue
     public readonly void Row(int row, RowSums sums)
     {
         if (row >= Rows) return;
-        var at = (((long)First + row) * Stride) + Column;
-        if (Column < Columns) Store(at / 4, sums.Left);
-        if (Column + 64 < Columns) Store((at / 4) + 16, sums.Right);
+        var at = Offset + ((((long)row * Stride) + Column) / 4);
+        if (Column < Columns) Store(at, sums.Left);
+        if (Column + 64 < Columns) Store(at + 16, sums.Right);
     }
 
     private readonly void Store(long at, Float4 four)

@@ -23,16 +23,15 @@ internal static class TileProduct
     /// <summary>The shared memory of the right tile.</summary>
     public const int RightLength = 2 * Depth * RightStride;
 
-    /// <summary>Sums A(row, k) · B(column, k) over the depths k of a range.</summary>
+    /// <summary>Sums A(row, k) · B(column, k) over the depths k.</summary>
     /// <param name="a">The left factor.</param>
     /// <param name="b">The right factor.</param>
     /// <param name="left">Shared memory, [<see cref="LeftLength"/>].</param>
     /// <param name="right">Shared memory, [<see cref="RightLength"/>].</param>
     /// <param name="row">The tile's first row.</param>
     /// <param name="column">The tile's first column.</param>
-    /// <param name="first">The first depth, a multiple of 8.</param>
-    /// <param name="end">The depth to stop before.</param>
-    public static TTile Multiply<TTile, TA, TB>(TA a, TB b, ArrayView<float> left, ArrayView<float> right, int row, int column, int first, int end)
+    /// <param name="depths">The number of depths.</param>
+    public static TTile Multiply<TTile, TA, TB>(TA a, TB b, ArrayView<float> left, ArrayView<float> right, int row, int column, int depths)
         where TTile : unmanaged, IRegisterTile
         where TA : struct, IOperand
         where TB : struct, IOperand
@@ -42,17 +41,17 @@ internal static class TileProduct
         var leftStride = height + Padding;
         int x = Group.IdxX & 15, y = Group.IdxX >> 4;
         var fours = right.Cast<Float4>();
-        var nextA = LoadNext(a, height, row, first);
-        var nextB = LoadNext(b, Columns, column, first);
+        var nextA = LoadNext(a, height, row, 0);
+        var nextB = LoadNext(b, Columns, column, 0);
         int leftAt = 0, rightAt = 0;
-        for (var depth = first; depth < end; depth += Depth)
+        for (var depth = 0; depth < depths; depth += Depth)
         {
             // The buffer was last read before the previous barrier, so it is free. Nothing conditional stands behind the
             // products: ILGPU would move them there, away from their loads, whose values then fill the registers.
             Store(a, nextA, left, leftAt, leftStride, height);
             Store(b, nextB, right, rightAt, RightStride, Columns);
             Group.Barrier();
-            if (depth + Depth < end)
+            if (depth + Depth < depths)
             {
                 nextA = LoadNext(a, height, row, depth + Depth);
                 nextB = LoadNext(b, Columns, column, depth + Depth);

@@ -38,10 +38,15 @@ internal static class UpdateKernels
     /// <summary>Consumes the gradient: the next backward pass writes over it.</summary>
     public static void Finish(ArrayView<int> state) => state[ParameterState.HasGradient] = 0;
 
-    /// <summary>Notes that a gradient was written, if the part had any tokens.</summary>
-    public static void MarkGradient(ArrayView<int> state, ArrayView<PartPlan> plan, int part)
+    /// <summary>Notes that gradients were written, those of two parameters a part, if the part had any tokens.</summary>
+    public static void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, ArrayView<PartPlan> plan, int first, int count)
     {
-        if (plan[part].Count > 0) state[ParameterState.HasGradient] = 1;
+        for (var index = 0; index < count; index++)
+        {
+            if (plan[first + index].Count == 0) continue;
+            states.At(index)[ParameterState.HasGradient] = 1;
+            others.At(index)[ParameterState.HasGradient] = 1;
+        }
     }
 
     public static void Sgd(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, UpdateArguments arguments)

@@ -10,23 +10,21 @@ internal sealed class DeviceTables : IDisposable
 {
     private readonly DeviceBuffers _buffers;
 
-    public DeviceTables(Accelerator accelerator, SoftmaxLayout layout, Func<int, int> getTokenId)
+    public DeviceTables(Accelerator accelerator, SoftmaxLayout layout, GpuHead head, GpuTail[] tails, Func<int, int> getTokenId)
     {
         var ids = new int[layout.VocabularySize];
         var slots = new int[ids.Length];
         for (var slot = 0; slot < ids.Length; slot++) (ids[slot], slots[slot]) = (getTokenId(slot), slot);
         var sorted = (int[])ids.Clone();
         Array.Sort(sorted, slots);
-        PartSizes[] parts =
-        [
-            new() { Start = 0, Rows = layout.HeadRows, Columns = layout.HiddenSize },
-            .. layout.Tails.Select(tail => new PartSizes { Start = tail.Start, Rows = tail.Size, Columns = tail.ProjectionWidth }),
-        ];
+        PartSizes[] outputs = [Describe(head.Linear, 0), .. tails.Select((tail, i) => Describe(tail.OutputLinear, layout.Tails[i].Start))];
+        PartSizes[] projections = [default, .. tails.Select((tail, i) => Describe(tail.ProjectionLinear, layout.Tails[i].Start))];
         _buffers = new DeviceBuffers(accelerator);
         Ids = _buffers.Upload(ids, "token ids");
         SortedIds = _buffers.Upload(sorted, "sorted token ids");
         SlotsOfIds = _buffers.Upload(slots, "slots of token ids");
-        Parts = _buffers.Upload(parts, "the sizes of clusters");
+        Outputs = _buffers.Upload(outputs, "the sizes of clusters");
+        Projections = _buffers.Upload(projections, "the sizes of projections");
         GroupSizes = _buffers.Upload(layout.Tails.Select(tail => (float)tail.Size).ToArray(), "the sizes of clusters");
         FirstUnknown = _buffers.Allocate<int>(1, "the first unknown target");
         Loss = _buffers.Allocate<float>(1, "the loss");
@@ -38,7 +36,11 @@ internal sealed class DeviceTables : IDisposable
 
     public ArrayView<int> SlotsOfIds { get; }
 
-    public ArrayView<PartSizes> Parts { get; }
+    /// <summary>The outputs of head and tails.</summary>
+    public ArrayView<PartSizes> Outputs { get; }
+
+    /// <summary>The projections of tails, at their parts' places; the head has none.</summary>
+    public ArrayView<PartSizes> Projections { get; }
 
     public ArrayView<float> GroupSizes { get; }
 
@@ -49,4 +51,13 @@ internal sealed class DeviceTables : IDisposable
     public long Bytes => _buffers.Bytes;
 
     public void Dispose() => _buffers.Dispose();
+
+    private static PartSizes Describe(GpuLinear linear, int start) => new()
+    {
+        Start = start,
+        Rows = linear.Rows,
+        Columns = linear.Columns,
+        TokenRows = linear.TokenRows,
+        TilesPerStrip = linear.TilesPerStrip,
+    };
 }

@@ -42,8 +42,8 @@ public abstract partial class GpuAdaptiveSoftmax
             var tail = Layout.Tails[cluster];
             var layer = _tails[tail.Index];
             var arguments = Arguments(layer.OutputLinear, tail.Index + 1, tokens);
-            layer.ProjectionLinear.Store(Stream, tokens, _decoding.Hidden, _decoding.Plan, _decoding.Projected, Arguments(layer.ProjectionLinear, 0, tokens));
             CopyPlan(tail.Index + 1);
+            Project(tail.Index, _decoding.Hidden, tokens);
             Reduce(layer.OutputLinear, _decoding.Projected, tail.Index + 1, tokens, arguments);
             layer.OutputLinear.LogProbs(Stream, tokens, _decoding.Projected, _decoding, output, arguments, tail.Start, Layout.VocabularySize);
         }
@@ -127,7 +127,7 @@ public abstract partial class GpuAdaptiveSoftmax
             var layer = _tails[tail.Index];
             _kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, part, count);
             _kernels.Gather(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Members, _decoding.Plan, _decoding.MemberHidden, Layout.HiddenSize, part);
-            layer.ProjectionLinear.Store(Stream, count, _decoding.MemberHidden, _decoding.Plan, _decoding.Projected, Arguments(layer.ProjectionLinear, part, count));
+            Project(tail.Index, _decoding.MemberHidden, count);
             layer.OutputLinear.Best(Stream, count, _decoding.Projected, _decoding, Arguments(layer.OutputLinear, part, count));
             _kernels.FinishTail(
                 Stream, threads, _decoding.Plan, _decoding.Members, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow,
@@ -154,13 +154,19 @@ public abstract partial class GpuAdaptiveSoftmax
     // All log-probs need each tail for every token.
     private void CopyPlan(int part) => _decoding.Plan.SubView(0, 1).CopyTo(Stream, _decoding.Plan.SubView(part, 1));
 
+    private void Project(int cluster, ArrayView<float> hidden, int tokens)
+    {
+        var projection = _products.Tails[cluster].Projections;
+        projection.Store(Stream, hidden, _decoding.Plan, _decoding.Projected, projection.Arguments(tokens));
+    }
+
     private void Reduce(GpuLinear linear, ArrayView<float> inputs, int part, int tokens, ProductArguments arguments)
     {
         // A maximum and sum without any target: what Best gives, and no more kernels to compile.
         linear.Best(Stream, tokens, inputs, _decoding, arguments);
         _kernels.FinishReduce(
-            Stream, Launches.Groups(Accelerator, (tokens + 15) / 16), _decoding.Plan, _decoding.Maximum, _decoding.Sum, _decoding.NoTargets, _decoding.Score,
-            _decoding.LogSumExp, _decoding.Score, part, linear.Strips, tokens);
+            Stream, Launches.Groups(Accelerator, (tokens + 15) / 16), _decoding.Plan, _tables.Outputs, _decoding.Maximum, _decoding.Sum, _decoding.NoTargets, _decoding.Score,
+            _decoding.LogSumExp, _decoding.Score, new PartArguments { First = part, Count = 1, Capacity = tokens });
     }
 
     private static ProductArguments Arguments(GpuLinear linear, int part, int tokens) => new()

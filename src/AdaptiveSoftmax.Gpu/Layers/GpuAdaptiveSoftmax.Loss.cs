@@ -165,10 +165,10 @@ public abstract partial class GpuAdaptiveSoftmax
             throw new NotSupportedException("Label smoothing is not computed on tensor cores; create the layer without them.");
         _training.Reserve(tokens, wantsGradient, withLogits: _tensors is null);
         _tensors?.Reserve(tokens, _training, wantsGradient);
-        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _training, _tensors, _tables, options, tokens, _options.KeepsLogits);
+        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, tokens, _options.KeepsLogits);
         step.Group(hidden, targets);
-        step.Head(_head.Linear, wantsGradient);
-        for (var cluster = 0; cluster < _tails.Length; cluster++) step.Tail(cluster, _tails[cluster], wantsGradient);
+        step.Head(wantsGradient);
+        step.Tails(wantsGradient);
         step.Finish(hiddenGradient, wantsGradient);
     }
 }

@@ -27,6 +27,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private readonly TensorTraining? _tensors;
     private readonly VectorScratch _one;
     private readonly DeviceTables _tables;
+    private readonly LayerProducts _products;
     private AcceleratorStream _stream;
     private bool _disposed;
 
@@ -63,7 +64,8 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
             foreach (var parameter in _parameters) parameter.Allocate();
             _tensors = CreateTensors();
             _one = new VectorScratch(accelerator, Layout);
-            _tables = new DeviceTables(accelerator, Layout, GetTokenId);
+            _tables = new DeviceTables(accelerator, Layout, head, _tails, GetTokenId);
+            _products = new LayerProducts(accelerator, Layout, head, _tails, _tables);
         }
         catch
         {

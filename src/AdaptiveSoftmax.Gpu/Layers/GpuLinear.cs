@@ -4,7 +4,7 @@ using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu;
 
-/// <summary>One weight of the layer and the launches of every product with it.</summary>
+/// <summary>One weight of the layer and the launches of its products in decoding; training's are those of <see cref="PartProducts"/>.</summary>
 internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int clusterRows)
 {
     // Enough strips to busy a large device; fewer of them keep the partial sums small.
@@ -32,8 +32,6 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
 
     public ArrayView<float> Biases => Bias is null ? Weight.Values.SubView(0, 1) : Bias.Values;
 
-    public abstract void Store(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> outputs, ProductArguments arguments);
-
     public abstract void LogProbs(AcceleratorStream stream, int tokens, ArrayView<float> inputs, DecodeScratch scratch, ArrayView<float> output, ProductArguments arguments, int start, int vocabulary);
 
     public abstract void Best(AcceleratorStream stream, int tokens, ArrayView<float> inputs, DecodeScratch scratch, ProductArguments arguments);
@@ -41,41 +39,15 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
     public abstract void BestOfOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, ArrayView<int> ids, ArrayView<int> token, VectorArguments arguments);
 
     public abstract void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int part);
-
-    public abstract void Reduce(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<int> targetRows, TrainingScratch scratch, ProductArguments arguments);
-
-    public abstract void Sum(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments);
-
-    public abstract void LogitGradient(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments, LossWeights loss);
-
-    public abstract void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments);
-
-    /// <summary>Ends an <see cref="InputGradient"/> over all chunks.</summary>
-    public abstract void AddShares(AcceleratorStream stream, int tokens, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments);
-
-    public abstract void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, ArrayView<PartPlan> plan, ProductArguments arguments);
-
-    /// <summary>Notes that weight and bias have a gradient, where the part had tokens.</summary>
-    public void MarkGradient(AcceleratorStream stream, CommonKernels kernels, ArrayView<PartPlan> plan, int part)
-    {
-        kernels.MarkGradient(stream, (1, 1), Weight.State, plan, part);
-        if (Bias is not null) kernels.MarkGradient(stream, (1, 1), Bias.State, plan, part);
-    }
 }
 
 /// <summary>A weight whose sizes are those of <typeparamref name="TShape"/>, which the device's compiler folds.</summary>
 internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuParameter? bias, int clusterRows) : GpuLinear(weight, bias, clusterRows)
     where TShape : unmanaged, IMatrixShape
 {
-    private readonly LinearKernels<TShape, Tile16> _few = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<TShape, Tile16>(accelerator));
+    private readonly DecodeProducts<TShape, Tile16> _few = KernelCache.Get(weight.Accelerator, accelerator => new DecodeProducts<TShape, Tile16>(accelerator));
     private readonly VectorProducts<TShape> _one = KernelCache.Get(weight.Accelerator, accelerator => new VectorProducts<TShape>(accelerator));
-    private readonly LinearKernels<TShape, Tile128> _many = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<TShape, Tile128>(accelerator));
-
-    public override void Store(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> outputs, ProductArguments arguments)
-    {
-        var launch = IsFew(tokens) ? _few.Store : _many.Store;
-        launch(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, plan, outputs.Cast<Float4>(), arguments);
-    }
+    private readonly DecodeProducts<TShape, Tile128> _many = KernelCache.Get(weight.Accelerator, accelerator => new DecodeProducts<TShape, Tile128>(accelerator));
 
     public override void LogProbs(AcceleratorStream stream, int tokens, ArrayView<float> inputs, DecodeScratch scratch, ArrayView<float> output, ProductArguments arguments, int start, int vocabulary)
     {
@@ -99,31 +71,6 @@ internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuPa
 
     public override void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int part) =>
         _one.Project(stream, Groups((Rows + 7) / 8), shape, input, Weight.Values.Cast<Float4>(), scratch.Clusters, scratch.Score, scratch.Projected, part);
-
-    public override void Reduce(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<int> targetRows, TrainingScratch scratch, ProductArguments arguments)
-    {
-        var launch = IsFew(tokens) ? _few.Reduce : _many.Reduce;
-        launch(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, plan, targetRows, scratch.TargetLogits, scratch.Maximum, scratch.Sum, scratch.Kept.Cast<Float4>(), arguments);
-    }
-
-    public override void Sum(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments) =>
-        _many.Sum(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, plan, groupSizes, scratch.Sum, arguments);
-
-    public override void LogitGradient(AcceleratorStream stream, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, ArrayView<float> groupSizes, TrainingScratch scratch, ProductArguments arguments, LossWeights loss) =>
-        _many.LogitGradient(stream, Groups(tokens, Rows), shape, inputs.Cast<Float4>(), Weight.Values.Cast<Float4>(), Biases, scratch.Plan, targetRows, scratch.LogSumExp, scratch.TokenWeight, groupSizes, scratch.LogitGradient.Cast<Float4>(), arguments, loss);
-
-    public override void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments) =>
-        _many.InputGradient(stream, Groups(long.MaxValue), shape, gradient.Cast<Float4>(), Weight.Values.Cast<Float4>(), plan, inputGradient.Cast<Float4>(), shares.Cast<Float4>(), arguments);
-
-    public override void AddShares(AcceleratorStream stream, int tokens, ArrayView<PartPlan> plan, ArrayView<float> inputGradient, ArrayView<float> shares, ProductArguments arguments) =>
-        _many.AddShares(stream, Groups((long)tokens * Weight.Stride / 4 / TileProduct.GroupSize), shape, shares.Cast<Float4>(), plan, inputGradient.Cast<Float4>(), arguments);
-
-    public override void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, ArrayView<PartPlan> plan, ProductArguments arguments)
-    {
-        _many.WeightGradient(stream, Groups(long.MaxValue), shape, gradient.Cast<Float4>(), inputs.Cast<Float4>(), plan, Weight.Gradient.Cast<Float4>(), Weight.State, arguments);
-        if (Bias is not null)
-            _many.BiasGradient(stream, Groups(Rows / 32), shape, gradient, plan, Bias.Gradient, Bias.State, arguments);
-    }
 
     private static bool IsFew(int tokens) => tokens <= 64;
 

@@ -18,12 +18,13 @@ public sealed class GpuMatrix : IDisposable
     // Up to here most of a large tile's rows would be empty.
     private const int FewRows = 64;
 
-    private readonly MatrixShape _shape;
-    private readonly LinearKernels<MatrixShape, Tile16> _few;
-    private readonly LinearKernels<MatrixShape, Tile128> _many;
+    private readonly PartKernels<Tile16> _few;
+    private readonly PartKernels<Tile128> _many;
     private readonly CommonKernels _common;
     private readonly MatrixPlan _planning;
-    private readonly MemoryBuffer1D<PartPlan, Stride1D.Dense> _plan;
+    private readonly DeviceBuffers _buffers;
+    private readonly ArrayView<PartPlan> _plan;
+    private readonly ArrayView<PartSizes> _sizes;
     private int _plannedTokens = -1;
 
     /// <summary>Prepares the products with a weight. Weight and bias stay the caller's.</summary>
@@ -44,12 +45,13 @@ public sealed class GpuMatrix : IDisposable
             throw new ArgumentException($"'{bias.Name}' is on '{bias.Accelerator.Name}' and '{weight.Name}' on '{weight.Accelerator.Name}'; make both on the same accelerator.", nameof(bias));
         Weight = weight;
         Bias = bias;
-        _shape = new MatrixShape(weight.Rows, weight.Columns);
-        _few = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<MatrixShape, Tile16>(accelerator));
-        _many = KernelCache.Get(weight.Accelerator, accelerator => new LinearKernels<MatrixShape, Tile128>(accelerator));
+        _few = KernelCache.Get(weight.Accelerator, accelerator => new PartKernels<Tile16>(accelerator));
+        _many = KernelCache.Get(weight.Accelerator, accelerator => new PartKernels<Tile128>(accelerator));
         _common = KernelCache.Get(weight.Accelerator, accelerator => new CommonKernels(accelerator));
         _planning = KernelCache.Get(weight.Accelerator, accelerator => new MatrixPlan(accelerator));
-        _plan = DeviceMemory.Allocate<PartPlan>(weight.Accelerator, 1, $"the plan of products with '{weight.Name}'");
+        _buffers = new DeviceBuffers(weight.Accelerator);
+        _plan = _buffers.Allocate<PartPlan>(1, $"the plan of products with '{weight.Name}'");
+        _sizes = _buffers.Upload([new PartSizes { Rows = weight.Rows, Columns = weight.Columns }], $"the sizes of products with '{weight.Name}'");
     }
 
     /// <summary>[outputs, inputs].</summary>
@@ -66,6 +68,8 @@ public sealed class GpuMatrix : IDisposable
 
     private AcceleratorStream Stream => Weight.Accelerator.DefaultStream;
 
+    private ViewGroup<Float4> Weights => ViewGroup<Float4>.Of(Weight.Values.Cast<Float4>());
+
     /// <summary>output = input · weightᵀ + bias: <c>torch.nn.functional.linear</c>.</summary>
     /// <param name="input">[tokens, input stride].</param>
     /// <param name="output">Receives [tokens, output stride].</param>
@@ -80,7 +84,7 @@ public sealed class GpuMatrix : IDisposable
         var launch = isFew ? _few.Store : _many.Store;
         // A kernel takes no missing view; without a bias it reads nothing from this one.
         var bias = Bias is null ? Weight.Values : Bias.Values;
-        launch(Stream, Groups(isFew, tokens, Weight.Rows), _shape, input.Cast<Float4>(), Weight.Values.Cast<Float4>(), bias, _plan.View, output.Cast<Float4>(), Arguments());
+        launch(Stream, Groups(isFew, tokens, Weight.Rows), input.Cast<Float4>(), Weights, bias, _plan, _sizes, output.Cast<Float4>(), Arguments());
     }
 
     /// <summary>inputGradient = outputGradient · weight.</summary>
@@ -96,7 +100,7 @@ public sealed class GpuMatrix : IDisposable
         var isFew = IsFew(tokens, Weight.Columns);
         var launch = isFew ? _few.InputGradient : _many.InputGradient;
         launch(
-            Stream, Groups(isFew, tokens, Weight.Columns), _shape, outputGradient.Cast<Float4>(), Weight.Values.Cast<Float4>(), _plan.View,
+            Stream, Groups(isFew, tokens, Weight.Columns), outputGradient.Cast<Float4>(), Weights, _plan, _sizes,
             inputGradient.Cast<Float4>(), inputGradient.Cast<Float4>(), Arguments());
     }
 
@@ -113,19 +117,19 @@ public sealed class GpuMatrix : IDisposable
         if (tokens == 0) return;
         var isFew = IsFew(Weight.Rows, Weight.Columns);
         var launch = isFew ? _few.WeightGradient : _many.WeightGradient;
+        var states = ViewGroup<int>.Of(Weight.State);
         launch(
-            Stream, Groups(isFew, Weight.Rows, Weight.Columns), _shape, outputGradient.Cast<Float4>(), input.Cast<Float4>(), _plan.View,
-            Weight.Gradient.Cast<Float4>(), Weight.State, Arguments());
-        _common.MarkGradient(Stream, (1, 1), Weight.State, _plan.View, 0);
-        if (Bias is null) return;
-        _many.BiasGradient(Stream, Launches.Groups(Weight.Accelerator, Sizes.Tiles(Weight.Rows, 32)), _shape, outputGradient, _plan.View, Bias.Gradient, Bias.State, Arguments());
-        _common.MarkGradient(Stream, (1, 1), Bias.State, _plan.View, 0);
+            Stream, Groups(isFew, Weight.Rows, Weight.Columns), outputGradient.Cast<Float4>(), input.Cast<Float4>(), _plan, _sizes,
+            ViewGroup<Float4>.Of(Weight.Gradient.Cast<Float4>()), states, Arguments());
+        if (Bias is not null)
+            _common.BiasGradient(Stream, Launches.Groups(Weight.Accelerator, Sizes.Tiles(Weight.Rows, 32)), outputGradient, _plan, _sizes, Bias.Gradient, Bias.State, Arguments());
+        _common.MarkGradients(Stream, (1, 1), states, ViewGroup<int>.Of((Bias ?? Weight).State), _plan, 0, 1);
     }
 
     /// <summary>Releases the working memory. Weight and bias stay as they are.</summary>
-    public void Dispose() => _plan.Dispose();
+    public void Dispose() => _buffers.Dispose();
 
-    private ProductArguments Arguments() => new() { GradientStride = OutputStride, HasBias = Bias is null ? 0 : 1 };
+    private PartArguments Arguments() => new() { Count = 1, InputPitch = InputStride, OutputPitch = OutputStride, HasBias = Bias is null ? 0 : 1 };
 
     // Small tiles where there are few rows, and where large ones would leave most of the device idle.
     private bool IsFew(int rows, int columns) => rows <= FewRows || Tiles<Tile128>(rows, columns) < Weight.Accelerator.NumMultiprocessors;
@@ -139,7 +143,7 @@ public sealed class GpuMatrix : IDisposable
     // Checks the first view, and has the device know how many tokens there are.
     private int Begin(ArrayView<float> view, int stride, string name)
     {
-        ObjectDisposedException.ThrowIf(_plan.IsDisposed, this);
+        ObjectDisposedException.ThrowIf(_buffers.IsDisposed, this);
         if (view.Length % stride != 0)
             throw new ArgumentException($"The view has {view.Length} values, which is no multiple of the stride {stride} of '{Weight.Name}' [{Weight.Rows}, {Weight.Columns}].", name);
         if (view.Length / stride > int.MaxValue / 64)
@@ -147,7 +151,7 @@ public sealed class GpuMatrix : IDisposable
         var tokens = (int)(view.Length / stride);
         Check(view, tokens, stride, name);
         if (tokens == 0 || tokens == _plannedTokens) return tokens;
-        _planning.Set(Stream, (1, 1), _plan.View, tokens, OutputStride);
+        _planning.Set(Stream, (1, 1), _plan, tokens);
         _plannedTokens = tokens;
         return tokens;
     }

@@ -10,10 +10,14 @@ namespace AdaptiveSoftmax.Gpu;
 /// the most, and those without work return at once.
 /// </summary>
 internal readonly ref struct TrainingStep(
-    AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, TrainingScratch scratch,
+    AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, LayerProducts products, TrainingScratch scratch,
     TensorTraining? tensors, DeviceTables tables, LossOptions options, int tokens, bool keepsLogits)
 {
     private bool IsSmoothed => options.LabelSmoothing > 0;
+
+    // Label smoothing needs every token in every tail, for which there is no room at once, and generated kernels for tensor
+    // cores have one tail's sizes.
+    private bool TakesTailsAlone => IsSmoothed || tensors is not null;
 
     /// <summary>Finds the slots of the targets, sorts them by cluster and gathers the hidden vectors in that order.</summary>
     public void Group(ArrayView<float> hidden, ArrayView<int> targets)
@@ -27,45 +31,38 @@ internal readonly ref struct TrainingStep(
             ShortlistSize = layout.ShortlistSize,
             IsMean = options.Reduction == Reduction.Mean ? 1 : 0,
             AllTokensInTails = IsSmoothed ? 1 : 0,
+            PartsAtOnce = TakesTailsAlone ? 1 : ViewGroup<int>.Capacity,
             GradientCapacity = tensors?.LogitCapacity(tokens) ?? scratch.LogitCapacity(tokens),
             HasEqualChunks = tensors is null ? 0 : 1,
             ShareCapacity = scratch.ShareCapacity(tokens),
         };
-        kernels.GroupByCluster(stream, Launches.OneGroup, scratch.Slots, tables.Parts, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Plan, scratch.TokenWeight, arguments);
+        kernels.GroupByCluster(stream, Launches.OneGroup, scratch.Slots, tables.Outputs, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Plan, scratch.TokenWeight, arguments);
         kernels.Gather(stream, Launches.Threads(accelerator, (long)tokens * layout.HiddenSize), hidden, scratch.Order, scratch.Plan, scratch.Gathered, layout.HiddenSize, 0);
     }
 
     /// <summary>The head over all tokens with a target.</summary>
-    public void Head(GpuLinear head, bool wantsGradient)
+    public void Head(bool wantsGradient)
     {
-        Reduce(head, 0, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, wantsGradient);
-        if (wantsGradient) BackwardOutput(head, 0, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, scratch.GatheredGradient);
+        Reduce(products.Head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, wantsGradient);
+        if (!wantsGradient) return;
+        BackwardOutput(products.Head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, scratch.GatheredGradient);
+        MarkGradients(products.Head.States, products.Head.BiasStates, products.Head);
     }
 
-    /// <summary>A tail over the tokens whose target lies in it.</summary>
-    public void Tail(int cluster, GpuTail tail, bool wantsGradient)
+    /// <summary>The tails over the tokens whose target lies in them, as many in a launch as it takes or one after the other.</summary>
+    public void Tails(bool wantsGradient)
     {
-        var part = cluster + 1;
-        var size = layout.Tails[cluster].Size;
-        var targetRows = scratch.TailRows;
-        if (IsSmoothed)
+        if (!IsSmoothed)
         {
-            kernels.MaskTargets(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.HeadRows, scratch.TailRows, scratch.MaskedRows, layout.ShortlistSize + cluster);
-            targetRows = scratch.MaskedRows;
+            foreach (var group in TakesTailsAlone ? products.Tails : products.Groups) Tails(group, scratch.TailRows, allRows: 0, wantsGradient);
+            return;
         }
 
-        var arguments = Arguments(tail.ProjectionLinear, part);
-        tail.ProjectionLinear.Store(stream, tokens, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
-        Reduce(tail.OutputLinear, part, scratch.Projected, targetRows, size, wantsGradient);
-        if (!wantsGradient) return;
-        BackwardOutput(tail.OutputLinear, part, scratch.Projected, targetRows, size, scratch.ProjectedGradient);
-
-        // dP = dyᵀ · X and dX += dy · P, with dy the gradient of the projected vectors.
-        arguments.GradientStride = tail.OutputLinear.Weight.Stride;
-        arguments.Accumulate = 1;
-        tail.ProjectionLinear.WeightGradient(stream, scratch.ProjectedGradient, scratch.Gathered, scratch.Plan, arguments);
-        tail.ProjectionLinear.MarkGradient(stream, kernels, scratch.Plan, part);
-        tail.ProjectionLinear.InputGradient(stream, scratch.ProjectedGradient, scratch.Plan, scratch.GatheredGradient, scratch.Shares, arguments);
+        for (var cluster = 0; cluster < layout.ClusterCount; cluster++)
+        {
+            kernels.MaskTargets(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.HeadRows, scratch.TailRows, scratch.MaskedRows, layout.ShortlistSize + cluster);
+            Tails(products.Tails[cluster], scratch.MaskedRows, layout.Tails[cluster].Size, wantsGradient);
+        }
     }
 
     /// <summary>The loss, and the gradient of hidden vectors at their tokens.</summary>
@@ -78,70 +75,63 @@ internal readonly ref struct TrainingStep(
         kernels.Scatter(stream, launch, scratch.GatheredGradient, scratch.Order, scratch.Plan, hiddenGradient, layout.HiddenSize);
     }
 
-    private void Reduce(GpuLinear linear, int part, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, bool wantsGradient)
+    private void Tails(TailProducts tails, ArrayView<int> targetRows, int allRows, bool wantsGradient)
     {
-        if (tensors is not null)
-        {
-            tensors.Reduce(stream, linear, part, tokens, inputs, targetRows, scratch);
-            return;
-        }
+        var arguments = tails.Projections.Arguments(tokens);
+        tails.Projections.Store(stream, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
+        Reduce(tails.Outputs, scratch.Projected, targetRows, allRows, wantsGradient);
+        if (!wantsGradient) return;
+        BackwardOutput(tails.Outputs, scratch.Projected, targetRows, allRows, scratch.ProjectedGradient);
 
-        var arguments = Arguments(linear, part);
-        arguments.KeepsLogits = wantsGradient && keepsLogits ? 1 : 0;
-        linear.Reduce(stream, tokens, inputs, scratch.Plan, targetRows, scratch, arguments);
-        kernels.FinishReduce(
-            stream, Launches.Groups(accelerator, (tokens + 15) / 16), scratch.Plan, scratch.Maximum, scratch.Sum, targetRows, scratch.TargetLogits,
-            scratch.LogSumExp, scratch.TargetLogProbs, part, linear.Strips, tokens);
-        if (!IsSmoothed) return;
-        linear.Sum(stream, tokens, inputs, scratch.Plan, tables.GroupSizes, scratch, arguments);
-        kernels.FinishSum(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.Sum, scratch.LogSumExp, scratch.Smoothing, part, linear.Strips, tokens, allRows);
+        // dP = dyᵀ · X and dX += dy · P, with dy the gradient of the projected vectors.
+        arguments.Accumulate = 1;
+        tails.Projections.WeightGradient(stream, scratch.ProjectedGradient, scratch.Gathered, scratch, arguments);
+        tails.Projections.InputGradient(stream, scratch.ProjectedGradient, scratch, scratch.GatheredGradient, arguments);
+        MarkGradients(tails.Outputs.States, tails.Projections.States, tails.Outputs);
     }
 
-    private void BackwardOutput(GpuLinear linear, int part, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient)
+    private void Reduce(PartProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, bool wantsGradient)
     {
         if (tensors is not null)
         {
-            tensors.Backward(stream, linear, part, tokens, scratch, inputGradient);
-            linear.MarkGradient(stream, kernels, scratch.Plan, part);
+            tensors.Reduce(stream, outputs.Single, outputs.First, tokens, inputs, targetRows, scratch);
             return;
         }
 
-        var arguments = Arguments(linear, part);
-        var passes = scratch.MostPasses(linear.Rows, tokens);
+        var arguments = outputs.Arguments(tokens);
+        arguments.KeepsLogits = wantsGradient && keepsLogits ? 1 : 0;
+        outputs.Reduce(stream, inputs, targetRows, scratch, arguments);
+        if (!IsSmoothed) return;
+        outputs.Sum(stream, inputs, tables.GroupSizes, scratch, arguments);
+        kernels.FinishSum(
+            stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.Sum, scratch.LogSumExp, scratch.Smoothing, outputs.First, outputs.Single.Strips, tokens, allRows);
+    }
+
+    private void BackwardOutput(PartProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient)
+    {
+        if (tensors is not null)
+        {
+            tensors.Backward(stream, outputs, tokens, scratch, inputGradient);
+            return;
+        }
+
+        // The forward pass left the logits of the first chunk in their gradient's place; further chunks are computed again.
+        var arguments = outputs.Arguments(tokens);
+        var passes = scratch.MostPasses(outputs.MostRows, tokens);
         for (arguments.Pass = 0; arguments.Pass < passes; arguments.Pass++)
         {
-            LogitGradient(linear, inputs, targetRows, arguments, Weights(allRows));
-            linear.WeightGradient(stream, scratch.LogitGradient, inputs, scratch.Plan, arguments);
-            linear.InputGradient(stream, scratch.LogitGradient, scratch.Plan, inputGradient, scratch.Shares, arguments);
+            outputs.LogitGradient(
+                stream, inputs, targetRows, tables.GroupSizes, scratch, isKept: keepsLogits && arguments.Pass == 0, arguments, Weights(allRows));
+            outputs.WeightGradient(stream, scratch.LogitGradient, inputs, scratch, arguments);
+            outputs.InputGradient(stream, scratch.LogitGradient, scratch, inputGradient, arguments);
         }
 
-        linear.AddShares(stream, tokens, scratch.Plan, inputGradient, scratch.Shares, arguments);
-        linear.MarkGradient(stream, kernels, scratch.Plan, part);
+        outputs.AddShares(stream, scratch.Plan, scratch.Shares, inputGradient, arguments);
     }
 
-    // The forward pass left the logits of the first chunk in their gradient's place; further chunks are computed again.
-    private void LogitGradient(GpuLinear linear, ArrayView<float> inputs, ArrayView<int> targetRows, ProductArguments arguments, LossWeights weights)
-    {
-        if (keepsLogits && arguments.Pass == 0)
-        {
-            kernels.KeptGradient(
-                stream, Launches.Groups(accelerator, long.MaxValue), scratch.LogitGradient.Cast<Float4>(), scratch.Plan, targetRows, scratch.LogSumExp,
-                scratch.TokenWeight, tables.GroupSizes, linear.Rows, arguments, weights);
-        }
-        else
-        {
-            linear.LogitGradient(stream, tokens, inputs, targetRows, tables.GroupSizes, scratch, arguments, weights);
-        }
-    }
-
-    private ProductArguments Arguments(GpuLinear linear, int part) => new()
-    {
-        Part = part,
-        Capacity = tokens,
-        TilesPerStrip = linear.TilesPerStrip,
-        HasBias = linear.Bias is null ? 0 : 1,
-        TokenRows = linear.TokenRows,
-    };
+    // Once all that adds to them is done, which asks whether there is something to add to.
+    private void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, PartProducts parts) =>
+        kernels.MarkGradients(stream, (1, 1), states, others, scratch.Plan, parts.First, parts.Arguments(tokens).Count);
 
     private LossWeights Weights(int allRows) => new()
     {

@@ -96,8 +96,9 @@ internal sealed class TensorTraining : IDisposable
     }
 
     /// <summary>After <see cref="Reduce"/>: adds to the gradients of weight and bias, and sets that of the part's vectors.</summary>
-    public void Backward(AcceleratorStream stream, GpuLinear linear, int part, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
+    public void Backward(AcceleratorStream stream, PartProducts output, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
     {
+        var (linear, part) = (output.Single, output.First);
         var (products, weights) = _linears[linear];
         var length = GradientLength(tokens);
         var gradient = _workspace.View.SubView(0, length).Cast<ushort>();
@@ -122,7 +123,7 @@ internal sealed class TensorTraining : IDisposable
             }
         }
 
-        linear.AddShares(stream, tokens, scratch.Plan, inputGradient, shares, new ProductArguments { Part = part });
+        output.AddShares(stream, scratch.Plan, shares, inputGradient, output.Arguments(tokens));
     }
 
     public void Dispose()

@@ -8,9 +8,9 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <param name="Method">The kernel, explicitly grouped, with all type arguments.</param>
 /// <param name="GroupSize">The threads of a group, which bound its registers: the device has 65,536 for all groups.</param>
 /// <param name="MaximumRegisters">The most registers a thread may take, which decides how many groups run at a time.</param>
-/// <param name="StreamsWeights">Whether it reads weights from global memory, which must happen 16 bytes at a time.</param>
+/// <param name="WideReads">The fewest reads of 16 bytes of values that must stand in its loops, where it streams matrices; 0 elsewhere.</param>
 internal sealed record KernelCase(
-    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, bool StreamsWeights)
+    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, int WideReads)
 {
     /// <summary>What a test shows for it.</summary>
     public override string ToString() => $"{Layout} {Name}";

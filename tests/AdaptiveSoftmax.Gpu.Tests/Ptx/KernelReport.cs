@@ -25,8 +25,8 @@ internal sealed record KernelReport(KernelCase Kernel, AssembledKernel Assembled
             yield return $"It spills registers: {Assembled.SpillStoreBytes} bytes of stores, {Assembled.SpillLoadBytes} of loads.";
         if (Assembled.StackBytes > 0)
             yield return $"It has a stack frame of {Assembled.StackBytes} bytes: a local array or a spilled register.";
-        if (Kernel.StreamsWeights && Text.WideReadsInLoops == 0)
-            yield return "It streams weights and has no read of 16 bytes in a loop.";
+        if (Text.WideReadsInLoops < Kernel.WideReads)
+            yield return $"It has {Text.WideReadsInLoops} reads of 16 bytes in loops; its matrices take {Kernel.WideReads}.";
     }
 }
 

@@ -10,7 +10,10 @@ internal sealed class LibraryKernels : IKernelCases
     // The registers of 256 threads of which two groups fit a multiprocessor, and what the assembler takes for tiles of 128
     // rows: the table shows that for sm_90 most of them stay below the former.
     private const int TwoGroups = 128;
-    private const int OneGroup = 144;
+    private const int OneGroup = 152;
+
+    // Two matrices, each read ahead of the loop over the depth and in it.
+    private const int ReadsOfProduct = 4;
 
     public IEnumerable<KernelCase> Cases =>
     [
@@ -21,7 +24,10 @@ internal sealed class LibraryKernels : IKernelCases
         .. Shapes<Tail262K>("262,144 tail"),
         .. Shapes<Tail1M>("1,000,000 tail"),
         .. Shapes<MatrixShape>("any"),
-        .. Matrix(),
+        .. Parts<Tile128>(OneGroup),
+        .. Parts<Tile16>(TwoGroups),
+        Part<Tile128>(typeof(LogitKernels), nameof(LogitKernels.Sum), OneGroup),
+        Part<Tile128>(typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup),
         .. Generated("200,019 generated", typeof(ApiDocs)),
         .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))),
         .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(MatrixPlan))),
@@ -30,49 +36,45 @@ internal sealed class LibraryKernels : IKernelCases
     private static IEnumerable<KernelCase> Shapes<TShape>(string layout)
         where TShape : unmanaged, IMatrixShape
     {
-        yield return Case<TShape, Tile128>(layout, typeof(LogitKernels), nameof(LogitKernels.Reduce), OneGroup);
-        yield return Case<TShape, Tile16>(layout, typeof(LogitKernels), nameof(LogitKernels.Reduce), TwoGroups);
-        yield return Case<TShape, Tile128>(layout, typeof(LogitKernels), nameof(LogitKernels.Sum), OneGroup);
-        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup);
-        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Input), OneGroup);
-        yield return Case<TShape, Tile128>(layout, typeof(GradientKernels), nameof(GradientKernels.Weight), OneGroup);
-        yield return Case<TShape>(layout, typeof(GradientKernels), nameof(GradientKernels.AddShares), streamsWeights: false);
-        yield return Case<TShape>(layout, typeof(GradientKernels), nameof(GradientKernels.Bias), streamsWeights: false);
-        yield return Case<TShape, Tile128>(layout, typeof(ForwardKernels), nameof(ForwardKernels.Store), OneGroup);
-        yield return Case<TShape, Tile16>(layout, typeof(ForwardKernels), nameof(ForwardKernels.Store), TwoGroups);
         yield return Case<TShape, Tile128>(layout, typeof(ForwardKernels), nameof(ForwardKernels.LogProbs), OneGroup);
         yield return Case<TShape, Tile16>(layout, typeof(ForwardKernels), nameof(ForwardKernels.LogProbs), TwoGroups);
         yield return Case<TShape, Tile128>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best), OneGroup);
         yield return Case<TShape, Tile16>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best), TwoGroups);
-        yield return Case<TShape>(layout, typeof(VectorKernels), nameof(VectorKernels.Best), streamsWeights: true);
-        yield return Case<TShape>(layout, typeof(VectorKernels), nameof(VectorKernels.Project), streamsWeights: false);
+        yield return Case<TShape>(layout, typeof(VectorKernels), nameof(VectorKernels.Best), wideReads: 1);
+        yield return Case<TShape>(layout, typeof(VectorKernels), nameof(VectorKernels.Project), wideReads: 0);
     }
 
-    // What a body's products use beyond those of the layers.
-    private static IEnumerable<KernelCase> Matrix()
+    // The products of training and of a body, which take their sizes from a table and so serve every layout.
+    private static IEnumerable<KernelCase> Parts<TTile>(int registers)
+        where TTile : unmanaged, IRegisterTile
     {
-        yield return Case<MatrixShape, Tile16>("any", typeof(GradientKernels), nameof(GradientKernels.Input), TwoGroups);
-        yield return Case<MatrixShape, Tile16>("any", typeof(GradientKernels), nameof(GradientKernels.Weight), TwoGroups);
+        yield return Part<TTile>(typeof(ForwardKernels), nameof(ForwardKernels.Store), registers);
+        yield return Part<TTile>(typeof(LogitKernels), nameof(LogitKernels.Reduce), registers);
+        yield return Part<TTile>(typeof(GradientKernels), nameof(GradientKernels.Input), registers);
+        yield return Part<TTile>(typeof(GradientKernels), nameof(GradientKernels.Weight), registers);
     }
+
+    private static KernelCase Part<TTile>(Type type, string name, int registers) => new(
+        "any", $"{type.Name}.{name} {typeof(TTile).Name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TTile)), TileProduct.GroupSize, registers, ReadsOfProduct);
 
     private static KernelCase Case<TShape, TTile>(string layout, Type type, string name, int registers) => new(
         layout, $"{type.Name}.{name} {typeof(TTile).Name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TShape), typeof(TTile)),
-        TileProduct.GroupSize, registers, StreamsWeights: true);
+        TileProduct.GroupSize, registers, ReadsOfProduct);
 
-    private static KernelCase Case<TShape>(string layout, Type type, string name, bool streamsWeights) => new(
-        layout, $"{type.Name}.{name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TShape)), TileProduct.GroupSize, TwoGroups, streamsWeights);
+    private static KernelCase Case<TShape>(string layout, Type type, string name, int wideReads) => new(
+        layout, $"{type.Name}.{name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TShape)), TileProduct.GroupSize, TwoGroups, wideReads);
 
     // What the generator writes for a class: the products on tensor cores.
     private static IEnumerable<KernelCase> Generated(string layout, Type type) =>
         from method in type.GetNestedType("TensorCores", BindingFlags.NonPublic)!.GetMethods(BindingFlags.Public | BindingFlags.Static)
         where method.ReturnType == typeof(void)
-        select new KernelCase(layout, $"TensorCores.{method.Name}", method, TileProduct.GroupSize, TwoGroups, StreamsWeights: true);
+        select new KernelCase(layout, $"TensorCores.{method.Name}", method, TileProduct.GroupSize, TwoGroups, WideReads: 1);
 
     private static IEnumerable<KernelCase> Common(Type type) =>
         from method in type.GetMethods(BindingFlags.Public | BindingFlags.Static)
         where !method.IsGenericMethod && method.ReturnType == typeof(void)
         where !method.GetParameters().Any(parameter => parameter.IsOut)
-        select new KernelCase("any", $"{type.Name}.{method.Name}", method, TileProduct.GroupSize, TwoGroups, StreamsWeights: false);
+        select new KernelCase("any", $"{type.Name}.{method.Name}", method, TileProduct.GroupSize, TwoGroups, WideReads: 0);
 
     private readonly struct Head50 : IMatrixShape
     {

@@ -25,7 +25,7 @@ internal static class PtxTable
             What the compiler and the assembler make of each kernel; no device is needed to tell. The tests of
             `AdaptiveSoftmax.Gpu` hold this table: with ACCEPT_SNAPSHOTS=1 in the environment they write it anew. Registers are
             those of a thread, shared memory is the static part of a group's, stack and spills are bytes of local memory,
-            instructions are those of the PTX text, and 16-byte reads are loads and asynchronous copies from global memory.
+            instructions are those of the PTX text, and 16-byte reads are loads of values and asynchronous copies from global memory.
 
             {VersionHead}{version}, for {target}
 

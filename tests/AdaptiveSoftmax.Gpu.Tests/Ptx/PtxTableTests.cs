@@ -52,6 +52,6 @@ public sealed class PtxTableTests : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 
     private static KernelReport Report(string layout, string name, int registers) => new(
-        new KernelCase(layout, name, (MethodInfo)MethodBase.GetCurrentMethod()!, 256, 64, StreamsWeights: true),
+        new KernelCase(layout, name, (MethodInfo)MethodBase.GetCurrentMethod()!, 256, 64, WideReads: 1),
         new AssembledKernel(registers, 1, 2, 3, 4), new PtxText(50, 6, 7, 13));
 }

@@ -4,7 +4,7 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 
 /// <summary>What a PTX text holds.</summary>
 /// <param name="Instructions">The number of instructions, predicated ones included, declarations not.</param>
-/// <param name="WideLoads">Loads of 16 bytes from global memory.</param>
+/// <param name="WideLoads">Loads of 16 bytes of floating-point values from global memory; integers are tables, not matrices.</param>
 /// <param name="WideCopies">Asynchronous copies of 16 bytes from global to shared memory.</param>
 /// <param name="WideReadsInLoops">Those of both that stand in a loop, where a matrix is read, and not just once a thread.</param>
 internal sealed partial record PtxText(int Instructions, int WideLoads, int WideCopies, int WideReadsInLoops)
@@ -50,7 +50,7 @@ internal sealed partial record PtxText(int Instructions, int WideLoads, int Wide
     [GeneratedRegex(@"//[^\n]*|/\*.*?\*/", RegexOptions.Singleline)]
     private static partial Regex Comment { get; }
 
-    [GeneratedRegex(@"\bld\.global(\.[\w:]+)*\.(v4\.[busf]32|v2\.[busf]64)\b")]
+    [GeneratedRegex(@"\bld\.global(\.[\w:]+)*\.(v4\.f32|v2\.f64)\b")]
     private static partial Regex WideLoad { get; }
 
     [GeneratedRegex(@"\bcp\.async\.\S*shared\S*\.global\S*\s.*,\s*16\b")]

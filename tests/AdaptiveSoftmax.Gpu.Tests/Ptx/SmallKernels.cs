@@ -13,8 +13,8 @@ internal sealed class SmallKernels : IKernelCases
     /// <inheritdoc/>
     public IEnumerable<KernelCase> Cases =>
     [
-        new("-", nameof(WideDot), typeof(SmallKernels).GetMethod(nameof(WideDot))!, GroupSize, 40, StreamsWeights: true),
-        new("-", nameof(SharedSum), typeof(SmallKernels).GetMethod(nameof(SharedSum))!, GroupSize, 32, StreamsWeights: false),
+        new("-", nameof(WideDot), typeof(SmallKernels).GetMethod(nameof(WideDot))!, GroupSize, 40, WideReads: 2),
+        new("-", nameof(SharedSum), typeof(SmallKernels).GetMethod(nameof(SharedSum))!, GroupSize, 32, WideReads: 0),
     ];
 
     /// <summary>Four floats, which one instruction loads.</summary>

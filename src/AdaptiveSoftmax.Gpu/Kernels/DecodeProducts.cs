@@ -1,0 +1,18 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>The products of decoding batches with one weight, compiled for a device when first used.</summary>
+internal sealed class DecodeProducts<TShape, TTile>(Accelerator accelerator)
+    where TShape : unmanaged, IMatrixShape
+    where TTile : unmanaged, IRegisterTile
+{
+    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int> LogProbs =>
+        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int>(
+            ForwardKernels.LogProbs<TShape, TTile>, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments> Best =>
+        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments>(
+            DecodeKernels.Best<TShape, TTile>, Launches.Specialization);
+}

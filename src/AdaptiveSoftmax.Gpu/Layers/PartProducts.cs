@@ -1,0 +1,163 @@
+using AdaptiveSoftmax.Gpu.Kernels;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu;
+
+/// <summary>
+/// Training's products with one weight, or with those of some tails of which each has tokens of its own: every product is
+/// one launch for all of them.
+/// </summary>
+internal sealed class PartProducts
+{
+    // Up to here most of a large tile's rows would be empty.
+    private const int FewTokens = 64;
+
+    private readonly Accelerator _accelerator;
+    private readonly GpuLinear[] _linears;
+    private readonly ArrayView<PartSizes> _sizes;
+    private readonly int _first;
+    private readonly int _inputPitch;
+    private readonly int _outputPitch;
+    private readonly int _columnTiles;
+    private readonly PartKernels<Tile16> _few;
+    private readonly PartKernels<Tile128> _many;
+    private readonly CommonKernels _common;
+
+    /// <summary>Describes the products. The weights stay the layer's.</summary>
+    /// <param name="accelerator">The device.</param>
+    /// <param name="linears">The weights, at most <see cref="ViewGroup{T}.Capacity"/>, in the order of their parts.</param>
+    /// <param name="first">The first weight's part.</param>
+    /// <param name="sizes">The sizes of such weights, one entry a part.</param>
+    /// <param name="inputPitch">See <see cref="PartArguments.InputPitch"/>.</param>
+    /// <param name="outputPitch">See <see cref="PartArguments.OutputPitch"/>.</param>
+    public PartProducts(Accelerator accelerator, GpuLinear[] linears, int first, ArrayView<PartSizes> sizes, int inputPitch, int outputPitch)
+    {
+        _accelerator = accelerator;
+        _linears = linears;
+        _first = first;
+        _sizes = sizes;
+        _inputPitch = inputPitch;
+        _outputPitch = outputPitch;
+        MostRows = linears.Max(linear => linear.Rows);
+        _columnTiles = Sizes.Tiles(MostRows, TileProduct.Columns);
+        _few = KernelCache.Get(accelerator, device => new PartKernels<Tile16>(device));
+        _many = KernelCache.Get(accelerator, device => new PartKernels<Tile128>(device));
+        _common = KernelCache.Get(accelerator, device => new CommonKernels(device));
+    }
+
+    /// <summary>The first part.</summary>
+    public int First => _first;
+
+    /// <summary>The weight, where there is one alone.</summary>
+    public GpuLinear Single => _linears.Length == 1 ? _linears[0] : throw new InvalidOperationException("These are the products of several weights.");
+
+    /// <summary>The rows of the weight that has most.</summary>
+    public int MostRows { get; }
+
+    /// <summary>Each weight's <see cref="ParameterState"/>.</summary>
+    public ViewGroup<int> States => Views(_linears, linear => linear.Weight.State);
+
+    /// <summary>Each bias's, or the weight's where there is none.</summary>
+    public ViewGroup<int> BiasStates => Views(_linears, linear => (linear.Bias ?? linear.Weight).State);
+
+    private ViewGroup<Float4> Weights => Views(_linears, linear => linear.Weight.Values.Cast<Float4>());
+
+    private GpuParameter? Bias => _linears[0].Bias;
+
+    private KernelConfig AllGroups => Launches.Groups(_accelerator, long.MaxValue);
+
+    /// <summary>What a launch is told of the parts.</summary>
+    /// <param name="tokens">The tokens of the batch.</param>
+    public PartArguments Arguments(int tokens) => new()
+    {
+        First = _first,
+        Count = _linears.Length,
+        Capacity = tokens,
+        InputPitch = _inputPitch,
+        OutputPitch = _outputPitch,
+        HasBias = Bias is null ? 0 : 1,
+    };
+
+    /// <summary>inputs · weightᵀ (+ bias).</summary>
+    public void Store(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> outputs, PartArguments arguments)
+    {
+        var launch = IsFew(arguments) ? _few.Store : _many.Store;
+        launch(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, plan, _sizes, outputs.Cast<Float4>(), arguments);
+    }
+
+    /// <summary>Log-sum-exp and the target's share of the log-prob of every token.</summary>
+    public void Reduce(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch, PartArguments arguments)
+    {
+        var launch = IsFew(arguments) ? _few.Reduce : _many.Reduce;
+        launch(
+            stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, targetRows, scratch.TargetLogits,
+            scratch.Maximum, scratch.Sum, scratch.Kept.Cast<Float4>(), arguments);
+        _common.FinishReduce(
+            stream, Launches.Groups(_accelerator, Sizes.Tiles(arguments.Capacity, 16) + arguments.Count), scratch.Plan, _sizes, scratch.Maximum, scratch.Sum,
+            targetRows, scratch.TargetLogits, scratch.LogSumExp, scratch.TargetLogProbs, arguments);
+    }
+
+    /// <summary>Sums of logits for label smoothing, of one part.</summary>
+    public void Sum(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<float> groupSizes, TrainingScratch scratch, PartArguments arguments) =>
+        _many.Sum(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, groupSizes, scratch.Sum, arguments);
+
+    /// <summary>The gradient of one chunk's logits, from logits that are kept or computed again.</summary>
+    public void LogitGradient(
+        AcceleratorStream stream, ArrayView<float> inputs, ArrayView<int> targetRows, ArrayView<float> groupSizes, TrainingScratch scratch, bool isKept,
+        PartArguments arguments, LossWeights loss)
+    {
+        if (isKept)
+        {
+            _common.KeptGradient(
+                stream, AllGroups, scratch.LogitGradient.Cast<Float4>(), scratch.Plan, _sizes, targetRows, scratch.LogSumExp, scratch.TokenWeight, groupSizes,
+                arguments, loss);
+            return;
+        }
+
+        _many.LogitGradient(
+            stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, targetRows, scratch.LogSumExp,
+            scratch.TokenWeight, groupSizes, scratch.LogitGradient.Cast<Float4>(), arguments, loss);
+    }
+
+    /// <summary>The gradient of the inputs; of logits one chunk's, which <see cref="AddShares"/> ends.</summary>
+    public void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, TrainingScratch scratch, ArrayView<float> inputGradient, PartArguments arguments) =>
+        _many.InputGradient(stream, AllGroups, gradient.Cast<Float4>(), Weights, scratch.Plan, _sizes, inputGradient.Cast<Float4>(), scratch.Shares.Cast<Float4>(), arguments);
+
+    /// <summary>Ends an <see cref="InputGradient"/> over all chunks.</summary>
+    public void AddShares(AcceleratorStream stream, ArrayView<PartPlan> plan, ArrayView<float> shares, ArrayView<float> inputGradient, PartArguments arguments) =>
+        _common.AddShares(stream, AllGroups, shares.Cast<Float4>(), plan, _sizes, inputGradient.Cast<Float4>(), arguments);
+
+    /// <summary>Adds to the gradients of the weights, and of a bias.</summary>
+    public void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, TrainingScratch scratch, PartArguments arguments)
+    {
+        _many.WeightGradient(
+            stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), scratch.Plan, _sizes,
+            Views(_linears, linear => linear.Weight.Gradient.Cast<Float4>()), States, arguments);
+        if (Bias is not null)
+            _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(MostRows, 32)), gradient, scratch.Plan, _sizes, Bias.Gradient, Bias.State, arguments);
+    }
+
+    // A kernel takes no missing view, and reads none behind the last part's.
+    private static ViewGroup<T> Views<T>(GpuLinear[] linears, Func<GpuLinear, ArrayView<T>> view)
+        where T : unmanaged
+    {
+        var last = linears.Length - 1;
+        return new()
+        {
+            First = view(linears[0]),
+            Second = view(linears[Math.Min(1, last)]),
+            Third = view(linears[Math.Min(2, last)]),
+            Fourth = view(linears[last]),
+        };
+    }
+
+    private static bool IsFew(PartArguments arguments) => arguments.Capacity <= FewTokens;
+
+    // As many groups as tiles if all tokens lay in the largest part, and each other had a tile of a few.
+    private KernelConfig Groups(PartArguments arguments)
+    {
+        var height = IsFew(arguments) ? default(Tile16).GroupRows : default(Tile128).GroupRows;
+        return Launches.Groups(_accelerator, (long)(Sizes.Tiles(arguments.Capacity, height) + arguments.Count - 1) * _columnTiles);
+    }
+}
