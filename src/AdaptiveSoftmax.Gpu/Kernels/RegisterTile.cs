@@ -14,11 +14,12 @@ internal interface IRegisterTile
 
     /// <summary>Adds the outer product of one depth of both tiles.</summary>
     /// <param name="a">The left tile.</param>
-    /// <param name="at">Where the depth begins in it, a multiple of 4: [group rows] from there on.</param>
+    /// <param name="depth">Where the depth begins in its buffer, a constant and a multiple of 4: [group rows] from there on.</param>
+    /// <param name="at">Where the buffer begins, a multiple of 4.</param>
     /// <param name="y">The thread's row of 16.</param>
     /// <param name="left">The thread's columns in the lower half of the right tile.</param>
     /// <param name="right">The thread's columns in the upper half.</param>
-    void Step(ArrayView<float> a, int at, int y, Float4 left, Float4 right);
+    void Step(ArrayView<float> a, int at, int depth, int y, Float4 left, Float4 right);
 
     /// <summary>Hands each of the thread's rows to an epilogue.</summary>
     /// <param name="epilogue">What becomes of the sums.</param>
@@ -63,11 +64,11 @@ internal struct Tile128 : IRegisterTile
 
     public readonly int GroupRows => 128;
 
-    public void Step(ArrayView<float> a, int at, int y, Float4 left, Float4 right)
+    public void Step(ArrayView<float> a, int at, int depth, int y, Float4 left, Float4 right)
     {
-        var fours = a.Cast<Float4>();
-        var low = fours[(at / 4) + y];
-        var high = fours[(at / 4) + y + 16];
+        var rows = a.Cast<Float4>().SubView((at / 4) + y);
+        var low = rows[depth / 4];
+        var high = rows[(depth / 4) + 16];
         _r0 = RowSums.MultiplyAdd(_r0, low.X, left, right);
         _r1 = RowSums.MultiplyAdd(_r1, low.Y, left, right);
         _r2 = RowSums.MultiplyAdd(_r2, low.Z, left, right);
@@ -100,8 +101,8 @@ internal struct Tile16 : IRegisterTile
 
     public readonly int GroupRows => 16;
 
-    public void Step(ArrayView<float> a, int at, int y, Float4 left, Float4 right) =>
-        _row = RowSums.MultiplyAdd(_row, a[at + y], left, right);
+    public void Step(ArrayView<float> a, int at, int depth, int y, Float4 left, Float4 right) =>
+        _row = RowSums.MultiplyAdd(_row, a.SubView(at + y)[depth], left, right);
 
     public readonly void ForEachRow<TEpilogue>(TEpilogue epilogue, int y)
         where TEpilogue : struct, IRowEpilogue => epilogue.Row(y, _row);

@@ -58,14 +58,14 @@ internal static class TileProduct
             }
 
             // Spelled out: ILGPU does not unroll.
-            Step(ref tile, left, leftAt, fours, rightAt, x, y);
-            Step(ref tile, left, leftAt + leftStride, fours, rightAt + RightStride, x, y);
-            Step(ref tile, left, leftAt + (2 * leftStride), fours, rightAt + (2 * RightStride), x, y);
-            Step(ref tile, left, leftAt + (3 * leftStride), fours, rightAt + (3 * RightStride), x, y);
-            Step(ref tile, left, leftAt + (4 * leftStride), fours, rightAt + (4 * RightStride), x, y);
-            Step(ref tile, left, leftAt + (5 * leftStride), fours, rightAt + (5 * RightStride), x, y);
-            Step(ref tile, left, leftAt + (6 * leftStride), fours, rightAt + (6 * RightStride), x, y);
-            Step(ref tile, left, leftAt + (7 * leftStride), fours, rightAt + (7 * RightStride), x, y);
+            Step(ref tile, left, 0, leftAt, fours, 0, rightAt, x, y);
+            Step(ref tile, left, leftStride, leftAt, fours, RightStride, rightAt, x, y);
+            Step(ref tile, left, 2 * leftStride, leftAt, fours, 2 * RightStride, rightAt, x, y);
+            Step(ref tile, left, 3 * leftStride, leftAt, fours, 3 * RightStride, rightAt, x, y);
+            Step(ref tile, left, 4 * leftStride, leftAt, fours, 4 * RightStride, rightAt, x, y);
+            Step(ref tile, left, 5 * leftStride, leftAt, fours, 5 * RightStride, rightAt, x, y);
+            Step(ref tile, left, 6 * leftStride, leftAt, fours, 6 * RightStride, rightAt, x, y);
+            Step(ref tile, left, 7 * leftStride, leftAt, fours, 7 * RightStride, rightAt, x, y);
             leftAt = (Depth * leftStride) - leftAt;
             rightAt = (Depth * RightStride) - rightAt;
         }
@@ -74,16 +74,20 @@ internal static class TileProduct
         return tile;
     }
 
-    private static void Step<TTile>(ref TTile tile, ArrayView<float> left, int leftAt, ArrayView<Float4> right, int rightAt, int x, int y)
-        where TTile : unmanaged, IRegisterTile =>
-        tile.Step(left, leftAt, y, right[(rightAt / 4) + x], right[(rightAt / 4) + x + 16]);
+    // The depth's offset is a constant: it goes into the address of a load, where an index would be computed for each.
+    private static void Step<TTile>(ref TTile tile, ArrayView<float> left, int leftDepth, int leftAt, ArrayView<Float4> right, int rightDepth, int rightAt, int x, int y)
+        where TTile : unmanaged, IRegisterTile
+    {
+        var columns = right.SubView((rightAt / 4) + x);
+        tile.Step(left, leftAt, leftDepth, y, columns[rightDepth / 4], columns[(rightDepth / 4) + 16]);
+    }
 
     // Each thread brings four values of a tile; a tile of 16 rows needs only the first 32 threads.
     private static Float4 LoadNext<TOperand>(TOperand operand, int length, int outer, int depth)
         where TOperand : struct, IOperand
     {
         Float4 value = default;
-        if (Group.IdxX < 2 * length)
+        if (Brings(length))
         {
             value = operand.RunsAlongDepth
                 ? operand.Load(outer + (Group.IdxX >> 1), depth + (4 * (Group.IdxX & 1)))
@@ -93,10 +97,13 @@ internal static class TileProduct
         return value;
     }
 
+    // The compiler does not know how many threads a group has, and drops the question where the tile needs all of them.
+    private static bool Brings(int length) => 2 * length == GroupSize || Group.IdxX < 2 * length;
+
     private static void Store<TOperand>(TOperand operand, Float4 value, ArrayView<float> shared, int start, int stride, int length)
         where TOperand : struct, IOperand
     {
-        if (Group.IdxX >= 2 * length) return;
+        if (!Brings(length)) return;
         if (operand.RunsAlongDepth)
         {
             var at = start + (4 * (Group.IdxX & 1) * stride) + (Group.IdxX >> 1);
