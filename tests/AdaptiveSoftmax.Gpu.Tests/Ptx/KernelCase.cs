@@ -9,8 +9,9 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <param name="GroupSize">The threads of a group, which bound its registers: the device has 65,536 for all groups.</param>
 /// <param name="MaximumRegisters">The most registers a thread may take, which decides how many groups run at a time.</param>
 /// <param name="WideReads">The fewest reads of 16 bytes of values that must stand in its loops, where it streams matrices; 0 elsewhere.</param>
+/// <param name="LeastProductShare">The share of a product's loop that must multiply, or 0 for a kernel without a large product.</param>
 internal sealed record KernelCase(
-    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, int WideReads)
+    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, int WideReads, double LeastProductShare = 0)
 {
     /// <summary>What a test shows for it.</summary>
     public override string ToString() => $"{Layout} {Name}";

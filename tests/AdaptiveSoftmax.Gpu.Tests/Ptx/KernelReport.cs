@@ -7,13 +7,18 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <param name="Kernel">The kernel.</param>
 /// <param name="Assembled">What the assembler says.</param>
 /// <param name="Text">What its PTX holds.</param>
-internal sealed record KernelReport(KernelCase Kernel, AssembledKernel Assembled, PtxText Text)
+/// <param name="Code">The loop of its products, where the kernel has one and it was looked at.</param>
+internal sealed record KernelReport(KernelCase Kernel, AssembledKernel Assembled, PtxText Text, MachineCode? Code = null)
 {
     /// <summary>Compiles and assembles a kernel.</summary>
-    public static KernelReport Create(KernelCase kernel, CudaArchitecture architecture)
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="architecture">The device's architecture.</param>
+    /// <param name="readCode">Whether to read the instructions of products, which takes half a second.</param>
+    public static KernelReport Create(KernelCase kernel, CudaArchitecture architecture, bool readCode = false)
     {
         var ptx = PtxCompiler.Compile(kernel.Method, kernel.GroupSize, architecture);
-        return new(kernel, Ptxas.Assemble(ptx, architecture), PtxText.Read(ptx));
+        var (assembled, code) = readCode && kernel.LeastProductShare > 0 ? Ptxas.AssembleAndRead(ptx, architecture) : (Ptxas.Assemble(ptx, architecture), null);
+        return new(kernel, assembled, PtxText.Read(ptx), code);
     }
 
     /// <summary>What a kernel must not do and does, one sentence each.</summary>
@@ -27,6 +32,8 @@ internal sealed record KernelReport(KernelCase Kernel, AssembledKernel Assembled
             yield return $"It has a stack frame of {Assembled.StackBytes} bytes: a local array or a spilled register.";
         if (Text.WideReadsInLoops < Kernel.WideReads)
             yield return $"It has {Text.WideReadsInLoops} reads of 16 bytes in loops; its matrices take {Kernel.WideReads}.";
+        if (Code?.Share < Kernel.LeastProductShare)
+            yield return $"Of the {Code.Instructions} instructions of its product's loop only {Code.Products} multiply, less than {Kernel.LeastProductShare:P0}.";
     }
 }
 

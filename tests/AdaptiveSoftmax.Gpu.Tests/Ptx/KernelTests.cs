@@ -40,5 +40,5 @@ public sealed class KernelTests
     }
 
     private static Dictionary<string, Task<KernelReport>> Create(CudaArchitecture architecture) =>
-        KernelCases.All.ToDictionary(kernel => kernel.Key, kernel => Task.Run(() => KernelReport.Create(kernel.Value, architecture)));
+        KernelCases.All.ToDictionary(kernel => kernel.Key, kernel => Task.Run(() => KernelReport.Create(kernel.Value, architecture, readCode: architecture == Newest)));
 }

@@ -26,11 +26,13 @@ internal static class PtxTable
             `AdaptiveSoftmax.Gpu` hold this table: with ACCEPT_SNAPSHOTS=1 in the environment they write it anew. Registers are
             those of a thread, shared memory is the static part of a group's, stack and spills are bytes of local memory,
             instructions are those of the PTX text, and 16-byte reads are loads of values and asynchronous copies from global memory.
+            The product's loop is what of its machine instructions multiplies: no larger a share of the device's float32 peak
+            can be reached.
 
             {VersionHead}{version}, for {target}
 
-            | layout | kernel | group | registers | shared | stack | spill stores | spill loads | instructions | 16-byte reads |
-            |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
+            | layout | kernel | group | registers | shared | stack | spill stores | spill loads | instructions | 16-byte reads | product's loop |
+            |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
             {string.Join('\n', rows)}
 
             """.ReplaceLineEndings("\n");
@@ -65,11 +67,12 @@ internal static class PtxTable
 
     private static string Row(KernelReport report)
     {
-        var (kernel, assembled, ptx) = report;
+        var (kernel, assembled, ptx, code) = report;
         object[] cells =
         [
             kernel.Layout, kernel.Name, kernel.GroupSize, assembled.Registers, assembled.SharedBytes, assembled.StackBytes,
             assembled.SpillStoreBytes, assembled.SpillLoadBytes, ptx.Instructions, ptx.WideLoads + ptx.WideCopies,
+            code is null ? "" : $"{code.Products} of {code.Instructions}",
         ];
         return $"| {string.Join(" | ", cells)} |";
     }

@@ -15,11 +15,11 @@ public sealed class PtxTableTests : IDisposable
         var head = Array.FindIndex(table, line => line.StartsWith("| layout", StringComparison.Ordinal));
         Assert.Equal(
             [
-                "| layout | kernel | group | registers | shared | stack | spill stores | spill loads | instructions | 16-byte reads |",
-                "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
-                "| a | X | 256 | 43 | 1 | 2 | 3 | 4 | 50 | 13 |",
-                "| a | Z | 256 | 42 | 1 | 2 | 3 | 4 | 50 | 13 |",
-                "| b | Y | 256 | 41 | 1 | 2 | 3 | 4 | 50 | 13 |",
+                "| layout | kernel | group | registers | shared | stack | spill stores | spill loads | instructions | 16-byte reads | product's loop |",
+                "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+                "| a | X | 256 | 43 | 1 | 2 | 3 | 4 | 50 | 13 | 5 of 8 |",
+                "| a | Z | 256 | 42 | 1 | 2 | 3 | 4 | 50 | 13 | 5 of 8 |",
+                "| b | Y | 256 | 41 | 1 | 2 | 3 | 4 | 50 | 13 | 5 of 8 |",
                 "",
             ],
             table[head..]);
@@ -43,7 +43,7 @@ public sealed class PtxTableTests : IDisposable
         var now = PtxTable.Write([Report("a", "X", 44), Report("a", "Y", 40), Report("a", "Z", 1)], "sm_90", "11.8.89");
         var difference = PtxTable.Compare(Kept, now, accept: false)!.Split('\n');
         Assert.Equal(
-            ["- | a | X | 256 | 43 | 1 | 2 | 3 | 4 | 50 | 13 |", "+ | a | X | 256 | 44 | 1 | 2 | 3 | 4 | 50 | 13 |", "+ | a | Z | 256 | 1 | 1 | 2 | 3 | 4 | 50 | 13 |"],
+            ["- | a | X | 256 | 43 | 1 | 2 | 3 | 4 | 50 | 13 | 5 of 8 |", "+ | a | X | 256 | 44 | 1 | 2 | 3 | 4 | 50 | 13 | 5 of 8 |", "+ | a | Z | 256 | 1 | 1 | 2 | 3 | 4 | 50 | 13 | 5 of 8 |"],
             difference[1..^1]);
         Assert.Contains("ACCEPT_SNAPSHOTS=1", difference[^1], StringComparison.Ordinal);
         Assert.NotEqual(now, File.ReadAllText(Kept));
@@ -53,5 +53,5 @@ public sealed class PtxTableTests : IDisposable
 
     private static KernelReport Report(string layout, string name, int registers) => new(
         new KernelCase(layout, name, (MethodInfo)MethodBase.GetCurrentMethod()!, 256, 64, WideReads: 1),
-        new AssembledKernel(registers, 1, 2, 3, 4), new PtxText(50, 6, 7, 13));
+        new AssembledKernel(registers, 1, 2, 3, 4), new PtxText(50, 6, 7, 13), new MachineCode(8, 5));
 }

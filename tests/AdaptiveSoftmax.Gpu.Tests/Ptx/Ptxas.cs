@@ -13,7 +13,7 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <param name="SpillLoadBytes">Bytes of registers that are read back from there.</param>
 internal sealed record AssembledKernel(int Registers, int SharedBytes, int StackBytes, int SpillStoreBytes, int SpillLoadBytes);
 
-/// <summary>CUDA's assembler, which needs no device. <c>eng/ptxas.sh</c> puts it where it is looked for here.</summary>
+/// <summary>CUDA's assembler and disassembler, which need no device. <c>eng/ptxas.sh</c> puts them where they are looked for here.</summary>
 internal static partial class Ptxas
 {
     private static readonly Lazy<string> s_version = new(() => ReadVersion(DefaultTool));
@@ -23,21 +23,32 @@ internal static partial class Ptxas
 
     private static string DefaultTool => Repository.File("artifacts", "tools", "ptxas");
 
+    private static string Disassembler => Repository.File("artifacts", "tools", "nvdisasm");
+
     /// <summary>Assembles a PTX text of one kernel.</summary>
     /// <param name="ptx">The text.</param>
     /// <param name="architecture">The device's architecture.</param>
     /// <param name="tool">The assembler.</param>
     /// <exception cref="InvalidOperationException">The assembler is missing, or it refuses the text.</exception>
-    public static AssembledKernel Assemble(string ptx, CudaArchitecture architecture, string? tool = null)
+    public static AssembledKernel Assemble(string ptx, CudaArchitecture architecture, string? tool = null) =>
+        WithCode(ptx, architecture, tool, (output, _) => Parse(output));
+
+    /// <summary>Assembles a PTX text of one kernel and reads the instructions that come of it.</summary>
+    /// <param name="ptx">The text.</param>
+    /// <param name="architecture">The device's architecture.</param>
+    /// <exception cref="InvalidOperationException">A tool is missing, or the assembler refuses the text.</exception>
+    public static (AssembledKernel Assembled, MachineCode? Code) AssembleAndRead(string ptx, CudaArchitecture architecture) =>
+        WithCode(ptx, architecture, tool: null, (output, code) => (Parse(output), MachineCode.Read(Run(Disassembler, "-c", code))));
+
+    private static TResult WithCode<TResult>(string ptx, CudaArchitecture architecture, string? tool, Func<string, string, TResult> read)
     {
         var folder = Directory.CreateTempSubdirectory("ptxas-");
         try
         {
             var file = Path.Combine(folder.FullName, "kernel.ptx");
             File.WriteAllText(file, ptx);
-            var output = Run(
-                tool ?? DefaultTool, "-v", $"-arch={PtxCompiler.Name(architecture)}", "-o", Path.ChangeExtension(file, "cubin"), file);
-            return Parse(output);
+            var code = Path.ChangeExtension(file, "cubin");
+            return read(Run(tool ?? DefaultTool, "-v", $"-arch={PtxCompiler.Name(architecture)}", "-o", code, file), code);
         }
         finally
         {
@@ -74,7 +85,7 @@ internal static partial class Ptxas
         var output = process.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
         process.WaitForExit();
         return process.ExitCode == 0 ? output
-            : throw new InvalidOperationException($"ptxas ended with status {process.ExitCode}:\n{output}");
+            : throw new InvalidOperationException($"{Path.GetFileName(tool)} ended with status {process.ExitCode}:\n{output}");
     }
 
     private static int Number(Match match, int group) => int.Parse(match.Groups[group].ValueSpan, CultureInfo.InvariantCulture);
