@@ -8,8 +8,6 @@ namespace AdaptiveSoftmax.Gpu.Tests.Cuda;
 [Collection(Backend.Collection)]
 public sealed class CudaKernelAttributesTests
 {
-    private const int GroupSize = 128;
-
     [Fact]
     public void KernelOfAnotherDevice_IsRefusedByName()
     {
@@ -18,11 +16,19 @@ public sealed class CudaKernelAttributesTests
         Assert.Contains(nameof(ChainKernels.ReverseThroughSharedMemory), exception.Message, StringComparison.Ordinal);
         Assert.Contains("CPU", exception.Message, StringComparison.Ordinal);
     }
+}
+
+/// <summary>What a CUDA device does with the attributes.</summary>
+public abstract class SharedMemoryTests
+{
+    private const int GroupSize = 128;
+
+    private protected abstract Accelerator Accelerator { get; }
 
     [Fact]
-    public void OnCuda_LaunchGetsMoreThan48KiBOnceAllowed()
+    public void LaunchGetsMoreThan48KiBOnceAllowed()
     {
-        var accelerator = Backend.Cuda;
+        var accelerator = Accelerator;
         using var values = accelerator.Allocate1D(Enumerable.Range(0, GroupSize).Select(i => (float)i).ToArray());
         using var stream = accelerator.CreateStream();
         var launcher = accelerator.LoadKernel<ArrayView<float>>(ChainKernels.ReverseThroughSharedMemory);
@@ -39,4 +45,10 @@ public sealed class CudaKernelAttributesTests
         var exception = Assert.Throws<CudaException>(() => CudaKernelAttributes.AllowDynamicSharedMemory(kernel, 1 << 30));
         Assert.Contains("A group can have", exception.Message, StringComparison.Ordinal);
     }
+}
+
+[Collection(Backend.Collection)]
+public sealed class CudaSharedMemoryTests : SharedMemoryTests
+{
+    private protected override Accelerator Accelerator => Backend.Cuda;
 }

@@ -46,69 +46,6 @@ public sealed class LaunchGraphTests
             CudaDriver.GraphEntryPoints.Concat(["cuInit", "cuDeviceGetCount", "cuFuncSetAttribute", "cuDeviceGetAttribute"]).Order(), imported.Order());
     }
 
-    [Fact]
-    public void OnCuda_ChainIsRecordedWithoutRunningAndReplayedWithNewInput()
-    {
-        var accelerator = Backend.Cuda;
-        using var stream = accelerator.CreateStream();
-        using var other = accelerator.CreateStream();
-        using var chain = new ChainKernels.Chain(accelerator);
-        chain.Fill(stream, 1);
-        chain.Launch(stream);
-        chain.AssertSum(stream, 1);
-
-        using var graph = LaunchGraph.TryCapture(accelerator, stream, chain.Launch, out var reason);
-        Assert.Null(reason);
-        Assert.Equal(2, graph!.Nodes);
-        chain.AssertSum(stream, 1);
-
-        graph.Launch(stream);
-        graph.Launch(stream);
-        chain.AssertSum(stream, 3);
-        chain.Fill(stream, 10);
-        graph.Launch(other);
-        chain.AssertSum(other, 13);
-        chain.Launch(stream);
-        chain.AssertSum(stream, 23);
-        graph.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => graph.Launch(stream));
-    }
-
-    [Fact]
-    public void OnCuda_FailedRecordingLeavesTheStreamUsable()
-    {
-        var accelerator = Backend.Cuda;
-        using var stream = accelerator.CreateStream();
-        using var chain = new ChainKernels.Chain(accelerator);
-        using var events = new GpuEvents();
-        chain.Fill(stream, 1);
-        chain.Launch(stream);
-        Action<AcceleratorStream> waiting = recorded =>
-        {
-            chain.Launch(recorded);
-            recorded.Synchronize();
-        };
-        Assert.Null(LaunchGraph.TryCapture(accelerator, stream, waiting, out var reason));
-        Assert.Equal([("GraphCaptureUnavailable", EventLevel.Warning, reason)], events.Written);
-        chain.AssertSum(stream, 1);
-        chain.Launch(stream);
-        chain.AssertSum(stream, 2);
-
-        Assert.Throws<FormatException>(() => LaunchGraph.TryCapture(accelerator, stream, _ => throw new FormatException(), out _));
-        Assert.Throws<InvalidOperationException>(() => LaunchGraph.TryCapture(accelerator, stream, _ => { }, out _));
-        using var graph = LaunchGraph.TryCapture(accelerator, stream, chain.Launch, out _);
-        graph!.Launch(stream);
-        chain.AssertSum(stream, 3);
-    }
-
-    [Fact]
-    public void OnCuda_DefaultStreamIsNotRecorded()
-    {
-        var accelerator = Backend.Cuda;
-        Assert.Null(LaunchGraph.TryCapture(accelerator, accelerator.DefaultStream, _ => Assert.Fail("It ran."), out var reason));
-        Assert.Contains("default stream", reason, StringComparison.Ordinal);
-    }
-
     private static void AssertFallsBack(Accelerator accelerator, string kind)
     {
         using var events = new GpuEvents();

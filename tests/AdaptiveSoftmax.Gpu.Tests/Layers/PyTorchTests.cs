@@ -4,21 +4,16 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu.Tests.Layers;
 
 /// <summary>State dicts of PyTorch's own module in the layer on a device, against what that module computed in float64.</summary>
-[Collection(Backend.Collection)]
-public sealed class PyTorchTests
+public abstract class PyTorchTests
 {
-    [Theory]
-    [MemberData(nameof(Fixture.Names), MemberType = typeof(Fixture))]
-    public void StateDictOfPyTorch_GivesPyTorchsNumbersOnOpenCl(string name) => Check(Backend.OpenCl, name);
+    private protected abstract Accelerator Accelerator { get; }
 
     [Theory]
     [MemberData(nameof(Fixture.Names), MemberType = typeof(Fixture))]
-    public void StateDictOfPyTorch_GivesPyTorchsNumbersOnCuda(string name) => Check(Backend.Cuda, name);
-
-    private static void Check(Accelerator accelerator, string name)
+    public void StateDictOfPyTorch_GivesPyTorchsNumbers(string name)
     {
         var fixture = Fixture.Find(name);
-        using var layer = new DynamicGpuSoftmax(accelerator, fixture.Layout, seed: 1);
+        using var layer = new DynamicGpuSoftmax(Accelerator, fixture.Layout, seed: 1);
         layer.Restore(fixture.WeightsFile, acceptUnmarked: true);
 
         var logProbs = new float[fixture.Tokens * fixture.Layout.VocabularySize];
@@ -39,4 +34,16 @@ public sealed class PyTorchTests
             fixture.AssertClose($"grad.{parameter.Name}", values);
         }
     }
+}
+
+[Collection(Backend.Collection)]
+public sealed class OpenClPyTorchTests : PyTorchTests
+{
+    private protected override Accelerator Accelerator => Backend.OpenCl;
+}
+
+[Collection(Backend.Collection)]
+public sealed class CudaPyTorchTests : PyTorchTests
+{
+    private protected override Accelerator Accelerator => Backend.Cuda;
 }

@@ -3,7 +3,7 @@ using System.Reflection;
 using System.Runtime.Loader;
 using AdaptiveSoftmax.Generators;
 using AdaptiveSoftmax.Gpu.Tests.Ptx;
-using AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
+using AdaptiveSoftmax.Gpu.Tests.Emulation;
 using Basic.Reference.Assemblies;
 using ILGPU.Runtime.Cuda;
 using Microsoft.CodeAnalysis;
@@ -54,7 +54,7 @@ internal sealed record CompiledKernel(TensorCoreKernel Kernel, string Source, Me
     /// <returns>The number of bank conflicts.</returns>
     public int Run(EmulatedMemory memory, int groups, params object[] arguments)
     {
-        var launch = new EmulatedLaunch(memory, groups, Kernel.Threads, Kernel.SharedBytes);
+        var launch = new EmulatedLaunch(memory, new(groups), new(Kernel.Threads), Kernel.SharedBytes) { CountsConflicts = true };
         launch.Run(Program, arguments);
         return launch.Conflicts;
     }

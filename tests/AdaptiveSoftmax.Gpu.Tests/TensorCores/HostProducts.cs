@@ -1,5 +1,5 @@
 using AdaptiveSoftmax.Gpu.Kernels;
-using AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
+using AdaptiveSoftmax.Gpu.Tests.Emulation;
 using ILGPU;
 using ILGPU.Runtime;
 

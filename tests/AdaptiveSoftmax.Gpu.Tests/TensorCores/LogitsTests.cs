@@ -1,6 +1,6 @@
 using AdaptiveSoftmax.Generators;
 using AdaptiveSoftmax.Gpu.Kernels;
-using AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
+using AdaptiveSoftmax.Gpu.Tests.Emulation;
 
 namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
 
@@ -56,7 +56,7 @@ public sealed class LogitsTests
         var inputs = new PaddedMatrix(random, 2, 16, 1);
         var weights = new PaddedMatrix(random, 256, 16, 1);
         var bias = Enumerable.Range(0, 256).Select(column => column is 7 or >= 128 ? float.NegativeInfinity : 0).ToArray();
-        var memory = new EmulatedMemory();
+        var memory = new EmulatedMemory { IsWrittenOnce = true };
         var partials = memory.Allocate<float>(Filled(2 * 2 * 2));
         kernel.Run(
             memory, 1, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, memory.Allocate<float>(bias),
@@ -84,7 +84,7 @@ public sealed class LogitsTests
         var strips = (columns + width - 1) / width;
         var capacity = rows + 3;
 
-        var memory = new EmulatedMemory();
+        var memory = new EmulatedMemory { IsWrittenOnce = true };
         var partials = memory.Allocate<float>(Filled(strips * capacity * 2));
         var targetLogits = memory.Allocate<float>(Filled(capacity));
         var conflicts = kernel.Run(

@@ -1,4 +1,4 @@
-using AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
+using AdaptiveSoftmax.Gpu.Tests.Emulation;
 
 namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
 

@@ -1,4 +1,4 @@
-namespace AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
+namespace AdaptiveSoftmax.Gpu.Tests.Emulation;
 
 /// <summary>Conversions of bfloat16, the upper half of a float32.</summary>
 internal static class BFloat16

@@ -1,17 +1,21 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace AdaptiveSoftmax.Gpu.Tests.TensorCores.Emulation;
+namespace AdaptiveSoftmax.Gpu.Tests.Emulation;
 
 /// <summary>Reads the text of one kernel, as far as its instructions can be emulated.</summary>
 internal sealed partial class PtxParser
 {
-    /// <summary>The address in shared memory of what a launch asks for.</summary>
+    /// <summary>The address in shared memory where a group's own begins.</summary>
     public const uint SharedBase = 1024;
 
-    private readonly Dictionary<string, int> _registers = new(StringComparer.Ordinal);
+    private const string DynamicShared = "__dyn_shared_alloca";
+
+    private readonly RegisterLayout _registers = new();
     private readonly Dictionary<string, int> _labels = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, uint> _shared = new(StringComparer.Ordinal);
     private readonly List<PtxInstruction> _instructions = [];
+    private int _sharedBytes;
 
     private PtxParser()
     {
@@ -25,12 +29,47 @@ internal sealed partial class PtxParser
         var entries = Entry.Matches(text);
         if (entries.Count != 1) throw new PtxException($"The text has {entries.Count} kernels; one is needed.");
         var entry = entries[0];
-        var parameters = Parameter.Matches(entry.Groups[1].Value).Select(match => (match.Groups[2].Value, Number(match.Groups[1].Value) / 8)).ToArray();
         var open = text.IndexOf('{', entry.Index + entry.Length);
         var close = text.LastIndexOf('}');
+        var bound = MaximumThreads.Match(text, entry.Index + entry.Length, open - entry.Index - entry.Length);
+        var statements = text[(open + 1)..close].Split(';', StringSplitOptions.TrimEntries);
         var parser = new PtxParser();
-        foreach (var statement in text[(open + 1)..close].Split(';')) parser.Read(statement.Trim());
-        return new(parameters, parser._registers.Count, parser._labels, [.. parser._instructions]);
+        // Static shared memory lies before what the launch asks for, whose address must be known first.
+        foreach (var statement in statements) parser.DeclareShared(statement);
+        parser._shared.Add(DynamicShared, SharedBase + (uint)Align(parser._sharedBytes, 16));
+        foreach (var statement in statements) parser.Read(statement);
+        var operations = PtxOperations.Create(parser._instructions, parser._labels, parser._registers, Parameters(entry.Groups["parameters"].Value, out var parameters));
+        return new(
+            entry.Groups["name"].Value, parameters, parser._registers, [.. parser._instructions], operations, parser._sharedBytes,
+            bound.Success ? Number(bound.Groups[1].Value) : 1024, parser._instructions.Exists(instruction => instruction.Opcode.StartsWith("mma.", StringComparison.Ordinal)));
+    }
+
+    private static Dictionary<string, PtxParameter> Parameters(string text, out PtxParameter[] parameters)
+    {
+        var result = new List<PtxParameter>();
+        var end = 0;
+        foreach (Match match in Parameter.Matches(text))
+        {
+            var size = Number(match.Groups["bits"].Value) / 8;
+            var alignment = match.Groups["align"] is { Success: true, Value: var given } ? Number(given) : size;
+            if (match.Groups["count"] is { Success: true, Value: var count }) size *= Number(count);
+            var offset = Align(end, alignment);
+            result.Add(new(match.Groups["name"].Value, offset, size));
+            end = offset + size;
+        }
+
+        if (result.Count != text.Count(character => character == ',') + (text.Trim().Length > 0 ? 1 : 0)) throw new PtxException($"Unknown parameters '{text}'.");
+        parameters = [.. result];
+        return result.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+    }
+
+    private void DeclareShared(string statement)
+    {
+        var match = Shared.Match(statement);
+        if (!match.Success) return;
+        var start = Align(_sharedBytes, Number(match.Groups[1].Value));
+        _shared.Add(match.Groups[2].Value, SharedBase + (uint)start);
+        _sharedBytes = start + Number(match.Groups[3].Value);
     }
 
     private void Read(string statement)
@@ -41,7 +80,7 @@ internal sealed partial class PtxParser
             statement = statement[label.Length..].TrimStart();
         }
 
-        if (statement.Length == 0) return;
+        if (statement.Length == 0 || Shared.IsMatch(statement)) return;
         if (statement.StartsWith(".reg", StringComparison.Ordinal))
         {
             Declare(statement);
@@ -53,27 +92,24 @@ internal sealed partial class PtxParser
         if (!match.Success) throw new PtxException($"Unknown statement '{statement}'.");
         var guard = match.Groups["guard"];
         _instructions.Add(new(
-            statement, match.Groups["opcode"].Value, guard.Success ? Register(guard.Value) : -1, !match.Groups["not"].Success,
+            statement, match.Groups["opcode"].Value, guard.Success ? Register(guard.Value) : null, !match.Groups["not"].Success,
             [.. Split(match.Groups["operands"].Value).Select(Operand)]));
     }
 
     private void Declare(string statement)
     {
-        foreach (var name in Declaration.Match(statement).Groups[1].Value.Split(','))
+        var match = Declaration.Match(statement);
+        var type = match.Groups[1].Value;
+        foreach (var name in match.Groups[2].Value.Split(',', StringSplitOptions.TrimEntries))
         {
-            var range = Range.Match(name.Trim());
+            var range = Range.Match(name);
             if (!range.Success)
             {
-                Add(name.Trim());
+                _registers.Declare(name, type);
                 continue;
             }
 
-            for (var i = 0; i < Number(range.Groups[2].Value); i++) Add(range.Groups[1].Value + i.ToString(CultureInfo.InvariantCulture));
-        }
-
-        void Add(string name)
-        {
-            if (!_registers.TryAdd(name, _registers.Count)) throw new PtxException($"The register {name} is declared twice.");
+            for (var i = 0; i < Number(range.Groups[2].Value); i++) _registers.Declare(range.Groups[1].Value + i.ToString(CultureInfo.InvariantCulture), type);
         }
     }
 
@@ -107,26 +143,32 @@ internal sealed partial class PtxParser
         if (text.StartsWith("0f", StringComparison.Ordinal)) return Constant(uint.Parse(text[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         if (text.StartsWith("0x", StringComparison.Ordinal)) return Constant(ulong.Parse(text[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
         if (char.IsAsciiDigit(text[0]) || text[0] == '-') return Constant((ulong)long.Parse(text, CultureInfo.InvariantCulture));
-        if (text == "__dyn_shared_alloca") return Constant(SharedBase);
-        if (_registers.TryGetValue(text, out var register)) return new(PtxOperandKind.Register, register);
-        return new(text[0] == '%' ? PtxOperandKind.Special : PtxOperandKind.Name, Name: text);
+        if (_shared.TryGetValue(text, out var shared)) return Constant(shared);
+        return _registers.Find(text) is { } register ? new(PtxOperandKind.Register, register) : new(PtxOperandKind.Name, Name: text);
     }
 
-    private int Register(string name) =>
-        _registers.TryGetValue(name, out var register) ? register : throw new PtxException($"The register {name} is not declared.");
+    private PtxRegister Register(string name) => _registers.Find(name) ?? throw new PtxException($"The register {name} is not declared.");
 
     private static PtxOperand Constant(ulong bits) => new(PtxOperandKind.Constant, Bits: bits);
+
+    private static int Align(int offset, int alignment) => (offset + alignment - 1) / alignment * alignment;
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 
     [GeneratedRegex(@"//[^\n]*|/\*.*?\*/", RegexOptions.Singleline)]
     private static partial Regex Comment { get; }
 
-    [GeneratedRegex(@"\.visible\s+\.entry\s+[\w$]+\s*\(([^)]*)\)")]
+    [GeneratedRegex(@"\.visible\s+\.entry\s+(?<name>[\w$]+)\s*\((?<parameters>[^)]*)\)")]
     private static partial Regex Entry { get; }
 
-    [GeneratedRegex(@"\.param\s+\.[bsu](\d+)\s+([\w$]+)")]
+    [GeneratedRegex(@"\.param\s+(?:\.align\s+(?<align>\d+)\s+)?\.[bsuf](?<bits>\d+)\s+(?<name>[\w$]+)(?:\[(?<count>\d+)\])?")]
     private static partial Regex Parameter { get; }
+
+    [GeneratedRegex(@"\.maxntid\s+(\d+)")]
+    private static partial Regex MaximumThreads { get; }
+
+    [GeneratedRegex(@"^\.shared\s+\.align\s+(\d+)\s+\.b8\s+([\w$]+)\[(\d+)\]$")]
+    private static partial Regex Shared { get; }
 
     [GeneratedRegex(@"^([A-Za-z_$][\w$]*):")]
     private static partial Regex Label { get; }
@@ -134,7 +176,7 @@ internal sealed partial class PtxParser
     [GeneratedRegex(@"^(?:@(?<not>!)?(?<guard>[\w%$]+)\s+)?(?<opcode>[a-z][\w.:]*)(?:\s+(?<operands>.*))?$", RegexOptions.Singleline)]
     private static partial Regex Instruction { get; }
 
-    [GeneratedRegex(@"^\.reg\s+\.\w+\s+(.*)$", RegexOptions.Singleline)]
+    [GeneratedRegex(@"^\.reg\s+\.(\w+)\s+(.*)$", RegexOptions.Singleline)]
     private static partial Regex Declaration { get; }
 
     [GeneratedRegex(@"^([^<]+)<(\d+)>$")]
