@@ -114,7 +114,7 @@ internal static class VectorKernels
         }
 
         // Every group goes through the same barriers, and only that which ends last has something to combine.
-        var isLast = IsLastGroup(state, rows);
+        var isLast = IsLastGroup(state);
         Finish(clusters, partial, bestRow, score, state, ids, token, arguments, isLast, strips, sums, rows);
     }
 
@@ -223,14 +223,15 @@ internal static class VectorKernels
     }
 
     // Whether all other groups have written their partial results; the count is ready for the next launch afterwards.
-    private static bool IsLastGroup(ArrayView<int> state, ArrayView<int> shared)
+    private static bool IsLastGroup(ArrayView<int> state)
     {
+        // Shared memory of its own: ILGPU moves the read to where the value is used, behind barriers that follow it.
+        var before = SharedMemory.Allocate<int>(1);
         MemoryFence.DeviceLevel();
         Group.Barrier();
-        if (Group.IdxX == 0) shared[0] = Atomic.Add(ref state[1], 1);
+        if (Group.IdxX == 0) before[0] = Atomic.Add(ref state[1], 1);
         Group.Barrier();
-        var isLast = shared[0] == Grid.DimX - 1;
-        Group.Barrier();
+        var isLast = before[0] == Grid.DimX - 1;
         if (isLast && Group.IdxX == 0) state[1] = 0;
         MemoryFence.DeviceLevel();
         return isLast;
