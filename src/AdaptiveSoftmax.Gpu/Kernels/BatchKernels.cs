@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Util;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
@@ -27,8 +28,11 @@ internal static class BatchKernels
                 while (low < high)
                 {
                     var middle = (low + high) >> 1;
-                    if (sortedIds[middle] < target) low = middle + 1;
-                    else high = middle;
+                    // No branch: ILGPU would not see that the bounds differ between threads, and declare the loop's end the
+                    // same for all of a warp, which PTX must not be told.
+                    var isBelow = sortedIds[middle] < target;
+                    low = Utilities.Select(isBelow, middle + 1, low);
+                    high = Utilities.Select(isBelow, high, middle);
                 }
 
                 if (sortedIds[low] == target) slot = slotsOfIds[low];
