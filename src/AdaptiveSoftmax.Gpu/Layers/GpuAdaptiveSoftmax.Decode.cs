@@ -93,9 +93,11 @@ public abstract partial class GpuAdaptiveSoftmax
         CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
         CheckView(tokens, count, "The memory for predictions", nameof(tokens));
         if (count == 0) return;
-        if (count == 1 && Layout.HiddenSize <= VectorKernels.MaximumColumns) PredictOne(hidden, tokens);
+        if (IsOneVector(count)) PredictOne(hidden, tokens);
         else PredictBatch(hidden, tokens, count);
     }
+
+    private bool IsOneVector(long tokens) => tokens == 1 && Layout.HiddenSize <= VectorKernels.MaximumColumns;
 
     // Two launches a tail, which return at once where the tail cannot win.
     private void PredictOne(ArrayView<float> hidden, ArrayView<int> token)

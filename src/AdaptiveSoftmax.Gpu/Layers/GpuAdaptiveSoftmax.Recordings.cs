@@ -16,7 +16,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuRecording RecordPredict(ArrayView<float> hidden, ArrayView<int> tokens) =>
-        Record(() => Predict(hidden, tokens));
+        Record(() => Predict(hidden, tokens), usesGrowingMemory: !IsOneVector(hidden.Length / Layout.HiddenSize));
 
     /// <summary>
     /// Takes a backward pass as <see cref="Backward(ArrayView{float}, ArrayView{int}, ArrayView{float}, LossOptions?)"/>
@@ -31,7 +31,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuRecording RecordBackward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null)
     {
-        var recording = Record(() => Backward(hidden, targets, hiddenGradient, options));
+        var recording = Record(() => Backward(hidden, targets, hiddenGradient, options), usesGrowingMemory: true);
         recording.Loss = new GpuLoss(this, _tables.Loss, targets);
         return recording;
     }
@@ -39,14 +39,14 @@ public abstract partial class GpuAdaptiveSoftmax
     // What another batch gave back to the device must not be replayed.
     internal (int Training, int Decoding) Generation => (_training.Generation + (_tensors?.Generation ?? 0), _decoding.Generation);
 
-    private GpuRecording Record(Action call)
+    private GpuRecording Record(Action call, bool usesGrowingMemory)
     {
         CheckUsable();
         // For real, which compiles the kernels and allocates the memory that a recording may not.
         call();
         using var stream = Accelerator.CreateStream();
         var graph = LaunchGraph.TryCapture(Accelerator, stream, recorded => RunOn(recorded, call), out var reason);
-        return new GpuRecording(this, call, graph, reason);
+        return new GpuRecording(this, call, graph, reason, usesGrowingMemory);
     }
 
     private void RunOn(AcceleratorStream stream, Action call)

@@ -8,22 +8,23 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 /// <remarks>
 /// A recording is over once the layer has grown its working memory for a larger batch, or is disposed: <see cref="Replay"/>
-/// then says so. Record the largest batch first.
+/// then says so. Record the largest batch first. Decoding one token has memory of its own, which never grows.
 /// </remarks>
 public sealed class GpuRecording : IDisposable
 {
     private readonly GpuAdaptiveSoftmax _layer;
     private readonly Action _call;
     private readonly LaunchGraph? _graph;
-    private readonly (int, int) _generation;
+    private readonly (int, int)? _generation;
     private bool _disposed;
 
-    internal GpuRecording(GpuAdaptiveSoftmax layer, Action call, LaunchGraph? graph, string? reason)
+    // Only what uses memory that grows with the batch ends when that is exchanged.
+    internal GpuRecording(GpuAdaptiveSoftmax layer, Action call, LaunchGraph? graph, string? reason, bool usesGrowingMemory)
     {
         _layer = layer;
         _call = call;
         _graph = graph;
-        _generation = layer.Generation;
+        _generation = usesGrowingMemory ? layer.Generation : null;
         WhyPlain = graph is null ? reason : null;
     }
 
@@ -49,7 +50,7 @@ public sealed class GpuRecording : IDisposable
         }
 
         _layer.CheckUsable();
-        if (_generation != _layer.Generation)
+        if (_generation is { } generation && generation != _layer.Generation)
             throw new InvalidOperationException("The layer has taken another batch since, for which it exchanged the memory that the recording uses; record the call again.");
         _graph.Launch(_layer.Accelerator.DefaultStream);
     }
