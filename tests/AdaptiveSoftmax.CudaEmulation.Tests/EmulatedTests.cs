@@ -76,3 +76,23 @@ public sealed class EmulatedCudaSharedMemoryTests : SharedMemoryTests
 {
     private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
 }
+
+[Collection(Backend.Collection)]
+public sealed class EmulatedCudaTensorCoreLayerTests : TensorCoreLayerTests
+{
+    private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+}
+
+/// <summary>200,019 tokens are too many to emulate in a test run; a visible skip for each test.</summary>
+[Collection(Backend.Collection)]
+public sealed class EmulatedCudaRealVocabularyTests : RealVocabularyTests
+{
+    private protected override Accelerator Accelerator
+    {
+        get
+        {
+            Assert.Skip("A vocabulary of 200,019 tokens takes too long on the emulated driver.");
+            return EmulatedBackend.Cuda;
+        }
+    }
+}

@@ -105,28 +105,4 @@ public sealed class OpenClGeneratedLayerTests : GeneratedLayerTests
 public sealed class CudaGeneratedLayerTests : GeneratedLayerTests
 {
     private protected override Accelerator Accelerator => Backend.Cuda;
-
-    /// <summary>Sizes that fill no tile: few tokens, a small vocabulary, narrow tails; and all targets in one cluster.</summary>
-    [Theory]
-    [InlineData(1, 2)]
-    [InlineData(7, 0)]
-    [InlineData(130, 2)]
-    [InlineData(300, null)]
-    public void TensorCores_AgreeWithThePortableKernels(int tokens, int? cluster)
-    {
-        using var portable = Shop.Create(Backend.CudaWithTensorCores, seed: 1);
-        using var layer = Shop.Create(Accelerator, seed: 1, new GpuOptions { TensorCores = TensorCoreUse.On });
-        var random = new Random(tokens);
-        var hidden = new float[tokens * Shop.HiddenSize];
-        foreach (ref var value in hidden.AsSpan()) value = (random.NextSingle() * 4) - 2;
-        int[] bounds = [0, .. Shop.Cutoffs, Shop.VocabularySize];
-        var targets = new int[tokens];
-        foreach (ref var target in targets.AsSpan())
-        {
-            var part = cluster ?? random.Next(3);
-            target = Shop.Vocabulary.GetTokenId(random.Next(bounds[part], bounds[part + 1]));
-        }
-
-        TensorCoreChecks.AssertAgree(portable, layer, hidden, targets);
-    }
 }
