@@ -6,6 +6,7 @@
 # - PoCL, an OpenCL device on the processor, on which the GPU tests run (eng/opencl.sh);
 # - PyTorch, in which the tests load what we save (eng/pytorch.sh);
 # - ptxas, the assembler that checks the CUDA kernels without a GPU (eng/ptxas.sh);
+# - a C compiler, for the library through which the tests emulate CUDA's driver (eng/compiler.sh);
 # - Chromium and its driver, in which the page of samples/Server is looked at (eng/chromium.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -27,4 +28,5 @@ bash ./libstdcxx.sh
 bash ./opencl.sh
 bash ./pytorch.sh
 bash ./ptxas.sh
+bash ./compiler.sh
 bash ./chromium.sh
