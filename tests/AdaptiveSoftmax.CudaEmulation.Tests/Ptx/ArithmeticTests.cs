@@ -58,6 +58,11 @@ public sealed class ArithmeticTests
         CheckWide("cvt.s64.s32 wide, a; cvt.s64.s32 w, b; div.s64 w, wide, w;", (a, b) => b == 0 ? -1 : (long)a / b);
         Check("mul.wide.u32 wide, a, b; cvt.s32.s64 r, wide;", (a, b) => a * b);
         Check("cvt.u16.u32 x, a; cvt.s32.u16 r, x;", (a, _) => (ushort)a);
+        Check("cvt.s32.s16 r, a;", (a, _) => (short)a);
+        Check("cvt.s8.s32 r, a;", (a, _) => (sbyte)a);
+        CheckWide("cvt.u64.u16 w, a;", (a, _) => (ushort)a);
+        CheckWide("cvt.s64.s16 w, a;", (a, _) => (short)a);
+        CheckWide("cvt.s64.s32 wide, a; cvt.u64.u64 w, wide;", (a, _) => a);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax.Gpu.Tests.Emulation;
 
 // Arithmetic, comparisons and conversions.
@@ -79,18 +81,41 @@ internal sealed partial class PtxOperations
 
     private Operation? Conversion(string opcode, PtxOperand[] operands) => opcode switch
     {
-        "cvt.s32.s64" or "cvt.u32.u64" or "cvt.s32.u64" or "cvt.u32.s64" => Convert<ulong, uint>(operands, a => (uint)a),
+        // The one that addresses need; the others are rare.
         "cvt.s64.s32" or "cvt.u64.s32" => new WidenOperation(Result(Require(operands, 2)[0], 64), Source(operands[1], 32)),
-        "cvt.u64.u32" or "cvt.s64.u32" => Convert<uint, ulong>(operands, a => a),
-        "cvt.u16.u32" or "cvt.s32.u16" or "cvt.u32.u16" => Convert<uint, uint>(operands, a => (ushort)a),
         "cvt.rn.f32.s32" => Convert<int, float>(operands, a => a),
         "cvt.rn.f32.u32" => Convert<uint, float>(operands, a => a),
         "cvt.rn.f32.s64" => Convert<long, float>(operands, a => a),
         // Saturates, and NaN becomes 0.
         "cvt.rzi.s32.f32" => Convert<float, int>(operands, a => (int)a),
         "cvt.rn.bf16x2.f32" => Scalar<float, uint>(operands, 32, (a, b) => ((uint)BFloat16.Round(a) << 16) | BFloat16.Round(b)),
+        _ => opcode.Split('.') is ["cvt", var to, var from] && IntegerType(to) is { } target && IntegerType(from) is { } source ? ConvertIntegers(operands, target, source) : null,
+    };
+
+    private static (int Bits, bool IsSigned)? IntegerType(string type) => type switch
+    {
+        "u8" or "u16" or "u32" or "u64" or "s8" or "s16" or "s32" or "s64" => (int.Parse(type.AsSpan(1), CultureInfo.InvariantCulture), type[0] == 's'),
         _ => null,
     };
+
+    // The value is what the source's type says of its register; narrowed, it is extended again to fill the result's.
+    private Operation ConvertIntegers(PtxOperand[] operands, (int Bits, bool IsSigned) target, (int Bits, bool IsSigned) source)
+    {
+        ulong Convert(ulong value) => Extend(Extend(value, source), target);
+        return (source.Bits, target.Bits) switch
+        {
+            (64, 64) => Convert<ulong, ulong>(operands, Convert),
+            (64, _) => Convert<ulong, uint>(operands, a => (uint)Convert(a)),
+            (_, 64) => Convert<uint, ulong>(operands, a => Convert(a)),
+            _ => Convert<uint, uint>(operands, a => (uint)Convert(a)),
+        };
+
+        static ulong Extend(ulong value, (int Bits, bool IsSigned) type)
+        {
+            var free = 64 - type.Bits;
+            return type.IsSigned ? (ulong)((long)(value << free) >> free) : value << free >> free;
+        }
+    }
 
     private Operation? Comparison(string[] parts, PtxOperand[] operands)
     {
