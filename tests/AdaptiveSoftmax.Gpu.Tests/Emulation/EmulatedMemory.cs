@@ -39,7 +39,7 @@ internal sealed unsafe class EmulatedMemory
     }
 
     /// <summary>Makes a buffer; what stands in it is not a number.</summary>
-    /// <returns>Its address, or 0 where the host has no memory for it.</returns>
+    /// <returns>Its address.</returns>
     public ulong Allocate(long size)
     {
         var address = First + ((ulong)_buffers.Count * Distance);
