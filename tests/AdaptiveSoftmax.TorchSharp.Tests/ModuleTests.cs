@@ -99,10 +99,17 @@ public sealed class ModuleTests
         var input = randn(64, 64).abs();
         using (no_grad())
         {
-            // Positive vectors: a row of ones wins for the shortlist, for the clusters, or for half of the batch each.
-            module.head.weight.fill_(0);
-            module.head.weight.narrow(0, head ? 0 : 4, head ? 4 : 2).add_(head && tail ? 0 : 1).add_(randn(head ? 4 : 2, 64) * 0.01);
-            if (head && tail) module.head.weight.copy_(randn(6, 64));
+            // Positive vectors: ones in a row let it win for the shortlist, for the clusters, or for half of the batch each,
+            // whose vectors then have nothing in the other half of the columns.
+            var half = head && tail ? 32 : 64;
+            module.head.weight.copy_(randn(6, 64) * 0.01);
+            if (head) module.head.weight.narrow(0, 0, 4).narrow(1, 0, half).add_(1);
+            if (tail) module.head.weight.narrow(0, 4, 2).narrow(1, 64 - half, half).add_(1);
+            if (head && tail)
+            {
+                input.narrow(0, 0, 32).narrow(1, 32, 32).fill_(0);
+                input.narrow(0, 32, 32).narrow(1, 0, 32).fill_(0);
+            }
         }
 
         var predictions = module.predict(input);
