@@ -14,8 +14,8 @@ internal interface IRegisterTile
 
     /// <summary>Adds the outer product of one depth of both tiles.</summary>
     /// <param name="a">The left tile.</param>
-    /// <param name="depth">Where the depth begins in its buffer, a constant and a multiple of 4: [group rows] from there on.</param>
-    /// <param name="at">Where the buffer begins, a multiple of 4.</param>
+    /// <param name="at">Where its buffer begins, a multiple of 4.</param>
+    /// <param name="depth">Where the depth begins in the buffer, a constant and a multiple of 4: [group rows] from there on.</param>
     /// <param name="y">The thread's row of 16.</param>
     /// <param name="left">The thread's columns in the lower half of the right tile.</param>
     /// <param name="right">The thread's columns in the upper half.</param>

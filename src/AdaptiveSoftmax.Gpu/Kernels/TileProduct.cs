@@ -82,6 +82,9 @@ internal static class TileProduct
         tile.Step(left, leftAt, leftDepth, y, columns[rightDepth / 4], columns[(rightDepth / 4) + 16]);
     }
 
+    // The compiler does not know how many threads a group has, and drops the question where the tile needs all of them.
+    private static bool Brings(int length) => 2 * length == GroupSize || Group.IdxX < 2 * length;
+
     // Each thread brings four values of a tile; a tile of 16 rows needs only the first 32 threads.
     private static Float4 LoadNext<TOperand>(TOperand operand, int length, int outer, int depth)
         where TOperand : struct, IOperand
@@ -96,9 +99,6 @@ internal static class TileProduct
 
         return value;
     }
-
-    // The compiler does not know how many threads a group has, and drops the question where the tile needs all of them.
-    private static bool Brings(int length) => 2 * length == GroupSize || Group.IdxX < 2 * length;
 
     private static void Store<TOperand>(TOperand operand, Float4 value, ArrayView<float> shared, int start, int stride, int length)
         where TOperand : struct, IOperand

@@ -8,7 +8,7 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 internal sealed class LibraryKernels : IKernelCases
 {
     // The registers of 256 threads of which two groups fit a multiprocessor, and what the assembler takes for tiles of 128
-    // rows: the table shows that for sm_90 most of them stay below the former.
+    // rows on sm_80: the table shows that on sm_90 all of them keep to the former.
     private const int TwoGroups = 128;
     private const int OneGroup = 136;
 
