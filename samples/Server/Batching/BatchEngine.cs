@@ -46,6 +46,15 @@ internal sealed class BatchEngine : IDisposable
     /// <summary>The continuations that may be active or waiting at a time.</summary>
     public int Capacity { get; }
 
+    /// <summary>Whether no more requests are taken.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            lock (_gate) return _isClosed;
+        }
+    }
+
     /// <summary>Whether the thread that steps is there.</summary>
     public bool IsAlive => _thread.IsAlive;
 

@@ -56,8 +56,7 @@ internal static class CompletionServer
         services.AddSingleton(provider => new BatchEngine(model, options.MaxBatch, options.MaxQueue, provider.GetRequiredService<IEngineObserver>()));
         services.AddSingleton<RequestValidator>();
         services.AddSingleton<CompletionEndpoint>();
-        services.AddSingleton<Shutdown>();
-        services.AddHostedService(provider => provider.GetRequiredService<Shutdown>());
+        services.AddHostedService<Shutdown>();
         services.AddHealthChecks().AddCheck<LiveCheck>("live", tags: ["live"]).AddCheck<ReadyCheck>("ready", tags: ["ready"]);
         services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("adaptive-softmax-server"))

@@ -10,8 +10,8 @@ internal sealed class LiveCheck(BatchEngine engine) : IHealthCheck
 }
 
 /// <summary>Ready until the server shuts down: the model is loaded before it listens.</summary>
-internal sealed class ReadyCheck(Shutdown shutdown) : IHealthCheck
+internal sealed class ReadyCheck(BatchEngine engine) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(shutdown.HasBegun ? new HealthCheckResult(context.Registration.FailureStatus, "The server is shutting down.") : HealthCheckResult.Healthy());
+        Task.FromResult(engine.IsClosed ? new HealthCheckResult(context.Registration.FailureStatus, "The server is shutting down.") : HealthCheckResult.Healthy());
 }

@@ -8,9 +8,6 @@ internal sealed partial class Shutdown(BatchEngine engine, ServerOptions options
 {
     private Task? _idle;
 
-    /// <summary>Whether the server takes no more requests.</summary>
-    public bool HasBegun => _idle is not null;
-
     public Task StartAsync(CancellationToken cancellationToken)
     {
         lifetime.ApplicationStopping.Register(() => _idle ??= engine.CloseAsync());

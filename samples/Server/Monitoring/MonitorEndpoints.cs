@@ -31,7 +31,7 @@ internal static class MonitorEndpoints
         {
             Model = services.GetRequiredService<ServedModel>().Id,
             UptimeSeconds = live.Uptime.TotalSeconds,
-            IsShuttingDown = services.GetRequiredService<Shutdown>().HasBegun,
+            IsShuttingDown = engine.IsClosed,
             Active = engine.Active,
             MaxBatch = options.MaxBatch,
             Waiting = engine.Waiting,
