@@ -23,8 +23,8 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     /// <summary>The caller's strings.</summary>
     public IEnumerable<KeyValuePair<string, string>> Strings =>
         from pair in file.Metadata
-        where pair.Key.StartsWith(Checkpoint.StringPrefix, StringComparison.Ordinal)
-        select KeyValuePair.Create(pair.Key[Checkpoint.StringPrefix.Length..], pair.Value);
+        where pair.Key.StartsWith(CheckpointNames.StringPrefix, StringComparison.Ordinal)
+        select KeyValuePair.Create(pair.Key[CheckpointNames.StringPrefix.Length..], pair.Value);
 
     /// <summary>Checks fingerprint, names and shapes.</summary>
     /// <param name="allowOthers">Whether the file may hold tensors of other parts of a model.</param>
@@ -51,7 +51,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         {
             foreach (var tensor in file.Tensors)
             {
-                if (!wanted.Contains(tensor.Name) && !tensor.Name.StartsWith(Checkpoint.OptimizerPrefix, StringComparison.Ordinal))
+                if (!wanted.Contains(tensor.Name) && !tensor.Name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal))
                     differences.Add($"the file's tensor '{tensor.Name}' belongs to no parameter");
             }
         }
@@ -185,7 +185,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
 
             if (steps < 0) differences.Add($"its optimizer state counts {steps} steps of '{name}'");
             foreach (var state in _restored!.StateNames)
-                FindTensor(Checkpoint.GetStateName(name, state), parameter, differences);
+                FindTensor(CheckpointNames.OfState(name, state), parameter, differences);
         }
 
         if (differences.Count > 0) throw new CheckpointMismatchException(file.FileName, differences, remedy);
@@ -203,7 +203,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             state.Steps = steps;
             for (var i = 0; i < state.Buffers.Length; i++)
             {
-                file.TryGetTensor(Checkpoint.GetStateName(parameter.Name, _restored.StateNames[i]), out var tensor);
+                file.TryGetTensor(CheckpointNames.OfState(parameter.Name, _restored.StateNames[i]), out var tensor);
                 file.Read(tensor!, state.Buffers[i].Pointer);
             }
         }

@@ -18,6 +18,7 @@ public abstract partial class SoftmaxDecoder : IDisposable
         Options = options ?? AdaptiveSoftmaxOptions.Default;
         Options.Check();
         Identity = identity;
+        ScratchPool = new ScratchPool(GetType());
         Pool = WorkerPool.Get(Options.Threads);
         var mostRows = Layout.Tails.Select(tail => tail.Size).Append(Layout.HeadRows).Max();
         DecodeBlockSize = TokenBlocks.BlockSize(mostRows, Options.ScratchBytes);
@@ -45,7 +46,7 @@ public abstract partial class SoftmaxDecoder : IDisposable
 
     internal WorkerPool Pool { get; }
 
-    private protected ScratchPool ScratchPool { get; } = new();
+    private protected ScratchPool ScratchPool { get; }
 
     /// <summary>Releases the weights. Nothing must be decoding.</summary>
     public void Dispose()

@@ -12,7 +12,7 @@ public static unsafe class MatrixKernels
     // Up to here one product a token is cheaper than filling a block of lanes.
     private const int MaximumTokensOneByOne = 4;
 
-    private static readonly ScratchPool s_scratch = new();
+    private static readonly ScratchPool s_scratch = new(typeof(MatrixKernels));
 
     /// <summary>output [tokens, outputs] = input [tokens, inputs] · weightᵀ, with weight [outputs, inputs].</summary>
     /// <param name="input">The layer's input, [tokens, inputs].</param>

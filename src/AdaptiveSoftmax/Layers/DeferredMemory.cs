@@ -8,7 +8,7 @@ namespace AdaptiveSoftmax;
 /// <param name="keptBytes">The most bytes of logits that all passes together keep.</param>
 internal sealed class DeferredMemory(long scratchBytes, long keptBytes) : IDisposable
 {
-    private readonly ScratchPool _working = new();
+    private readonly ScratchPool _working = new(typeof(DeferredMemory));
     private readonly List<KeptLogits> _free = [];
     private long _bytes;
     private bool _disposed;

@@ -20,7 +20,8 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     /// </summary>
     internal const double Rounding = 1.0 / (1 << 21);
 
-    private readonly AdaptiveSoftmaxLayer _layer;
+    private readonly SoftmaxDecoder _layer;
+    private readonly IReadOnlyList<Parameter> _parameters;
     private readonly long _version;
     private readonly CertifiedPart _head;
     private readonly CertifiedPart[] _tails;
@@ -30,11 +31,12 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     private long _float32Tails;
     private long _float32Predictions;
 
-    internal CertifiedSoftmax(AdaptiveSoftmaxLayer layer, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions options)
+    internal CertifiedSoftmax(SoftmaxDecoder layer, IReadOnlyList<Parameter> parameters, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions options)
         : base(layer.Identity, options)
     {
         _layer = layer;
-        _version = Version(layer);
+        _parameters = parameters;
+        _version = Version(parameters);
         _head = new CertifiedPart(head.Weight, head.Bias, projection: null);
         _tails = [.. tails.Select(tail => new CertifiedPart(tail.Output, bias: null, tail.Projection))];
     }
@@ -51,11 +53,11 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     internal override IReadOnlyList<IDecodingPart> DecodingTails => _layer.DecodingTails;
 
-    private AdaptiveSoftmaxLayer Unchanged
+    private SoftmaxDecoder Unchanged
     {
         get
         {
-            if (Version(_layer) != _version)
+            if (Version(_parameters) != _version)
                 throw new InvalidOperationException("The layer's weights have changed since Certify() was called, so its bounds no longer hold; dispose this decoder and call Certify() again.");
             return _layer;
         }
@@ -183,10 +185,10 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     // No log-sum-exp of so many logits, nor a logit that reaches it, is further from 0.
     private static double Magnitude(float largest, int rows) => Math.Abs(largest) + Math.Log(rows) + 1;
 
-    private static long Version(AdaptiveSoftmaxLayer layer)
+    private static long Version(IReadOnlyList<Parameter> parameters)
     {
         var sum = 0L;
-        for (var i = 0; i < layer.Parameters.Count; i++) sum += layer.Parameters[i].Version;
+        for (var i = 0; i < parameters.Count; i++) sum += parameters[i].Version;
         return sum;
     }
 

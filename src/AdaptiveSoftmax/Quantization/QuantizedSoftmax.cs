@@ -6,11 +6,11 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed class QuantizedSoftmax : SoftmaxDecoder
 {
-    private readonly AdaptiveSoftmaxLayer _vocabulary;
+    private readonly SoftmaxDecoder _vocabulary;
     private readonly QuantizedPart _head;
     private readonly QuantizedPart[] _tails;
 
-    internal QuantizedSoftmax(AdaptiveSoftmaxLayer source, HeadLayer head, IReadOnlyList<TailLayer> tails, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
+    internal QuantizedSoftmax(SoftmaxDecoder source, HeadLayer head, IReadOnlyList<TailLayer> tails, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
         : base(source.Identity, options)
     {
         precision.Check(Layout.ClusterCount);

@@ -57,15 +57,6 @@ public abstract class Optimizer : IDisposable
     /// <summary>The value that a new state buffer holds.</summary>
     private protected virtual float InitialState => 0;
 
-    /// <summary>Takes one step of a layer's own parameters.</summary>
-    /// <param name="layer">The layer; a body's parameters are stepped in a call that names both.</param>
-    /// <exception cref="ObjectDisposedException">The optimizer or the layer is disposed.</exception>
-    public void Step(AdaptiveSoftmaxLayer layer)
-    {
-        ArgumentNullException.ThrowIfNull(layer);
-        Step(layer.Parameters);
-    }
-
     /// <summary>Takes one step: moves every parameter that has a gradient, and consumes that gradient.</summary>
     /// <param name="parameters">The parameters; the order makes no difference, and a repeated one is stepped once.</param>
     /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>

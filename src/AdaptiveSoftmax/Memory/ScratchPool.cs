@@ -1,7 +1,8 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>Lends a <see cref="Scratch"/> to each call in progress and takes it back for the next.</summary>
-internal sealed class ScratchPool : IDisposable
+/// <param name="owner">Who is disposed with it, for the error of a call that comes later.</param>
+internal sealed class ScratchPool(Type owner) : IDisposable
 {
     private readonly Stack<Scratch> _free = new();
     private bool _disposed;
@@ -19,7 +20,7 @@ internal sealed class ScratchPool : IDisposable
     {
         lock (_free)
         {
-            ObjectDisposedException.ThrowIf(_disposed, typeof(AdaptiveSoftmaxLayer));
+            ObjectDisposedException.ThrowIf(_disposed, owner);
             return _free.TryPop(out var scratch) ? scratch : new Scratch();
         }
     }

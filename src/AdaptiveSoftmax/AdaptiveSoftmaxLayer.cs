@@ -75,7 +75,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// make a new one after training.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public CertifiedSoftmax Certify() => new(this, _head, _tails, Options);
+    public CertifiedSoftmax Certify() => new(this, _parameters, _head, _tails, Options);
 
     private protected override void DisposeWeights()
     {

@@ -11,9 +11,6 @@ namespace AdaptiveSoftmax;
 /// </remarks>
 public sealed class Checkpoint
 {
-    internal const string OptimizerPrefix = "optimizer.";
-    internal const string StringPrefix = "user.";
-
     private readonly List<Parameter> _parameters;
     private readonly Optimizer? _optimizer;
     private readonly SoftmaxIdentity? _identity;
@@ -48,8 +45,8 @@ public sealed class Checkpoint
         var names = new HashSet<string>();
         foreach (var parameter in _parameters)
         {
-            if (parameter.Name.StartsWith(OptimizerPrefix, StringComparison.Ordinal))
-                throw new ArgumentException($"The parameter name '{parameter.Name}' starts with '{OptimizerPrefix}', which is kept for optimizer state; rename it.", nameof(parameters));
+            if (parameter.Name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal))
+                throw new ArgumentException($"The parameter name '{parameter.Name}' starts with '{CheckpointNames.OptimizerPrefix}', which is kept for optimizer state; rename it.", nameof(parameters));
             if (!names.Add(parameter.Name))
                 throw new ArgumentException($"Two parameters are named '{parameter.Name}'; give each a name of its own.", nameof(parameters));
         }
@@ -79,7 +76,7 @@ public sealed class Checkpoint
         if (format == WeightsFormat.Safetensors) content.AddMetadata("format", "pt");
         if (_identity is not null) content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
         content.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizer()).ToJson());
-        foreach (var (key, value) in Strings) content.AddMetadata(StringPrefix + key, value);
+        foreach (var (key, value) in Strings) content.AddMetadata(CheckpointNames.StringPrefix + key, value);
         foreach (var parameter in _parameters) content.Add(parameter, Prefix);
         AddOptimizerState(content);
         content.WriteFile(path, format);
@@ -143,12 +140,9 @@ public sealed class Checkpoint
             if (_optimizer.FindState(parameter) is not { } state) continue;
             for (var i = 0; i < state.Buffers.Length; i++)
             {
-                var name = GetStateName(parameter.Name, _optimizer.StateNames[i]);
+                var name = CheckpointNames.OfState(parameter.Name, _optimizer.StateNames[i]);
                 content.Add(name, WeightsContent.GetShape(parameter), state.Buffers[i].Pointer, parameter.Count);
             }
         }
     }
-
-    /// <summary>The name of a state tensor.</summary>
-    internal static string GetStateName(string parameter, string state) => $"{OptimizerPrefix}{parameter}.{state}";
 }
