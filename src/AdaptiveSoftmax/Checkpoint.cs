@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -62,8 +64,8 @@ public sealed class Checkpoint
     public IDictionary<string, string> Strings { get; } = new Dictionary<string, string>();
 
     /// <summary>
-    /// Saves the run: writes to the same name with <c>.tmp</c> added, flushes to the disk, and renames. Whenever the
-    /// process is killed, the file is complete: either the old one or the new one.
+    /// Saves the run by <see cref="AtomicFile"/>: whenever the process is killed, the file is complete, either the old one
+    /// or the new one.
     /// </summary>
     /// <param name="path">The file, which is replaced if it exists.</param>
     /// <param name="format">The file's format, whatever its name.</param>

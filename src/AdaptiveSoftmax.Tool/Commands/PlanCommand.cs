@@ -74,7 +74,7 @@ internal static class PlanCommand
         var result = SoftmaxDefinitionReader.Combine(SpecReader.Read(output, text.ToString()), read);
         var definition = result.Definition ?? throw ToolException.Of(result.Errors);
         cancellationToken.ThrowIfCancellationRequested();
-        OutputFile.Write(output, writer => writer.Write(text.ToString()));
+        OutputFile.Write(output, writer => writer.Write(text.ToString()), cancellationToken);
         console.Output.Profile.Out.Writer.WriteLine($"Wrote {output} with fingerprint {definition.Fingerprint}.");
     }
 

@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>What goes into a file of weights, whatever its format: named float32 tensors and strings.</summary>

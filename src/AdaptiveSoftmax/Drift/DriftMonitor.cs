@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Text;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
@@ -161,11 +160,7 @@ public sealed class DriftMonitor
         if (!any && counts == DriftCounts.Observed)
             throw new InvalidOperationException("No token was observed yet, so there are no counts to write; observe some, or write the table's counts with them.");
         var written = TokenTable.Create(table.Ids, sums, tokens);
-        AtomicFile.Write(path, stream =>
-        {
-            using var writer = new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), bufferSize: 1 << 16, leaveOpen: true);
-            TokenTableWriter.Write(writer, written);
-        });
+        AtomicFile.WriteText(path, writer => TokenTableWriter.Write(writer, written));
     }
 
     private DriftWindow? FindWindow(string tag) => tag == OtherTag ? Volatile.Read(ref _other) : _windows.GetValueOrDefault(tag);

@@ -1,0 +1,93 @@
+using System.Text;
+
+namespace AdaptiveSoftmax.Vocabulary;
+
+/// <summary>A file that is being written: what is not completed is taken back.</summary>
+internal sealed class WrittenFile : IDisposable
+{
+    // What common file systems allow a name.
+    private const int MaxNameLength = 255;
+
+    private readonly string _path;
+    private readonly WriteTarget _target;
+    private readonly string? _temporary;
+
+    public WrittenFile(string path, WriteTarget target)
+    {
+        _path = path;
+        _target = target;
+        if (target.IsStream)
+        {
+            Stream = new FileStream(target.Path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            return;
+        }
+
+        _temporary = ChooseTemporary(target.Path);
+        Stream = Create(_temporary);
+    }
+
+    public FileStream Stream { get; }
+
+    /// <summary>Makes the content the file's.</summary>
+    public void Complete()
+    {
+        if (_temporary is null)
+        {
+            Stream.Dispose();
+            return;
+        }
+
+        if (!OperatingSystem.IsWindows() && _target.Replaced is { } replaced) UnixFiles.CopyOwnership(Stream.SafeFileHandle, replaced);
+        Stream.Flush(flushToDisk: true);
+        Stream.Dispose();
+        File.Move(_temporary, _target.Path, overwrite: true);
+        if (UnixFiles.IsSupported) UnixFiles.FlushFolder(Path.GetDirectoryName(_target.Path)!);
+    }
+
+    public void Dispose()
+    {
+        Stream.Dispose();
+        if (_temporary is null) return;
+
+        // After completion there is nothing of this name. Before it, the first fault is the one to report.
+        try
+        {
+            File.Delete(_temporary);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+        }
+    }
+
+    private static string ChooseTemporary(string path)
+    {
+        var suffix = $"{Guid.NewGuid():n}.tmp";
+        var name = $"{Path.GetFileName(path)}.{suffix}";
+        return Path.Combine(Path.GetDirectoryName(path)!, Encoding.UTF8.GetByteCount(name) <= MaxNameLength ? name : suffix);
+    }
+
+    // The caller knows the file's name, not the temporary one.
+    private FileStream Create(string temporary)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 };
+
+        // Nobody reads the new content before it has the old permissions.
+        if (!OperatingSystem.IsWindows() && _target.Replaced is not null) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        try
+        {
+            return new FileStream(temporary, options);
+        }
+        catch (DirectoryNotFoundException exception)
+        {
+            throw new DirectoryNotFoundException($"'{_path}' cannot be written: there is no folder '{Path.GetDirectoryName(temporary)}'; create it first.", exception);
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            throw new UnauthorizedAccessException($"'{_path}' cannot be written: no file may be created in '{Path.GetDirectoryName(temporary)}', where the new content is written before it takes the file's name; allow it, or name a file elsewhere.", exception);
+        }
+        catch (IOException exception)
+        {
+            throw new IOException($"'{_path}' cannot be written: {exception.Message}", exception);
+        }
+    }
+}
