@@ -1,6 +1,7 @@
 using AdaptiveSoftmax.Tool;
+using AdaptiveSoftmax.Tool.Terminal;
 
 // Results go to the standard output, progress and errors to the error output, which need not be the terminal.
 var output = ToolConsole.ForWriter(Console.Out, isTerminal: !Console.IsOutputRedirected);
 var error = ToolConsole.ForWriter(Console.Error, isTerminal: !Console.IsErrorRedirected);
-return await CommandLine.RunAsync(args, new ToolConsole(output, error));
+return await ToolCommand.RunAsync(args, new ToolConsole(output, error));

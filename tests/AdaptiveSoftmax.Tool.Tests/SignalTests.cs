@@ -62,7 +62,7 @@ public sealed class SignalTests
                 RedirectStandardError = true,
                 RedirectStandardOutput = true,
             };
-            foreach (var argument in new[] { typeof(CommandLine).Assembly.Location, "count", "--threads", "1", "-o", run.Path("x.tokens") }) start.ArgumentList.Add(argument);
+            foreach (var argument in new[] { typeof(ToolCommand).Assembly.Location, "count", "--threads", "1", "-o", run.Path("x.tokens") }) start.ArgumentList.Add(argument);
             for (var i = 0; i < Repetitions; i++) start.ArgumentList.Add(text);
             var work = new Work(Process.Start(start)!);
             try

@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Tool.Terminal;
+
 namespace AdaptiveSoftmax.Tool.Tests;
 
 /// <summary>Runs the tool in this process, in a folder of its own, and keeps what it writes.</summary>
@@ -27,7 +29,7 @@ internal sealed class ToolRun : IDisposable
         using var output = new StringWriter();
         using var error = new StringWriter();
         var console = new ToolConsole(ToolConsole.ForWriter(output, isTerminal: false), ToolConsole.ForWriter(error, isTerminal: false));
-        var code = await CommandLine.RunAsync(arguments, console, cancellationToken);
+        var code = await ToolCommand.RunAsync(arguments, console, cancellationToken);
         Output = output.ToString();
         Error = error.ToString();
         Assert.DoesNotContain("   at ", Error, StringComparison.Ordinal);

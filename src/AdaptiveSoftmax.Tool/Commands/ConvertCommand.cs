@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Tool.Weights;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -53,7 +55,7 @@ internal static class ConvertCommand
                 ParseCutoffs(parsed.GetValue(cutoffs)),
                 Enum.Parse<TailBias>(parsed.GetRequiredValue(tailBias), ignoreCase: true));
             Run(request, console, cancellationToken);
-            return CommandLine.Success;
+            return ExitCode.Success;
         }, CancellationToken.None));
         return command;
     }

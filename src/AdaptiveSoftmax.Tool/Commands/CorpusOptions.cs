@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Diagnostics;
 using System.Globalization;
 using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Tool.Terminal;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
 using Spectre.Console;
 
 namespace AdaptiveSoftmax.Tool.Commands;
@@ -40,7 +42,7 @@ internal static class CountCommand
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             Run(parsed.GetRequiredValue(output), corpus.Read(parsed, parsed.GetValue(paths) ?? []), console, cancellationToken);
-            return CommandLine.Success;
+            return ExitCode.Success;
         }, CancellationToken.None));
         return command;
     }

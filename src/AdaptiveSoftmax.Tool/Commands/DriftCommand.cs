@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Commands;
@@ -43,7 +44,7 @@ internal static class DriftCommand
         }
 
         var corpus = new CorpusOptions();
-        var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {CommandLine.Drifted} if they have drifted apart, with {CommandLine.Failure} if they cannot be compared.")
+        var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {ExitCode.Drifted} if they have drifted apart, with {ExitCode.Failure} if they cannot be compared.")
         {
             table, observed, spec, threshold, divergence, json,
         };
@@ -59,7 +60,7 @@ internal static class DriftCommand
             var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
             if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
             else DriftText.Write(console.Output, outcome);
-            return outcome.HasDrift ? CommandLine.Drifted : CommandLine.Success;
+            return outcome.HasDrift ? ExitCode.Drifted : ExitCode.Success;
         }, CancellationToken.None));
         return command;
     }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Tool.Weights;
 using AdaptiveSoftmax.Vocabulary;
 using Spectre.Console;
@@ -50,7 +52,7 @@ internal static class InspectCommand
             fits |= WriteSoftmax(output, source, mark, spec, definition);
         }
 
-        return definition is null || fits ? CommandLine.Success : CommandLine.Failure;
+        return definition is null || fits ? ExitCode.Success : ExitCode.Failure;
     }
 
     private static void WriteTensors(IAnsiConsole console, WeightsFile file)
@@ -60,7 +62,7 @@ internal static class InspectCommand
         table.AddColumn(new TableColumn("type").NoWrap());
         table.AddColumn(new TableColumn("shape").NoWrap());
         foreach (var tensor in file.Tensors)
-            table.AddRow(new Text(Escape(tensor.Name)), new Text(tensor.Type), new Text($"[{string.Join(", ", tensor.Shape)}]"));
+            table.AddRow(new Text(Excerpt.Name(tensor.Name)), new Text(tensor.Type), new Text($"[{string.Join(", ", tensor.Shape)}]"));
         console.Write(table);
         console.Profile.Out.Writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file.Tensors.Count:n0} tensors, {file.Tensors.Sum(tensor => (double)tensor.Count):n0} values."));
     }
@@ -89,7 +91,4 @@ internal static class InspectCommand
     }
 
     internal static IReadOnlyList<int>? Cutoffs(SoftmaxDefinition? definition) => definition?.Layout.Tails.Select(tail => tail.Start).ToArray();
-
-    // A name of the file's choice must not move the cursor of a terminal.
-    private static string Escape(string name) => string.Concat(name.Select(character => char.IsControl(character) ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}") : character.ToString()));
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Commands;
@@ -44,7 +46,7 @@ internal static class PlanCommand
                 CostModel = new TrainingCostModel { BatchSize = parsed.GetValue(batchSize) },
             };
             Run(parsed.GetRequiredValue(table), parsed.GetValue(hiddenSize), options, parsed.GetValue(output), console, cancellationToken);
-            return CommandLine.Success;
+            return ExitCode.Success;
         }, CancellationToken.None));
         return command;
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Weights;

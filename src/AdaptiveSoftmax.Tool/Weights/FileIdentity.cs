@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Weights;

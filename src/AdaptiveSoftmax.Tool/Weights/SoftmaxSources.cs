@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Tool.Terminal;
+
 namespace AdaptiveSoftmax.Tool.Weights;
 
 /// <summary>Finds the adaptive softmax of a file by the names of its tensors.</summary>

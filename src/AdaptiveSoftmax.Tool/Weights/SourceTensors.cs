@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Tool.Terminal;
+
 namespace AdaptiveSoftmax.Tool.Weights;
 
 /// <summary>The tensors of one module in a file of weights.</summary>

@@ -114,9 +114,9 @@ internal sealed partial class JsonReader
         if (JsonNumber.IsNumber(text)) return new JsonNode(JsonKind.Number, span) { Text = text };
         var looksLikeNumber = text[0] is '+' or '-' or '.' or (>= '0' and <= '9');
         if (looksLikeNumber)
-            Report(span, $"{Excerpt.Of(text, 0, text.Length)} is not a JSON number.", $"Write digits with a leading '-' where negative, at most one '.', and no leading zeros or '+'.");
+            Report(span, $"{Excerpt.Of(text)} is not a JSON number.", $"Write digits with a leading '-' where negative, at most one '.', and no leading zeros or '+'.");
         else
-            Report(span, $"{Excerpt.Of(text, 0, text.Length)} is not a JSON value.", $"Put strings in double quotes; write true, false and null in lower case.");
+            Report(span, $"{Excerpt.Of(text)} is not a JSON value.", $"Put strings in double quotes; write true, false and null in lower case.");
         return new JsonNode(JsonKind.Invalid, span);
     }
 

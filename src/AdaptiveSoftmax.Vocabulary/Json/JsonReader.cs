@@ -182,7 +182,7 @@ internal sealed partial class JsonReader
         var body = _position + 2;
         if (_text[_position + 1] == '/')
         {
-            _position = TokenTableReader.EndOfLine(_text, body) - 1;
+            _position = Lines.EndOf(_text, body) - 1;
             return;
         }
 

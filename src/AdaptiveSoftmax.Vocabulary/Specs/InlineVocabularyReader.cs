@@ -89,13 +89,13 @@ internal sealed class InlineVocabularyReader(SpecValues values, ErrorList errors
         {
             if (isNegative && magnitude > 0)
             {
-                errors.Add(SpecErrorKind.NegativeId, node.Span, $"The id {Excerpt.Of(node.Text, 0, node.Text.Length)} is negative; ids run from 0 to 2147483647.", $"Give the token an id that is not negative.");
+                errors.Add(SpecErrorKind.NegativeId, node.Span, $"The id {Excerpt.Of(node.Text)} is negative; ids run from 0 to 2147483647.", $"Give the token an id that is not negative.");
                 return null;
             }
 
             if (magnitude > int.MaxValue)
             {
-                errors.Add(SpecErrorKind.IdTooLarge, node.Span, $"The id {Excerpt.Of(node.Text, 0, node.Text.Length)} is too large; ids run from 0 to 2147483647.", $"Give the token an id of at most 2147483647 (2^31 - 1).");
+                errors.Add(SpecErrorKind.IdTooLarge, node.Span, $"The id {Excerpt.Of(node.Text)} is too large; ids run from 0 to 2147483647.", $"Give the token an id of at most 2147483647 (2^31 - 1).");
                 return null;
             }
         }

@@ -113,7 +113,7 @@ internal sealed class SpecValues(ErrorList errors)
         return null;
     }
 
-    private static string Written(JsonNode node) => Excerpt.Of(node.Text, 0, node.Text.Length);
+    private static string Written(JsonNode node) => Excerpt.Of(node.Text);
 
     private static string Describe(JsonNode node) => node.Kind switch
     {

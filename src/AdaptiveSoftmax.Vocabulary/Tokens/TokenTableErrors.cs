@@ -8,7 +8,7 @@ internal static class TokenTableErrors
     /// <summary>Adds the errors of one line that the fast path refused; there is always at least one.</summary>
     public static void AddLine(string text, int start, int line, ErrorList errors)
     {
-        var end = TokenTableReader.EndOfLine(text, start);
+        var end = Lines.EndOf(text, start);
         if (end == text.Length)
         {
             errors.Add(SpecErrorKind.TableTruncated, new SourceSpan(start, end - start, line, 1),
@@ -64,7 +64,7 @@ internal static class TokenTableErrors
         {
             var start = rows.GetStart(row);
             var column = DecimalLength(rows.GetId(row)) + DecimalLength(rows.GetCount(row)) + 2;
-            var length = TokenTableReader.EndOfLine(text, start) - start - column;
+            var length = Lines.EndOf(text, start) - start - column;
             errors.Add(SpecErrorKind.DuplicateToken, new SourceSpan(start + column, length, rows.GetLine(row), column + 1),
                 $"The token {Excerpt.Token(rows.GetToken(row))} stands on line {rows.GetLine(earlier)} already; tokens must be distinct.",
                 $"Remove one of the two lines, adding up their counts.");
@@ -107,11 +107,11 @@ internal static class TokenTableErrors
     {
         if (IsNegative(text))
         {
-            errors.Add(SpecErrorKind.NegativeId, span, $"The id {Excerpt.Of(text, 0, text.Length)} is negative; ids run from 0 to 2147483647.", $"Give the token an id that is not negative.");
+            errors.Add(SpecErrorKind.NegativeId, span, $"The id {Excerpt.Of(text)} is negative; ids run from 0 to 2147483647.", $"Give the token an id that is not negative.");
         }
         else if (CheckDigits("id", text, span, errors) && !IsAtMost(text, "2147483647"))
         {
-            errors.Add(SpecErrorKind.IdTooLarge, span, $"The id {Excerpt.Of(text, 0, text.Length)} is too large; ids run from 0 to 2147483647.", $"Give the token an id of at most 2147483647 (2^31 - 1).");
+            errors.Add(SpecErrorKind.IdTooLarge, span, $"The id {Excerpt.Of(text)} is too large; ids run from 0 to 2147483647.", $"Give the token an id of at most 2147483647 (2^31 - 1).");
         }
     }
 
@@ -119,11 +119,11 @@ internal static class TokenTableErrors
     {
         if (IsNegative(text))
         {
-            errors.Add(SpecErrorKind.OutOfRange, span, $"The count {Excerpt.Of(text, 0, text.Length)} is negative; counts run from 0 to 9223372036854775807.", $"Write 0 for a token that was never seen.");
+            errors.Add(SpecErrorKind.OutOfRange, span, $"The count {Excerpt.Of(text)} is negative; counts run from 0 to 9223372036854775807.", $"Write 0 for a token that was never seen.");
         }
         else if (CheckDigits("count", text, span, errors) && !IsAtMost(text, "9223372036854775807"))
         {
-            errors.Add(SpecErrorKind.OutOfRange, span, $"The count {Excerpt.Of(text, 0, text.Length)} is too large; counts run from 0 to 9223372036854775807.", $"Scale all counts down.");
+            errors.Add(SpecErrorKind.OutOfRange, span, $"The count {Excerpt.Of(text)} is too large; counts run from 0 to 9223372036854775807.", $"Scale all counts down.");
         }
     }
 
@@ -134,7 +134,7 @@ internal static class TokenTableErrors
         else if (!text.All(c => c is >= '0' and <= '9'))
             errors.Add(SpecErrorKind.InvalidNumber, span, $"The {column} is {Excerpt.Quote(text)}; it must be a whole number.", $"Write the {column} in the digits 0 to 9 alone, without spaces, signs or separators.");
         else if (text.Length > 1 && text[0] == '0')
-            errors.Add(SpecErrorKind.InvalidNumber, span, $"The {column} {Excerpt.Of(text, 0, text.Length)} has a leading zero.", $"Remove the leading zeros.");
+            errors.Add(SpecErrorKind.InvalidNumber, span, $"The {column} {Excerpt.Of(text)} has a leading zero.", $"Remove the leading zeros.");
         else
             return true;
         return false;

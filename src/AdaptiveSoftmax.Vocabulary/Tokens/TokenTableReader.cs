@@ -39,7 +39,7 @@ public static class TokenTableReader
             {
                 TokenTableErrors.AddLine(text, start, line, errors);
                 rows.Skip(start);
-                position = EndOfLine(text, start);
+                position = Lines.EndOf(text, start);
             }
 
             // A carriage return and a line feed are one line end.
@@ -47,11 +47,5 @@ public static class TokenTableReader
             if (position < text.Length && text[position] == '\n') position++;
             line++;
         }
-    }
-
-    internal static int EndOfLine(string text, int start)
-    {
-        var length = text.AsSpan(start).IndexOfAny('\n', '\r');
-        return length < 0 ? text.Length : start + length;
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using AdaptiveSoftmax.Tests.PyTorch;
+using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Tests.Commands;

@@ -1,4 +1,5 @@
 using AdaptiveSoftmax.Tests.PyTorch;
+using AdaptiveSoftmax.Tool.Files;
 
 namespace AdaptiveSoftmax.Tool.Tests.Commands;
 

@@ -3,21 +3,13 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Tool.Commands;
+using AdaptiveSoftmax.Tool.Terminal;
 
 namespace AdaptiveSoftmax.Tool;
 
-/// <summary>The command line <c>adaptive-softmax</c>.</summary>
-internal static class CommandLine
+/// <summary>The command <c>adaptive-softmax</c>.</summary>
+internal static class ToolCommand
 {
-    public const int Success = 0;
-    public const int Failure = 1;
-
-    /// <summary>What <c>drift</c> exits with where it finds some.</summary>
-    public const int Drifted = 2;
-
-    /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
-    public const int Cancelled = 130;
-
     /// <summary>Runs one command.</summary>
     /// <param name="arguments">The arguments behind the tool's name.</param>
     /// <param name="console">Where the command writes.</param>
@@ -43,12 +35,12 @@ internal static class CommandLine
         catch (OperationCanceledException)
         {
             console.WriteError("cancelled; no file was written.");
-            return Cancelled;
+            return ExitCode.Cancelled;
         }
         catch (Exception exception) when (exception is ToolException or CorpusException or IOException or UnauthorizedAccessException)
         {
             console.WriteError(exception.Message);
-            return Failure;
+            return ExitCode.Failure;
         }
     }
 

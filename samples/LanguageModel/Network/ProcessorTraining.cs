@@ -3,7 +3,7 @@ using AdaptiveSoftmax;
 namespace LanguageModelSample;
 
 /// <summary>A model in training on the processor.</summary>
-internal sealed class Training(Model model) : ITraining
+internal sealed class ProcessorTraining(Model model) : ITraining
 {
     private readonly Adagrad _optimizer = new() { Threads = model.Body.Shape.Threads };
 

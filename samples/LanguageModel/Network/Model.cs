@@ -48,7 +48,7 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
         return index => softmax.Predict(Hidden.Slice(index * size, size));
     }
 
-    public override ITraining CreateTraining() => new Training(this);
+    public override ITraining CreateTraining() => new ProcessorTraining(this);
 
     /// <summary>The hidden states after windows of tokens, [windows, hidden]. They hold until the next call.</summary>
     /// <param name="windows">Token ids, oldest first, [windows, window].</param>

@@ -1,4 +1,6 @@
-namespace AdaptiveSoftmax.Tool.Commands;
+using AdaptiveSoftmax.Tool.Terminal;
+
+namespace AdaptiveSoftmax.Tool.Files;
 
 /// <summary>Checks where a command will write before it works for long.</summary>
 internal static class OutputPath

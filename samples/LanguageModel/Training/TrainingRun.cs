@@ -93,8 +93,3 @@ internal abstract class TrainingRun(ulong seed) : IDisposable
     /// <summary>Takes model and optimizer from a file.</summary>
     protected abstract SavedRun Read(string path);
 }
-
-/// <summary>What a file holds of a run besides model and optimizer.</summary>
-/// <param name="Step">The steps taken.</param>
-/// <param name="Strings">The rest.</param>
-internal sealed record SavedRun(long Step, IReadOnlyDictionary<string, string> Strings);

@@ -1,7 +1,7 @@
 using System.Globalization;
 using AdaptiveSoftmax.Vocabulary;
 
-namespace AdaptiveSoftmax.Tool;
+namespace AdaptiveSoftmax.Tool.Terminal;
 
 /// <summary>A mistake of the user's: the message says what is wrong and how to mend it.</summary>
 internal sealed class ToolException(string message) : Exception(message)

@@ -1,6 +1,7 @@
+using AdaptiveSoftmax.Vocabulary;
 using Spectre.Console;
 
-namespace AdaptiveSoftmax.Tool;
+namespace AdaptiveSoftmax.Tool.Terminal;
 
 /// <summary>Where a command writes.</summary>
 /// <param name="Output">Results.</param>
@@ -23,10 +24,10 @@ internal sealed record ToolConsole(IAnsiConsole Output, IAnsiConsole Error)
         return console;
     }
 
-    /// <summary>Writes an error as one line, however long.</summary>
+    /// <summary>Writes an error, unbroken however long, without anything that a terminal would obey.</summary>
     public void WriteError(string message)
     {
         Error.Write(new Text("error: ", new Style(Color.Red)));
-        Error.Profile.Out.Writer.WriteLine(message);
+        Error.Profile.Out.Writer.WriteLine(Excerpt.Message(message));
     }
 }

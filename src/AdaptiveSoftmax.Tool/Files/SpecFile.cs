@@ -1,6 +1,7 @@
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
 
-namespace AdaptiveSoftmax.Tool;
+namespace AdaptiveSoftmax.Tool.Files;
 
 /// <summary>Reads a spec with the token table that it names.</summary>
 internal static class SpecFile

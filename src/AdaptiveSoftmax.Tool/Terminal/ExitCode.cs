@@ -1,0 +1,14 @@
+namespace AdaptiveSoftmax.Tool.Terminal;
+
+/// <summary>What the tool exits with.</summary>
+internal static class ExitCode
+{
+    public const int Success = 0;
+    public const int Failure = 1;
+
+    /// <summary>What <c>drift</c> exits with where it finds some.</summary>
+    public const int Drifted = 2;
+
+    /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
+    public const int Cancelled = 130;
+}

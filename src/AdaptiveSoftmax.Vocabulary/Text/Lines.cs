@@ -1,0 +1,12 @@
+namespace AdaptiveSoftmax.Vocabulary;
+
+/// <summary>Lines of a text, whichever way they end.</summary>
+internal static class Lines
+{
+    /// <summary>Where the line ends that holds a position: at its line feed or carriage return, or at the end of the text.</summary>
+    public static int EndOf(string text, int position)
+    {
+        var length = text.AsSpan(position).IndexOfAny('\n', '\r');
+        return length < 0 ? text.Length : position + length;
+    }
+}
