@@ -65,22 +65,42 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// </summary>
     /// <param name="options">The precision of head and tails; null for <see cref="DefaultQuantization"/>.</param>
     /// <exception cref="ArgumentException">The precisions do not fit the layout.</exception>
+    /// <exception cref="DecodeException">A weight is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public QuantizedSoftmax Quantize(QuantizationOptions? options = null) =>
-        new(this, _head, _tails, options ?? DefaultQuantization, Options);
+    public QuantizedSoftmax Quantize(QuantizationOptions? options = null)
+    {
+        CheckFiniteWeights();
+        return new QuantizedSoftmax(this, _head, _tails, options ?? DefaultQuantization, Options);
+    }
 
     /// <summary>
     /// Makes a greedy decoder that reads int8 copies of the weights first, and of this layer's weights only the rows that
     /// may win: its predictions are this layer's, to the last tie. It reads this layer's weights, so dispose it first, and
     /// make a new one after training.
     /// </summary>
+    /// <exception cref="DecodeException">A weight is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public CertifiedSoftmax Certify() => new(this, _parameters, _head, _tails, Options);
+    public CertifiedSoftmax Certify()
+    {
+        CheckFiniteWeights();
+        return new CertifiedSoftmax(this, _parameters, _head, _tails, Options);
+    }
 
     private protected override void DisposeWeights()
     {
         _head.Dispose();
         foreach (var tail in _tails) tail.Dispose();
+    }
+
+    private void CheckFiniteWeights()
+    {
+        DecodeFaults.CheckWeights(_head.Weight, cluster: -1);
+        if (_head.Bias is not null) DecodeFaults.CheckWeights(_head.Bias, cluster: -1);
+        for (var i = 0; i < _tails.Length; i++)
+        {
+            DecodeFaults.CheckWeights(_tails[i].Projection, i);
+            DecodeFaults.CheckWeights(_tails[i].Output, i);
+        }
     }
 
     private void CheckSizes()

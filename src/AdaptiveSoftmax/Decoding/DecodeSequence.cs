@@ -6,6 +6,9 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed class DecodeSequence
 {
+    private static long s_batches;
+    private long _batch;
+
     /// <summary>Starts a sequence.</summary>
     /// <param name="softmax">The softmax that decodes it, or one of the same vocabulary.</param>
     /// <param name="options">How tokens are chosen; null for <see cref="DecodeOptions.Default"/>.</param>
@@ -28,4 +31,10 @@ public sealed class DecodeSequence
 
     /// <summary>Where the random numbers stand. Decoding moves it on.</summary>
     public SampleRandom Random { get; set; }
+
+    /// <summary>A number for one batch.</summary>
+    internal static long NewBatch() => Interlocked.Increment(ref s_batches);
+
+    /// <summary>Takes a row of a batch; false where the sequence has one in it already.</summary>
+    internal bool Enter(long batch) => Interlocked.Exchange(ref _batch, batch) != batch;
 }

@@ -4,7 +4,6 @@ namespace AdaptiveSoftmax;
 public sealed unsafe partial class DecodeSession
 {
     private RowDecoder[] _rows = [];
-    private int[] _needed = [];
     private int _batchRows;
 
     /// <summary>
@@ -15,15 +14,19 @@ public sealed unsafe partial class DecodeSession
     /// <param name="hidden">Hidden vectors, [rows, hidden].</param>
     /// <param name="sequences">The sequences, [rows], all different.</param>
     /// <param name="results">Receives the tokens, [rows].</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a value is not finite; no sequence has changed then.</exception>
-    /// <exception cref="InvalidOperationException">Mask, biases and policy of a sequence leave no token; no sequence has changed then.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a sequence stands in two rows; no sequence has changed then.</exception>
+    /// <exception cref="DecodeException">
+    /// For some rows a value that was read is not finite, or mask, biases and policy leave no token: their token is −1 and their
+    /// sequences are as they were. All other rows have their tokens, and their sequences have moved on.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public void Sample(ReadOnlySpan<float> hidden, ReadOnlySpan<DecodeSequence> sequences, Span<DecodedToken> results)
     {
         CheckBatch(hidden, sequences.Length);
         if (results.Length != sequences.Length)
             throw new ArgumentException($"There is room for {results.Length} tokens of {sequences.Length} sequences; give one place each.", nameof(results));
-        foreach (var sequence in sequences) CheckOptions(sequence.Options, sequence.History);
+        CheckSequences(sequences);
+        var faults = default(DecodeFaults);
         var start = DecodeMetrics.Start();
         PrepareRows(sequences.Length);
         var blockSize = _softmax.DecodeBlockSize;
@@ -32,33 +35,37 @@ public sealed unsafe partial class DecodeSession
             for (var first = 0; first < sequences.Length; first += blockSize)
             {
                 var count = Math.Min(blockSize, sequences.Length - first);
-                var head = HeadBlock(vectors + ((nint)first * _softmax.Layout.HiddenSize), count, out var logSumExp);
+                var block = vectors + ((nint)first * _softmax.Layout.HiddenSize);
+                var head = HeadBlock(block, first, count, out var logSumExp, ref faults);
                 for (var i = 0; i < count; i++)
                 {
-                    CheckFinite(logSumExp[i], first + i);
                     var sequence = sequences[first + i];
-                    _rows[first + i].Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, head + ((nint)i * _softmax.Layout.HeadRows), logSumExp[i]);
+                    if (!_rows[first + i].HasFailed)
+                        _rows[first + i].Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, head + ((nint)i * _softmax.Layout.HeadRows), logSumExp[i]);
                 }
 
-                RunTails(vectors + ((nint)first * _softmax.Layout.HiddenSize), first, count);
-                for (var i = first; i < first + count; i++) results[i] = Report(_rows[i], _rows[i].Finish());
+                RunTails(block, first, count, ref faults);
+                for (var i = first; i < first + count; i++)
+                {
+                    var key = _rows[i].Finish();
+                    if (key == ScoreKey.None && !_rows[i].HasFailed) faults.AddNoTokenLeft(i);
+                    results[i] = key == ScoreKey.None ? new DecodedToken(-1, float.NaN, -1, 0, 0) : Report(_rows[i], key);
+                }
             }
-        }
-
-        for (var i = 0; i < sequences.Length; i++)
-        {
-            sequences[i].Random = _rows[i].Random;
-            sequences[i].History.Add(results[i].Token);
         }
 
         var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
         for (var i = 0; i < results.Length; i++)
         {
+            if (results[i].Token < 0) continue;
+            sequences[i].Random = _rows[i].Random;
+            sequences[i].History.Add(results[i].Token);
             tally.Add(results[i].Cluster + 1, results[i].TailsVisited);
             if (results[i].UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, sequences[i].Options.Policy.ToString());
         }
 
         DecodeMetrics.RecordBatch(start, _softmax.Tags, tally);
+        faults.ThrowIfAny();
     }
 
     /// <summary>The most probable tokens of each hidden vector.</summary>
@@ -67,7 +74,8 @@ public sealed unsafe partial class DecodeSession
     /// <param name="logProbs">Receives their log-probs, [rows, k]; −∞ where a row has fewer.</param>
     /// <param name="results">Receives what was found, [rows].</param>
     /// <param name="options">Biases, mask and policy; null for none.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, a value is not finite, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or an option is out of range.</exception>
+    /// <exception cref="DecodeException">For some rows a value that was read is not finite: they have no tokens, and all others have theirs.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public void TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, Span<TopKResult> results, DecodeOptions? options = null)
     {
@@ -81,20 +89,22 @@ public sealed unsafe partial class DecodeSession
         var start = DecodeMetrics.Start();
         var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
         var approximate = 0;
+        var faults = default(DecodeFaults);
         PrepareRows(results.Length);
         fixed (float* vectors = hidden)
         {
             for (var first = 0; first < results.Length; first += _softmax.DecodeBlockSize)
             {
                 var count = Math.Min(_softmax.DecodeBlockSize, results.Length - first);
-                var head = HeadBlock(vectors + ((nint)first * _softmax.Layout.HiddenSize), count, out var logSumExp);
+                var block = vectors + ((nint)first * _softmax.Layout.HiddenSize);
+                var head = HeadBlock(block, first, count, out var logSumExp, ref faults);
                 for (var i = 0; i < count; i++)
                 {
-                    CheckFinite(logSumExp[i], first + i);
-                    _rows[first + i].Begin(options, history: null, default, k, wantsDraw: false, head + ((nint)i * _softmax.Layout.HeadRows), logSumExp[i]);
+                    if (!_rows[first + i].HasFailed)
+                        _rows[first + i].Begin(options, history: null, default, k, wantsDraw: false, head + ((nint)i * _softmax.Layout.HeadRows), logSumExp[i]);
                 }
 
-                RunTails(vectors + ((nint)first * _softmax.Layout.HiddenSize), first, count);
+                RunTails(block, first, count, ref faults);
                 for (var i = first; i < first + count; i++)
                 {
                     results[i] = CopyTopK(_rows[i], tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
@@ -106,11 +116,12 @@ public sealed unsafe partial class DecodeSession
 
         DecodeMetrics.RecordBatch(start, _softmax.Tags, tally);
         if (approximate > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString(), approximate);
+        faults.ThrowIfAny();
     }
 
     /// <summary>After <c>Sample</c> of a batch: the most probable tokens of a row, as many as its options asked for.</summary>
     /// <param name="row">The row.</param>
-    /// <param name="tokens">Receives them, best first.</param>
+    /// <param name="tokens">Receives them, best first; token −1 where there are fewer.</param>
     /// <returns>Their number.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The last batch has no such row.</exception>
     public int CopyTopLogProbs(int row, Span<TokenLogProb> tokens)
@@ -136,18 +147,29 @@ public sealed unsafe partial class DecodeSession
             throw new ArgumentException($"The hidden vectors hold {hidden.Length} values; {rows} rows of the hidden size {_softmax.Layout.HiddenSize} are {(long)rows * _softmax.Layout.HiddenSize}.", nameof(hidden));
     }
 
+    private void CheckSequences(ReadOnlySpan<DecodeSequence> sequences)
+    {
+        var batch = DecodeSequence.NewBatch();
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            if (sequences[i] is null) throw new ArgumentException($"Sequence {i} is null.", nameof(sequences));
+            if (!sequences[i].Enter(batch))
+                throw new ArgumentException($"Sequence {i} stands in an earlier row too; each row needs a sequence of its own, since it has one history and one stream of random numbers.", nameof(sequences));
+            CheckOptions(sequences[i].Options, sequences[i].History);
+        }
+    }
+
     private void PrepareRows(int rows)
     {
         _batchRows = rows;
         if (_rows.Length >= rows) return;
         var first = _rows.Length;
         Array.Resize(ref _rows, rows);
-        Array.Resize(ref _needed, rows);
         for (var i = first; i < rows; i++) _rows[i] = new RowDecoder(_softmax.Layout);
     }
 
-    // Row by row, since each row's choice reads the whole of its logits.
-    private float* HeadBlock(float* hidden, int count, out float* logSumExp)
+    // Row by row, since each row's choice reads the whole of its logits. Rows without a log-sum-exp have failed.
+    private float* HeadBlock(float* hidden, int first, int count, out float* logSumExp, ref DecodeFaults faults)
     {
         var rows = _softmax.Layout.HeadRows;
         var inputs = SoftmaxDecoder.HiddenLanes(_scratch, hidden, count, _softmax.Layout.HiddenSize, out var lanes);
@@ -157,41 +179,39 @@ public sealed unsafe partial class DecodeSession
 
         // A tail's forward pass puts its own log-sum-exp where the head's stands now.
         logSumExp = _scratch.Floats(ScratchBuffer.LogSumExp, lanes);
+        for (var i = 0; i < count; i++)
+        {
+            _rows[first + i].HasFailed = false;
+            if (!float.IsFinite(logSumExp[i])) Fail(hidden, first, i, cluster: -1, logits + ((nint)i * rows), ref faults);
+        }
+
         return logits;
     }
 
-    private void RunTails(float* hidden, int first, int count)
+    private void Fail(float* hidden, int first, int row, int cluster, float* logits, ref DecodeFaults faults)
     {
-        _needed.AsSpan(0, count).Clear();
-        while (FindNeeded(first, count))
+        _rows[first + row].Fail();
+        faults.AddNotFinite(_softmax, first + row, cluster, hidden + ((nint)row * _softmax.Layout.HiddenSize), logits, step: 1);
+    }
+
+    // A tail is one product for all rows that ask for it: the one that most rows ask for comes first, so that those it
+    // leaves open join the rows of their next one. A row that has said that it is finished is asked no more.
+    private void RunTails(float* hidden, int first, int count, ref DecodeFaults faults)
+    {
+        var wanted = _scratch.Ints(ScratchBuffer.WantedTail, count);
+        for (var i = 0; i < count; i++) wanted[i] = _rows[first + i].NextTail();
+        Span<int> counts = stackalloc int[_softmax.Layout.ClusterCount];
+        for (var cluster = SoftmaxDecoder.MostWanted(wanted, count, counts); cluster >= 0; cluster = SoftmaxDecoder.MostWanted(wanted, count, counts))
         {
-            for (var cluster = 0; cluster < _softmax.Layout.ClusterCount; cluster++) RunTail(hidden, first, count, cluster);
+            var members = _scratch.Ints(ScratchBuffer.Order, count);
+            var memberCount = SoftmaxDecoder.FindMembers(wanted, count, cluster, members);
+            RunTail(hidden, first, cluster, members, memberCount, ref faults);
+            for (var i = 0; i < memberCount; i++) wanted[members[i]] = _rows[first + members[i]].NextTail();
         }
     }
 
-    // A row that has said that it is finished is asked no more: asked again it would draw again.
-    private bool FindNeeded(int first, int count)
+    private void RunTail(float* hidden, int first, int cluster, int* members, int memberCount, ref DecodeFaults faults)
     {
-        var any = false;
-        for (var i = 0; i < count; i++)
-        {
-            if (_needed[i] >= 0) _needed[i] = _rows[first + i].NextTail();
-            any |= _needed[i] >= 0;
-        }
-
-        return any;
-    }
-
-    private void RunTail(float* hidden, int first, int count, int cluster)
-    {
-        var members = _scratch.Ints(ScratchBuffer.Order, count);
-        var memberCount = 0;
-        for (var i = 0; i < count; i++)
-        {
-            if (_needed[i] == cluster) members[memberCount++] = i;
-        }
-
-        if (memberCount == 0) return;
         var vectors = _softmax.GatherRows(_scratch, hidden, members, memberCount);
         var inputs = SoftmaxDecoder.HiddenLanes(_scratch, vectors, memberCount, _softmax.Layout.HiddenSize, out var lanes);
         _softmax.DecodingTails[cluster].Forward(_softmax.Pool, _scratch, inputs, lanes);
@@ -200,6 +220,11 @@ public sealed unsafe partial class DecodeSession
         var logSumExp = _scratch.Floats(ScratchBuffer.LogSumExp, lanes);
         var logits = _scratch.Floats(ScratchBuffer.TailRows, (long)memberCount * rows);
         Transpose.FromLanes(laneLogits, lanes, memberCount, rows, logits, rows);
-        for (var i = 0; i < memberCount; i++) _rows[first + members[i]].Accept(cluster, logits + ((nint)i * rows), logSumExp[i]);
+        for (var i = 0; i < memberCount; i++)
+        {
+            var own = logits + ((nint)i * rows);
+            if (float.IsFinite(logSumExp[i])) _rows[first + members[i]].Accept(cluster, own, logSumExp[i]);
+            else Fail(hidden, first, members[i], cluster, own, ref faults);
+        }
     }
 }

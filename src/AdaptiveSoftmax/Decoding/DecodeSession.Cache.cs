@@ -16,7 +16,8 @@ public sealed unsafe partial class DecodeSession
     /// <param name="tokens">Receives token ids, best first, [k].</param>
     /// <param name="logProbs">Receives their log-probs, [k].</param>
     /// <returns>What was found; without a tail visited where the cache had it.</returns>
-    /// <exception cref="ArgumentException">The sizes do not agree, k is more than an entry of the cache holds, or a value is not finite.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or k is more than an entry of the cache holds.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite; nothing is kept.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public TopKResult TopK(UInt128 contextKey, ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs)
     {
@@ -51,7 +52,10 @@ public sealed unsafe partial class DecodeSession
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
         if (k > Cache!.TokensPerEntry)
             throw new ArgumentException($"{k} tokens are more than the {Cache.TokensPerEntry} of a cache's entry; make the cache with tokensPerEntry: {k}, or ask for fewer.", nameof(tokens));
-        return Cache.TryGet(contextKey, tokens[..k], logProbs[..k], _softmax.CacheVariant);
+        if (!Cache.TryGet(contextKey, tokens[..k], logProbs[..k], _softmax.CacheVariant)) return false;
+        tokens[k..].Fill(-1);
+        logProbs[k..].Fill(float.NegativeInfinity);
+        return true;
     }
 
     private TopKResult Keep(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, TopKResult result)

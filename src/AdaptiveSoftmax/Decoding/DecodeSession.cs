@@ -20,13 +20,14 @@ public sealed unsafe partial class DecodeSession : IDisposable
 
     /// <summary>The most probable tokens.</summary>
     /// <param name="hidden">A hidden vector, [hidden].</param>
-    /// <param name="tokens">Receives token ids, best first, [k]; of equally probable ones the lower slot is better.</param>
-    /// <param name="logProbs">Receives their log-probs, [k].</param>
+    /// <param name="tokens">Receives token ids, best first, [k], and −1 where there are fewer; of equally probable ones the lower slot is better.</param>
+    /// <param name="logProbs">Receives their log-probs, [k]; −∞ where there are fewer.</param>
     /// <param name="options">
     /// Penalties, biases, mask and policy; null for none. Temperature and filters do not matter here.
     /// </param>
     /// <param name="history">The tokens so far, for penalties; null for none.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, a value is not finite, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or an option is out of range.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public TopKResult TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, DecodeOptions? options = null, TokenHistory? history = null)
     {
@@ -35,13 +36,12 @@ public sealed unsafe partial class DecodeSession : IDisposable
         Check(hidden, ref options, history);
         var start = DecodeMetrics.Start();
         RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false);
-        _row.FinishTop();
-        for (var i = 0; i < _row.Top.Length; i++)
-            (tokens[i], logProbs[i]) = (_softmax.TokenOf(ScoreKey.Slot(_row.Top[i])), _row.ReportedLogProb(_row.Top[i]));
+        var result = CopyTopK(_row, tokens, logProbs);
+
         // By the best token, which is where a step of one token would have ended.
         if (_row.Top.Length > 0) DecodeMetrics.Record(start, _softmax.Tags, BestPart(_row), _row.TailsVisited);
         if (_row.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
-        return new TopKResult(_row.Top.Length, _row.TailsVisited, _row.UnseenMass);
+        return result;
     }
 
     /// <summary>Draws the next token.</summary>
@@ -49,8 +49,8 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// <param name="options">How the token is chosen.</param>
     /// <param name="random">The random numbers, which move on.</param>
     /// <param name="history">The tokens so far, for penalties; null for none. It is left as it is.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, a value is not finite, or an option is out of range.</exception>
-    /// <exception cref="InvalidOperationException">Mask, biases and policy together leave no token.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or an option is out of range.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite, or mask, biases and policy together leave no token.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public DecodedToken Sample(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history = null)
     {
@@ -58,7 +58,15 @@ public sealed unsafe partial class DecodeSession : IDisposable
         Check(hidden, ref options!, history);
         var start = DecodeMetrics.Start();
         RunOne(hidden, options, history, random, options.TopLogProbs, wantsDraw: true);
-        var result = Report(_row, _row.Finish());
+        var key = _row.Finish();
+        if (key == ScoreKey.None)
+        {
+            var faults = default(DecodeFaults);
+            faults.AddNoTokenLeft(row: 0);
+            faults.ThrowIfAny();
+        }
+
+        var result = Report(_row, key);
         random = _row.Random;
         DecodeMetrics.Record(start, _softmax.Tags, result.Cluster + 1, result.TailsVisited);
         if (result.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
@@ -80,7 +88,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     }
 
     /// <summary>After <c>Sample</c> of one hidden vector: the most probable tokens, as many as <see cref="DecodeOptions.TopLogProbs"/> asked for.</summary>
-    /// <param name="tokens">Receives them, best first.</param>
+    /// <param name="tokens">Receives them, best first; token −1 where there are fewer.</param>
     /// <returns>Their number.</returns>
     public int CopyTopLogProbs(Span<TokenLogProb> tokens) => CopyTopLogProbs(_row, tokens);
 
@@ -94,6 +102,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     private int CopyTopLogProbs(RowDecoder row, Span<TokenLogProb> tokens)
     {
         var count = Math.Min(Math.Min(row.Options.TopLogProbs, row.Top.Length), tokens.Length);
+        tokens[count..].Fill(new TokenLogProb(-1, float.NegativeInfinity));
         for (var i = 0; i < count; i++) tokens[i] = new TokenLogProb(_softmax.TokenOf(ScoreKey.Slot(row.Top[i])), row.ReportedLogProb(row.Top[i]));
         return count;
     }
@@ -112,20 +121,25 @@ public sealed unsafe partial class DecodeSession : IDisposable
         {
             var head = _scratch.Floats(ScratchBuffer.HeadLogits, _softmax.Layout.HeadRows);
             var logSumExp = _softmax.DecodingHead.ForwardOne(_softmax.Pool, _scratch, vector, head);
-            CheckFinite(logSumExp, row: 0);
+            CheckFinite(logSumExp, cluster: -1, vector, head);
             _row.Begin(options, history, random, top, wantsDraw, head, logSumExp);
             for (var cluster = _row.NextTail(); cluster >= 0; cluster = _row.NextTail())
             {
                 var logits = _scratch.Floats(ScratchBuffer.Logits, _softmax.Layout.Tails[cluster].Size);
-                _row.Accept(cluster, logits, _softmax.DecodingTails[cluster].ForwardOne(_softmax.Pool, _scratch, vector, logits));
+                logSumExp = _softmax.DecodingTails[cluster].ForwardOne(_softmax.Pool, _scratch, vector, logits);
+                CheckFinite(logSumExp, cluster, vector, logits);
+                _row.Accept(cluster, logits, logSumExp);
             }
         }
     }
 
-    private static void CheckFinite(float logSumExp, int row)
+    private void CheckFinite(float logSumExp, int cluster, float* hidden, float* logits)
     {
-        if (!float.IsFinite(logSumExp))
-            throw new ArgumentException($"Hidden vector {row} gives no probabilities: it or the head's weights hold values that are NaN or too large.");
+        if (float.IsFinite(logSumExp)) return;
+        _row.Fail();
+        var faults = default(DecodeFaults);
+        faults.AddNotFinite(_softmax, row: 0, cluster, hidden, logits, step: 1);
+        faults.ThrowIfAny();
     }
 
     private void Check(ReadOnlySpan<float> hidden, [System.Diagnostics.CodeAnalysis.NotNull] ref DecodeOptions? options, TokenHistory? history)

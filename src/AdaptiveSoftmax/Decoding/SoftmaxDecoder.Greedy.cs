@@ -7,6 +7,7 @@ public abstract partial class SoftmaxDecoder
     /// <param name="hidden">A hidden vector, [hidden].</param>
     /// <returns>A token id; of equally probable ones that of the lower slot.</returns>
     /// <exception cref="ArgumentException">It is not one hidden vector.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     public int Predict(ReadOnlySpan<float> hidden)
     {
         if (hidden.Length != Layout.HiddenSize)
@@ -25,52 +26,67 @@ public abstract partial class SoftmaxDecoder
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
     /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="DecodeException">For some hidden vectors a value that was read is not finite: their tokens are −1, all others are predicted.</exception>
     public unsafe void Predict(ReadOnlySpan<float> hidden, Span<int> tokens)
     {
         var count = CheckHidden(hidden);
         if (tokens.Length != count)
             throw new ArgumentException($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each.", nameof(tokens));
+        var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
         try
         {
             fixed (float* vectors = hidden)
             {
-                if (count <= MaximumTokensOneByOne)
-                {
-                    for (var token = 0; token < count; token++)
-                    {
-                        var start = DecodeMetrics.Start();
-                        var slot = PredictOne(scratch, vectors + ((nint)token * Layout.HiddenSize), out var tailsVisited);
-                        tokens[token] = GetTokenId(slot);
-                        if (start != 0) DecodeMetrics.Record(start, Tags, PartOf(slot), tailsVisited);
-                    }
-
-                    return;
-                }
-
-                var batchStart = DecodeMetrics.Start();
-                var tally = new ClusterTally(stackalloc long[ClusterTally.Length(Layout)], Layout);
-                for (var first = 0; first < count; first += DecodeBlockSize)
-                {
-                    var block = Math.Min(DecodeBlockSize, count - first);
-                    PredictBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), tokens.Slice(first, block), tally);
-                }
-
-                if (batchStart != 0) DecodeMetrics.RecordBatch(batchStart, Tags, tally);
+                if (count <= MaximumTokensOneByOne) PredictEach(scratch, vectors, tokens, ref faults);
+                else PredictBlocks(scratch, vectors, tokens, ref faults);
             }
         }
         finally
         {
             ScratchPool.Return(scratch);
         }
+
+        faults.ThrowIfAny();
+    }
+
+    private unsafe void PredictEach(Scratch scratch, float* hidden, Span<int> tokens, ref DecodeFaults faults)
+    {
+        for (var token = 0; token < tokens.Length; token++)
+        {
+            var start = DecodeMetrics.Start();
+            var slot = PredictOne(scratch, hidden + ((nint)token * Layout.HiddenSize), token, ref faults, out var tailsVisited);
+            tokens[token] = slot < 0 ? -1 : GetTokenId(slot);
+            if (start != 0 && slot >= 0) DecodeMetrics.Record(start, Tags, PartOf(slot), tailsVisited);
+        }
+    }
+
+    private unsafe void PredictBlocks(Scratch scratch, float* hidden, Span<int> tokens, ref DecodeFaults faults)
+    {
+        var start = DecodeMetrics.Start();
+        var tally = new ClusterTally(stackalloc long[ClusterTally.Length(Layout)], Layout);
+        for (var first = 0; first < tokens.Length; first += DecodeBlockSize)
+        {
+            var block = Math.Min(DecodeBlockSize, tokens.Length - first);
+            PredictBlock(scratch, hidden + ((nint)first * Layout.HiddenSize), first, tokens.Slice(first, block), tally, ref faults);
+        }
+
+        if (start != 0) DecodeMetrics.RecordBatch(start, Tags, tally);
     }
 
     /// <summary>The slot of the most probable token of one hidden vector, [hidden], and how many tails were looked at for it.</summary>
-    private protected virtual unsafe int PredictOne(Scratch scratch, float* hidden, out int tailsVisited)
+    /// <returns>The slot, or −1 where the fault was recorded.</returns>
+    private protected virtual unsafe int PredictOne(Scratch scratch, float* hidden, int number, ref DecodeFaults faults, out int tailsVisited)
     {
         tailsVisited = 0;
         var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
         var headLogSumExp = DecodingHead.ForwardOne(Pool, scratch, hidden, head);
+        if (!float.IsFinite(headLogSumExp))
+        {
+            faults.AddNotFinite(this, number, cluster: -1, hidden, head, step: 1);
+            return -1;
+        }
+
         var score = DecodingHead.BestOne(scratch, head, Layout.ShortlistSize, headLogSumExp, cluster: 0, out var best);
         var clusters = head + Layout.ShortlistSize;
         for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = BestScore.Of(clusters[i], headLogSumExp, 0);
@@ -87,6 +103,12 @@ public abstract partial class SoftmaxDecoder
             var tail = Layout.Tails[cluster];
             var logits = scratch.Floats(ScratchBuffer.Logits, tail.Size);
             var logSumExp = DecodingTails[cluster].ForwardOne(Pool, scratch, hidden, logits);
+            if (!float.IsFinite(logSumExp))
+            {
+                faults.AddNotFinite(this, number, cluster, hidden, logits, step: 1);
+                return -1;
+            }
+
             var candidate = DecodingTails[cluster].BestOne(scratch, logits, tail.Size, logSumExp, clusters[cluster], out var row);
             if (CanWin(candidate, tail.Start + row, score, best)) (score, best) = (candidate, tail.Start + row);
             clusters[cluster] = float.NegativeInfinity;
@@ -97,47 +119,115 @@ public abstract partial class SoftmaxDecoder
     private static bool CanWin(float score, int slot, float bestScore, int bestSlot) =>
         score > bestScore || (score == bestScore && slot < bestSlot);
 
-    private unsafe void PredictBlock(Scratch scratch, float* hidden, Span<int> tokens, ClusterTally tally)
+    // A tail is one product for all tokens that ask for it: the one that most tokens ask for comes first, so that those it
+    // leaves open join the tokens of their next one.
+    private unsafe void PredictBlock(Scratch scratch, float* hidden, int first, Span<int> tokens, ClusterTally tally, ref DecodeFaults faults)
     {
         var inputs = HiddenLanes(scratch, hidden, tokens.Length, Layout.HiddenSize, out var lanes);
         var clusters = HeadBlock(scratch, inputs, lanes);
         var score = scratch.Floats(ScratchBuffer.BestScore, lanes);
         var slot = scratch.Ints(ScratchBuffer.BestSlot, lanes);
         var visited = scratch.Ints(ScratchBuffer.TailsVisited, lanes);
+        var wanted = scratch.Ints(ScratchBuffer.WantedTail, lanes);
         new Span<int>(visited, lanes).Clear();
-        for (var token = 0; token < tokens.Length; token++)
-            score[token] = BestOfLane(scratch, Layout.HeadRows, Layout.ShortlistSize, token, lanes, cluster: 0, out slot[token]);
-        for (var cluster = 0; cluster < Layout.ClusterCount; cluster++)
-            PredictTail(scratch, hidden, tokens.Length, cluster, clusters + ((nint)cluster * lanes), score, slot, visited);
+        var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes);
+        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
         for (var token = 0; token < tokens.Length; token++)
         {
-            tokens[token] = GetTokenId(slot[token]);
-            tally.Add(PartOf(slot[token]), visited[token]);
+            if (float.IsFinite(logSumExp[token])) score[token] = BestOfLane(scratch, Layout.HeadRows, Layout.ShortlistSize, token, lanes, cluster: 0, out slot[token]);
+            else Fail(token, cluster: -1, logits + token, lanes, ref faults);
+            wanted[token] = WantedTail(clusters + token, lanes, score[token], slot[token]);
+        }
+
+        Span<int> counts = stackalloc int[Layout.ClusterCount];
+        for (var cluster = MostWanted(wanted, tokens.Length, counts); cluster >= 0; cluster = MostWanted(wanted, tokens.Length, counts))
+        {
+            var tail = Layout.Tails[cluster];
+            var members = scratch.Ints(ScratchBuffer.Order, tokens.Length);
+            var count = FindMembers(wanted, tokens.Length, cluster, members);
+            var rows = GatherRows(scratch, hidden, members, count);
+            inputs = HiddenLanes(scratch, rows, count, Layout.HiddenSize, out var tailLanes);
+            DecodingTails[cluster].Forward(Pool, scratch, inputs, tailLanes);
+            logits = scratch.Floats(ScratchBuffer.Logits, (long)tail.Size * tailLanes);
+            logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, tailLanes);
+            for (var i = 0; i < count; i++)
+            {
+                var token = members[i];
+                ref var bound = ref clusters[((nint)cluster * lanes) + token];
+                if (!float.IsFinite(logSumExp[i]))
+                {
+                    Fail(token, cluster, logits + i, tailLanes, ref faults);
+                }
+                else
+                {
+                    var candidate = BestOfLane(scratch, tail.Size, tail.Size, i, tailLanes, bound, out var row);
+                    if (CanWin(candidate, tail.Start + row, score[token], slot[token])) (score[token], slot[token]) = (candidate, tail.Start + row);
+                }
+
+                visited[token]++;
+                bound = float.NegativeInfinity;
+                wanted[token] = WantedTail(clusters + token, lanes, score[token], slot[token]);
+            }
+        }
+
+        for (var token = 0; token < tokens.Length; token++)
+        {
+            tokens[token] = slot[token] < 0 ? -1 : GetTokenId(slot[token]);
+            if (slot[token] >= 0) tally.Add(PartOf(slot[token]), visited[token]);
+        }
+
+        // No tail beats a score of +∞.
+        void Fail(int token, int cluster, float* logits, int step, ref DecodeFaults faults)
+        {
+            faults.AddNotFinite(this, first + token, cluster, hidden + ((nint)token * Layout.HiddenSize), logits, step);
+            (score[token], slot[token]) = (float.PositiveInfinity, -1);
         }
     }
 
-    // The tokens of the block that this cluster can still win. Clusters come in slot order, so an equal score never wins.
-    private unsafe void PredictTail(Scratch scratch, float* hidden, int tokens, int cluster, float* clusters, float* score, int* slot, int* visited)
+    // The most probable tail that can still win, of equal ones the first; −1 for none.
+    private unsafe int WantedTail(float* clusters, int lanes, float score, int slot)
     {
-        var tail = Layout.Tails[cluster];
-        var members = scratch.Ints(ScratchBuffer.Order, tokens);
-        var count = 0;
-        for (var token = 0; token < tokens; token++)
+        var best = -1;
+        for (var i = 0; i < Layout.ClusterCount; i++)
         {
-            if (clusters[token] > score[token]) members[count++] = token;
+            var bound = clusters[(nint)i * lanes];
+            if (CanWin(bound, Layout.Tails[i].Start, score, slot) && (best < 0 || bound > clusters[(nint)best * lanes])) best = i;
         }
 
-        if (count == 0) return;
-        var rows = GatherRows(scratch, hidden, members, count);
-        var inputs = HiddenLanes(scratch, rows, count, Layout.HiddenSize, out var lanes);
-        DecodingTails[cluster].Forward(Pool, scratch, inputs, lanes);
-        for (var i = 0; i < count; i++)
+        return best;
+    }
+
+    /// <summary>The tail that most rows want, of equal ones the first; −1 where no row wants one.</summary>
+    /// <param name="wanted">The tail that each row wants; −1 for none.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="counts">Working memory, [clusters].</param>
+    internal static unsafe int MostWanted(int* wanted, int rows, Span<int> counts)
+    {
+        counts.Clear();
+        for (var i = 0; i < rows; i++)
         {
-            var token = members[i];
-            visited[token]++;
-            var candidate = BestOfLane(scratch, tail.Size, tail.Size, i, lanes, clusters[token], out var row);
-            if (candidate > score[token]) (score[token], slot[token]) = (candidate, tail.Start + row);
+            if (wanted[i] >= 0) counts[wanted[i]]++;
         }
+
+        var best = -1;
+        for (var i = 0; i < counts.Length; i++)
+        {
+            if (counts[i] > (best < 0 ? 0 : counts[best])) best = i;
+        }
+
+        return best;
+    }
+
+    /// <summary>The rows that want a tail, ascending.</summary>
+    internal static unsafe int FindMembers(int* wanted, int rows, int cluster, int* members)
+    {
+        var count = 0;
+        for (var i = 0; i < rows; i++)
+        {
+            if (wanted[i] == cluster) members[count++] = i;
+        }
+
+        return count;
     }
 
     private static unsafe float BestOfLane(Scratch scratch, int allRows, int rows, int lane, int lanes, float cluster, out int row)

@@ -9,25 +9,22 @@ public abstract partial class SoftmaxDecoder
     /// <param name="hidden">A hidden vector, [hidden].</param>
     /// <param name="token">A token id.</param>
     /// <exception cref="ArgumentException">It is not one hidden vector, or the id is not in the vocabulary.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     public unsafe float LogProbOf(ReadOnlySpan<float> hidden, int token)
     {
         if (hidden.Length != Layout.HiddenSize)
             throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}.", nameof(hidden));
         var slot = SlotOf(token);
         if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {Layout.VocabularySize} tokens.", nameof(token));
+        var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
         try
         {
             fixed (float* vector = hidden)
             {
-                var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
-                var logSumExp = DecodingHead.ForwardOne(Pool, scratch, vector, head);
-                if (slot < Layout.ShortlistSize) return BestScore.Of(head[slot], logSumExp, cluster: 0);
-                var tail = Layout.Tails[PartOf(slot) - 1];
-                var cluster = BestScore.Of(head[Layout.ShortlistSize + tail.Index], logSumExp, cluster: 0);
-                var logits = scratch.Floats(ScratchBuffer.Logits, tail.Size);
-                logSumExp = DecodingTails[tail.Index].ForwardOne(Pool, scratch, vector, logits);
-                return BestScore.Of(logits[slot - tail.Start], logSumExp, cluster);
+                var logProb = ScoreOne(scratch, vector, slot, ref faults);
+                faults.ThrowIfAny();
+                return logProb;
             }
         }
         finally
@@ -41,11 +38,13 @@ public abstract partial class SoftmaxDecoder
     /// <param name="tokens">Token ids, [rows].</param>
     /// <param name="logProbs">Receives log p(token), [rows].</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or an id is not in the vocabulary.</exception>
+    /// <exception cref="DecodeException">For some rows a value that was read is not finite: their log-probs are NaN, all others are computed.</exception>
     public unsafe void LogProbOf(ReadOnlySpan<float> hidden, ReadOnlySpan<int> tokens, Span<float> logProbs)
     {
         var rows = CheckHidden(hidden);
         if (tokens.Length != rows || logProbs.Length != rows)
             throw new ArgumentException($"There are {tokens.Length} tokens and room for {logProbs.Length} log-probs of {rows} hidden vectors; give one each.", nameof(tokens));
+        var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
         try
         {
@@ -59,19 +58,22 @@ public abstract partial class SoftmaxDecoder
             fixed (float* vectors = hidden, output = logProbs)
             {
                 for (var first = 0; first < rows; first += DecodeBlockSize)
-                    ScoreBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), slots + first, Math.Min(DecodeBlockSize, rows - first), output + first);
+                    ScoreBlock(scratch, vectors + ((nint)first * Layout.HiddenSize), first, slots + first, Math.Min(DecodeBlockSize, rows - first), output + first, ref faults);
             }
         }
         finally
         {
             ScratchPool.Return(scratch);
         }
+
+        faults.ThrowIfAny();
     }
 
     /// <summary>exp(mean −log p(token)) over a sequence.</summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="tokens">The token that follows each, [tokens], at least one.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, an id is not in the vocabulary, or there is no token.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     public double Perplexity(ReadOnlySpan<float> hidden, ReadOnlySpan<int> tokens)
     {
         if (tokens.IsEmpty) throw new ArgumentException("There is no token, so there is no perplexity.", nameof(tokens));
@@ -82,26 +84,50 @@ public abstract partial class SoftmaxDecoder
         return Math.Exp(sum / tokens.Length);
     }
 
-    private unsafe void ScoreBlock(Scratch scratch, float* hidden, int* slots, int count, float* logProbs)
+    private unsafe float ScoreOne(Scratch scratch, float* hidden, int slot, ref DecodeFaults faults)
+    {
+        var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
+        var logSumExp = DecodingHead.ForwardOne(Pool, scratch, hidden, head);
+        if (!float.IsFinite(logSumExp))
+        {
+            faults.AddNotFinite(this, row: 0, cluster: -1, hidden, head, step: 1);
+            return float.NaN;
+        }
+
+        if (slot < Layout.ShortlistSize) return BestScore.Of(head[slot], logSumExp, cluster: 0);
+        var tail = Layout.Tails[PartOf(slot) - 1];
+        var cluster = BestScore.Of(head[Layout.ShortlistSize + tail.Index], logSumExp, cluster: 0);
+        var logits = scratch.Floats(ScratchBuffer.Logits, tail.Size);
+        logSumExp = DecodingTails[tail.Index].ForwardOne(Pool, scratch, hidden, logits);
+        if (float.IsFinite(logSumExp)) return BestScore.Of(logits[slot - tail.Start], logSumExp, cluster);
+        faults.AddNotFinite(this, row: 0, tail.Index, hidden, logits, step: 1);
+        return float.NaN;
+    }
+
+    private unsafe void ScoreBlock(Scratch scratch, float* hidden, int first, int* slots, int count, float* logProbs, ref DecodeFaults faults)
     {
         var inputs = HiddenLanes(scratch, hidden, count, Layout.HiddenSize, out var lanes);
         var clusters = HeadBlock(scratch, inputs, lanes);
         var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes);
         var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
+        var members = scratch.Ints(ScratchBuffer.Order, count);
+        var wanted = scratch.Ints(ScratchBuffer.WantedTail, count);
         for (var i = 0; i < count; i++)
         {
-            if (slots[i] < Layout.ShortlistSize) logProbs[i] = BestScore.Of(logits[((nint)slots[i] * lanes) + i], logSumExp[i], cluster: 0);
+            wanted[i] = float.IsFinite(logSumExp[i]) ? PartOf(slots[i]) - 1 : -1;
+            if (float.IsFinite(logSumExp[i]))
+            {
+                if (wanted[i] < 0) logProbs[i] = BestScore.Of(logits[((nint)slots[i] * lanes) + i], logSumExp[i], cluster: 0);
+                continue;
+            }
+
+            faults.AddNotFinite(this, first + i, cluster: -1, hidden + ((nint)i * Layout.HiddenSize), logits + i, lanes);
+            logProbs[i] = float.NaN;
         }
 
         foreach (var tail in Layout.Tails)
         {
-            var members = scratch.Ints(ScratchBuffer.Order, count);
-            var memberCount = 0;
-            for (var i = 0; i < count; i++)
-            {
-                if (slots[i] >= tail.Start && slots[i] < tail.Start + tail.Size) members[memberCount++] = i;
-            }
-
+            var memberCount = FindMembers(wanted, count, tail.Index, members);
             if (memberCount == 0) continue;
             var vectors = GatherRows(scratch, hidden, members, memberCount);
             inputs = HiddenLanes(scratch, vectors, memberCount, Layout.HiddenSize, out var tailLanes);
@@ -110,8 +136,11 @@ public abstract partial class SoftmaxDecoder
             logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, tailLanes);
             for (var i = 0; i < memberCount; i++)
             {
-                var row = slots[members[i]] - tail.Start;
-                logProbs[members[i]] = BestScore.Of(logits[((nint)row * tailLanes) + i], logSumExp[i], clusters[((nint)tail.Index * lanes) + members[i]]);
+                var row = members[i];
+                logProbs[row] = BestScore.Of(logits[((nint)(slots[row] - tail.Start) * tailLanes) + i], logSumExp[i], clusters[((nint)tail.Index * lanes) + row]);
+                if (float.IsFinite(logSumExp[i])) continue;
+                faults.AddNotFinite(this, first + row, tail.Index, hidden + ((nint)row * Layout.HiddenSize), logits + i, tailLanes);
+                logProbs[row] = float.NaN;
             }
         }
     }

@@ -11,7 +11,7 @@ internal static unsafe class SoftmaxKernel
 {
     /// <summary>
     /// The maximum and the sum of exp(logit − maximum) of each token over the rows of one block, <paramref name="stride"/>
-    /// floats apart: the parts of an online log-sum-exp.
+    /// floats apart: the parts of an online log-sum-exp. The sum is NaN where a logit is not finite.
     /// </summary>
     public static void BlockStatistics(float* logits, nint stride, int lanes, int rows, float* maximum, float* sum)
     {
@@ -69,7 +69,7 @@ internal static unsafe class SoftmaxKernel
         return maximum;
     }
 
-    /// <summary>Σ exp(logit − maximum) over the logits of one token.</summary>
+    /// <summary>Σ exp(logit − maximum) over the logits of one token; NaN where a logit is not finite.</summary>
     public static float SumExp(float* logits, int count, float maximum)
     {
         if (Vector512.IsHardwareAccelerated) return SumExp<Simd512>(logits, count, maximum);
@@ -84,9 +84,9 @@ internal static unsafe class SoftmaxKernel
         var top = TSimd.Broadcast(maximum);
         var sum = TSimd.Zero;
         var i = 0;
-        for (; i + TSimd.Width <= count; i += TSimd.Width) sum = TSimd.Add(sum, SimdExp.Of(TSimd.Subtract(TSimd.Load(logits + i), top)));
+        for (; i + TSimd.Width <= count; i += TSimd.Width) sum = AddExp(sum, TSimd.Load(logits + i), top);
         var total = TSimd.Sum(sum);
-        for (; i < count; i++) total += SimdExp.Of(new SimdScalar(logits[i] - maximum)).Value;
+        for (; i < count; i++) total = AddExp(new SimdScalar(total), new SimdScalar(logits[i]), new SimdScalar(maximum)).Value;
         return total;
     }
 
@@ -105,11 +105,16 @@ internal static unsafe class SoftmaxKernel
             for (var row = 0; row < rows; row++, logit += stride) top = TSimd.Max(top, TSimd.Load(logit));
             var total = TSimd.Zero;
             logit = logits + lane;
-            for (var row = 0; row < rows; row++, logit += stride) total = TSimd.Add(total, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit), top)));
+            for (var row = 0; row < rows; row++, logit += stride) total = AddExp(total, TSimd.Load(logit), top);
             TSimd.Store(top, maximum + lane);
             TSimd.Store(total, sum + lane);
         }
     }
+
+    // sum + exp(logit − top). exp(−∞) is 0 and would hide a weight that is not finite; 0 · logit is 0 or NaN.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TSimd AddExp<TSimd>(TSimd sum, TSimd logit, TSimd top)
+        where TSimd : unmanaged, ISimd<TSimd> => TSimd.MultiplyAdd(logit, TSimd.Zero, TSimd.Add(sum, SimdExp.Of(TSimd.Subtract(logit, top))));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FourVectors<TSimd>(float* logits, nint stride, int rows, float* maximum, float* sum)
@@ -131,10 +136,10 @@ internal static unsafe class SoftmaxKernel
         logit = logits;
         for (var row = 0; row < rows; row++, logit += stride)
         {
-            total0 = TSimd.Add(total0, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit), top0)));
-            total1 = TSimd.Add(total1, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit + w), top1)));
-            total2 = TSimd.Add(total2, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit + w2), top2)));
-            total3 = TSimd.Add(total3, SimdExp.Of(TSimd.Subtract(TSimd.Load(logit + w3), top3)));
+            total0 = AddExp(total0, TSimd.Load(logit), top0);
+            total1 = AddExp(total1, TSimd.Load(logit + w), top1);
+            total2 = AddExp(total2, TSimd.Load(logit + w2), top2);
+            total3 = AddExp(total3, TSimd.Load(logit + w3), top3);
         }
 
         TSimd.Store(top0, maximum);

@@ -93,6 +93,9 @@ internal enum ScratchBuffer
     /// <summary>The tails that were computed for each lane, [lanes] ints.</summary>
     TailsVisited,
 
+    /// <summary>The tail that each lane asks for, [lanes] ints; −1 for none.</summary>
+    WantedTail,
+
     /// <summary>The log-probs of the clusters, [clusters, lanes].</summary>
     ClusterLogProbs,
 }

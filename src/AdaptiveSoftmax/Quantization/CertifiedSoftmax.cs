@@ -75,7 +75,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         foreach (var tail in _tails) tail.Dispose();
     }
 
-    private protected override int PredictOne(Scratch scratch, float* hidden, out int tailsVisited)
+    private protected override int PredictOne(Scratch scratch, float* hidden, int number, ref DecodeFaults faults, out int tailsVisited)
     {
         _ = Unchanged;
         var search = new Search(scratch, hidden);
@@ -88,7 +88,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         if (isFound) return search.Best.Slot;
 
         Interlocked.Increment(ref _float32Predictions);
-        return base.PredictOne(scratch, hidden, out tailsVisited);
+        return base.PredictOne(scratch, hidden, number, ref faults, out tailsVisited);
     }
 
     // A token's log-prob is its value here less the head's log-sum-exp, which is common to all and never computed: a value

@@ -84,7 +84,7 @@ public sealed class CachedTopKTests
         using var session = layer.CreateSession(cache);
         var (tokens, logProbs) = (new int[3], new float[3]);
         Assert.Throws<TimeoutException>(() => session.TopK(1, _ => throw new TimeoutException(), tokens.AsSpan(0, 1), logProbs.AsSpan(0, 1)));
-        Assert.Throws<ArgumentException>(() => session.TopK(1, vector => vector.Fill(float.NaN), tokens.AsSpan(0, 1), logProbs.AsSpan(0, 1)));
+        Assert.Throws<DecodeException>(() => session.TopK(1, vector => vector.Fill(float.NaN), tokens.AsSpan(0, 1), logProbs.AsSpan(0, 1)));
         Assert.Throws<ArgumentException>(() => session.TopK(1, new float[15], tokens.AsSpan(0, 1), logProbs.AsSpan(0, 1)));
         Assert.Throws<ArgumentException>(() => session.TopK(1, Hidden(1), tokens.AsSpan(0, 1), logProbs.AsSpan(0, 2)));
         Assert.Contains("tokensPerEntry: 3", Assert.Throws<ArgumentException>(() => session.TopK(1, Hidden(1), tokens, logProbs)).Message, StringComparison.Ordinal);

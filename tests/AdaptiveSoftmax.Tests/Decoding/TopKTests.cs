@@ -87,6 +87,41 @@ public class TopKTests
     }
 
     [Fact]
+    public void PlacesWithoutAToken_AreMarked_InEveryCall()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(2, 12, [2, 8], [1, 1]));
+        using var session = layer.CreateSession(new DecodeCache(4, tokensPerEntry: 20));
+        var options = new DecodeOptions { Mask = layer.CreateAllowMask([3, 9]) };
+        for (var call = 0; call < 4; call++)
+        {
+            int[] tokens = [.. Enumerable.Repeat(7, 14)];
+            float[] logProbs = new float[14];
+            var results = new TopKResult[1];
+            var count = call switch
+            {
+                0 => session.TopK([1, 1], tokens, logProbs, options).Count,
+                1 => Batch(),
+                _ => session.TopK(5, [1, 1], tokens, logProbs).Count,
+            };
+            Assert.Equal(call < 2 ? 2 : 12, count);
+            Assert.DoesNotContain(7, tokens[count..]);
+            for (var i = count; i < 14; i++) Assert.Equal((-1, float.NegativeInfinity), (tokens[i], logProbs[i]));
+
+            int Batch()
+            {
+                session.TopK([1, 1], tokens, logProbs, results, options);
+                return results[0].Count;
+            }
+        }
+
+        var random = new SampleRandom(1);
+        session.Sample([1, 1], options with { TopLogProbs = 4 }, ref random);
+        var alternatives = new TokenLogProb[3];
+        Assert.Equal(2, session.CopyTopLogProbs(alternatives));
+        Assert.Equal(new TokenLogProb(-1, float.NegativeInfinity), alternatives[2]);
+    }
+
+    [Fact]
     public void Batch_GivesWhatSingleCallsGive() => DecodeCase.ForEach(60, test =>
     {
         const int Rows = 9, K = 5;

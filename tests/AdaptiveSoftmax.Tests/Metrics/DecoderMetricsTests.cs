@@ -46,6 +46,31 @@ public sealed class DecoderMetricsTests : IDisposable
         Assert.Equal(isBatch ? 1 : 0, recorder.Entries.Count(entry => entry.Instrument.Name == "adaptive_softmax.decode.batch.duration"));
     }
 
+    // In slot order a batch would visit the first tail too, where the second, more probable one has a token that beats it.
+    [Fact]
+    public void Batch_VisitsTheMostProbableTailFirst()
+    {
+        var head = _softmax.Parameters[0];
+        for (var k = 0; k < 16; k++) head.Row(20)[k] = 0.9f * head.Row(21)[k];
+        var (tokens, batch) = (new int[Rows], new int[Rows]);
+        string[] single, together;
+        using (var recorder = new MeterRecorder("softmax", nameof(MeasuredSoftmax)))
+        {
+            for (var row = 0; row < Rows; row++) _softmax.Predict(_hidden.AsSpan(row * 16, 16), tokens.AsSpan(row, 1));
+            single = recorder.Sums("adaptive_softmax.decode.tails_visited");
+        }
+
+        using (var recorder = new MeterRecorder("softmax", nameof(MeasuredSoftmax)))
+        {
+            _softmax.Predict(_hidden, batch);
+            together = recorder.Sums("adaptive_softmax.decode.tails_visited");
+        }
+
+        Assert.Equal(tokens, batch);
+        Assert.Equal(single, together);
+        Assert.Contains(single, sum => sum.StartsWith("cluster=tail1", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void TopK_IsReportedByTheClusterOfTheBestToken_OneByOneAndInBatches()
     {

@@ -13,13 +13,30 @@ public class CertifiedSoftmaxTests
             using var certified = layer.Certify();
             var hidden = @case.Hidden();
             var (expected, actual) = (new int[@case.Layer.Tokens], new int[@case.Layer.Tokens]);
-            layer.Predict(hidden, expected);
-            certified.Predict(hidden, actual);
+            Assert.Equal(Faults(() => layer.Predict(hidden, expected)), Faults(() => certified.Predict(hidden, actual)));
             Assert.Equal(expected, actual);
             for (var token = 0; token < expected.Length; token++)
-                Assert.Equal(expected[token], certified.Predict(hidden.AsSpan(token * layer.Layout.HiddenSize, layer.Layout.HiddenSize)));
+            {
+                var one = new int[1];
+                Faults(() => certified.Predict(hidden.AsSpan(token * layer.Layout.HiddenSize, layer.Layout.HiddenSize), one));
+                Assert.Equal(expected[token], one[0]);
+            }
         },
         iter: 3000);
+
+    // Huge weights overflow, of which both say the same.
+    private static IReadOnlyList<DecodeFault> Faults(Action predict)
+    {
+        try
+        {
+            predict();
+            return [];
+        }
+        catch (DecodeException exception)
+        {
+            return exception.Faults;
+        }
+    }
 
     // Tokens of one tail, of the shortlist and of another tail whose log-probs lie within a few roundings of each other.
     [Fact]
@@ -90,25 +107,6 @@ public class CertifiedSoftmaxTests
         using var certified = layer.Certify();
         Assert.Equal(0, certified.Predict(new float[16]));
         Assert.Equal(new CertifiedStatistics(1, 501, 500 / 16 + 16, 0, 1), certified.Statistics);
-    }
-
-    [Theory]
-    [InlineData(float.NaN)]
-    [InlineData(float.PositiveInfinity)]
-    [InlineData(float.NegativeInfinity)]
-    public void ValuesThatAreNotFinite_GiveWhatFloat32Gives(float value)
-    {
-        var random = new Random(4);
-        float[] hidden = [.. Enumerable.Range(0, 24).Select(_ => (float)random.NextDouble())];
-        for (var place = 0; place < 5; place++)
-        {
-            using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(24, 300, [20, 100], hasHeadBias: true), 5);
-            var input = hidden.ToArray();
-            if (place == 4) input[7] = value;
-            else layer.Parameters[place].Values[layer.Parameters[place].Columns * 11 % (int)layer.Parameters[place].Count] = value;
-            using var certified = layer.Certify();
-            Assert.Equal(layer.Predict(input), certified.Predict(input));
-        }
     }
 
     [Fact]

@@ -33,7 +33,8 @@ public sealed class BeamSearch
     /// <param name="options">How to search.</param>
     /// <param name="cancellation">Ends the search with an <see cref="OperationCanceledException"/>.</param>
     /// <returns>The best sequences, best first: <see cref="BeamSearchOptions.Results"/> of them, or fewer where there are fewer.</returns>
-    /// <exception cref="ArgumentException">An option is out of range, or a hidden vector has the wrong size or is not finite.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, or the hidden vector has the wrong size.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     public static IReadOnlyList<BeamSequence> Run(SoftmaxDecoder softmax, ReadOnlySpan<float> hidden, BeamStep step, BeamSearchOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(softmax);

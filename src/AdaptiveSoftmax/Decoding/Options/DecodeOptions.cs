@@ -74,7 +74,7 @@ public sealed record DecodeOptions
         Require(float.IsFinite(PresencePenalty), nameof(PresencePenalty), PresencePenalty, "a finite number");
         Require(TopLogProbs >= 0, nameof(TopLogProbs), TopLogProbs, "0 or more");
         if (Bias is not null && !Bias.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Bias)} was made for another vocabulary; make it with this layer's CreateBias.");
-        if (Mask is not null && !Mask.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Mask)} was made for another vocabulary; make it with this layer's CreateMask.");
+        if (Mask is not null && !Mask.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Mask)} was made for another vocabulary; make it with this layer's CreateAllowMask or CreateDenyMask.");
     }
 
     private static void Require<T>(bool holds, string name, T value, string range)

@@ -8,6 +8,9 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal sealed class DrawChooser(RowDecoder row)
 {
+    private const int Head = -1;
+    private const int Nothing = -2;
+
     private int _proposed = -1;
     private double _logBound;
     private ulong _chosen;
@@ -38,7 +41,7 @@ internal sealed class DrawChooser(RowDecoder row)
         var cluster = DrawPart();
         if (cluster < 0)
         {
-            _chosen = row.DrawFromHead();
+            _chosen = cluster == Nothing ? ScoreKey.None : row.DrawFromHead();
             return -1;
         }
 
@@ -56,19 +59,19 @@ internal sealed class DrawChooser(RowDecoder row)
         return -1;
     }
 
-    // A tail, or −1 for the head.
+    // A tail, or the head, or nothing where no token may be chosen.
     private int DrawPart()
     {
         var largest = row.HeadLogMass;
         foreach (ref var state in row.Clusters) largest = Math.Max(largest, state.MostLogMass);
-        if (double.IsNegativeInfinity(largest)) throw new InvalidOperationException("No token is left that may be chosen: mask, biases and policy together forbid them all.");
+        if (double.IsNegativeInfinity(largest)) return Nothing;
 
         var total = Math.Exp(row.HeadLogMass - largest);
         foreach (ref var state in row.Clusters) total += Math.Exp(state.MostLogMass - largest);
         var target = row.NextRandom() * total;
-        var last = -1;
+        var last = Head;
         var mass = Math.Exp(row.HeadLogMass - largest);
-        if (target < mass) return -1;
+        if (target < mass) return Head;
         target -= mass;
         for (var i = 0; i < row.Clusters.Length; i++)
         {

@@ -51,7 +51,7 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
 
     public ulong Finish()
     {
-        if (_count == 0) throw new InvalidOperationException("No token is left that may be chosen: mask, biases and policy together forbid them all.");
+        if (_count == 0) return ScoreKey.None;
         return Chooser.Draw(row, Sorted(), TotalMass().Most);
     }
 

@@ -73,6 +73,9 @@ internal sealed unsafe class RowDecoder
     /// <summary>The best tokens by key, best first, once the row is finished.</summary>
     public ReadOnlySpan<ulong> Top => _top.Keys;
 
+    /// <summary>Whether a log-sum-exp of the row is not finite, so that it has no tokens.</summary>
+    public bool HasFailed { get; set; }
+
     /// <summary>Where the random numbers stand.</summary>
     public SampleRandom Random => _random;
 
@@ -90,6 +93,7 @@ internal sealed unsafe class RowDecoder
     {
         (_options, _history, _random) = (options, history, random);
         Head = head;
+        HasFailed = false;
         (_tailsVisited, UnseenMass, _logNormalizer) = (0, 0, double.NegativeInfinity);
         _originals.Clear();
         _method = !wantsDraw || options.Temperature == 0 || options.TopK > 0 ? Method.Top
@@ -114,7 +118,7 @@ internal sealed unsafe class RowDecoder
     /// <summary>The next tail that must be seen, or −1 where the row is finished; it must not be asked again then.</summary>
     public int NextTail()
     {
-        while (true)
+        while (!HasFailed)
         {
             var cluster = FindNeeded();
             if (cluster < 0) return -1;
@@ -122,6 +126,16 @@ internal sealed unsafe class RowDecoder
 
             LeaveOut(cluster);
         }
+
+        return -1;
+    }
+
+    /// <summary>Ends the row without tokens.</summary>
+    public void Fail()
+    {
+        HasFailed = true;
+        _top.Reset(0);
+        (_tailsVisited, UnseenMass) = (0, 0);
     }
 
     /// <summary>Leaves a tail out, as the policy asks: from here on it has no tokens.</summary>
@@ -154,17 +168,17 @@ internal sealed unsafe class RowDecoder
         else if (!double.IsNegativeInfinity(state.MostLogMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, tail.Size, best);
     }
 
-    /// <summary>After <see cref="NextTail"/> gave −1: the chosen token's key.</summary>
-    /// <exception cref="InvalidOperationException">No token is left that may be chosen.</exception>
+    /// <summary>After <see cref="NextTail"/> gave −1: the chosen token's key; <see cref="ScoreKey.None"/> where none is left that may be chosen.</summary>
     public ulong Finish()
     {
+        if (HasFailed) return ScoreKey.None;
         FinishTop();
         if (_method == Method.Top && _top.Count > 0) Reference = ScoreKey.Score(_top.Keys[0]);
         return _method switch
         {
             Method.Draw => _draw.Finish(),
             Method.Nucleus => _nucleus.Finish(),
-            _ when _top.Count == 0 => throw new InvalidOperationException("No token is left that may be chosen: mask and biases together forbid them all."),
+            _ when _top.Count == 0 => ScoreKey.None,
             _ when _options.Temperature == 0 => _top.Keys[0],
             _ => Chooser.Draw(this, _top.Keys[..Math.Min(_options.TopK, _top.Count)], allMass: null),
         };
@@ -173,6 +187,7 @@ internal sealed unsafe class RowDecoder
     /// <summary>After <see cref="NextTail"/> gave −1, where no token is to be drawn.</summary>
     public void FinishTop()
     {
+        if (HasFailed) return;
         _top.Sort();
         foreach (ref var state in _clusters.AsSpan())
         {

@@ -5,6 +5,9 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal static class ScoreKey
 {
+    /// <summary>No token: worse than any key of a score.</summary>
+    public const ulong None = ulong.MaxValue;
+
     public static ulong Of(float score, int slot)
     {
         // Adding 0 makes −0 equal to 0. Flipping the negative numbers' other bits puts floats in the order of integers.
