@@ -38,53 +38,72 @@ internal static unsafe class GemmKernel<TSimd>
     private static void MultiplyBlock(
         float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int columns, int depth, bool accumulate)
     {
+        if (columns < TSimd.Width)
+        {
+            Narrower(a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate);
+            return;
+        }
+
         var column = 0;
         // Sixteen accumulators need the 32 registers that come with 512-bit vectors.
         if (TSimd.Width >= 16)
         {
             for (; column + (4 * TSimd.Width) <= columns; column += 4 * TSimd.Width)
-                Strip<FourVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate);
+                Strip<FourVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate, 4 * TSimd.Width);
         }
 
         // Forty-eight tokens, say, in one pass over the weights instead of two.
         if (TSimd.Width >= 16 && column + (3 * TSimd.Width) <= columns)
         {
-            Strip<ThreeVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate);
+            Strip<ThreeVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate, 3 * TSimd.Width);
             column += 3 * TSimd.Width;
         }
 
         for (; column + (2 * TSimd.Width) <= columns; column += 2 * TSimd.Width)
-            Strip<TwoVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate);
+            Strip<TwoVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate, 2 * TSimd.Width);
         for (; column + TSimd.Width <= columns; column += TSimd.Width)
-            Strip<OneVector>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate);
-        if (column < columns && TSimd.Width > 1)
-            Remainder(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, columns - column, depth, accumulate);
+            Strip<OneVector>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate, TSimd.Width);
+        if (column < columns) Last(a, aRow, aStep, b + columns, bRow, c + columns, cRow, rows, columns - column, depth, accumulate);
     }
 
-    private static void Remainder(
+    // The columns that are left, by the narrowest vector that holds them; it ends with the row and stores only their lanes.
+    private static void Last(
+        float* a, nint aRow, nint aStep, float* bEnd, nint bRow, float* cEnd, nint cRow, int rows, int lanes, int depth, bool accumulate)
+    {
+        if (TSimd.Width > Simd256.Width && lanes <= Simd256.Width)
+            GemmKernel<Simd256>.Last(a, aRow, aStep, bEnd, bRow, cEnd, cRow, rows, lanes, depth, accumulate);
+        else if (TSimd.Width > Simd128.Width && lanes <= Simd128.Width)
+            GemmKernel<Simd128>.Last(a, aRow, aStep, bEnd, bRow, cEnd, cRow, rows, lanes, depth, accumulate);
+        else
+            Strip<OneVector>(a, aRow, aStep, bEnd - TSimd.Width, bRow, cEnd - TSimd.Width, cRow, rows, depth, accumulate, lanes);
+    }
+
+    private static void Narrower(
         float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int columns, int depth, bool accumulate)
     {
-        if (TSimd.Width > 4) GemmKernel<Simd128>.MultiplyBlock(a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate);
+        if (TSimd.Width > Simd256.Width) GemmKernel<Simd256>.MultiplyBlock(a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate);
+        else if (TSimd.Width > Simd128.Width) GemmKernel<Simd128>.MultiplyBlock(a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate);
         else GemmKernel<SimdScalar>.MultiplyBlock(a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Strip<TTile>(
-        float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool accumulate)
+        float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int depth, bool accumulate, int lanes)
         where TTile : struct, ITile
     {
         var row = 0;
         for (; row + 4 <= rows; row += 4)
-            TTile.FourRows(a + (row * aRow), aRow, aStep, b, bRow, c + (row * cRow), cRow, depth, accumulate);
+            TTile.FourRows(a + (row * aRow), aRow, aStep, b, bRow, c + (row * cRow), cRow, depth, accumulate, lanes);
         for (; row < rows; row++)
-            TTile.OneRow(a + (row * aRow), aStep, b, bRow, c + (row * cRow), depth, accumulate);
+            TTile.OneRow(a + (row * aRow), aStep, b, bRow, c + (row * cRow), depth, accumulate, lanes);
     }
 
+    /// <summary>Some vectors of columns, of which the last lanes are stored.</summary>
     private interface ITile
     {
-        static abstract void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate);
+        static abstract void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate, int lanes);
 
-        static abstract void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate);
+        static abstract void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate, int lanes);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,7 +112,7 @@ internal static unsafe class GemmKernel<TSimd>
     private readonly struct OneVector : ITile
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate)
+        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate, int lanes)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
             var s0 = Start(c, accumulate);
@@ -109,25 +128,32 @@ internal static unsafe class GemmKernel<TSimd>
                 s3 = TSimd.MultiplyAdd(TSimd.Broadcast(*a3), x, s3);
             }
 
-            TSimd.Store(s0, c);
-            TSimd.Store(s1, c1);
-            TSimd.Store(s2, c2);
-            TSimd.Store(s3, c3);
+            Store(s0, c, lanes);
+            Store(s1, c1, lanes);
+            Store(s2, c2, lanes);
+            Store(s3, c3, lanes);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate)
+        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate, int lanes)
         {
             var s = Start(c, accumulate);
             for (var p = 0; p < depth; p++, a += aStep, b += bRow) s = TSimd.MultiplyAdd(TSimd.Broadcast(*a), TSimd.Load(b), s);
-            TSimd.Store(s, c);
+            Store(s, c, lanes);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Store(TSimd value, float* c, int lanes)
+        {
+            if (lanes == TSimd.Width) TSimd.Store(value, c);
+            else TSimd.Store(TSimd.Select(TSimd.LastLanes(lanes), value, TSimd.Load(c)), c);
         }
     }
 
     private readonly struct TwoVectors : ITile
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate)
+        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate, int lanes)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
             var w = TSimd.Width;
@@ -159,7 +185,7 @@ internal static unsafe class GemmKernel<TSimd>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate)
+        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate, int lanes)
         {
             var w = TSimd.Width;
             TSimd s0 = Start(c, accumulate), s1 = Start(c + w, accumulate);
@@ -184,7 +210,7 @@ internal static unsafe class GemmKernel<TSimd>
     private readonly struct ThreeVectors : ITile
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate)
+        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate, int lanes)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
             int w = TSimd.Width, w2 = 2 * w;
@@ -220,7 +246,7 @@ internal static unsafe class GemmKernel<TSimd>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate)
+        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate, int lanes)
         {
             int w = TSimd.Width, w2 = 2 * w;
             TSimd s0 = Start(c, accumulate), s1 = Start(c + w, accumulate), s2 = Start(c + w2, accumulate);
@@ -247,7 +273,7 @@ internal static unsafe class GemmKernel<TSimd>
     private readonly struct FourVectors : ITile
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate)
+        public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate, int lanes)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
             int w = TSimd.Width, w2 = 2 * w, w3 = 3 * w;
@@ -287,7 +313,7 @@ internal static unsafe class GemmKernel<TSimd>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate)
+        public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate, int lanes)
         {
             int w = TSimd.Width, w2 = 2 * w, w3 = 3 * w;
             TSimd s0 = Start(c, accumulate), s1 = Start(c + w, accumulate), s2 = Start(c + w2, accumulate), s3 = Start(c + w3, accumulate);

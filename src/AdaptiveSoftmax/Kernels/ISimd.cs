@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -33,6 +35,15 @@ internal unsafe interface ISimd<TSelf>
 
     static abstract TSelf Max(TSelf left, TSelf right);
 
+    /// <summary>A mask of the last <paramref name="count"/> lanes, for <see cref="And"/> and <see cref="Select"/>.</summary>
+    static abstract TSelf LastLanes(int count);
+
+    /// <summary>The bits that both have.</summary>
+    static abstract TSelf And(TSelf left, TSelf right);
+
+    /// <summary>The lanes of <paramref name="left"/> where the mask is set, and else those of <paramref name="right"/>.</summary>
+    static abstract TSelf Select(TSelf mask, TSelf left, TSelf right);
+
     /// <summary>value · 2ⁿ for n in [−126, 127], which the low 9 bits of <paramref name="exponent"/> hold.</summary>
     static abstract TSelf ScaleByPowerOfTwo(TSelf value, TSelf exponent);
 
@@ -40,4 +51,7 @@ internal unsafe interface ISimd<TSelf>
     static abstract TSelf ZeroWhereLess(TSelf value, TSelf left, TSelf right);
 
     static abstract float Sum(TSelf value);
+
+    /// <summary>The sum of the lanes of each, in one order of additions on every machine.</summary>
+    static abstract Vector128<float> Sums(TSelf s0, TSelf s1, TSelf s2, TSelf s3);
 }

@@ -12,21 +12,8 @@ internal static unsafe class ScreeningKernel
     /// <summary>logits[r] += errors[r] · norm + floor: upper bounds. Gives the largest.</summary>
     public static float Raise(float* logits, float* errors, float norm, float floor, int count)
     {
-        if (Vector512.IsHardwareAccelerated) return Raise<Simd512>(logits, errors, norm, floor, count);
-        return Vector256.IsHardwareAccelerated ? Raise<Simd256>(logits, errors, norm, floor, count) : Raise<Simd128>(logits, errors, norm, floor, count);
-    }
-
-    /// <inheritdoc cref="Raise(float*, float*, float, float, int)"/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float Raise<TSimd>(float* logits, float* errors, float norm, float floor, int count)
-        where TSimd : unmanaged, ISimd<TSimd>
-    {
-        TSimd factor = TSimd.Broadcast(norm), addend = TSimd.Broadcast(floor);
-        var i = 0;
-        for (; i + TSimd.Width <= count; i += TSimd.Width)
-            TSimd.Store(TSimd.Add(TSimd.Load(logits + i), TSimd.MultiplyAdd(TSimd.Load(errors + i), factor, addend)), logits + i);
-        for (; i < count; i++) logits[i] += (errors[i] * norm) + floor;
-        return SoftmaxKernel.Maximum<TSimd>(logits, count);
+        Elementwise.Run(new Bounds(logits, errors, norm, floor), count);
+        return SoftmaxKernel.Maximum(logits, count);
     }
 
     /// <summary>Σ exp(logit − maximum), and the same sum with each term times its error bound.</summary>
@@ -43,6 +30,13 @@ internal static unsafe class ScreeningKernel
     public static float SumExp<TSimd>(float* logits, float* errors, float norm, float floor, int count, float maximum, out float ofErrors)
         where TSimd : unmanaged, ISimd<TSimd>
     {
+        if (count < TSimd.Width)
+        {
+            return TSimd.Width > Simd256.Width ? SumExp<Simd256>(logits, errors, norm, floor, count, maximum, out ofErrors)
+                : TSimd.Width > Simd128.Width ? SumExp<Simd128>(logits, errors, norm, floor, count, maximum, out ofErrors)
+                : SumExp<SimdScalar>(logits, errors, norm, floor, count, maximum, out ofErrors);
+        }
+
         TSimd factor = TSimd.Broadcast(norm), addend = TSimd.Broadcast(floor), top = TSimd.Broadcast(maximum);
         TSimd sum = TSimd.Zero, errorSum = TSimd.Zero;
         var i = 0;
@@ -53,15 +47,32 @@ internal static unsafe class ScreeningKernel
             errorSum = TSimd.MultiplyAdd(power, TSimd.MultiplyAdd(TSimd.Load(errors + i), factor, addend), errorSum);
         }
 
-        var total = TSimd.Sum(sum);
         ofErrors = TSimd.Sum(errorSum);
-        for (; i < count; i++)
-        {
-            var power = SimdExp.Of(new SimdScalar(logits[i] - maximum)).Value;
-            total += power;
-            ofErrors += power * ((errors[i] * norm) + floor);
-        }
-
+        if (i == count) return TSimd.Sum(sum);
+        var at = count - TSimd.Width;
+        var total = TSimd.Sum(sum) + SumExpOfLast<TSimd>(logits + at, errors + at, norm, floor, count - i, maximum, out var ofLast);
+        ofErrors += ofLast;
         return total;
+    }
+
+    // Apart from the loop, whose constants then stay in registers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static float SumExpOfLast<TSimd>(float* logits, float* errors, float norm, float floor, int lanes, float maximum, out float ofErrors)
+        where TSimd : unmanaged, ISimd<TSimd>
+    {
+        var power = TSimd.And(SimdExp.Of(TSimd.Subtract(TSimd.Load(logits), TSimd.Broadcast(maximum))), TSimd.LastLanes(lanes));
+        ofErrors = TSimd.Sum(TSimd.Multiply(power, TSimd.MultiplyAdd(TSimd.Load(errors), TSimd.Broadcast(norm), TSimd.Broadcast(floor))));
+        return TSimd.Sum(power);
+    }
+
+    private readonly struct Bounds(float* logits, float* errors, float norm, float floor) : IElementOperation
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Run<TSimd>(int index)
+            where TSimd : unmanaged, ISimd<TSimd>
+        {
+            var bound = TSimd.MultiplyAdd(TSimd.Load(errors + index), TSimd.Broadcast(norm), TSimd.Broadcast(floor));
+            TSimd.Store(TSimd.Add(TSimd.Load(logits + index), bound), logits + index);
+        }
     }
 }

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace AdaptiveSoftmax;
 
@@ -54,6 +56,15 @@ internal readonly unsafe struct Simd128(Vector128<float> v) : ISimd<Simd128>
     public static Simd128 Max(Simd128 left, Simd128 right) => new(Vector128.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 LastLanes(int count) => new(Vector128.Load(LaneMasks.OfFloats(Width, count)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 And(Simd128 left, Simd128 right) => new(left._v & right._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Select(Simd128 mask, Simd128 left, Simd128 right) => new(Vector128.ConditionalSelect(mask._v, left._v, right._v));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 ScaleByPowerOfTwo(Simd128 value, Simd128 exponent) =>
         new(value._v * Vector128.ShiftLeft(exponent._v.AsInt32() + Vector128.Create(127), 23).AsSingle());
 
@@ -63,4 +74,23 @@ internal readonly unsafe struct Simd128(Vector128<float> v) : ISimd<Simd128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd128 value) => Vector128.Sum(value._v);
+
+    // Lanes 0 and 2, and 1 and 3, are added first.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Simd128 s0, Simd128 s1, Simd128 s2, Simd128 s3)
+    {
+        Vector128<float> even = Pairs(s0._v, s1._v), odd = Pairs(s2._v, s3._v);
+        return Sse.IsSupported
+            ? Sse.MoveLowToHigh(even, odd) + Sse.MoveHighToLow(odd, even)
+            : Vector128.Create(even.GetLower(), odd.GetLower()) + Vector128.Create(even.GetUpper(), odd.GetUpper());
+    }
+
+    // a0 + a2, b0 + b2, a1 + a3, b1 + b3.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Pairs(Vector128<float> a, Vector128<float> b)
+    {
+        if (Sse.IsSupported) return Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b);
+        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipLow(a, b) + AdvSimd.Arm64.ZipHigh(a, b);
+        return Vector128.Create(a[0] + a[2], b[0] + b[2], a[1] + a[3], b[1] + b[3]);
+    }
 }

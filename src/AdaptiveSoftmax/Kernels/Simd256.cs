@@ -57,6 +57,15 @@ internal readonly unsafe struct Simd256(Vector256<float> v) : ISimd<Simd256>
     public static Simd256 Max(Simd256 left, Simd256 right) => new(Vector256.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 LastLanes(int count) => new(Vector256.Load(LaneMasks.OfFloats(Width, count)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 And(Simd256 left, Simd256 right) => new(left._v & right._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 Select(Simd256 mask, Simd256 left, Simd256 right) => new(Vector256.ConditionalSelect(mask._v, left._v, right._v));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 ScaleByPowerOfTwo(Simd256 value, Simd256 exponent) =>
         new(value._v * Vector256.ShiftLeft(exponent._v.AsInt32() + Vector256.Create(127), 23).AsSingle());
 
@@ -66,4 +75,19 @@ internal readonly unsafe struct Simd256(Vector256<float> v) : ISimd<Simd256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd256 value) => Vector256.Sum(value._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Simd256 s0, Simd256 s1, Simd256 s2, Simd256 s3)
+    {
+        if (!Avx.IsSupported)
+        {
+            return Simd128.Sums(new(s0._v.GetLower()), new(s1._v.GetLower()), new(s2._v.GetLower()), new(s3._v.GetLower()))
+                + Simd128.Sums(new(s0._v.GetUpper()), new(s1._v.GetUpper()), new(s2._v.GetUpper()), new(s3._v.GetUpper()));
+        }
+
+        var even = Avx.UnpackLow(s0._v, s1._v) + Avx.UnpackHigh(s0._v, s1._v);
+        var odd = Avx.UnpackLow(s2._v, s3._v) + Avx.UnpackHigh(s2._v, s3._v);
+        var sums = Avx.Shuffle(even, odd, 0x44) + Avx.Shuffle(even, odd, 0xEE);
+        return sums.GetLower() + sums.GetUpper();
+    }
 }

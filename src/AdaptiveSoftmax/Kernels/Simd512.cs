@@ -51,6 +51,15 @@ internal readonly unsafe struct Simd512(Vector512<float> v) : ISimd<Simd512>
     public static Simd512 Max(Simd512 left, Simd512 right) => new(Vector512.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 LastLanes(int count) => new(Vector512.Load(LaneMasks.OfFloats(Width, count)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 And(Simd512 left, Simd512 right) => new(left._v & right._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 Select(Simd512 mask, Simd512 left, Simd512 right) => new(Vector512.ConditionalSelect(mask._v, left._v, right._v));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 ScaleByPowerOfTwo(Simd512 value, Simd512 exponent) =>
         new(value._v * Vector512.ShiftLeft(exponent._v.AsInt32() + Vector512.Create(127), 23).AsSingle());
 
@@ -60,4 +69,29 @@ internal readonly unsafe struct Simd512(Vector512<float> v) : ISimd<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Simd512 value) => Vector512.Sum(value._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sums(Simd512 s0, Simd512 s1, Simd512 s2, Simd512 s3)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            return (QuarterSums(0, s0, s1, s2, s3) + QuarterSums(2, s0, s1, s2, s3))
+                + (QuarterSums(1, s0, s1, s2, s3) + QuarterSums(3, s0, s1, s2, s3));
+        }
+
+        var even = Avx512F.UnpackLow(s0._v, s1._v) + Avx512F.UnpackHigh(s0._v, s1._v);
+        var odd = Avx512F.UnpackLow(s2._v, s3._v) + Avx512F.UnpackHigh(s2._v, s3._v);
+        var sums = Avx512F.Shuffle(even, odd, 0x44) + Avx512F.Shuffle(even, odd, 0xEE);
+        var halves = sums.GetLower() + sums.GetUpper();
+        return halves.GetLower() + halves.GetUpper();
+    }
+
+    private static Vector128<float> QuarterSums(int quarter, Simd512 s0, Simd512 s1, Simd512 s2, Simd512 s3) =>
+        Simd128.Sums(s0.Quarter(quarter), s1.Quarter(quarter), s2.Quarter(quarter), s3.Quarter(quarter));
+
+    private Simd128 Quarter(int index)
+    {
+        var half = index < 2 ? _v.GetLower() : _v.GetUpper();
+        return new(index % 2 == 0 ? half.GetLower() : half.GetUpper());
+    }
 }

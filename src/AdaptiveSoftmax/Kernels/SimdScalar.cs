@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>A vector of one lane: what is left of a row after the last full vector.</summary>
@@ -31,10 +33,19 @@ internal readonly unsafe struct SimdScalar(float v) : ISimd<SimdScalar>
 
     public static SimdScalar Max(SimdScalar left, SimdScalar right) => new(MathF.Max(left._v, right._v));
 
+    public static SimdScalar LastLanes(int count) => new(count == 0 ? 0 : BitConverter.Int32BitsToSingle(-1));
+
+    public static SimdScalar And(SimdScalar left, SimdScalar right) =>
+        new(BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(left._v) & BitConverter.SingleToInt32Bits(right._v)));
+
+    public static SimdScalar Select(SimdScalar mask, SimdScalar left, SimdScalar right) => BitConverter.SingleToInt32Bits(mask._v) != 0 ? left : right;
+
     public static SimdScalar ScaleByPowerOfTwo(SimdScalar value, SimdScalar exponent) =>
         new(value._v * BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(exponent._v) + 127) << 23));
 
     public static SimdScalar ZeroWhereLess(SimdScalar value, SimdScalar left, SimdScalar right) => left._v < right._v ? Zero : value;
 
     public static float Sum(SimdScalar value) => value._v;
+
+    public static Vector128<float> Sums(SimdScalar s0, SimdScalar s1, SimdScalar s2, SimdScalar s3) => Vector128.Create(s0._v, s1._v, s2._v, s3._v);
 }

@@ -29,22 +29,16 @@ internal static unsafe class SoftmaxKernel
     }
 
     /// <summary>The same for one token, whose logits are one after the other.</summary>
-    public static void TokenGradient(float* logits, int count, float logSumExp, float scale, float uniform)
-    {
-        if (Vector512.IsHardwareAccelerated) TokenGradient<Simd512>(logits, count, logSumExp, scale, uniform);
-        else if (Vector256.IsHardwareAccelerated) TokenGradient<Simd256>(logits, count, logSumExp, scale, uniform);
-        else TokenGradient<Simd128>(logits, count, logSumExp, scale, uniform);
-    }
+    public static void TokenGradient(float* logits, int count, float logSumExp, float scale, float uniform) =>
+        Elementwise.Run(new TokenGradients(logits, logSumExp, scale, uniform), count);
+
+    /// <summary>The same, at most at one vector width.</summary>
+    public static void TokenGradient<TSimd>(float* logits, int count, float logSumExp, float scale, float uniform)
+        where TSimd : unmanaged, ISimd<TSimd> => Elementwise.Run<TSimd, TokenGradients>(new TokenGradients(logits, logSumExp, scale, uniform), count);
 
     /// <summary>output[r] = (logit[r] − log-sum-exp) + cluster for one token: <see cref="BestScore.Of"/> of each row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LogProbs(float* logits, int count, float logSumExp, float cluster, float* output)
-    {
-        var i = 0;
-        for (; i + Vector256<float>.Count <= count; i += Vector256<float>.Count)
-            ((Vector256.Load(logits + i) - Vector256.Create(logSumExp)) + Vector256.Create(cluster)).Store(output + i);
-        for (; i < count; i++) output[i] = BestScore.Of(logits[i], logSumExp, cluster);
-    }
+    public static void LogProbs(float* logits, int count, float logSumExp, float cluster, float* output) =>
+        Elementwise.Run(new TokenLogProbs(logits, logSumExp, cluster, output), count);
 
     /// <summary>The largest logit of one token; NaN where one is.</summary>
     public static float Maximum(float* logits, int count)
@@ -58,14 +52,18 @@ internal static unsafe class SoftmaxKernel
     public static float Maximum<TSimd>(float* logits, int count)
         where TSimd : unmanaged, ISimd<TSimd>
     {
-        var top = TSimd.Broadcast(float.NegativeInfinity);
-        var i = 0;
-        for (; i + TSimd.Width <= count; i += TSimd.Width) top = TSimd.Max(top, TSimd.Load(logits + i));
+        if (count < TSimd.Width)
+        {
+            return TSimd.Width > Simd256.Width ? Maximum<Simd256>(logits, count)
+                : TSimd.Width > Simd128.Width ? Maximum<Simd128>(logits, count) : Maximum<SimdScalar>(logits, count);
+        }
+
+        var top = TSimd.Load(logits + count - TSimd.Width);
+        for (var i = 0; i + TSimd.Width <= count; i += TSimd.Width) top = TSimd.Max(top, TSimd.Load(logits + i));
         var lanes = stackalloc float[TSimd.Width];
         TSimd.Store(top, lanes);
         var maximum = lanes[0];
         for (var lane = 1; lane < TSimd.Width; lane++) maximum = MathF.Max(maximum, lanes[lane]);
-        for (; i < count; i++) maximum = MathF.Max(maximum, logits[i]);
         return maximum;
     }
 
@@ -81,14 +79,24 @@ internal static unsafe class SoftmaxKernel
     public static float SumExp<TSimd>(float* logits, int count, float maximum)
         where TSimd : unmanaged, ISimd<TSimd>
     {
+        if (count < TSimd.Width)
+        {
+            return TSimd.Width > Simd256.Width ? SumExp<Simd256>(logits, count, maximum)
+                : TSimd.Width > Simd128.Width ? SumExp<Simd128>(logits, count, maximum) : SumExp<SimdScalar>(logits, count, maximum);
+        }
+
         var top = TSimd.Broadcast(maximum);
         var sum = TSimd.Zero;
         var i = 0;
         for (; i + TSimd.Width <= count; i += TSimd.Width) sum = AddExp(sum, TSimd.Load(logits + i), top);
-        var total = TSimd.Sum(sum);
-        for (; i < count; i++) total = AddExp(new SimdScalar(total), new SimdScalar(logits[i]), new SimdScalar(maximum)).Value;
-        return total;
+        return i == count ? TSimd.Sum(sum) : TSimd.Sum(sum) + SumExpOfLast<TSimd>(logits + count - TSimd.Width, count - i, maximum);
     }
+
+    // Apart from the loop, whose constants then stay in registers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static float SumExpOfLast<TSimd>(float* logits, int lanes, float maximum)
+        where TSimd : unmanaged, ISimd<TSimd> =>
+        TSimd.Sum(TSimd.And(AddExp(TSimd.Zero, TSimd.Load(logits), TSimd.Broadcast(maximum)), TSimd.LastLanes(lanes)));
 
     /// <inheritdoc cref="BlockStatistics(float*, nint, int, int, float*, float*)"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -169,15 +177,22 @@ internal static unsafe class SoftmaxKernel
         }
     }
 
-    /// <inheritdoc cref="TokenGradient(float*, int, float, float, float)"/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void TokenGradient<TSimd>(float* logits, int count, float logSumExp, float scale, float uniform)
-        where TSimd : unmanaged, ISimd<TSimd>
+    private readonly struct TokenGradients(float* logits, float logSumExp, float scale, float uniform) : IElementOperation
     {
-        TSimd top = TSimd.Broadcast(logSumExp), factor = TSimd.Broadcast(scale), share = TSimd.Broadcast(uniform);
-        var i = 0;
-        for (; i + TSimd.Width <= count; i += TSimd.Width)
-            TSimd.Store(TSimd.Subtract(TSimd.Multiply(SimdExp.Of(TSimd.Subtract(TSimd.Load(logits + i), top)), factor), share), logits + i);
-        for (; i < count; i++) logits[i] = (SimdExp.Of(new SimdScalar(logits[i] - logSumExp)).Value * scale) - uniform;
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Run<TSimd>(int index)
+            where TSimd : unmanaged, ISimd<TSimd>
+        {
+            var probability = SimdExp.Of(TSimd.Subtract(TSimd.Load(logits + index), TSimd.Broadcast(logSumExp)));
+            TSimd.Store(TSimd.Subtract(TSimd.Multiply(probability, TSimd.Broadcast(scale)), TSimd.Broadcast(uniform)), logits + index);
+        }
+    }
+
+    private readonly struct TokenLogProbs(float* logits, float logSumExp, float cluster, float* output) : IElementOperation
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Run<TSimd>(int index)
+            where TSimd : unmanaged, ISimd<TSimd> =>
+            TSimd.Store(TSimd.Add(TSimd.Subtract(TSimd.Load(logits + index), TSimd.Broadcast(logSumExp)), TSimd.Broadcast(cluster)), output + index);
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace AdaptiveSoftmax;
 
@@ -7,20 +6,16 @@ namespace AdaptiveSoftmax;
 internal static unsafe class Vectors
 {
     /// <summary>target[i] += source[i].</summary>
-    public static void Add(float* target, float* source, int count)
-    {
-        if (Vector512.IsHardwareAccelerated) Add<Simd512>(target, source, count);
-        else if (Vector256.IsHardwareAccelerated) Add<Simd256>(target, source, count);
-        else Add<Simd128>(target, source, count);
-    }
+    public static void Add(float* target, float* source, int count) => Elementwise.Run(new Addition(target, source), count);
 
-    /// <inheritdoc cref="Add(float*, float*, int)"/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>The same, at most at one vector width.</summary>
     public static void Add<TSimd>(float* target, float* source, int count)
-        where TSimd : unmanaged, ISimd<TSimd>
+        where TSimd : unmanaged, ISimd<TSimd> => Elementwise.Run<TSimd, Addition>(new Addition(target, source), count);
+
+    private readonly struct Addition(float* target, float* source) : IElementOperation
     {
-        var i = 0;
-        for (; i + TSimd.Width <= count; i += TSimd.Width) TSimd.Store(TSimd.Add(TSimd.Load(target + i), TSimd.Load(source + i)), target + i);
-        for (; i < count; i++) target[i] += source[i];
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Run<TSimd>(int index)
+            where TSimd : unmanaged, ISimd<TSimd> => TSimd.Store(TSimd.Add(TSimd.Load(target + index), TSimd.Load(source + index)), target + index);
     }
 }

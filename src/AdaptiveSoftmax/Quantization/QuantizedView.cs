@@ -45,8 +45,9 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
         where TSimd : unmanaged, ISimd<TSimd>
     {
         Debug.Assert(Precision != WeightPrecision.Int8, "int8 takes whole numbers");
-        if (Precision == WeightPrecision.Float32) Gemv.MultiplyRows<TSimd, MatrixShape>(new MatrixShape(Rows, Columns), values, input, outputs, first, end);
-        else MultiplyBFloat16<TSimd>((ushort*)values, input, outputs, first, end, Columns);
+        var shape = new MatrixShape(Rows, Columns);
+        if (Precision == WeightPrecision.Float32) Gemv.MultiplyRows<TSimd, MatrixShape>(shape, values, input, outputs, first, end);
+        else Gemv.MultiplyRows<TSimd, MatrixShape>(shape, (ushort*)values, input, outputs, first, end);
     }
 
     /// <summary>Writes rows [first, end) as float32, [end − first, columns].</summary>
@@ -61,10 +62,10 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
                     new ReadOnlySpan<float>(values + start, Columns).CopyTo(new Span<float>(target, Columns));
                     break;
                 case WeightPrecision.BFloat16:
-                    WidenRow<BFloat16Format>((byte*)((ushort*)values + start), 1, target);
+                    Widen<BFloat16Format>((byte*)((ushort*)values + start), 1, target, Columns);
                     break;
                 default:
-                    WidenRow<Int8Format>((byte*)values + start, scales[row], target);
+                    Widen<Int8Format>((byte*)values + start, scales[row], target, Columns);
                     break;
             }
         }
@@ -109,68 +110,22 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
         return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
-    private void WidenRow<TFormat>(byte* source, float scale, float* target)
-        where TFormat : struct, IFormat
-    {
-        var k = 0;
-        var factor = Simd256.Broadcast(scale);
-        for (; k + Simd256.Width <= Columns; k += Simd256.Width)
-            Simd256.Store(Simd256.Multiply(TFormat.Load<Simd256>(source, k), factor), target + k);
-        for (; k < Columns; k++) target[k] = TFormat.Load<SimdScalar>(source, k).Value * scale;
-    }
-
-    // Four rows at a time share the loads of the input and hide the additions that end a row; the rows left over take the
-    // same order of additions.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyBFloat16<TSimd>(ushort* weight, float* x, float* outputs, int first, int end, int columns)
-        where TSimd : unmanaged, ISimd<TSimd>
-    {
-        var row = first;
-        for (; row + 4 <= end; row += 4)
-        {
-            ushort* w0 = weight + ((nint)row * columns), w1 = w0 + columns, w2 = w1 + columns, w3 = w2 + columns;
-            TSimd s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
-            var k = 0;
-            for (; k + TSimd.Width <= columns; k += TSimd.Width)
-            {
-                var v = TSimd.Load(x + k);
-                s0 = TSimd.MultiplyAdd(TSimd.LoadBFloat16(w0 + k), v, s0);
-                s1 = TSimd.MultiplyAdd(TSimd.LoadBFloat16(w1 + k), v, s1);
-                s2 = TSimd.MultiplyAdd(TSimd.LoadBFloat16(w2 + k), v, s2);
-                s3 = TSimd.MultiplyAdd(TSimd.LoadBFloat16(w3 + k), v, s3);
-            }
-
-            float t0 = TSimd.Sum(s0), t1 = TSimd.Sum(s1), t2 = TSimd.Sum(s2), t3 = TSimd.Sum(s3);
-            for (; k < columns; k++)
-            {
-                t0 += Widen(w0[k]) * x[k];
-                t1 += Widen(w1[k]) * x[k];
-                t2 += Widen(w2[k]) * x[k];
-                t3 += Widen(w3[k]) * x[k];
-            }
-
-            (outputs[row], outputs[row + 1], outputs[row + 2], outputs[row + 3]) = (t0, t1, t2, t3);
-        }
-
-        for (; row < end; row++)
-        {
-            var w = weight + ((nint)row * columns);
-            var sum = TSimd.Zero;
-            var k = 0;
-            for (; k + TSimd.Width <= columns; k += TSimd.Width) sum = TSimd.MultiplyAdd(TSimd.LoadBFloat16(w + k), TSimd.Load(x + k), sum);
-            var total = TSimd.Sum(sum);
-            for (; k < columns; k++) total += Widen(w[k]) * x[k];
-            outputs[row] = total;
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Widen(ushort value) => BitConverter.UInt32BitsToSingle((uint)value << 16);
+    private static void Widen<TFormat>(byte* source, float scale, float* target, int count)
+        where TFormat : struct, IFormat => Elementwise.Run(new Widening<TFormat>(source, scale, target), count);
 
     private interface IFormat
     {
         static abstract TSimd Load<TSimd>(byte* row, int index)
             where TSimd : unmanaged, ISimd<TSimd>;
+    }
+
+    private readonly struct Widening<TFormat>(byte* source, float scale, float* target) : IElementOperation
+        where TFormat : struct, IFormat
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Run<TSimd>(int index)
+            where TSimd : unmanaged, ISimd<TSimd> =>
+            TSimd.Store(TSimd.Multiply(TFormat.Load<TSimd>(source, index), TSimd.Broadcast(scale)), target + index);
     }
 
     private readonly struct BFloat16Format : IFormat

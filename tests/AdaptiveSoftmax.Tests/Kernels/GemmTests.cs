@@ -21,6 +21,22 @@ public unsafe class GemmTests
         iter: 150);
 
     [Fact]
+    public void EveryVectorWidth_AgreesWithTheDefinition_AtEveryNumberOfColumns()
+    {
+        for (var columns = 1; columns <= 150; columns++)
+        {
+            foreach (var accumulate in (ReadOnlySpan<bool>)[false, true])
+            {
+                var @case = (Rows: 6, columns, Depth: 5, accumulate, TransposedLeft: false, Seed: columns);
+                var expected = Multiply(@case, GemmKernel<Simd128>.Multiply);
+                AssertAgreesWithDefinition(@case, expected);
+                AssertAgreesWithDefinition(@case, Multiply(@case, GemmKernel<Simd256>.Multiply));
+                AssertAgreesWithDefinition(@case, Multiply(@case, GemmKernel<Simd512>.Multiply));
+            }
+        }
+    }
+
+    [Fact]
     public void Parts_DoNotChangeTheBits() => s_cases.Sample(
         @case =>
         {

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using CsCheck;
 
 namespace AdaptiveSoftmax.Tests;
@@ -32,6 +33,41 @@ public unsafe class Int8GemvTests
             }
         },
         iter: 300);
+
+    [Fact]
+    public void EveryVectorWidth_GivesTheSameBits_AtEveryLengthOfARow()
+    {
+        const int Rows = 7;
+        var random = new Random(1);
+        for (var columns = 1; columns <= 300; columns++)
+        {
+            var (weight, input) = (new sbyte[Rows * columns], new short[columns]);
+            var limit = Int8Gemv.LargestInput(columns);
+            for (var i = 0; i < weight.Length; i++) weight[i] = (sbyte)random.Next(-127, 128);
+            for (var k = 0; k < columns; k++) input[k] = (short)random.Next(-limit, limit + 1);
+            using var scales = new NativeArray(Rows, random);
+            float[] expected = [.. Enumerable.Range(0, Rows).Select(row =>
+                (float)Enumerable.Range(0, columns).Sum(k => weight[(row * columns) + k] * input[k]) * (scales[row] * 0.25f))];
+            fixed (sbyte* w = weight)
+            fixed (short* x = input)
+            {
+                Check<Int8RowsScalar, int>(w, x);
+                if (columns >= Int8Rows128.Width) Check<Int8Rows128, Vector128<int>>(w, x);
+                if (columns >= Int8Rows256.Width) Check<Int8Rows256, Vector256<int>>(w, x);
+                if (columns >= Int8Rows512.Width) Check<Int8Rows512, Vector512<int>>(w, x);
+            }
+
+            void Check<TFormat, TVector>(sbyte* w, short* x)
+                where TFormat : struct, IRowFormat<TVector>
+                where TVector : unmanaged
+            {
+                using var outputs = new NativeArray(Rows, random);
+                Int8Gemv.MultiplyRows<TFormat, TVector>(w, scales.Pointer, x, 0.25f, outputs.Pointer, 0, Rows, columns);
+                outputs.AssertGuardsAreWhole();
+                Assert.Equal(expected, outputs.Span.ToArray());
+            }
+        }
+    }
 
     [Fact]
     public void WholeInput_MeasuresWhatItLoses() => Gen.Select(Gen.Int[1, 700], Gen.Double[-44, 30], Gen.Int).Sample(

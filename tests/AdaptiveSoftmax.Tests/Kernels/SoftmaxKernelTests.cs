@@ -9,6 +9,8 @@ public unsafe class SoftmaxKernelTests
 
     private delegate void Gradient(float* logits, int lanes, int rows, float* logSumExp, float* scale, float* uniform, float rowWeight);
 
+    private delegate float ScreeningSum(float* logits, float* errors, float norm, float floor, int count, float maximum, out float ofErrors);
+
     private delegate void TokenGradient(float* logits, int count, float logSumExp, float scale, float uniform);
 
     [Fact]
@@ -77,7 +79,7 @@ public unsafe class SoftmaxKernelTests
     {
         foreach (var kernel in (TokenGradient[])[SoftmaxKernel.TokenGradient<Simd128>, SoftmaxKernel.TokenGradient<Simd256>, SoftmaxKernel.TokenGradient<Simd512>, SoftmaxKernel.TokenGradient])
         {
-            foreach (var count in (ReadOnlySpan<int>)[0, 1, 3, 4, 8, 15, 16, 31, 77])
+            for (var count = 0; count <= 77; count++)
             {
                 using var logits = new NativeArray(77, new Random(6));
                 var before = logits.Span.ToArray();
@@ -93,7 +95,7 @@ public unsafe class SoftmaxKernelTests
     public void SumExp_AgreesWithTheDefinitionAtEveryWidth()
     {
         using var logits = new NativeArray(77, new Random(9));
-        foreach (var count in (ReadOnlySpan<int>)[1, 3, 4, 8, 15, 16, 31, 77])
+        for (var count = 1; count <= 77; count++)
         {
             var top = logits.Span[..count].ToArray().Max();
             var expected = logits.Span[..count].ToArray().Sum(logit => Math.Exp((double)logit - top));
@@ -108,13 +110,92 @@ public unsafe class SoftmaxKernelTests
     public void Maximum_IsTheLargestAtEveryWidth()
     {
         using var logits = new NativeArray(77, new Random(9));
-        foreach (var count in (ReadOnlySpan<int>)[1, 3, 4, 8, 15, 16, 31, 77])
+        for (var count = 1; count <= 77; count++)
         {
             var expected = logits.Span[..count].ToArray().Max();
             Assert.Equal(expected, SoftmaxKernel.Maximum<Simd128>(logits.Pointer, count));
             Assert.Equal(expected, SoftmaxKernel.Maximum<Simd256>(logits.Pointer, count));
             Assert.Equal(expected, SoftmaxKernel.Maximum<Simd512>(logits.Pointer, count));
             Assert.Equal(expected, SoftmaxKernel.Maximum(logits.Pointer, count));
+        }
+    }
+
+    [Fact]
+    public void Maximum_IsNaN_WhereverOneStands()
+    {
+        using var logits = new NativeArray(77, new Random(9));
+        for (var at = 0; at < 77; at++)
+        {
+            var value = logits[at];
+            logits.Span[at] = float.NaN;
+            Assert.Equal(float.NaN, SoftmaxKernel.Maximum<Simd128>(logits.Pointer, 77));
+            Assert.Equal(float.NaN, SoftmaxKernel.Maximum<Simd256>(logits.Pointer, 77));
+            Assert.Equal(float.NaN, SoftmaxKernel.Maximum<Simd512>(logits.Pointer, 77));
+            logits.Span[at] = value;
+        }
+    }
+
+    [Fact]
+    public void SumExp_IsNaN_WhereverALogitIsNotFinite()
+    {
+        using var logits = new NativeArray(77, new Random(9));
+        for (var count = 1; count <= 77; count++)
+        {
+            for (var at = Math.Max(0, count - 20); at < count; at++)
+            {
+                var value = logits[at];
+                logits.Span[at] = float.NegativeInfinity;
+                Assert.Equal(float.NaN, SoftmaxKernel.SumExp<Simd128>(logits.Pointer, count, 1));
+                Assert.Equal(float.NaN, SoftmaxKernel.SumExp<Simd256>(logits.Pointer, count, 1));
+                Assert.Equal(float.NaN, SoftmaxKernel.SumExp<Simd512>(logits.Pointer, count, 1));
+                logits.Span[at] = value;
+            }
+        }
+    }
+
+    [Fact]
+    public void LogProbs_AreBestScoresOfEachRow()
+    {
+        for (var count = 0; count <= 77; count++)
+        {
+            using var logits = new NativeArray(count, new Random(9));
+            using var output = new NativeArray(count, new Random(10));
+            SoftmaxKernel.LogProbs(logits.Pointer, count, 1.5f, -0.7f, output.Pointer);
+            output.AssertGuardsAreWhole();
+            for (var i = 0; i < count; i++) Assert.Equal(BestScore.Of(logits[i], 1.5f, -0.7f), output[i]);
+        }
+    }
+
+    [Fact]
+    public void ScreeningSums_AgreeWithTheDefinitionAtEveryWidth()
+    {
+        using var logits = new NativeArray(77, new Random(9));
+        using var errors = new NativeArray(77, new Random(10));
+        foreach (ref var error in errors.Span) error = MathF.Abs(error);
+        for (var count = 1; count <= 77; count++)
+        {
+            var powers = logits.Span[..count].ToArray().Select(logit => Math.Exp((double)logit - 0.25)).ToArray();
+            var expected = powers.Select((power, i) => power * ((errors[i] * 0.5) + 0.125)).Sum();
+            foreach (var kernel in (ScreeningSum[])[ScreeningKernel.SumExp<Simd128>, ScreeningKernel.SumExp<Simd256>, ScreeningKernel.SumExp<Simd512>, ScreeningKernel.SumExp])
+            {
+                Assert.Equal(powers.Sum(), kernel(logits.Pointer, errors.Pointer, 0.5f, 0.125f, count, 0.25f, out var ofErrors), 1e-4);
+                Assert.Equal(expected, ofErrors, 1e-4);
+            }
+        }
+    }
+
+    [Fact]
+    public void Raise_AddsTheBoundOfEachRow_AndGivesTheLargest()
+    {
+        for (var count = 1; count <= 77; count++)
+        {
+            using var logits = new NativeArray(count, new Random(9));
+            using var errors = new NativeArray(count, new Random(10));
+            var before = logits.Span.ToArray();
+            var largest = ScreeningKernel.Raise(logits.Pointer, errors.Pointer, 0.5f, 0.125f, count);
+            logits.AssertGuardsAreWhole();
+            for (var i = 0; i < count; i++) Assert.Equal(before[i] + (errors[i] * 0.5f) + 0.125f, logits[i], 1e-6);
+            Assert.Equal(logits.Span.ToArray().Max(), largest);
         }
     }
 

@@ -7,7 +7,7 @@ public unsafe class VectorsTests
     [Fact]
     public void Add_AgreesWithTheDefinitionAtEveryWidth()
     {
-        foreach (var count in (ReadOnlySpan<int>)[0, 1, 3, 4, 7, 15, 16, 17, 63, 100])
+        for (var count = 0; count <= 100; count++)
         {
             foreach (var add in (Add[])[Vectors.Add<Simd128>, Vectors.Add<Simd256>, Vectors.Add<Simd512>, Vectors.Add])
             {
