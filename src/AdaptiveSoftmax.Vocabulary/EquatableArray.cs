@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Runtime.CompilerServices;
 
 namespace AdaptiveSoftmax.Vocabulary;
 
@@ -7,6 +8,7 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// The default value is the empty array.
 /// </summary>
 /// <typeparam name="T">The elements, compared with their default comparer.</typeparam>
+[CollectionBuilder(typeof(EquatableArray), nameof(EquatableArray.Create))]
 public readonly struct EquatableArray<T> : IEquatable<EquatableArray<T>>, IReadOnlyList<T>
 {
     private readonly T[]? _items;
@@ -66,4 +68,13 @@ public readonly struct EquatableArray<T> : IEquatable<EquatableArray<T>>, IReadO
 
     /// <summary>Whether two arrays differ.</summary>
     public static bool operator !=(EquatableArray<T> left, EquatableArray<T> right) => !left.Equals(right);
+}
+
+/// <summary>Makes arrays that compare by their elements; <c>[first, second]</c> calls it.</summary>
+public static class EquatableArray
+{
+    /// <summary>Copies elements.</summary>
+    /// <typeparam name="T">The elements, compared with their default comparer.</typeparam>
+    /// <param name="items">The elements.</param>
+    public static EquatableArray<T> Create<T>(ReadOnlySpan<T> items) => new(items.ToArray());
 }

@@ -36,7 +36,8 @@ internal static class AllLogProbs
         Array.Sort(sortedValues, sortedTokens);
         var (sum, end) = (0.0, 0);
         while (end < sortedValues.Length && sum < topP * total) sum += Math.Exp(-sortedValues[end++] / temperature);
-        var target = random.NextDouble() * sum;
+        var target = random.Uniform() * sum;
+        random = random.Next();
         for (var i = 0; i < end - 1; i++)
         {
             target -= Math.Exp(-sortedValues[i] / temperature);

@@ -7,6 +7,8 @@ namespace AdaptiveSoftmax;
 public sealed class DecodeSequence
 {
     private static long s_batches;
+
+    private readonly SoftmaxDecoder _softmax;
     private long _batch;
 
     /// <summary>Starts a sequence.</summary>
@@ -17,20 +19,42 @@ public sealed class DecodeSequence
     public DecodeSequence(SoftmaxDecoder softmax, DecodeOptions? options = null, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(softmax);
+        _softmax = softmax;
         Options = options ?? DecodeOptions.Default;
-        Options.Check(softmax);
         History = softmax.CreateHistory();
         Random = new SampleRandom(seed);
     }
 
-    /// <summary>How tokens are chosen.</summary>
-    public DecodeOptions Options { get; }
+    private DecodeSequence(DecodeSequence source, SampleRandom random)
+    {
+        _softmax = source._softmax;
+        Options = source.Options;
+        History = source.History.Clone();
+        Random = random;
+    }
+
+    /// <summary>How tokens are chosen, from the next one on.</summary>
+    /// <exception cref="ArgumentException">An option is out of range, or belongs to another layer; the options stay as they were.</exception>
+    public DecodeOptions Options
+    {
+        get;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            value.Check(_softmax);
+            field = value;
+        }
+    }
 
     /// <summary>The tokens so far; add a prompt's to have penalties count them. Decoding adds each chosen token.</summary>
     public TokenHistory History { get; }
 
-    /// <summary>Where the random numbers stand. Decoding moves it on.</summary>
+    /// <summary>Where the random numbers stand. Decoding moves it on by a position a token; set it back to draw the same numbers again.</summary>
     public SampleRandom Random { get; set; }
+
+    /// <summary>A sequence with the same options and tokens so far, which goes its own way from here.</summary>
+    /// <param name="random">Its random numbers: those of this one give the same tokens, another stream gives others.</param>
+    public DecodeSequence Fork(SampleRandom random) => new(this, random);
 
     /// <summary>A number for one batch.</summary>
     internal static long NewBatch() => Interlocked.Increment(ref s_batches);

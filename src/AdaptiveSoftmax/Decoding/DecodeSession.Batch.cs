@@ -58,7 +58,7 @@ public sealed unsafe partial class DecodeSession
         for (var i = 0; i < results.Length; i++)
         {
             if (results[i].Token < 0) continue;
-            sequences[i].Random = _rows[i].Random;
+            sequences[i].Random = sequences[i].Random.Next();
             sequences[i].History.Add(results[i].Token);
             tally.Add(results[i].Cluster + 1, results[i].TailsVisited);
             if (results[i].UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, sequences[i].Options.Policy.ToString());
@@ -195,7 +195,7 @@ public sealed unsafe partial class DecodeSession
     }
 
     // A tail is one product for all rows that ask for it: the one that most rows ask for comes first, so that those it
-    // leaves open join the rows of their next one. A row that has said that it is finished is asked no more.
+    // leaves open join the rows of their next one.
     private void RunTails(float* hidden, int first, int count, ref DecodeFaults faults)
     {
         var wanted = _scratch.Ints(ScratchBuffer.WantedTail, count);

@@ -47,7 +47,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// <summary>Draws the next token.</summary>
     /// <param name="hidden">A hidden vector, [hidden].</param>
     /// <param name="options">How the token is chosen.</param>
-    /// <param name="random">The random numbers, which move on.</param>
+    /// <param name="random">Where the random numbers stand; moves on by one position.</param>
     /// <param name="history">The tokens so far, for penalties; null for none. It is left as it is.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or an option is out of range.</exception>
     /// <exception cref="DecodeException">A value that was read is not finite, or mask, biases and policy together leave no token.</exception>
@@ -67,7 +67,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
         }
 
         var result = Report(_row, key);
-        random = _row.Random;
+        random = random.Next();
         DecodeMetrics.Record(start, _softmax.Tags, result.Cluster + 1, result.TailsVisited);
         if (result.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
         return result;

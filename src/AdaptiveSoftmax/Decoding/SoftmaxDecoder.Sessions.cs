@@ -7,6 +7,7 @@ public abstract partial class SoftmaxDecoder
 
     private readonly Stack<DecodeSession> _freeSessions = new();
     private LayerTags? _tags;
+    private TokenIds? _tokenIds;
 
     /// <summary>What this layer's measurements are tagged with.</summary>
     internal LayerTags Tags => _tags ??= new LayerTags(Name, Layout.ClusterCount);
@@ -16,6 +17,8 @@ public abstract partial class SoftmaxDecoder
 
     /// <summary>What tells this layer's entries in a cache from those of others.</summary>
     internal ulong CacheVariant { get; } = Interlocked.Increment(ref s_decoders);
+
+    internal TokenIds TokenIds => _tokenIds ??= new TokenIds(this);
 
     /// <summary>Begins to decode: a session has the memory that steps work in. Dispose it before the layer.</summary>
     /// <param name="cache">The cache of the calls with a context's key; sessions may share one. Null for none.</param>
@@ -32,6 +35,12 @@ public abstract partial class SoftmaxDecoder
         ArgumentNullException.ThrowIfNull(values);
         return new TokenBias(this, values);
     }
+
+    /// <summary>
+    /// A mask that allows every token, to be set from bits: <see cref="TokenMask.SetTokens(ReadOnlySpan{ulong})"/>,
+    /// <see cref="TokenMask.SetSlots"/>. One serves a sequence for all its steps.
+    /// </summary>
+    public TokenMask CreateMask() => new(this);
 
     /// <summary>A mask that allows only the given tokens.</summary>
     /// <param name="tokens">Token ids.</param>

@@ -133,8 +133,52 @@ public class DecodeSessionTests
     {
         var random = new SampleRandom(1);
         Assert.Equal(test.Layer.Predict(test.Hidden), test.Layer.Sample(test.Hidden, DecodeOptions.Greedy, ref random).Token);
-        Assert.Equal(new SampleRandom(1), random);
+        Assert.Equal(new SampleRandom(1).Next(), random);
     });
+
+    [Fact]
+    public void Options_CanChangeBetweenSteps()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 3);
+        using var other = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(64, 20_001, [1000, 5000], [16, 4]));
+        using var session = layer.CreateSession();
+        var hidden = Hidden(1);
+        var sequence = new DecodeSequence(layer, DecodeOptions.Default, seed: 9);
+        var free = session.Sample(hidden, sequence);
+        sequence.Options = sequence.Options with { Mask = layer.CreateAllowMask([17]) };
+        Assert.Equal(17, session.Sample(hidden, sequence).Token);
+        sequence.Options = DecodeOptions.Greedy;
+        Assert.Equal(layer.Predict(hidden), session.Sample(hidden, sequence).Token);
+        var kept = sequence.Options;
+        Assert.Throws<ArgumentException>(() => sequence.Options = new DecodeOptions { TopP = 2 });
+        Assert.Throws<ArgumentException>(() => sequence.Options = new DecodeOptions { Mask = other.CreateMask() });
+        Assert.Same(kept, sequence.Options);
+
+        // A step back: the same position draws the same token.
+        sequence.Options = DecodeOptions.Default;
+        sequence.Random = sequence.Random.At(0);
+        Assert.Equal(free, session.Sample(hidden, sequence));
+    }
+
+    [Fact]
+    public void Fork_GoesItsOwnWay()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 3);
+        using var session = layer.CreateSession();
+        var hidden = Hidden(20);
+        var sequence = new DecodeSequence(layer, new DecodeOptions { PresencePenalty = 1 }, seed: 9);
+        Run(sequence);
+        var same = sequence.Fork(sequence.Random);
+        var other = sequence.Fork(new SampleRandom(9, stream: 1, sequence.Random.Position));
+        Assert.Equal(sequence.History.Tokens, same.History.Tokens);
+        var expected = Run(sequence);
+        Assert.Equal(expected, Run(same));
+        Assert.NotEqual(expected, Run(other));
+        Assert.Equal(40, other.History.Length);
+
+        int[] Run(DecodeSequence one) => [.. Enumerable.Range(0, 20).Select(row => session.Sample(hidden.AsSpan(row * 64, 64), one).Token)];
+    }
+
 
     [Fact]
     public void BadInput_IsRefused_AndChangesNothing()

@@ -81,6 +81,97 @@ public class SampleTests
         }
     }
 
+    /// <summary>Random numbers are counted by position and purpose: what else is computed or reported moves none.</summary>
+    [Fact]
+    public void NothingButSeedAndOptionsOfChoice_MovesADraw() => DecodeCase.ForEach(300, test =>
+    {
+        using var session = test.Layer.CreateSession();
+        using var other = test.Layer.CreateSession();
+        DecodeOptions[] variants =
+        [
+            test.Options with { Policy = DecodePolicy.Full },
+            test.Options with { TopLogProbs = 5 },
+            test.Options with { TopLogProbs = 5, Policy = DecodePolicy.Full },
+            test.Options with { LogProbs = 1 - test.Options.LogProbs },
+            test.Options with { Policy = DecodePolicy.Budget(test.Layer.Layout.ClusterCount) },
+        ];
+        for (var seed = 0ul; seed < 12; seed++)
+        {
+            var random = new SampleRandom(seed);
+            var token = session.Sample(test.Hidden, test.Options, ref random, test.History).Token;
+            Assert.Equal(1, random.Position);
+            foreach (var options in variants)
+            {
+                var again = new SampleRandom(seed);
+                Assert.Equal(token, other.Sample(test.Hidden, options, ref again, test.History).Token);
+                Assert.Equal(random, again);
+            }
+        }
+    });
+
+    [Fact]
+    public void AlternativesUnderABudget_CostNoTokenItsTail() => DecodeCase.ForEach(200, test =>
+    {
+        foreach (var policy in new[] { DecodePolicy.Budget(1), DecodePolicy.HeadOnly })
+        {
+            var options = test.Options with { Policy = policy };
+            if (HasNoToken(options)) continue;
+            for (var seed = 0ul; seed < 6; seed++)
+            {
+                SampleRandom plain = new(seed), more = new(seed);
+                Assert.Equal(
+                    test.Layer.Sample(test.Hidden, options, ref plain, test.History).Token,
+                    test.Layer.Sample(test.Hidden, options with { TopLogProbs = 9, LogProbs = LogProbKind.Adjusted }, ref more, test.History).Token);
+            }
+        }
+
+        bool HasNoToken(DecodeOptions options)
+        {
+            try
+            {
+                var random = new SampleRandom(0);
+                test.Layer.Sample(test.Hidden, options with { LogProbs = LogProbKind.Model }, ref random, test.History);
+                return false;
+            }
+            catch (DecodeException)
+            {
+                return true;
+            }
+        }
+    });
+
+    // Clusters of log-odds 4, 3 and 2 over nine tokens of the shortlist.
+    [Fact]
+    public void BudgetOfOne_DrawsExactly_AtTemperatureOne()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(8, 100, [9, 40, 70], [2, 2, 2], hasHeadBias: true));
+        foreach (var parameter in layer.Parameters) parameter.Values.Clear();
+        float[] logits = [4, 3, 2];
+        logits.CopyTo(layer.Parameters[1].Values[9..]);
+        var random = new SampleRandom(2);
+        var counts = new int[4];
+        for (var i = 0; i < 3000; i++)
+        {
+            var result = layer.Sample(new float[8], new DecodeOptions { Policy = DecodePolicy.Budget(1) }, ref random);
+            counts[result.Cluster + 1]++;
+            Assert.Equal(0, result.UnseenMass);
+            Assert.InRange(result.TailsVisited, 0, 1);
+        }
+
+        var sum = 9 + logits.Sum(MathF.Exp);
+        Assert.InRange(ChiSquare.Score(counts, [9 / sum, .. logits.Select(logit => (double)MathF.Exp(logit) / sum)]), -6, 6);
+    }
+
+    [Fact]
+    public void Uniform_IsForTheCaller_AndCounted()
+    {
+        var random = new SampleRandom(5, stream: 2);
+        Assert.Equal(random.Uniform(), random.Uniform());
+        Assert.Equal(random.Next().Uniform(3), new SampleRandom(5, 2, position: 1).Uniform(3));
+        Assert.Equal(4000, Enumerable.Range(0, 1000).SelectMany(at => (double[])[random.At(at).Uniform(), random.At(at).Uniform(1), new SampleRandom(6, 2, at).Uniform(), new SampleRandom(5, 3, at).Uniform()]).Distinct().Count());
+        Assert.Throws<ArgumentOutOfRangeException>(() => random.At(-1));
+    }
+
     [Fact]
     public void TailTokenAboveTheHeadsBest_LeavesTheNucleusWhole()
     {

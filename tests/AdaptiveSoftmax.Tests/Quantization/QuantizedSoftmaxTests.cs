@@ -132,8 +132,16 @@ public unsafe class QuantizedSoftmaxTests
     public void PrecisionsThatDoNotFit_AreRefused()
     {
         using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 50, [10, 30]));
-        Assert.Throws<ArgumentException>(() => layer.Quantize(new QuantizationOptions { TailOverrides = new EquatableArray<WeightPrecision>([WeightPrecision.Int8]) }));
+        Assert.Throws<ArgumentException>(() => layer.Quantize(new QuantizationOptions { TailOverrides = [WeightPrecision.Int8] }));
         Assert.Throws<ArgumentException>(() => layer.Quantize(new QuantizationOptions { Head = (WeightPrecision)9 }));
+    }
+
+    [Fact]
+    public void EachTail_HasAPrecisionOfItsOwn()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 50, [10, 30], [8, 4]));
+        using var quantized = layer.Quantize(new QuantizationOptions { TailOverrides = [WeightPrecision.Int8, WeightPrecision.Float32] });
+        Assert.Equal((12 * 20) + (8 * 16 * 2) + (20 * 12) + (((4 * 16) + (20 * 4)) * 4), quantized.WeightBytes);
     }
 
     // What each format keeps of a value, by arithmetic in float64: bfloat16 has 8 significant bits.

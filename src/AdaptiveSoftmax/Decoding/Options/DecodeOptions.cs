@@ -4,8 +4,8 @@ namespace AdaptiveSoftmax;
 /// <remarks>
 /// Order of operations: the penalties for tokens of the history, then <see cref="Bias"/>, then <see cref="Mask"/>, all on
 /// log-probs; then the temperature; then the filters, first <see cref="TopK"/>, then <see cref="TopP"/> of what that
-/// leaves, then <see cref="MinP"/>. What is left is renormalised and drawn from. An instance never changes, so one can
-/// serve any number of sequences.
+/// leaves, then <see cref="MinP"/>. What is left is renormalised and drawn from. An instance never changes (a
+/// <see cref="TokenMask"/> can be set anew between steps), so one can serve any number of sequences.
 /// </remarks>
 public sealed record DecodeOptions
 {
@@ -74,7 +74,7 @@ public sealed record DecodeOptions
         Require(float.IsFinite(PresencePenalty), nameof(PresencePenalty), PresencePenalty, "a finite number");
         Require(TopLogProbs >= 0, nameof(TopLogProbs), TopLogProbs, "0 or more");
         if (Bias is not null && !Bias.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Bias)} was made for another vocabulary; make it with this layer's CreateBias.");
-        if (Mask is not null && !Mask.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Mask)} was made for another vocabulary; make it with this layer's CreateAllowMask or CreateDenyMask.");
+        if (Mask is not null && !Mask.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Mask)} was made for another vocabulary; make it with this layer's CreateMask, CreateAllowMask or CreateDenyMask.");
     }
 
     private static void Require<T>(bool holds, string name, T value, string range)

@@ -33,7 +33,11 @@ public readonly record struct DecodePolicy
     /// <summary>No tail: tokens of the shortlist only.</summary>
     public static DecodePolicy HeadOnly => new(Kind.HeadOnly, 0);
 
-    /// <summary>The tails that can matter, but at most so many of them, the most probable first.</summary>
+    /// <summary>
+    /// The tails that can matter, but at most so many of them: in greedy decoding, top-k and under filters the most probable
+    /// first; in a draw from all tokens those on which the draw falls, so that a budget of 1 still draws exactly at temperature 1.
+    /// What is only reported, such as <see cref="DecodeOptions.TopLogProbs"/>, gets what is left.
+    /// </summary>
     /// <param name="tails">The most tails that a call computes, at least 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">It is negative.</exception>
     public static DecodePolicy Budget(int tails)

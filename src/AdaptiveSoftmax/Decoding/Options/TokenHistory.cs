@@ -1,23 +1,35 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// How often each token has occurred in a sequence, which is what penalties need to know. Made by
+/// The tokens of a sequence, and how often each has occurred, which is what penalties need to know. Made by
 /// <see cref="SoftmaxDecoder.CreateHistory"/>; it belongs to one sequence.
 /// </summary>
 public sealed class TokenHistory
 {
     private readonly SoftmaxDecoder _softmax;
-    private readonly Dictionary<int, int> _places = [];
+    private readonly Dictionary<int, int> _places;
     private readonly int[] _distinct;
     private readonly int[] _mostFrequent;
-    private int[] _slots = new int[64];
-    private int[] _counts = new int[64];
+    private int[] _tokens;
+    private int[] _slots;
+    private int[] _counts;
 
     internal TokenHistory(SoftmaxDecoder softmax)
     {
         _softmax = softmax;
+        _places = [];
         _distinct = new int[softmax.Layout.ClusterCount + 1];
         _mostFrequent = new int[softmax.Layout.ClusterCount + 1];
+        (_tokens, _slots, _counts) = (new int[64], new int[64], new int[64]);
+    }
+
+    private TokenHistory(TokenHistory source)
+    {
+        _softmax = source._softmax;
+        _places = new Dictionary<int, int>(source._places);
+        (_distinct, _mostFrequent) = ([.. source._distinct], [.. source._mostFrequent]);
+        (_tokens, _slots, _counts) = ([.. source._tokens], [.. source._slots], [.. source._counts]);
+        (Length, DistinctCount) = (source.Length, source.DistinctCount);
     }
 
     /// <summary>The number of tokens, each occurrence counted.</summary>
@@ -25,6 +37,9 @@ public sealed class TokenHistory
 
     /// <summary>The number of different tokens.</summary>
     public int DistinctCount { get; private set; }
+
+    /// <summary>The token ids in their order. The span holds until the next change.</summary>
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, Length);
 
     /// <summary>Counts an occurrence of a token.</summary>
     /// <param name="token">A token id.</param>
@@ -49,7 +64,8 @@ public sealed class TokenHistory
         }
 
         _mostFrequent[part] = Math.Max(_mostFrequent[part], ++_counts[place]);
-        Length++;
+        if (Length == _tokens.Length) Array.Resize(ref _tokens, 2 * Length);
+        _tokens[Length++] = token;
     }
 
     /// <summary>Counts the tokens of a text, such as a prompt.</summary>
@@ -59,6 +75,35 @@ public sealed class TokenHistory
     {
         foreach (var token in tokens) Add(token);
     }
+
+    /// <summary>Forgets the last tokens, such as those of a draft that was not accepted.</summary>
+    /// <param name="length">How many of the first ones are kept.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is negative or above <see cref="Length"/>.</exception>
+    public void CutBack(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        if (length == Length) return;
+        while (Length > length)
+        {
+            // A token's first occurrence leaves after all later ones, so what it leaves is the last different token.
+            var slot = _softmax.SlotOf(_tokens[--Length]);
+            if (--_counts[_places[slot]] > 0) continue;
+            _places.Remove(slot);
+            _distinct[_softmax.PartOf(slot)]--;
+            DistinctCount--;
+        }
+
+        _mostFrequent.AsSpan().Clear();
+        for (var i = 0; i < DistinctCount; i++)
+        {
+            ref var most = ref _mostFrequent[_softmax.PartOf(_slots[i])];
+            most = Math.Max(most, _counts[i]);
+        }
+    }
+
+    /// <summary>A copy that goes its own way from here, as a beam or a draft does.</summary>
+    public TokenHistory Clone() => new(this);
 
     /// <summary>Forgets all tokens.</summary>
     public void Clear()

@@ -39,7 +39,7 @@ internal static class Chooser
         var limit = MinPLimit(row, ScoreKey.Score(keys[0]));
         while (keys.Length > 1 && ScoreKey.Score(keys[^1]) < limit) keys = keys[..^1];
 
-        var target = row.NextRandom() * Sum(row, keys);
+        var target = row.Random(DrawPurpose.Filtered, 0) * Sum(row, keys);
         foreach (var key in keys)
         {
             var weight = Weight(row, key);

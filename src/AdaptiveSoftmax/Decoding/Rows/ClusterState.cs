@@ -18,6 +18,9 @@ internal struct ClusterState
     /// <summary>Between these lies the log of the tempered mass; they are equal once the tail was computed.</summary>
     public double LeastLogMass, MostLogMass;
 
+    /// <summary>The log of the mass by which a draw takes the tail: the greatest that it can have, and its true one once a draw fell on it.</summary>
+    public double DrawLogMass;
+
     /// <summary>A token drawn from the tail when it was computed, for the case that a draw falls on the tail: the token of the tail, and its score.</summary>
     public int DrawnRow;
 

@@ -23,6 +23,8 @@ internal sealed unsafe class RowDecoder
     private SampleRandom _random;
     private double[] _blocks = [];
     private double _mass;
+    private ulong _chosen;
+    private bool _isDecided;
     private int _tailsVisited;
 
     // log Σ exp(score) at temperature 1 of the parts seen, for adjusted log-probs.
@@ -76,10 +78,8 @@ internal sealed unsafe class RowDecoder
     /// <summary>Whether a log-sum-exp of the row is not finite, so that it has no tokens.</summary>
     public bool HasFailed { get; set; }
 
-    /// <summary>Where the random numbers stand.</summary>
-    public SampleRandom Random => _random;
-
-    public double NextRandom() => _random.NextDouble();
+    /// <summary>The row's random number for a purpose.</summary>
+    public double Random(DrawPurpose purpose, int index) => _random.For(purpose, index);
 
     /// <summary>Takes the head.</summary>
     /// <param name="options">How to choose.</param>
@@ -99,6 +99,7 @@ internal sealed unsafe class RowDecoder
         _method = !wantsDraw || options.Temperature == 0 || options.TopK > 0 ? Method.Top
             : options.TopP < 1 || options.MinP > 0 ? Method.Nucleus
             : Method.Draw;
+        _isDecided = _method == Method.Top;
         InverseTemperature = options.Temperature > 0 ? MathF.Min(1 / options.Temperature, float.MaxValue) : 1;
         var wanted = !wantsDraw ? top : Math.Max(top, options.Temperature == 0 ? 1 : options.TopK);
         _top.Reset(Math.Min(wanted, _layout.VocabularySize));
@@ -111,11 +112,16 @@ internal sealed unsafe class RowDecoder
         if (_method == Method.Top) return;
 
         var best = SetMasses();
+        for (var i = 0; _method == Method.Draw && options.Policy.MaximumTails == 0 && i < _clusters.Length; i++)
+        {
+            if (!_clusters[i].IsVisited) LeaveOut(i);
+        }
+
         if (_method == Method.Nucleus) _nucleus.Begin(best);
         else _draw.Begin();
     }
 
-    /// <summary>The next tail that must be seen, or −1 where the row is finished; it must not be asked again then.</summary>
+    /// <summary>The next tail that must be seen, or −1 where the row is finished.</summary>
     public int NextTail()
     {
         while (!HasFailed)
@@ -161,11 +167,14 @@ internal sealed unsafe class RowDecoder
         _tailsVisited++;
         state.IsVisited = true;
         if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(logits, tail.Size, inverse: 1, out _));
-        if (_method == Method.Top) return;
+        if (_isDecided) return;
 
-        state.LeastLogMass = state.MostLogMass = LogMass(logits, tail.Size, InverseTemperature, out var best);
+        var logMass = LogMass(logits, tail.Size, InverseTemperature, out var best);
+
+        // Where the mass was known before, it is not known better to the last bit: no draw may hang on whether it was computed.
+        if (state.LeastLogMass < state.MostLogMass) state.LeastLogMass = state.MostLogMass = logMass;
         if (_method == Method.Nucleus) _nucleus.Accept(cluster, logits, best);
-        else if (!double.IsNegativeInfinity(state.MostLogMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, tail.Size, best);
+        else if (!double.IsNegativeInfinity(logMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, tail.Size, best, cluster);
     }
 
     /// <summary>After <see cref="NextTail"/> gave −1: the chosen token's key; <see cref="ScoreKey.None"/> where none is left that may be chosen.</summary>
@@ -176,8 +185,7 @@ internal sealed unsafe class RowDecoder
         if (_method == Method.Top && _top.Count > 0) Reference = ScoreKey.Score(_top.Keys[0]);
         return _method switch
         {
-            Method.Draw => _draw.Finish(),
-            Method.Nucleus => _nucleus.Finish(),
+            Method.Draw or Method.Nucleus => _chosen,
             _ when _top.Count == 0 => ScoreKey.None,
             _ when _options.Temperature == 0 => _top.Keys[0],
             _ => Chooser.Draw(this, _top.Keys[..Math.Min(_options.TopK, _top.Count)], allMass: null),
@@ -199,7 +207,7 @@ internal sealed unsafe class RowDecoder
     public ulong DrawFromHead()
     {
         LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var best);
-        var (row, score) = Draw(Head, _layout.ShortlistSize, best);
+        var (row, score) = Draw(Head, _layout.ShortlistSize, best, cluster: -1);
         return ScoreKey.Of(score, row);
     }
 
@@ -254,26 +262,29 @@ internal sealed unsafe class RowDecoder
         return best;
     }
 
+    // The token is decided on before anything is computed that is only reported beside it, so that neither can change it nor
+    // spend its budget.
     private int FindNeeded()
     {
-        if (_options.Policy.ComputesAll && MostProbable() is var any and >= 0) return any;
-        if (NeedsNormalizer)
+        var likeliest = MostProbable();
+        if (likeliest >= 0 && _options.Policy.ComputesAll) return likeliest;
+        if (!_isDecided)
         {
-            for (var i = 0; i < _clusters.Length; i++)
-            {
-                if (_clusters[i].IsTouched && !_clusters[i].IsVisited) return i;
-            }
+            var needed = _method == Method.Draw ? _draw.NextTail() : _nucleus.NextTail();
+            if (needed >= 0) return needed;
+            (_chosen, _isDecided) = (_method == Method.Draw ? _draw.Finish() : _nucleus.Finish(), true);
         }
 
+        if (likeliest < 0) return -1;
+
         // One of the best tokens may stand in the likeliest tail; if not there, in none.
-        var likeliest = MostProbable();
-        if (likeliest >= 0 && ScoreKey.Of(_clusters[likeliest].Bound, _layout.Tails[likeliest].Start) < _top.Limit) return likeliest;
-        return _method switch
+        if (ScoreKey.Of(_clusters[likeliest].Bound, _layout.Tails[likeliest].Start) < _top.Limit) return likeliest;
+        for (var i = 0; NeedsNormalizer && i < _clusters.Length; i++)
         {
-            Method.Nucleus => _nucleus.NextTail(),
-            Method.Draw => _draw.NextTail(),
-            _ => -1,
-        };
+            if (_clusters[i].IsTouched && !_clusters[i].IsVisited) return i;
+        }
+
+        return -1;
     }
 
     /// <summary>The unseen tail with the highest bound, of equal ones the first; −1 where all were seen.</summary>
@@ -300,11 +311,11 @@ internal sealed unsafe class RowDecoder
     }
 
     // After LogMass of the same part.
-    private (int Row, float Score) Draw(float* scores, int count, float best)
+    private (int Row, float Score) Draw(float* scores, int count, float best, int cluster)
     {
         fixed (double* sums = _blocks)
         {
-            var row = TemperedMass.Find(scores, count, best, InverseTemperature, sums, NextRandom() * _mass);
+            var row = TemperedMass.Find(scores, count, best, InverseTemperature, sums, Random(DrawPurpose.Token, cluster + 1) * _mass);
             return (row, scores[row]);
         }
     }

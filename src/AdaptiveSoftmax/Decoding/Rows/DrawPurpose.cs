@@ -1,0 +1,17 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>What a random number of a position is for. A number each, so that none depends on what else was drawn or computed.</summary>
+internal enum DrawPurpose
+{
+    /// <summary>One of the tokens that filters left.</summary>
+    Filtered = 1,
+
+    /// <summary>A token of the head (0) or of tail i (i + 1).</summary>
+    Token,
+
+    /// <summary>The part of the vocabulary that is proposed in a round.</summary>
+    Proposal,
+
+    /// <summary>Whether what a round proposed is accepted.</summary>
+    Acceptance,
+}
