@@ -79,7 +79,7 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
     private Tensor CreateGradient(Tensor tensor, int index) =>
         pass.ActiveCount == 0 ? zeros(tensor.shape, ScalarType.Float32, CPU) : empty(tensor.shape, ScalarType.Float32, CPU);
 
-    private (ITrainingPart Head, ITrainingPart[] Tails) Borrow(IReadOnlyList<Tensor> tensors, List<Tensor?>? gradients)
+    private (ITrainingCluster Head, ITrainingCluster[] Tails) Borrow(IReadOnlyList<Tensor> tensors, List<Tensor?>? gradients)
     {
         var layout = module.Layout;
         var next = 1;
@@ -88,13 +88,13 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
             Take("head.weight", layout.HeadRows, layout.HiddenSize),
             layout.HasHeadBias ? Take("head.bias", layout.HeadRows, 1) : null);
         head.SetClusterSizes([.. layout.Tails.Select(tail => tail.Size)]);
-        return (head, [.. layout.Tails.Select(TakeTail)]);
+        return (head.Cluster, [.. layout.Tails.Select(TakeTail)]);
 
-        ITrainingPart TakeTail(TailCluster tail) => new TailLayer<MatrixShape, MatrixShape>(
+        ITrainingCluster TakeTail(TailCluster tail) => new TailLayer<MatrixShape, MatrixShape>(
             new MatrixShape(tail.ProjectionWidth, layout.HiddenSize),
             new MatrixShape(tail.Size, tail.ProjectionWidth),
             Take($"tail.{tail.Index}.0.weight", tail.ProjectionWidth, layout.HiddenSize),
-            Take($"tail.{tail.Index}.1.weight", tail.Size, tail.ProjectionWidth));
+            Take($"tail.{tail.Index}.1.weight", tail.Size, tail.ProjectionWidth)).Cluster;
 
         Parameter Take(string name, int rows, int columns)
         {

@@ -58,14 +58,14 @@ public abstract partial class AdaptiveSoftmaxLayer
         var scratch = ScratchPool.Rent();
         try
         {
-            var slots = scratch.Ints(ScratchBuffer.Slots, tokens);
+            var slots = scratch.Ints(tokens);
             FindSlots(targets, options.IgnoreIndex, slots);
             fixed (float* vectors = hidden, gradient = hiddenGradient)
             {
                 new Span<float>(gradient, hiddenGradient.Length).Clear();
                 var batch = new TrainingBatch(Layout, scratch, vectors, gradient, slots, tokens, options, wantsGradient);
-                RunPart(batch, _head, TrainingBatch.Head);
-                for (var cluster = 0; cluster < _tails.Length; cluster++) RunPart(batch, _tails[cluster], cluster);
+                RunCluster(batch, _head.Cluster, TrainingBatch.Head);
+                for (var cluster = 0; cluster < _tails.Length; cluster++) RunCluster(batch, _tails[cluster].Cluster, cluster);
                 if (wantsLogProbs)
                 {
                     for (var token = 0; token < tokens; token++) targetLogProbs[token] = (float)batch.TargetLogProbs[token];
@@ -91,18 +91,18 @@ public abstract partial class AdaptiveSoftmaxLayer
         }
     }
 
-    private unsafe void RunPart(TrainingBatch batch, ITrainingPart part, int cluster)
+    private unsafe void RunCluster(TrainingBatch batch, ITrainingCluster layer, int cluster)
     {
         var members = batch.Members(cluster);
         var blockSize = TokenBlocks.BlockSize(batch.RowCount(cluster), Options.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
+            using var scope = batch.Scratch.Begin();
             var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
-            part.Forward(Pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
-            batch.AddLogProbs(block, cluster);
+            var logits = layer.Forward(Pool, batch.Scratch, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
+            batch.AddLogProbs(block, logits, cluster);
             if (!batch.WantsGradient) continue;
-            batch.SetWeights(block, cluster);
-            part.Backward(Pool, batch.Scratch, block.Rows, block.Tokens.Length, block.LaneCount, block.RowGradient);
+            layer.Backward(Pool, batch.Scratch, logits, batch.WeightsOf(block, cluster), block.Rows, block.Tokens.Length, block.RowGradient);
             batch.ScatterGradient(block);
         }
     }

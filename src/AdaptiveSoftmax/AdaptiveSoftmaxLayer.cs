@@ -13,6 +13,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
 {
     private readonly HeadLayer _head;
     private readonly TailLayer[] _tails;
+    private readonly ITrainingCluster[] _tailClusters;
     private readonly Parameter[] _parameters;
 
     /// <summary>Puts head and tails together; the weights stay as they are.</summary>
@@ -28,6 +29,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         ArgumentNullException.ThrowIfNull(tails);
         _head = head;
         _tails = [.. tails];
+        _tailClusters = [.. tails.Select(tail => tail.Cluster)];
         CheckSizes();
         _head.SetClusterSizes([.. Layout.Tails.Select(tail => tail.Size)]);
         Parameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
@@ -40,9 +42,9 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// <summary>What <see cref="Quantize"/> takes where the caller says nothing: the spec's precision, or int8 where it has none.</summary>
     protected virtual QuantizationOptions DefaultQuantization => QuantizationOptions.Default;
 
-    internal override IDecodingPart DecodingHead => _head;
+    internal override IDecodingCluster DecodingHead => _head.Cluster;
 
-    internal override IReadOnlyList<IDecodingPart> DecodingTails => _tails;
+    internal override IReadOnlyList<IDecodingCluster> DecodingTails => _tailClusters;
 
     /// <summary>
     /// Fills the weights with PyTorch's initialisation: uniform in ±1/√fan_in, for the head's bias as for the matrices.

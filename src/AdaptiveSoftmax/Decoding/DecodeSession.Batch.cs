@@ -171,14 +171,15 @@ public sealed unsafe partial class DecodeSession
     // Row by row, since each row's choice reads the whole of its logits. Rows without a log-sum-exp have failed.
     private float* HeadBlock(float* hidden, int first, int count, out float* logSumExp, ref DecodeFaults faults)
     {
+        _scratch.Reset();
         var rows = _softmax.Layout.HeadRows;
+        var logits = _scratch.Floats((long)count * rows);
+        logSumExp = _scratch.Floats(count);
+        using var scope = _scratch.Begin();
         var inputs = SoftmaxDecoder.HiddenLanes(_scratch, hidden, count, _softmax.Layout.HiddenSize, out var lanes);
-        _softmax.DecodingHead.Forward(_softmax.Pool, _scratch, inputs, lanes);
-        var logits = _scratch.Floats(ScratchBuffer.HeadLogits, (long)count * rows);
-        Transpose.FromLanes(_scratch.Floats(ScratchBuffer.Logits, (long)rows * lanes), lanes, count, rows, logits, rows);
-
-        // A tail's forward pass puts its own log-sum-exp where the head's stands now.
-        logSumExp = _scratch.Floats(ScratchBuffer.LogSumExp, lanes);
+        var head = _softmax.DecodingHead.Forward(_softmax.Pool, _scratch, inputs, lanes);
+        Transpose.FromLanes(head.Logits, lanes, count, rows, logits, rows);
+        new ReadOnlySpan<float>(head.LogSumExp, count).CopyTo(new Span<float>(logSumExp, count));
         for (var i = 0; i < count; i++)
         {
             _rows[first + i].HasFailed = false;
@@ -198,12 +199,13 @@ public sealed unsafe partial class DecodeSession
     // leaves open join the rows of their next one.
     private void RunTails(float* hidden, int first, int count, ref DecodeFaults faults)
     {
-        var wanted = _scratch.Ints(ScratchBuffer.WantedTail, count);
+        var wanted = _scratch.Ints(count);
         for (var i = 0; i < count; i++) wanted[i] = _rows[first + i].NextTail();
         Span<int> counts = stackalloc int[_softmax.Layout.ClusterCount];
         for (var cluster = SoftmaxDecoder.MostWanted(wanted, count, counts); cluster >= 0; cluster = SoftmaxDecoder.MostWanted(wanted, count, counts))
         {
-            var members = _scratch.Ints(ScratchBuffer.Order, count);
+            using var scope = _scratch.Begin();
+            var members = _scratch.Ints(count);
             var memberCount = SoftmaxDecoder.FindMembers(wanted, count, cluster, members);
             RunTail(hidden, first, cluster, members, memberCount, ref faults);
             for (var i = 0; i < memberCount; i++) wanted[members[i]] = _rows[first + members[i]].NextTail();
@@ -214,16 +216,14 @@ public sealed unsafe partial class DecodeSession
     {
         var vectors = _softmax.GatherRows(_scratch, hidden, members, memberCount);
         var inputs = SoftmaxDecoder.HiddenLanes(_scratch, vectors, memberCount, _softmax.Layout.HiddenSize, out var lanes);
-        _softmax.DecodingTails[cluster].Forward(_softmax.Pool, _scratch, inputs, lanes);
+        var tail = _softmax.DecodingTails[cluster].Forward(_softmax.Pool, _scratch, inputs, lanes);
         var rows = _softmax.Layout.Tails[cluster].Size;
-        var laneLogits = _scratch.Floats(ScratchBuffer.Logits, (long)rows * lanes);
-        var logSumExp = _scratch.Floats(ScratchBuffer.LogSumExp, lanes);
-        var logits = _scratch.Floats(ScratchBuffer.TailRows, (long)memberCount * rows);
-        Transpose.FromLanes(laneLogits, lanes, memberCount, rows, logits, rows);
+        var logits = _scratch.Floats((long)memberCount * rows);
+        Transpose.FromLanes(tail.Logits, lanes, memberCount, rows, logits, rows);
         for (var i = 0; i < memberCount; i++)
         {
             var own = logits + ((nint)i * rows);
-            if (float.IsFinite(logSumExp[i])) _rows[first + members[i]].Accept(cluster, own, logSumExp[i]);
+            if (float.IsFinite(tail.LogSumExp[i])) _rows[first + members[i]].Accept(cluster, own, tail.LogSumExp[i]);
             else Fail(hidden, first, members[i], cluster, own, ref faults);
         }
     }

@@ -3,6 +3,8 @@ namespace AdaptiveSoftmax;
 // Top-k through a cache. These calls take no options, so nothing but context and weights decides on what is kept.
 public sealed unsafe partial class DecodeSession
 {
+    private float[]? _hidden;
+
     /// <summary>The cache of the calls with a context's key; null where they compute every time.</summary>
     public DecodeCache? Cache { get; }
 
@@ -36,10 +38,10 @@ public sealed unsafe partial class DecodeSession
     {
         ArgumentNullException.ThrowIfNull(computeHidden);
         if (TryGetCached(contextKey, tokens, logProbs, out var cached)) return cached;
-        var hidden = new Span<float>(_scratch.Floats(ScratchBuffer.Rows, _softmax.Layout.HiddenSize), _softmax.Layout.HiddenSize);
-        hidden.Clear();
-        computeHidden(hidden);
-        return Keep(contextKey, tokens, logProbs, TopK(hidden, tokens, logProbs));
+        _hidden ??= new float[_softmax.Layout.HiddenSize];
+        Array.Clear(_hidden);
+        computeHidden(_hidden);
+        return Keep(contextKey, tokens, logProbs, TopK(_hidden, tokens, logProbs));
     }
 
     private bool TryGetCached(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, out TopKResult result)

@@ -119,16 +119,16 @@ public sealed unsafe partial class DecodeSession : IDisposable
     {
         fixed (float* vector = hidden)
         {
-            var head = _scratch.Floats(ScratchBuffer.HeadLogits, _softmax.Layout.HeadRows);
-            var logSumExp = _softmax.DecodingHead.ForwardOne(_softmax.Pool, _scratch, vector, head);
-            CheckFinite(logSumExp, cluster: -1, vector, head);
-            _row.Begin(options, history, random, top, wantsDraw, head, logSumExp);
+            _scratch.Reset();
+            var head = _softmax.DecodingHead.ForwardOne(_softmax.Pool, _scratch, vector, _scratch.Floats(_softmax.Layout.HeadRows));
+            CheckFinite(head.LogSumExp[0], cluster: -1, vector, head.Logits);
+            _row.Begin(options, history, random, top, wantsDraw, head.Logits, head.LogSumExp[0]);
             for (var cluster = _row.NextTail(); cluster >= 0; cluster = _row.NextTail())
             {
-                var logits = _scratch.Floats(ScratchBuffer.Logits, _softmax.Layout.Tails[cluster].Size);
-                logSumExp = _softmax.DecodingTails[cluster].ForwardOne(_softmax.Pool, _scratch, vector, logits);
-                CheckFinite(logSumExp, cluster, vector, logits);
-                _row.Accept(cluster, logits, logSumExp);
+                using var ofTail = _scratch.Begin();
+                var logits = _softmax.DecodingTails[cluster].ForwardOne(_softmax.Pool, _scratch, vector, _scratch.Floats(_softmax.Layout.Tails[cluster].Size));
+                CheckFinite(logits.LogSumExp[0], cluster, vector, logits.Logits);
+                _row.Accept(cluster, logits.Logits, logits.LogSumExp[0]);
             }
         }
     }

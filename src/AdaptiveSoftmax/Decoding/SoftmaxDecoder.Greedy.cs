@@ -54,6 +54,7 @@ public abstract partial class SoftmaxDecoder
     {
         for (var token = 0; token < tokens.Length; token++)
         {
+            using var scope = scratch.Begin();
             var start = DecodeMetrics.Start();
             var slot = PredictOne(scratch, hidden + ((nint)token * Layout.HiddenSize), token, ref faults, out var tailsVisited);
             tokens[token] = slot < 0 ? -1 : GetTokenId(slot);
@@ -79,17 +80,16 @@ public abstract partial class SoftmaxDecoder
     private protected virtual unsafe int PredictOne(Scratch scratch, float* hidden, int number, ref DecodeFaults faults, out int tailsVisited)
     {
         tailsVisited = 0;
-        var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
-        var headLogSumExp = DecodingHead.ForwardOne(Pool, scratch, hidden, head);
-        if (!float.IsFinite(headLogSumExp))
+        var head = DecodingHead.ForwardOne(Pool, scratch, hidden, scratch.Floats(Layout.HeadRows));
+        if (!float.IsFinite(head.LogSumExp[0]))
         {
-            faults.AddNotFinite(this, number, cluster: -1, hidden, head, step: 1);
+            faults.AddNotFinite(this, number, cluster: -1, hidden, head.Logits, step: 1);
             return -1;
         }
 
-        var score = DecodingHead.BestOne(scratch, head, Layout.ShortlistSize, headLogSumExp, cluster: 0, out var best);
-        var clusters = head + Layout.ShortlistSize;
-        for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = BestScore.Of(clusters[i], headLogSumExp, 0);
+        var score = head.Best(lane: 0, Layout.ShortlistSize, cluster: 0, out var best);
+        var clusters = head.Logits + Layout.ShortlistSize;
+        for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = BestScore.Of(clusters[i], head.LogSumExp[0], 0);
         while (true)
         {
             // The most probable cluster left, of equal ones the first; a visited one is marked by −∞.
@@ -101,15 +101,15 @@ public abstract partial class SoftmaxDecoder
 
             if (Layout.ClusterCount == 0 || !CanWin(clusters[cluster], Layout.Tails[cluster].Start, score, best)) return best;
             var tail = Layout.Tails[cluster];
-            var logits = scratch.Floats(ScratchBuffer.Logits, tail.Size);
-            var logSumExp = DecodingTails[cluster].ForwardOne(Pool, scratch, hidden, logits);
-            if (!float.IsFinite(logSumExp))
+            using var scope = scratch.Begin();
+            var logits = DecodingTails[cluster].ForwardOne(Pool, scratch, hidden, scratch.Floats(tail.Size));
+            if (!float.IsFinite(logits.LogSumExp[0]))
             {
-                faults.AddNotFinite(this, number, cluster, hidden, logits, step: 1);
+                faults.AddNotFinite(this, number, cluster, hidden, logits.Logits, step: 1);
                 return -1;
             }
 
-            var candidate = DecodingTails[cluster].BestOne(scratch, logits, tail.Size, logSumExp, clusters[cluster], out var row);
+            var candidate = logits.Best(lane: 0, tail.Size, clusters[cluster], out var row);
             if (CanWin(candidate, tail.Start + row, score, best)) (score, best) = (candidate, tail.Start + row);
             clusters[cluster] = float.NegativeInfinity;
             tailsVisited++;
@@ -123,19 +123,19 @@ public abstract partial class SoftmaxDecoder
     // leaves open join the tokens of their next one.
     private unsafe void PredictBlock(Scratch scratch, float* hidden, int first, Span<int> tokens, ClusterTally tally, ref DecodeFaults faults)
     {
+        using var scope = scratch.Begin();
         var inputs = HiddenLanes(scratch, hidden, tokens.Length, Layout.HiddenSize, out var lanes);
-        var clusters = HeadBlock(scratch, inputs, lanes);
-        var score = scratch.Floats(ScratchBuffer.BestScore, lanes);
-        var slot = scratch.Ints(ScratchBuffer.BestSlot, lanes);
-        var visited = scratch.Ints(ScratchBuffer.TailsVisited, lanes);
-        var wanted = scratch.Ints(ScratchBuffer.WantedTail, lanes);
+        var head = DecodingHead.Forward(Pool, scratch, inputs, lanes);
+        var clusters = ClusterLogProbs(scratch, head);
+        var score = scratch.Floats(lanes);
+        var slot = scratch.Ints(lanes);
+        var visited = scratch.Ints(lanes);
+        var wanted = scratch.Ints(lanes);
         new Span<int>(visited, lanes).Clear();
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes);
-        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
         for (var token = 0; token < tokens.Length; token++)
         {
-            if (float.IsFinite(logSumExp[token])) score[token] = BestOfLane(scratch, Layout.HeadRows, Layout.ShortlistSize, token, lanes, cluster: 0, out slot[token]);
-            else Fail(token, cluster: -1, logits + token, lanes, ref faults);
+            if (float.IsFinite(head.LogSumExp[token])) score[token] = head.Best(token, Layout.ShortlistSize, cluster: 0, out slot[token]);
+            else Fail(token, cluster: -1, head.Logits + token, lanes, ref faults);
             wanted[token] = WantedTail(clusters + token, lanes, score[token], slot[token]);
         }
 
@@ -143,24 +143,23 @@ public abstract partial class SoftmaxDecoder
         for (var cluster = MostWanted(wanted, tokens.Length, counts); cluster >= 0; cluster = MostWanted(wanted, tokens.Length, counts))
         {
             var tail = Layout.Tails[cluster];
-            var members = scratch.Ints(ScratchBuffer.Order, tokens.Length);
+            using var ofTail = scratch.Begin();
+            var members = scratch.Ints(tokens.Length);
             var count = FindMembers(wanted, tokens.Length, cluster, members);
             var rows = GatherRows(scratch, hidden, members, count);
             inputs = HiddenLanes(scratch, rows, count, Layout.HiddenSize, out var tailLanes);
-            DecodingTails[cluster].Forward(Pool, scratch, inputs, tailLanes);
-            logits = scratch.Floats(ScratchBuffer.Logits, (long)tail.Size * tailLanes);
-            logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, tailLanes);
+            var logits = DecodingTails[cluster].Forward(Pool, scratch, inputs, tailLanes);
             for (var i = 0; i < count; i++)
             {
                 var token = members[i];
                 ref var bound = ref clusters[((nint)cluster * lanes) + token];
-                if (!float.IsFinite(logSumExp[i]))
+                if (!float.IsFinite(logits.LogSumExp[i]))
                 {
-                    Fail(token, cluster, logits + i, tailLanes, ref faults);
+                    Fail(token, cluster, logits.Logits + i, tailLanes, ref faults);
                 }
                 else
                 {
-                    var candidate = BestOfLane(scratch, tail.Size, tail.Size, i, tailLanes, bound, out var row);
+                    var candidate = logits.Best(i, tail.Size, bound, out var row);
                     if (CanWin(candidate, tail.Start + row, score[token], slot[token])) (score[token], slot[token]) = (candidate, tail.Start + row);
                 }
 
@@ -228,12 +227,5 @@ public abstract partial class SoftmaxDecoder
         }
 
         return count;
-    }
-
-    private static unsafe float BestOfLane(Scratch scratch, int allRows, int rows, int lane, int lanes, float cluster, out int row)
-    {
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)allRows * lanes) + lane;
-        var maximum = scratch.Floats(ScratchBuffer.PartMaximum, lanes) + lane;
-        return BestScore.Find(logits, maximum, lanes, TokenBlocks.RowsPerPart, rows, scratch.Floats(ScratchBuffer.LogSumExp, lanes)[lane], cluster, out row);
     }
 }

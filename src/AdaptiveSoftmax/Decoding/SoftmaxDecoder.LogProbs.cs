@@ -46,19 +46,19 @@ public abstract partial class SoftmaxDecoder
     private unsafe void LogProbOne(Scratch scratch, float* hidden, int number, float* output, ref DecodeFaults faults)
     {
         var shortlist = Layout.ShortlistSize;
-        var head = scratch.Floats(ScratchBuffer.Logits, Layout.HeadRows);
-        var headLogSumExp = DecodingHead.ForwardOne(Pool, scratch, hidden, head);
-        var failed = float.IsFinite(headLogSumExp) ? null : head;
+        using var scope = scratch.Begin();
+        var head = DecodingHead.ForwardOne(Pool, scratch, hidden, scratch.Floats(Layout.HeadRows));
+        var failed = float.IsFinite(head.LogSumExp[0]) ? null : head.Logits;
         var cluster = -1;
-        SoftmaxKernel.LogProbs(head, shortlist, headLogSumExp, cluster: 0, output);
+        SoftmaxKernel.LogProbs(head.Logits, shortlist, head.LogSumExp[0], cluster: 0, output);
         for (var i = 0; i < Layout.ClusterCount && failed is null; i++)
         {
             var tail = Layout.Tails[i];
             var logProbs = output + tail.Start;
-            var logSumExp = DecodingTails[i].ForwardOne(Pool, scratch, hidden, logProbs);
+            var logSumExp = DecodingTails[i].ForwardOne(Pool, scratch, hidden, logProbs).LogSumExp[0];
             if (float.IsFinite(logSumExp))
             {
-                SoftmaxKernel.LogProbs(logProbs, tail.Size, logSumExp, BestScore.Of(head[shortlist + i], headLogSumExp, 0), logProbs);
+                SoftmaxKernel.LogProbs(logProbs, tail.Size, logSumExp, BestScore.Of(head.Logits[shortlist + i], head.LogSumExp[0], 0), logProbs);
                 continue;
             }
 
@@ -73,17 +73,20 @@ public abstract partial class SoftmaxDecoder
 
     private unsafe void LogProbBlock(Scratch scratch, float* hidden, int first, int tokens, float* output, ref DecodeFaults faults)
     {
+        using var scope = scratch.Begin();
         var inputs = HiddenLanes(scratch, hidden, tokens, Layout.HiddenSize, out var lanes);
-        var clusters = HeadBlock(scratch, inputs, lanes);
-        var none = scratch.Floats(ScratchBuffer.BestScore, lanes);
+        var head = DecodingHead.Forward(Pool, scratch, inputs, lanes);
+        var clusters = ClusterLogProbs(scratch, head);
+        var none = scratch.Floats(lanes);
         new Span<float>(none, lanes).Clear();
-        var mayFail = FindFaults(scratch, hidden, first, tokens, lanes, cluster: -1, ref faults);
-        LogProbWriter.Write(Pool, scratch, lanes, tokens, Layout.ShortlistSize, none, output, Layout.VocabularySize);
+        var mayFail = FindFaults(head, hidden, first, tokens, cluster: -1, ref faults);
+        LogProbWriter.Write(Pool, head, tokens, Layout.ShortlistSize, none, output, Layout.VocabularySize);
         foreach (var tail in Layout.Tails)
         {
-            DecodingTails[tail.Index].Forward(Pool, scratch, inputs, lanes);
-            mayFail |= FindFaults(scratch, hidden, first, tokens, lanes, tail.Index, ref faults);
-            LogProbWriter.Write(Pool, scratch, lanes, tokens, tail.Size, clusters + ((nint)tail.Index * lanes), output + tail.Start, Layout.VocabularySize);
+            using var ofTail = scratch.Begin();
+            var logits = DecodingTails[tail.Index].Forward(Pool, scratch, inputs, lanes);
+            mayFail |= FindFaults(logits, hidden, first, tokens, tail.Index, ref faults);
+            LogProbWriter.Write(Pool, logits, tokens, tail.Size, clusters + ((nint)tail.Index * lanes), output + tail.Start, Layout.VocabularySize);
         }
 
         for (var token = 0; token < tokens && mayFail; token++)
@@ -93,17 +96,14 @@ public abstract partial class SoftmaxDecoder
     }
 
     // After a forward pass over a block: records its tokens that have no log-sum-exp and had not failed before.
-    private unsafe bool FindFaults(Scratch scratch, float* hidden, int first, int tokens, int lanes, int cluster, ref DecodeFaults faults)
+    private unsafe bool FindFaults(in LogitBlock logits, float* hidden, int first, int tokens, int cluster, ref DecodeFaults faults)
     {
-        var rows = cluster < 0 ? Layout.HeadRows : Layout.Tails[cluster].Size;
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)rows * lanes);
-        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
         var any = false;
         for (var token = 0; token < tokens; token++)
         {
-            if (float.IsFinite(logSumExp[token])) continue;
+            if (float.IsFinite(logits.LogSumExp[token])) continue;
             any = true;
-            if (!faults.Contains(first + token)) faults.AddNotFinite(this, first + token, cluster, hidden + ((nint)token * Layout.HiddenSize), logits + token, lanes);
+            if (!faults.Contains(first + token)) faults.AddNotFinite(this, first + token, cluster, hidden + ((nint)token * Layout.HiddenSize), logits.Logits + token, logits.Lanes);
         }
 
         return any;
@@ -112,19 +112,17 @@ public abstract partial class SoftmaxDecoder
     internal static unsafe float* HiddenLanes(Scratch scratch, float* hidden, int tokens, int hiddenSize, out int lanes)
     {
         lanes = TokenBlocks.LanesFor(tokens);
-        var inputs = scratch.Floats(ScratchBuffer.Lanes, (long)lanes * hiddenSize);
+        var inputs = scratch.Floats((long)lanes * hiddenSize);
         Transpose.ToLanes(hidden, tokens, hiddenSize, inputs, lanes);
         return inputs;
     }
 
-    // The head's logits stay in the scratch memory until a tail takes their place; the clusters' log-probs are kept.
-    private unsafe float* HeadBlock(Scratch scratch, float* inputs, int lanes)
+    // [clusters, lanes].
+    private unsafe float* ClusterLogProbs(Scratch scratch, in LogitBlock head)
     {
-        DecodingHead.Forward(Pool, scratch, inputs, lanes);
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes) + ((nint)Layout.ShortlistSize * lanes);
-        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
-        var clusters = scratch.Floats(ScratchBuffer.ClusterLogProbs, (long)Layout.ClusterCount * lanes);
-        for (var i = 0; i < Layout.ClusterCount * lanes; i++) clusters[i] = BestScore.Of(logits[i], logSumExp[i % lanes], 0);
+        var logits = head.Logits + ((nint)Layout.ShortlistSize * head.Lanes);
+        var clusters = scratch.Floats((long)Layout.ClusterCount * head.Lanes);
+        for (var i = 0; i < Layout.ClusterCount * head.Lanes; i++) clusters[i] = BestScore.Of(logits[i], head.LogSumExp[i % head.Lanes], 0);
         return clusters;
     }
 }

@@ -48,7 +48,7 @@ public abstract partial class SoftmaxDecoder
         var scratch = ScratchPool.Rent();
         try
         {
-            var slots = scratch.Ints(ScratchBuffer.Slots, rows);
+            var slots = scratch.Ints(rows);
             for (var i = 0; i < rows; i++)
             {
                 slots[i] = SlotOf(tokens[i]);
@@ -86,60 +86,57 @@ public abstract partial class SoftmaxDecoder
 
     private unsafe float ScoreOne(Scratch scratch, float* hidden, int slot, ref DecodeFaults faults)
     {
-        var head = scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
-        var logSumExp = DecodingHead.ForwardOne(Pool, scratch, hidden, head);
-        if (!float.IsFinite(logSumExp))
+        var head = DecodingHead.ForwardOne(Pool, scratch, hidden, scratch.Floats(Layout.HeadRows));
+        if (!float.IsFinite(head.LogSumExp[0]))
         {
-            faults.AddNotFinite(this, row: 0, cluster: -1, hidden, head, step: 1);
+            faults.AddNotFinite(this, row: 0, cluster: -1, hidden, head.Logits, step: 1);
             return float.NaN;
         }
 
-        if (slot < Layout.ShortlistSize) return BestScore.Of(head[slot], logSumExp, cluster: 0);
+        if (slot < Layout.ShortlistSize) return BestScore.Of(head.Logits[slot], head.LogSumExp[0], cluster: 0);
         var tail = Layout.Tails[PartOf(slot) - 1];
-        var cluster = BestScore.Of(head[Layout.ShortlistSize + tail.Index], logSumExp, cluster: 0);
-        var logits = scratch.Floats(ScratchBuffer.Logits, tail.Size);
-        logSumExp = DecodingTails[tail.Index].ForwardOne(Pool, scratch, hidden, logits);
-        if (float.IsFinite(logSumExp)) return BestScore.Of(logits[slot - tail.Start], logSumExp, cluster);
-        faults.AddNotFinite(this, row: 0, tail.Index, hidden, logits, step: 1);
+        var cluster = BestScore.Of(head.Logits[Layout.ShortlistSize + tail.Index], head.LogSumExp[0], cluster: 0);
+        var logits = DecodingTails[tail.Index].ForwardOne(Pool, scratch, hidden, scratch.Floats(tail.Size));
+        if (float.IsFinite(logits.LogSumExp[0])) return BestScore.Of(logits.Logits[slot - tail.Start], logits.LogSumExp[0], cluster);
+        faults.AddNotFinite(this, row: 0, tail.Index, hidden, logits.Logits, step: 1);
         return float.NaN;
     }
 
     private unsafe void ScoreBlock(Scratch scratch, float* hidden, int first, int* slots, int count, float* logProbs, ref DecodeFaults faults)
     {
+        using var scope = scratch.Begin();
         var inputs = HiddenLanes(scratch, hidden, count, Layout.HiddenSize, out var lanes);
-        var clusters = HeadBlock(scratch, inputs, lanes);
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)Layout.HeadRows * lanes);
-        var logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes);
-        var members = scratch.Ints(ScratchBuffer.Order, count);
-        var wanted = scratch.Ints(ScratchBuffer.WantedTail, count);
+        var head = DecodingHead.Forward(Pool, scratch, inputs, lanes);
+        var clusters = ClusterLogProbs(scratch, head);
+        var members = scratch.Ints(count);
+        var wanted = scratch.Ints(count);
         for (var i = 0; i < count; i++)
         {
-            wanted[i] = float.IsFinite(logSumExp[i]) ? PartOf(slots[i]) - 1 : -1;
-            if (float.IsFinite(logSumExp[i]))
+            wanted[i] = float.IsFinite(head.LogSumExp[i]) ? PartOf(slots[i]) - 1 : -1;
+            if (float.IsFinite(head.LogSumExp[i]))
             {
-                if (wanted[i] < 0) logProbs[i] = BestScore.Of(logits[((nint)slots[i] * lanes) + i], logSumExp[i], cluster: 0);
+                if (wanted[i] < 0) logProbs[i] = BestScore.Of(head.Logits[((nint)slots[i] * lanes) + i], head.LogSumExp[i], cluster: 0);
                 continue;
             }
 
-            faults.AddNotFinite(this, first + i, cluster: -1, hidden + ((nint)i * Layout.HiddenSize), logits + i, lanes);
+            faults.AddNotFinite(this, first + i, cluster: -1, hidden + ((nint)i * Layout.HiddenSize), head.Logits + i, lanes);
             logProbs[i] = float.NaN;
         }
 
         foreach (var tail in Layout.Tails)
         {
+            using var ofTail = scratch.Begin();
             var memberCount = FindMembers(wanted, count, tail.Index, members);
             if (memberCount == 0) continue;
             var vectors = GatherRows(scratch, hidden, members, memberCount);
             inputs = HiddenLanes(scratch, vectors, memberCount, Layout.HiddenSize, out var tailLanes);
-            DecodingTails[tail.Index].Forward(Pool, scratch, inputs, tailLanes);
-            logits = scratch.Floats(ScratchBuffer.Logits, (long)tail.Size * tailLanes);
-            logSumExp = scratch.Floats(ScratchBuffer.LogSumExp, tailLanes);
+            var logits = DecodingTails[tail.Index].Forward(Pool, scratch, inputs, tailLanes);
             for (var i = 0; i < memberCount; i++)
             {
                 var row = members[i];
-                logProbs[row] = BestScore.Of(logits[((nint)(slots[row] - tail.Start) * tailLanes) + i], logSumExp[i], clusters[((nint)tail.Index * lanes) + row]);
-                if (float.IsFinite(logSumExp[i])) continue;
-                faults.AddNotFinite(this, first + row, tail.Index, hidden + ((nint)row * Layout.HiddenSize), logits + i, tailLanes);
+                logProbs[row] = BestScore.Of(logits.Logits[((nint)(slots[row] - tail.Start) * tailLanes) + i], logits.LogSumExp[i], clusters[((nint)tail.Index * lanes) + row]);
+                if (float.IsFinite(logits.LogSumExp[i])) continue;
+                faults.AddNotFinite(this, first + row, tail.Index, hidden + ((nint)row * Layout.HiddenSize), logits.Logits + i, tailLanes);
                 logProbs[row] = float.NaN;
             }
         }
@@ -149,7 +146,7 @@ public abstract partial class SoftmaxDecoder
     internal unsafe float* GatherRows(Scratch scratch, float* hidden, int* members, int count)
     {
         var size = Layout.HiddenSize;
-        var rows = scratch.Floats(ScratchBuffer.Rows, (long)count * size);
+        var rows = scratch.Floats((long)count * size);
         for (var i = 0; i < count; i++) NativeMemory.Copy(hidden + ((nint)members[i] * size), rows + ((nint)i * size), (nuint)size * sizeof(float));
         return rows;
     }

@@ -34,10 +34,10 @@ public abstract partial class SoftmaxDecoder : IDisposable
     internal long WorkingMemory => ScratchPool.FreeBytes;
 
     /// <summary>The head: the shortlist's rows, then one row a cluster.</summary>
-    internal abstract IDecodingPart DecodingHead { get; }
+    internal abstract IDecodingCluster DecodingHead { get; }
 
     /// <summary>The tails in slot order.</summary>
-    internal abstract IReadOnlyList<IDecodingPart> DecodingTails { get; }
+    internal abstract IReadOnlyList<IDecodingCluster> DecodingTails { get; }
 
     /// <summary>The most tokens that decoding takes at a time.</summary>
     internal int DecodeBlockSize { get; }

@@ -94,9 +94,10 @@ public static unsafe class MatrixKernels
     // against the product.
     private static void ForwardBlock(WorkerPool pool, Scratch scratch, float* input, Parameter weight, float* output, int tokens)
     {
+        using var scope = scratch.Begin();
         var lanes = TokenBlocks.LanesFor(tokens);
-        var inputLanes = scratch.Floats(ScratchBuffer.Lanes, (long)weight.Columns * lanes);
-        var outputLanes = scratch.Floats(ScratchBuffer.Logits, (long)weight.Rows * lanes);
+        var inputLanes = scratch.Floats((long)weight.Columns * lanes);
+        var outputLanes = scratch.Floats((long)weight.Rows * lanes);
         Transpose.ToLanes(input, tokens, weight.Columns, inputLanes, lanes);
         Gemm.Multiply(
             pool, weight.ValuesPointer, weight.Columns, 1, inputLanes, lanes, outputLanes, lanes,

@@ -29,6 +29,7 @@ internal sealed class DeferredMemory(long scratchBytes, long keptBytes) : IDispo
             if (fitting is not null)
             {
                 _free.Remove(fitting);
+                fitting.Scratch.Reset();
                 return fitting;
             }
 
@@ -72,6 +73,9 @@ internal sealed class KeptLogits(DeferredMemory memory, long bytes) : IDisposabl
     public Scratch Scratch { get; } = new();
 
     public long Bytes { get; } = bytes;
+
+    /// <summary>What the forward pass left in it.</summary>
+    public LogitBlock Logits { get; set; }
 
     /// <summary>Gives the room back.</summary>
     public void Dispose() => memory.Release(this);

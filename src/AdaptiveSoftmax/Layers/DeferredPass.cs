@@ -17,7 +17,6 @@ namespace AdaptiveSoftmax;
 /// <param name="options">What the loss is made of.</param>
 internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout layout, int[] slots, LossOptions options) : IDisposable
 {
-    private static readonly ScratchBuffer[] s_kept = [ScratchBuffer.Logits, ScratchBuffer.LogSumExp, ScratchBuffer.ProjectedLanes];
     private readonly Queue<KeptLogits?> _blocks = [];
 
     ~DeferredPass() => Release();
@@ -41,7 +40,7 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
     /// <param name="losses">Receives the losses, [tokens]; empty where nobody wants them.</param>
     /// <param name="keepsLogits">Whether a backward pass may come.</param>
     public float Forward(
-        WorkerPool pool, ITrainingPart head, IReadOnlyList<ITrainingPart> tails, float* hidden, Span<float> logProbs, Span<float> losses, bool keepsLogits)
+        WorkerPool pool, ITrainingCluster head, IReadOnlyList<ITrainingCluster> tails, float* hidden, Span<float> logProbs, Span<float> losses, bool keepsLogits)
     {
         var scratch = memory.Rent();
         try
@@ -49,8 +48,8 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
             fixed (int* targets = slots)
             {
                 var batch = new TrainingBatch(layout, scratch, hidden, null, targets, slots.Length, options, wantsGradient: false);
-                ForwardPart(pool, batch, head, TrainingBatch.Head, keepsLogits);
-                for (var cluster = 0; cluster < tails.Count; cluster++) ForwardPart(pool, batch, tails[cluster], cluster, keepsLogits);
+                ForwardCluster(pool, batch, head, TrainingBatch.Head, keepsLogits);
+                for (var cluster = 0; cluster < tails.Count; cluster++) ForwardCluster(pool, batch, tails[cluster], cluster, keepsLogits);
                 for (var token = 0; token < slots.Length; token++) logProbs[token] = (float)batch.TargetLogProbs[token];
                 losses.Clear();
                 if (!losses.IsEmpty)
@@ -78,8 +77,8 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
     /// <param name="lossGradient">The gradient of the whole by the loss of each token, [tokens]; empty for the scale alone.</param>
     public void Backward(
         WorkerPool pool,
-        ITrainingPart head,
-        IReadOnlyList<ITrainingPart> tails,
+        ITrainingCluster head,
+        IReadOnlyList<ITrainingCluster> tails,
         float* hidden,
         float* hiddenGradient,
         ReadOnlySpan<float> logProbGradient,
@@ -99,8 +98,8 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
                     LossGradient = byLoss,
                     LossScale = lossScale,
                 };
-                BackwardPart(pool, batch, head, TrainingBatch.Head);
-                for (var cluster = 0; cluster < tails.Count; cluster++) BackwardPart(pool, batch, tails[cluster], cluster);
+                BackwardCluster(pool, batch, head, TrainingBatch.Head);
+                for (var cluster = 0; cluster < tails.Count; cluster++) BackwardCluster(pool, batch, tails[cluster], cluster);
             }
         }
         finally
@@ -119,36 +118,34 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
         GC.SuppressFinalize(this);
     }
 
-    private void ForwardPart(WorkerPool pool, TrainingBatch batch, ITrainingPart part, int cluster, bool keepsLogits)
+    private void ForwardCluster(WorkerPool pool, TrainingBatch batch, ITrainingCluster layer, int cluster, bool keepsLogits)
     {
         var members = batch.Members(cluster);
         var blockSize = TokenBlocks.BlockSize(batch.RowCount(cluster), memory.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
+            using var scope = batch.Scratch.Begin();
             var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
             var kept = keepsLogits ? memory.Keep((long)batch.RowCount(cluster) * block.LaneCount * sizeof(float)) : null;
             if (keepsLogits) _blocks.Enqueue(kept);
-            kept?.Scratch.Exchange(batch.Scratch, s_kept);
-            part.Forward(pool, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
-            batch.AddLogProbs(block, cluster);
-            kept?.Scratch.Exchange(batch.Scratch, s_kept);
+            var logits = layer.Forward(pool, batch.Scratch, kept?.Scratch ?? batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
+            if (kept is not null) kept.Logits = logits;
+            batch.AddLogProbs(block, logits, cluster);
         }
     }
 
-    private void BackwardPart(WorkerPool pool, TrainingBatch batch, ITrainingPart part, int cluster)
+    private void BackwardCluster(WorkerPool pool, TrainingBatch batch, ITrainingCluster layer, int cluster)
     {
         var members = batch.Members(cluster);
         var blockSize = TokenBlocks.BlockSize(batch.RowCount(cluster), memory.ScratchBytes);
         for (var first = 0; first < members.Length; first += blockSize)
         {
+            using var scope = batch.Scratch.Begin();
             var tokens = members.Slice(first, Math.Min(blockSize, members.Length - first));
             using var kept = _blocks.TryDequeue(out var next) ? next : null;
             var block = kept is null ? batch.Gather(tokens, cluster) : batch.GatherRows(tokens, cluster);
-            kept?.Scratch.Exchange(batch.Scratch, s_kept);
-            if (kept is null) part.Forward(pool, batch.Scratch, block.Lanes, block.LaneCount, withLogitSum: false);
-            batch.SetWeights(block, cluster);
-            part.Backward(pool, batch.Scratch, block.Rows, tokens.Length, block.LaneCount, block.RowGradient);
-            kept?.Scratch.Exchange(batch.Scratch, s_kept);
+            var logits = kept?.Logits ?? layer.Forward(pool, batch.Scratch, batch.Scratch, block.Lanes, block.LaneCount, withLogitSum: false);
+            layer.Backward(pool, batch.Scratch, logits, batch.WeightsOf(block, cluster), block.Rows, tokens.Length, block.RowGradient);
             batch.ScatterGradient(block);
         }
     }

@@ -2,63 +2,45 @@ namespace AdaptiveSoftmax;
 
 internal sealed unsafe partial class LinearSoftmax<TShape>
 {
-    /// <summary>
-    /// The logits of one token, [rows], and their log-sum-exp. Each part of rows is reduced while it is in the cache.
-    /// </summary>
-    /// <param name="pool">The threads.</param>
-    /// <param name="scratch">Receives the maximum of each part.</param>
-    /// <param name="input">The input vector, [columns].</param>
-    /// <param name="logits">Receives the logits, [rows].</param>
-    public float ForwardOne(WorkerPool pool, Scratch scratch, float* input, float* logits)
-    {
-        float logSumExp;
-        MultiplyFew(pool, scratch, input, tokens: 1, anyWidth: true, logits, logitSum: null, groupSizes: null, &logSumExp);
-        return logSumExp;
-    }
-
-    /// <summary>After <see cref="ForwardOne"/>: the largest log-prob of the first <paramref name="rows"/> rows.</summary>
-    public float BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
-        BestScore.Find(logits, scratch.Floats(ScratchBuffer.PartMaximum, 1), lanes: 1, Gemv.RowsPerPart(shape), rows, logSumExp, cluster, out row);
+    /// <inheritdoc/>
+    public LogitBlock ForwardOne(WorkerPool pool, Scratch scratch, float* input, float* logits) =>
+        MultiplyFew(pool, scratch, scratch, input, tokens: 1, anyWidth: true, logits, withLogitSum: false);
 
     // Forward of few tokens, one product each.
-    private void ForwardFew(WorkerPool pool, Scratch scratch, float* inputs, int tokens, bool withLogitSum)
+    private LogitBlock ForwardFew(WorkerPool pool, Scratch scratch, Scratch results, float* inputs, int tokens, bool withLogitSum)
     {
-        var parts = FewPartCount;
-        var rows = scratch.Floats(ScratchBuffer.FewRows, (long)tokens * shape.Columns);
+        var rows = scratch.Floats((long)tokens * shape.Columns);
         Transpose.FromLanes(inputs, tokens, tokens, shape.Columns, rows, shape.Columns);
-        var logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * tokens);
-        var sums = withLogitSum ? scratch.Floats(ScratchBuffer.PartLogitSum, (long)parts * tokens) : null;
-        fixed (int* groupSizes = GroupSizes)
-        {
-            MultiplyFew(pool, scratch, rows, tokens, anyWidth: false, logits, sums, groupSizes, scratch.Floats(ScratchBuffer.LogSumExp, tokens));
-        }
-
-        if (withLogitSum) CombineSums(sums, parts, tokens, scratch.Doubles(ScratchBuffer.LogitSum, tokens));
+        return MultiplyFew(pool, scratch, results, rows, tokens, anyWidth: false, results.Floats((long)shape.Rows * tokens), withLogitSum);
     }
 
     private int FewPartCount => (shape.Rows + Gemv.RowsPerPart(shape) - 1) / Gemv.RowsPerPart(shape);
 
-    private void MultiplyFew(
-        WorkerPool pool, Scratch scratch, float* inputs, int tokens, bool anyWidth, float* logits, float* logitSum, int* groupSizes, float* logSumExp)
+    // Each part of rows is reduced while it is in the cache.
+    private LogitBlock MultiplyFew(
+        WorkerPool pool, Scratch scratch, Scratch results, float* inputs, int tokens, bool anyWidth, float* logits, bool withLogitSum)
     {
         var parts = FewPartCount;
-        var body = new FewTokensBody
+        fixed (int* groupSizes = GroupSizes)
         {
-            Shape = shape,
-            Weight = weight.ValuesPointer,
-            Bias = bias is null ? null : bias.ValuesPointer,
-            Inputs = inputs,
-            Tokens = tokens,
-            AnyWidth = anyWidth,
-            Logits = logits,
-            Maximum = scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * tokens),
-            Sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * tokens),
-            LogitSum = logitSum,
-            GroupSizes = groupSizes,
-            FirstGroupRow = FirstGroupRow,
-        };
-        pool.Run(ref body, parts);
-        CombineLogSumExp(pool, body.Maximum, body.Sum, parts, tokens, logSumExp);
+            var body = new FewTokensBody
+            {
+                Shape = shape,
+                Weight = weight.ValuesPointer,
+                Bias = bias is null ? null : bias.ValuesPointer,
+                Inputs = inputs,
+                Tokens = tokens,
+                AnyWidth = anyWidth,
+                Logits = logits,
+                Maximum = scratch.Floats((long)parts * tokens),
+                Sum = scratch.Floats((long)parts * tokens),
+                LogitSum = withLogitSum ? scratch.Floats((long)parts * tokens) : null,
+                GroupSizes = groupSizes,
+                FirstGroupRow = FirstGroupRow,
+            };
+            pool.Run(ref body, parts);
+            return Summarize(pool, scratch, results, logits, body.Maximum, body.Sum, body.LogitSum, parts, tokens, Gemv.RowsPerPart(shape));
+        }
     }
 
     private struct FewTokensBody : IParallelBody

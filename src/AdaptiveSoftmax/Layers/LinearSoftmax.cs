@@ -8,7 +8,7 @@ namespace AdaptiveSoftmax;
 /// The loss of a lane is −Σ_r c_r · log softmax_r with weights c: the target's own, and a uniform one that label
 /// smoothing gives each row. Its gradient by the logits is softmax · Σ c − c.
 /// </remarks>
-internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Parameter weight, Parameter? bias)
+internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Parameter weight, Parameter? bias) : ITrainingCluster
     where TShape : unmanaged, IMatrixShape
 {
     private const int RowsPerPart = TokenBlocks.RowsPerPart;
@@ -35,19 +35,10 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     private int FirstGroupRow => shape.Rows - GroupSizes.Length;
 
     /// <summary>Logits = weight · inputs + bias, [rows, lanes], or [lanes, rows] for few tokens.</summary>
-    /// <param name="pool">The threads.</param>
-    /// <param name="scratch">Receives the logits, the maximum of each part and the log-sum-exp.</param>
-    /// <param name="inputs">The input vectors, [columns, lanes].</param>
-    /// <param name="lanes">The lanes, a multiple of <see cref="TokenBlocks.LaneMultiple"/>, or few.</param>
-    /// <param name="withLogitSum">Whether to sum the logits of each lane, weighted as label smoothing weighs them.</param>
-    public void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes, bool withLogitSum)
+    /// <inheritdoc/>
+    public LogitBlock Forward(WorkerPool pool, Scratch scratch, Scratch results, float* inputs, int lanes, bool withLogitSum)
     {
-        if (TokenBlocks.AreFew(lanes))
-        {
-            ForwardFew(pool, scratch, inputs, lanes, withLogitSum);
-            return;
-        }
-
+        if (TokenBlocks.AreFew(lanes)) return ForwardFew(pool, scratch, results, inputs, lanes, withLogitSum);
         var parts = PartCount(shape);
         var lanesPerPart = parts < FewParts ? Math.Min(LanesPerPart, lanes) : lanes;
         fixed (int* groupSizes = GroupSizes)
@@ -61,43 +52,34 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 Lanes = lanes,
                 LanesPerPart = lanesPerPart,
                 RowParts = parts,
-                Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
-                Maximum = scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes),
-                Sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * lanes),
-                LogitSum = withLogitSum ? scratch.Floats(ScratchBuffer.PartLogitSum, (long)parts * lanes) : null,
+                Logits = results.Floats((long)shape.Rows * lanes),
+                Maximum = scratch.Floats((long)parts * lanes),
+                Sum = scratch.Floats((long)parts * lanes),
+                LogitSum = withLogitSum ? scratch.Floats((long)parts * lanes) : null,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
             };
             pool.Run(ref body, parts * ((lanes + lanesPerPart - 1) / lanesPerPart));
-            CombineLogSumExp(pool, body.Maximum, body.Sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
-            if (withLogitSum) CombineSums(body.LogitSum, parts, lanes, scratch.Doubles(ScratchBuffer.LogitSum, lanes));
+            return Summarize(pool, scratch, results, body.Logits, body.Maximum, body.Sum, body.LogitSum, parts, lanes, RowsPerPart);
         }
     }
 
-    /// <summary>
-    /// Turns the logits into their gradient, adds to the gradients of weight and bias, and sets the gradient of the input.
-    /// </summary>
-    /// <param name="pool">The threads.</param>
-    /// <param name="scratch">Holds logits, log-sum-exp and the weights of the loss.</param>
-    /// <param name="inputRows">The input vectors, [tokens, columns].</param>
-    /// <param name="tokens">The tokens, at most <paramref name="lanes"/>.</param>
-    /// <param name="lanes">The lanes.</param>
-    /// <param name="inputGradient">Receives the gradient of the input, [lanes, columns]; null where nobody wants it.</param>
-    public void Backward(WorkerPool pool, Scratch scratch, float* inputRows, int tokens, int lanes, float* inputGradient)
+    /// <inheritdoc/>
+    public void Backward(WorkerPool pool, Scratch scratch, in LogitBlock logits, in RowWeights weights, float* inputRows, int tokens, float* inputGradient)
     {
         var groups = (int)Math.Clamp(MaximumShareFloats / ((long)TokenBlocks.MaximumLanes * shape.Columns), 1, MaximumGroups);
         var rowsPerGroup = ((shape.Rows + groups - 1) / groups + 3) / 4 * 4;
         // Shares of many values for few rows cost more than a product of its own, which reads the logits' gradient again.
         var sumsShares = shape.Rows > 2L * groups * shape.Columns;
         groups = (shape.Rows + rowsPerGroup - 1) / rowsPerGroup;
-        var (rowStep, tokenStep) = TokenBlocks.Steps(shape.Rows, lanes);
+        var (rowStep, tokenStep) = logits.Steps;
         var shareLength = (nint)tokens * shape.Columns;
         fixed (int* groupSizes = GroupSizes)
         {
             var body = new GradientBody
             {
                 Shape = shape,
-                Logits = scratch.Floats(ScratchBuffer.Logits, (long)shape.Rows * lanes),
+                Logits = logits.Logits,
                 Weight = weight.ValuesPointer,
                 InputRows = inputRows,
                 // What nothing was added to yet is written without being read.
@@ -105,15 +87,15 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 AddsToBias = bias is { HasGradient: true },
                 WeightGradient = weight.TouchGradient(),
                 BiasGradient = bias is null ? null : bias.TouchGradient(),
-                LogSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes),
-                TotalWeight = scratch.Floats(ScratchBuffer.TotalWeight, lanes),
-                UniformWeight = scratch.Floats(ScratchBuffer.UniformWeight, lanes),
-                TargetWeight = scratch.Floats(ScratchBuffer.TargetWeight, lanes),
-                TargetRow = scratch.Ints(ScratchBuffer.TargetRow, lanes),
-                Shares = inputGradient is null || !sumsShares ? null : scratch.Floats(ScratchBuffer.InputGradientShares, groups * shareLength),
+                LogSumExp = logits.LogSumExp,
+                TotalWeight = weights.Total,
+                UniformWeight = weights.Uniform,
+                TargetWeight = weights.Target,
+                TargetRow = weights.TargetRow,
+                Shares = inputGradient is null || !sumsShares ? null : scratch.Floats(groups * shareLength),
                 RowsPerGroup = rowsPerGroup,
                 Tokens = tokens,
-                Lanes = lanes,
+                Lanes = logits.Lanes,
                 RowStep = rowStep,
                 TokenStep = tokenStep,
                 GroupSizes = groupSizes,
@@ -138,6 +120,24 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     {
         var body = new ShareBody { Shares = shares, Length = length, Groups = groups, Sum = inputGradient };
         pool.Run(ref body, (int)((length + ShareBody.PerPart - 1) / ShareBody.PerPart));
+    }
+
+    private LogitBlock Summarize(
+        WorkerPool pool, Scratch scratch, Scratch results, float* logits, float* maximum, float* sum, float* logitSum, int parts, int lanes, int rowsPerTile)
+    {
+        var block = new LogitBlock
+        {
+            Logits = logits,
+            LogSumExp = results.Floats(lanes),
+            LogitSum = logitSum is null ? null : scratch.Doubles(lanes),
+            TileMaximum = maximum,
+            RowsPerTile = rowsPerTile,
+            Rows = shape.Rows,
+            Lanes = lanes,
+        };
+        CombineLogSumExp(pool, maximum, sum, parts, lanes, block.LogSumExp);
+        if (logitSum is not null) CombineSums(logitSum, parts, lanes, block.LogitSum);
+        return block;
     }
 
     // log Σ exp over the parts in ascending order, in double precision.

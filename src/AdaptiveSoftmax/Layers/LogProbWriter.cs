@@ -3,25 +3,24 @@ namespace AdaptiveSoftmax;
 /// <summary>Writes the log-probs of a block, turning the kernels' [rows, lanes] into the caller's [tokens, vocabulary].</summary>
 internal static unsafe class LogProbWriter
 {
-    /// <summary>output[t, r] = (logit[r, t] − log-sum-exp[t]) + cluster[t] for the logits that a forward pass left.</summary>
+    /// <summary>output[t, r] = (logit[r, t] − log-sum-exp[t]) + cluster[t] for the logits of a forward pass.</summary>
     /// <param name="pool">The threads.</param>
-    /// <param name="scratch">Holds logits and log-sum-exp.</param>
-    /// <param name="lanes">The lanes.</param>
-    /// <param name="tokens">The tokens, at most <paramref name="lanes"/>.</param>
+    /// <param name="logits">The logits, [rows, lanes].</param>
+    /// <param name="tokens">The tokens, at most the lanes.</param>
     /// <param name="rows">The rows to write.</param>
     /// <param name="cluster">The cluster's log-prob of each token.</param>
     /// <param name="output">Receives the log-probs.</param>
     /// <param name="stride">From one token's log-probs to the next one's.</param>
-    public static void Write(WorkerPool pool, Scratch scratch, int lanes, int tokens, int rows, float* cluster, float* output, nint stride)
+    public static void Write(WorkerPool pool, in LogitBlock logits, int tokens, int rows, float* cluster, float* output, nint stride)
     {
         var body = new Body
         {
-            Logits = scratch.Floats(ScratchBuffer.Logits, (long)rows * lanes),
-            LogSumExp = scratch.Floats(ScratchBuffer.LogSumExp, lanes),
+            Logits = logits.Logits,
+            LogSumExp = logits.LogSumExp,
             Cluster = cluster,
             Output = output,
             Stride = stride,
-            Lanes = lanes,
+            Lanes = logits.Lanes,
             Tokens = tokens,
             Rows = rows,
         };

@@ -53,11 +53,11 @@ internal sealed unsafe class TrainingBatch
         _smoothing = options.LabelSmoothing;
         Scratch = scratch;
         WantsGradient = wantsGradient;
-        TargetLogProbs = scratch.Doubles(ScratchBuffer.TargetLogProbs, tokens);
-        _smoothingLogProbs = scratch.Doubles(ScratchBuffer.SmoothingLogProbs, tokens);
+        TargetLogProbs = scratch.Doubles(tokens);
+        _smoothingLogProbs = scratch.Doubles(tokens);
         new Span<double>(TargetLogProbs, tokens).Clear();
         new Span<double>(_smoothingLogProbs, tokens).Clear();
-        _order = scratch.Ints(ScratchBuffer.Order, 2L * tokens);
+        _order = scratch.Ints(2L * tokens);
         _clusterStarts = new int[layout.ClusterCount + 2];
         ActiveCount = GroupByCluster(tokens);
         _tokenWeight = options.Reduction == Reduction.Mean ? 1.0 / Math.Max(1, ActiveCount) : 1.0;
@@ -112,51 +112,45 @@ internal sealed unsafe class TrainingBatch
     /// <summary>Copies the hidden vectors of some positions next to each other, as rows and as lanes.</summary>
     public GatheredBlock Gather(ReadOnlySpan<int> tokens, int cluster)
     {
-        var block = GatherRows(tokens, cluster);
-        Transpose.ToLanes(block.Rows, tokens.Length, _layout.HiddenSize, block.Lanes, block.LaneCount);
-        return block;
+        var rows = GatherRows(tokens, cluster);
+        var lanes = Scratch.Floats((long)rows.LaneCount * _layout.HiddenSize);
+        Transpose.ToLanes(rows.Rows, tokens.Length, _layout.HiddenSize, lanes, rows.LaneCount);
+        return new GatheredBlock(tokens, rows.Rows, lanes, rows.LaneCount, rows.RowGradient);
     }
 
-    /// <summary>The same without the lanes, whose content is undefined: what a backward pass alone needs.</summary>
+    /// <summary>The same without the lanes: what a backward pass alone needs.</summary>
     public GatheredBlock GatherRows(ReadOnlySpan<int> tokens, int cluster)
     {
         var hiddenSize = _layout.HiddenSize;
         var laneCount = TokenBlocks.LanesFor(tokens.Length, Members(cluster).Length);
-        var rows = Scratch.Floats(ScratchBuffer.Rows, (long)laneCount * hiddenSize);
+        var rows = Scratch.Floats((long)laneCount * hiddenSize);
         for (var i = 0; i < tokens.Length; i++)
             new ReadOnlySpan<float>(_hidden + ((nint)tokens[i] * hiddenSize), hiddenSize).CopyTo(new Span<float>(rows + ((nint)i * hiddenSize), hiddenSize));
-        var lanes = Scratch.Floats(ScratchBuffer.Lanes, (long)laneCount * hiddenSize);
-        var rowGradient = _hiddenGradient is null ? null : Scratch.Floats(ScratchBuffer.RowGradient, (long)laneCount * hiddenSize);
-        return new GatheredBlock(tokens, rows, lanes, laneCount, rowGradient);
+        var rowGradient = _hiddenGradient is null ? null : Scratch.Floats((long)laneCount * hiddenSize);
+        return new GatheredBlock(tokens, rows, lanes: null, laneCount, rowGradient);
     }
 
     /// <summary>After a forward pass over the block: adds the part's share to the log-probs.</summary>
-    public void AddLogProbs(GatheredBlock block, int cluster)
+    public void AddLogProbs(GatheredBlock block, in LogitBlock forward, int cluster)
     {
-        var lanes = block.LaneCount;
-        var logits = Scratch.Floats(ScratchBuffer.Logits, (long)RowCount(cluster) * lanes);
-        var logSumExp = Scratch.Floats(ScratchBuffer.LogSumExp, lanes);
-        var logitSum = Scratch.Doubles(ScratchBuffer.LogitSum, lanes);
-        var (rowStep, laneStep) = TokenBlocks.Steps(RowCount(cluster), lanes);
+        float* logits = forward.Logits, logSumExp = forward.LogSumExp;
+        var (rowStep, laneStep) = forward.Steps;
         for (var lane = 0; lane < block.Tokens.Length; lane++)
         {
             var token = block.Tokens[lane];
             var row = RowOf(_slots[token], cluster);
             if (row >= 0) TargetLogProbs[token] += (double)logits[(row * rowStep) + (lane * laneStep)] - logSumExp[lane];
-            if (IsSmoothed) _smoothingLogProbs[token] += logitSum[lane] - (WeightOfAllRows(cluster) * logSumExp[lane]);
+            if (IsSmoothed) _smoothingLogProbs[token] += forward.LogitSum[lane] - (WeightOfAllRows(cluster) * logSumExp[lane]);
         }
     }
 
     /// <summary>Sets the weights that the loss gives the part's rows, for the backward pass.</summary>
-    public void SetWeights(GatheredBlock block, int cluster)
+    public RowWeights WeightsOf(GatheredBlock block, int cluster)
     {
         var lanes = block.LaneCount;
-        var targetRow = Scratch.Ints(ScratchBuffer.TargetRow, lanes);
-        var targetWeight = Scratch.Floats(ScratchBuffer.TargetWeight, lanes);
-        var totalWeight = Scratch.Floats(ScratchBuffer.TotalWeight, lanes);
-        var uniformWeight = Scratch.Floats(ScratchBuffer.UniformWeight, lanes);
-        new Span<float>(totalWeight, lanes).Clear();
-        new Span<float>(uniformWeight, lanes).Clear();
+        var weights = new RowWeights { TargetRow = Scratch.Ints(lanes), Target = Scratch.Floats(lanes), Total = Scratch.Floats(lanes), Uniform = Scratch.Floats(lanes) };
+        new Span<float>(weights.Total, lanes).Clear();
+        new Span<float>(weights.Uniform, lanes).Clear();
         var uniform = _smoothing / _layout.VocabularySize;
         for (var lane = 0; lane < block.Tokens.Length; lane++)
         {
@@ -165,11 +159,13 @@ internal sealed unsafe class TrainingBatch
             var scale = _tokenWeight * LossScale * (LossGradient is null ? 1 : LossGradient[token]);
             var hit = row >= 0 ? 1 - _smoothing : 0;
             var own = row >= 0 && LogProbGradient is not null ? LogProbGradient[token] : 0.0;
-            targetRow[lane] = row;
-            targetWeight[lane] = (float)((hit * scale) - own);
-            totalWeight[lane] = (float)(((hit + (uniform * WeightOfAllRows(cluster))) * scale) - own);
-            uniformWeight[lane] = (float)(uniform * scale);
+            weights.TargetRow[lane] = row;
+            weights.Target[lane] = (float)((hit * scale) - own);
+            weights.Total[lane] = (float)(((hit + (uniform * WeightOfAllRows(cluster))) * scale) - own);
+            weights.Uniform[lane] = (float)(uniform * scale);
         }
+
+        return weights;
     }
 
     /// <summary>Adds the gradient of some positions' vectors where they came from, if it is wanted.</summary>

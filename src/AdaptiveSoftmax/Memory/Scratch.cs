@@ -1,145 +1,105 @@
 namespace AdaptiveSoftmax;
 
-/// <summary>The working buffers of one call, each named for what it holds.</summary>
-internal enum ScratchBuffer
-{
-    /// <summary>The slot of each target of the batch, [tokens] ints.</summary>
-    Slots,
-
-    /// <summary>The tokens of the batch grouped by cluster, [tokens] ints.</summary>
-    Order,
-
-    /// <summary>log p(target) of each token of the batch, [tokens] doubles.</summary>
-    TargetLogProbs,
-
-    /// <summary>The smoothing term Σ log p(w) of each token of the batch, [tokens] doubles.</summary>
-    SmoothingLogProbs,
-
-    /// <summary>The hidden vectors of a block, [tokens, hidden].</summary>
-    Rows,
-
-    /// <summary>The input vectors of a linear layer for few tokens, [lanes, columns].</summary>
-    FewRows,
-
-    /// <summary>The hidden vectors of a block, [hidden, lanes].</summary>
-    Lanes,
-
-    /// <summary>The logits of a block and then their gradient, [rows, lanes]; of few tokens [lanes, rows].</summary>
-    Logits,
-
-    /// <summary>The head's logits, [tokens, rows], which outlive those of a tail.</summary>
-    HeadLogits,
-
-    /// <summary>A tail's logits, [tokens, rows].</summary>
-    TailRows,
-
-    /// <summary>The log-sum-exp of each lane.</summary>
-    LogSumExp,
-
-    /// <summary>The weighted sum of logits of each lane.</summary>
-    LogitSum,
-
-    /// <summary>The maximum of each part of rows, [parts, lanes].</summary>
-    PartMaximum,
-
-    /// <summary>The sum of exponentials of each part of rows, [parts, lanes].</summary>
-    PartSum,
-
-    /// <summary>The input of int8 weights in whole numbers of 16 bits, [columns].</summary>
-    WholeInput,
-
-    /// <summary>Under certified decoding, the largest upper bound of each part of rows, [parts].</summary>
-    PartBound,
-
-    /// <summary>Under certified decoding, the sum of exponentials times error bounds of each part of rows, [parts].</summary>
-    PartErrorSum,
-
-    /// <summary>The weighted sum of logits of each part of rows, [parts, lanes].</summary>
-    PartLogitSum,
-
-    /// <summary>The target's row of each lane, ints.</summary>
-    TargetRow,
-
-    /// <summary>The weight of the target in each lane.</summary>
-    TargetWeight,
-
-    /// <summary>The total weight of all rows in each lane.</summary>
-    TotalWeight,
-
-    /// <summary>The weight that label smoothing gives each row, by lane.</summary>
-    UniformWeight,
-
-    /// <summary>The share of each group of rows in the gradient of a block's input, [groups, tokens, columns].</summary>
-    InputGradientShares,
-
-    /// <summary>The gradient of a block's hidden vectors, [lanes, hidden].</summary>
-    RowGradient,
-
-    /// <summary>A tail's projected vectors, [width, lanes].</summary>
-    ProjectedLanes,
-
-    /// <summary>A tail's projected vectors, [tokens, width].</summary>
-    ProjectedRows,
-
-    /// <summary>The gradient of a tail's projected vectors, [lanes, width].</summary>
-    ProjectedRowGradient,
-
-    /// <summary>The best token's log-prob so far, by lane.</summary>
-    BestScore,
-
-    /// <summary>The best token's slot so far, ints by lane.</summary>
-    BestSlot,
-
-    /// <summary>The tails that were computed for each lane, [lanes] ints.</summary>
-    TailsVisited,
-
-    /// <summary>The tail that each lane asks for, [lanes] ints; −1 for none.</summary>
-    WantedTail,
-
-    /// <summary>The log-probs of the clusters, [clusters, lanes].</summary>
-    ClusterLogProbs,
-}
-
 /// <summary>
-/// The memory that one call works in. It grows to what calls need and is then reused, so that a call allocates nothing
-/// after warm-up; each call has its own, so that calls from several threads do not meet.
+/// The memory that one call works in. Blocks are lent one behind the other, and are taken back all together: at the end of
+/// the scope they were asked for in, and by <see cref="Reset"/> at the end of the call. It grows to what calls need and is
+/// then reused, so that a call allocates nothing after warm-up; each call has its own, so that calls from several threads do
+/// not meet.
 /// </summary>
 internal sealed unsafe class Scratch : IDisposable
 {
-    private static readonly int s_bufferCount = Enum.GetValues<ScratchBuffer>().Length;
-    private readonly NativeFloats?[] _buffers = new NativeFloats?[s_bufferCount];
+    private const int FloatsPerLine = NativeFloats.Alignment / sizeof(float);
+
+    // Blocks are read side by side; a whole number of pages apart they would compete for the same few cache lines.
+    private const int Stagger = 9 * FloatsPerLine;
+
+    private readonly List<NativeFloats> _memory = [];
+    private long _before;
+    private long _used;
+    private long _most;
 
     /// <summary>The floats that it holds.</summary>
-    public long Count => _buffers.Sum(buffer => buffer?.Count ?? 0);
+    public long Count => _memory.Sum(memory => memory.Count);
 
-    /// <summary>A buffer of at least <paramref name="count"/> floats whose content is undefined.</summary>
-    public float* Floats(ScratchBuffer name, long count)
+    /// <summary>Begins a scope: what is asked for until it is disposed is free again then.</summary>
+    public Scope Begin() => new(this);
+
+    /// <summary>Room for <paramref name="count"/> floats whose content is undefined.</summary>
+    public float* Floats(long count)
     {
-        ref var buffer = ref _buffers[(int)name];
-        if (buffer is null || buffer.Count < count)
-        {
-            buffer?.Dispose();
-            buffer = null;
-            buffer = new NativeFloats(count);
-        }
-
-        return buffer.Pointer;
+        var length = ((count + FloatsPerLine - 1) / FloatsPerLine * FloatsPerLine) + Stagger;
+        if (_memory.Count == 0 || _used + length > _memory[^1].Count) Grow(length);
+        var start = _memory[^1].Pointer + _used;
+        _used += length;
+        _most = Math.Max(_most, _before + _used);
+        return start;
     }
 
-    /// <summary>A buffer of at least <paramref name="count"/> ints whose content is undefined.</summary>
-    public int* Ints(ScratchBuffer name, long count) => (int*)Floats(name, count);
+    /// <summary>Room for <paramref name="count"/> ints whose content is undefined.</summary>
+    public int* Ints(long count) => (int*)Floats(count);
 
-    /// <summary>A buffer of at least <paramref name="count"/> doubles whose content is undefined.</summary>
-    public double* Doubles(ScratchBuffer name, long count) => (double*)Floats(name, 2 * count);
+    /// <summary>Room for <paramref name="count"/> shorts whose content is undefined.</summary>
+    public short* Shorts(long count) => (short*)Floats((count + 1) / 2);
 
-    /// <summary>Exchanges some buffers with those of another one.</summary>
-    public void Exchange(Scratch other, ReadOnlySpan<ScratchBuffer> names)
+    /// <summary>Room for <paramref name="count"/> doubles whose content is undefined.</summary>
+    public double* Doubles(long count) => (double*)Floats(2 * count);
+
+    /// <summary>Takes all back, for the next call; what was needed at once is one piece from then on.</summary>
+    public void Reset()
     {
-        foreach (var name in names) (_buffers[(int)name], other._buffers[(int)name]) = (other._buffers[(int)name], _buffers[(int)name]);
+        if (_most > 0 && (_memory.Count != 1 || _memory[0].Count < _most))
+        {
+            Dispose();
+            _memory.Add(new NativeFloats(_most));
+        }
+
+        (_before, _used) = (0, 0);
     }
 
     public void Dispose()
     {
-        foreach (var buffer in _buffers) buffer?.Dispose();
+        foreach (var memory in _memory) memory.Dispose();
+        _memory.Clear();
+    }
+
+    // What is lent stays where it is, so more room is a further piece; it takes all that was ever needed at once.
+    private void Grow(long length)
+    {
+        _before += _used;
+        _memory.Add(new NativeFloats(Math.Max(length, _most - _before)));
+        _used = 0;
+    }
+
+    private void End(int pieces, long before, long used)
+    {
+        if (_memory.Count == pieces + 1)
+        {
+            // The next scope needs as much again.
+            (_before, _used) = (before + used, 0);
+            return;
+        }
+
+        while (_memory.Count > pieces)
+        {
+            _memory[^1].Dispose();
+            _memory.RemoveAt(_memory.Count - 1);
+        }
+
+        (_before, _used) = (before, used);
+    }
+
+    /// <summary>Until when blocks are lent.</summary>
+    public readonly ref struct Scope
+    {
+        private readonly Scratch _scratch;
+        private readonly int _pieces;
+        private readonly long _before;
+        private readonly long _used;
+
+        internal Scope(Scratch scratch) =>
+            (_scratch, _pieces, _before, _used) = (scratch, scratch._memory.Count, scratch._before, scratch._used);
+
+        /// <summary>Takes back what was lent.</summary>
+        public void Dispose() => _scratch.End(_pieces, _before, _used);
     }
 }

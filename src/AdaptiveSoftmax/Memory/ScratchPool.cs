@@ -27,6 +27,7 @@ internal sealed class ScratchPool(Type owner) : IDisposable
 
     public void Return(Scratch scratch)
     {
+        scratch.Reset();
         lock (_free)
         {
             if (!_disposed)

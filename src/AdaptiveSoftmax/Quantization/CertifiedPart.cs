@@ -3,6 +3,32 @@ using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
+/// <summary>What screening found of the rows of a cluster.</summary>
+/// <param name="upper">An upper bound of each float32 logit, [rows].</param>
+/// <param name="bound">The largest upper bound of each part of rows, [parts].</param>
+/// <param name="maximum">The largest approximate logit of each part, [parts].</param>
+/// <param name="sum">With sums: the sum of exponentials of each part, [parts].</param>
+/// <param name="errorSum">With sums: the sum of exponentials times error bounds of each part, [parts].</param>
+/// <param name="norm">The norm of the input.</param>
+/// <param name="parts">The number of parts.</param>
+internal readonly unsafe struct Screening(float* upper, float* bound, float* maximum, float* sum, float* errorSum, float norm, int parts)
+{
+    public float* Upper => upper;
+
+    public float* Bound => bound;
+
+    public float* Maximum => maximum;
+
+    public float* Sum => sum;
+
+    public float* ErrorSum => errorSum;
+
+    public float Norm => norm;
+
+    /// <summary>The largest bound of all rows.</summary>
+    public float LargestBound => SoftmaxKernel.Maximum(bound, parts);
+}
+
 /// <summary>The head or a tail under certified decoding: its int8 copy and bounds, and the float32 weights themselves.</summary>
 internal sealed unsafe class CertifiedPart : IDisposable
 {
@@ -47,23 +73,23 @@ internal sealed unsafe class CertifiedPart : IDisposable
     public float* Input(WorkerPool pool, Scratch scratch, float* hidden)
     {
         if (_projection is null) return hidden;
-        var projected = scratch.Floats(ScratchBuffer.ProjectedLanes, _projection.Rows);
+        var projected = scratch.Floats(_projection.Rows);
         Gemv.Multiply(pool, new MatrixShape(_projection.Rows, _projection.Columns), _projection.ValuesPointer, hidden, projected);
         return projected;
     }
 
     /// <summary>Upper bounds of the float32 logits.</summary>
     /// <param name="pool">The threads.</param>
-    /// <param name="scratch">Receives the largest bound of each part of rows and, with sums, the parts of a log-sum-exp.</param>
+    /// <param name="scratch">Lends the memory of the bounds.</param>
     /// <param name="input">The input, [columns].</param>
-    /// <param name="upper">Receives the bounds, [rows].</param>
     /// <param name="withSums">Whether <see cref="LogSumExp"/> will be asked for.</param>
-    /// <param name="norm">What the errors of the rows were multiplied by.</param>
+    /// <param name="screening">The bounds.</param>
     /// <returns>Whether the bounds hold: not where weights or input are not finite or so large that logits could overflow.</returns>
-    public bool Screen(WorkerPool pool, Scratch scratch, float* input, float* upper, bool withSums, out float norm)
+    public bool Screen(WorkerPool pool, Scratch scratch, float* input, bool withSums, out Screening screening)
     {
-        var whole = new WholeInput(input, _weight.Columns, (short*)scratch.Ints(ScratchBuffer.WholeInput, (_weight.Columns + 1) / 2));
-        norm = RowErrors.Norm(whole);
+        screening = default;
+        var whole = new WholeInput(input, _weight.Columns, scratch.Shorts(_weight.Columns));
+        var norm = RowErrors.Norm(whole);
         var largest = (norm * _errors.LargestNorm) + _errors.LargestBias;
         if (!(largest < LargestLogit) || double.IsInfinity(RowErrors.Gamma(_weight.Columns + 4))) return false;
         var body = new ScreenBody
@@ -74,40 +100,37 @@ internal sealed unsafe class CertifiedPart : IDisposable
             Input = whole,
             Norm = norm,
             Floor = _errors.Floor,
-            Upper = upper,
+            Upper = scratch.Floats(_weight.Rows),
             RowsPerPart = RowsPerPart,
-            Bound = scratch.Floats(ScratchBuffer.PartBound, PartCount),
-            Maximum = scratch.Floats(ScratchBuffer.PartMaximum, PartCount),
-            Sum = withSums ? scratch.Floats(ScratchBuffer.PartSum, PartCount) : null,
-            ErrorSum = withSums ? scratch.Floats(ScratchBuffer.PartErrorSum, PartCount) : null,
+            Bound = scratch.Floats(PartCount),
+            Maximum = scratch.Floats(PartCount),
+            Sum = withSums ? scratch.Floats(PartCount) : null,
+            ErrorSum = withSums ? scratch.Floats(PartCount) : null,
         };
         pool.Run(ref body, PartCount);
+        screening = new Screening(body.Upper, body.Bound, body.Maximum, body.Sum, body.ErrorSum, norm, PartCount);
         return true;
     }
 
-    /// <summary>After <see cref="Screen"/>: the largest bound of all rows.</summary>
-    public float LargestBound(Scratch scratch) => SoftmaxKernel.Maximum(scratch.Floats(ScratchBuffer.PartBound, PartCount), PartCount);
-
-    /// <summary>After <see cref="Screen"/> with sums: between what the log-sum-exp that float32 computes must lie.</summary>
+    /// <summary>Between what the log-sum-exp that float32 computes must lie, from bounds with sums.</summary>
     /// <remarks>
     /// With bounds e_r and approximate logits a_r, Σ exp(a_r) (1 − e_r) ≤ Σ exp(l_r) ≤ Σ exp(a_r) (1 + e_r + e_r²), the right
     /// side for e_r ≤ 1; and in any case the logarithms differ by at most the largest e_r.
     /// </remarks>
-    public (double Low, double High) LogSumExp(Scratch scratch, float norm)
+    public (double Low, double High) LogSumExp(in Screening screening)
     {
-        float* maximum = scratch.Floats(ScratchBuffer.PartMaximum, PartCount), sums = scratch.Floats(ScratchBuffer.PartSum, PartCount);
-        var errorSums = scratch.Floats(ScratchBuffer.PartErrorSum, PartCount);
+        var maximum = screening.Maximum;
         var top = (double)SoftmaxKernel.Maximum(maximum, PartCount);
         double sum = 0, errorSum = 0;
         for (var part = 0; part < PartCount; part++)
         {
             var factor = Math.Exp(maximum[part] - top);
-            sum += sums[part] * factor;
-            errorSum += errorSums[part] * factor;
+            sum += screening.Sum[part] * factor;
+            errorSum += screening.ErrorSum[part] * factor;
         }
 
         var error = SumError;
-        var largest = (_errors.Largest * (double)norm) + _errors.Floor;
+        var largest = (_errors.Largest * (double)screening.Norm) + _errors.Floor;
         var low = top + Math.Log(sum * (1 - (2 * error))) - largest;
         var high = top + Math.Log(sum * (1 + (2 * error))) + largest;
         var least = (sum * (1 - (2 * error))) - (errorSum * (1 + (2 * error)));
@@ -128,22 +151,22 @@ internal sealed unsafe class CertifiedPart : IDisposable
         return _bias is null ? logit : logit + _bias.ValuesPointer[row];
     }
 
-    /// <summary>After <see cref="Screen"/>: the largest float32 logit of the first rows and the first row that has it.</summary>
-    /// <param name="scratch">Holds the bounds of parts.</param>
+    /// <summary>The largest float32 logit of the first rows and the first row that has it.</summary>
+    /// <param name="scratch">Lends the memory of the candidates.</param>
     /// <param name="input">The input.</param>
-    /// <param name="upper">The bounds of rows.</param>
+    /// <param name="screening">The bounds.</param>
     /// <param name="rows">The rows to choose from.</param>
     /// <param name="magnitude">The magnitudes of all but the logit itself that a log-prob is computed from.</param>
     /// <param name="logit">The largest logit.</param>
     /// <param name="row">Its row.</param>
     /// <param name="rescored">Counts the rows that were read.</param>
     /// <returns>False where too many rows are too close, or the choice may hang on the rounding of log-probs.</returns>
-    public bool TryFindBest(Scratch scratch, float* input, float* upper, int rows, double magnitude, out float logit, out int row, ref long rescored)
+    public bool TryFindBest(Scratch scratch, float* input, in Screening screening, int rows, double magnitude, out float logit, out int row, ref long rescored)
     {
-        var bound = scratch.Floats(ScratchBuffer.PartBound, PartCount);
+        float* upper = screening.Upper, bound = screening.Bound;
         var capacity = (rows / RescoredShare) + RescoredShare;
-        var candidates = scratch.Ints(ScratchBuffer.Order, capacity);
-        var logits = scratch.Floats(ScratchBuffer.BestScore, capacity);
+        var candidates = scratch.Ints(capacity);
+        var logits = scratch.Floats(capacity);
         var count = 0;
 
         // A first logit makes the bar that all others must reach.

@@ -49,9 +49,9 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         Interlocked.Read(ref _predictions), Interlocked.Read(ref _screened), Interlocked.Read(ref _rescored),
         Interlocked.Read(ref _float32Tails), Interlocked.Read(ref _float32Predictions));
 
-    internal override IDecodingPart DecodingHead => Unchanged.DecodingHead;
+    internal override IDecodingCluster DecodingHead => Unchanged.DecodingHead;
 
-    internal override IReadOnlyList<IDecodingPart> DecodingTails => _layer.DecodingTails;
+    internal override IReadOnlyList<IDecodingCluster> DecodingTails => _layer.DecodingTails;
 
     private SoftmaxDecoder Unchanged
     {
@@ -95,14 +95,13 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     // is the logit in the shortlist, and (logit − the tail's log-sum-exp) + the cluster's logit in a tail.
     private bool TryScreen(ref Search search)
     {
-        var head = search.Scratch.Floats(ScratchBuffer.HeadLogits, Layout.HeadRows);
-        if (!_head.Screen(Pool, search.Scratch, search.Hidden, head, withSums: false, out _)) return false;
+        if (!_head.Screen(Pool, search.Scratch, search.Hidden, withSums: false, out var head)) return false;
         search.Screened += Layout.HeadRows;
-        search.HeadMagnitude = Magnitude(_head.LargestBound(search.Scratch), Layout.HeadRows);
+        search.HeadMagnitude = Magnitude(head.LargestBound, Layout.HeadRows);
         if (!_head.TryFindBest(search.Scratch, search.Hidden, head, Layout.ShortlistSize, search.HeadMagnitude, out var logit, out var row, ref search.Rescored)) return false;
         search.HeadMagnitude += Math.Abs(logit);
         search.Best = new Candidate(Tail: -1, Slot: row, logit, logit, logit, search.HeadMagnitude + Math.Abs(logit));
-        var clusters = head + Layout.ShortlistSize;
+        var clusters = head.Upper + Layout.ShortlistSize;
         for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = ClusterLogit(ref search, i, clusters[i], logit);
         for (var cluster = MostProbable(clusters); cluster >= 0; cluster = MostProbable(clusters))
         {
@@ -139,16 +138,16 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         var tail = _tails[cluster];
         if (clusterLogit < search.Best.Low - ((search.HeadMagnitude + search.Best.Magnitude + Math.Abs(clusterLogit)) * Rounding)) return true;
         search.TailsVisited++;
-        var upper = search.Scratch.Floats(ScratchBuffer.Logits, tail.Rows);
+        using var scope = search.Scratch.Begin();
         var input = tail.Input(Pool, search.Scratch, search.Hidden);
-        if (!tail.Screen(Pool, search.Scratch, input, upper, withSums: true, out var norm)) return false;
+        if (!tail.Screen(Pool, search.Scratch, input, withSums: true, out var screening)) return false;
         search.Screened += tail.Rows;
-        var largest = tail.LargestBound(search.Scratch);
-        var (low, high) = tail.LogSumExp(search.Scratch, norm);
+        var largest = screening.LargestBound;
+        var (low, high) = tail.LogSumExp(screening);
         var magnitude = search.HeadMagnitude + Math.Abs(clusterLogit) + Magnitude(largest, tail.Rows) + Math.Max(Math.Abs(low), Math.Abs(high));
         var bar = search.Best.Low - ((search.Best.Magnitude + magnitude) * Rounding);
         if (clusterLogit + largest - low < bar) return true;
-        if (!tail.TryFindBest(search.Scratch, input, upper, tail.Rows, magnitude, out var logit, out var row, ref search.Rescored)) return false;
+        if (!tail.TryFindBest(search.Scratch, input, screening, tail.Rows, magnitude, out var logit, out var row, ref search.Rescored)) return false;
         magnitude += Math.Abs(logit);
         var found = new Candidate(cluster, Layout.Tails[cluster].Start + row, (double)clusterLogit + logit, clusterLogit + (double)logit - high, clusterLogit + (double)logit - Math.Max(low, logit), magnitude);
         return TryDecide(ref search, found);
@@ -177,8 +176,8 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     {
         if (candidate.Low == candidate.High) return candidate;
         search.Float32Tails++;
-        var logits = search.Scratch.Floats(ScratchBuffer.Logits, Layout.Tails[candidate.Tail].Size);
-        var value = candidate.Logits - _layer.DecodingTails[candidate.Tail].ForwardOne(Pool, search.Scratch, search.Hidden, logits);
+        var logits = search.Scratch.Floats(Layout.Tails[candidate.Tail].Size);
+        var value = candidate.Logits - _layer.DecodingTails[candidate.Tail].ForwardOne(Pool, search.Scratch, search.Hidden, logits).LogSumExp[0];
         return candidate with { Low = value, High = value };
     }
 

@@ -4,7 +4,7 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>The head or a tail of a quantised softmax.</summary>
-internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
+internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
 {
     private const int ValuesPerPart = 1 << 16;
     private readonly QuantizedMatrix? _projection;
@@ -34,45 +34,57 @@ internal sealed unsafe class QuantizedPart : IDecodingPart, IDisposable
 
     private int RowsPerPart => Math.Max(4, ValuesPerPart / _output.Columns / 4 * 4);
 
-    public void Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes)
+    public LogitBlock Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes)
     {
         if (_projection is not null)
         {
-            var projected = scratch.Floats(ScratchBuffer.ProjectedLanes, (long)_projection.Rows * lanes);
+            var projected = scratch.Floats((long)_projection.Rows * lanes);
             Multiply(pool, _projection, inputs, lanes, projected, bias: null, null, null);
             inputs = projected;
         }
 
         var parts = (_output.Rows + TokenBlocks.RowsPerPart - 1) / TokenBlocks.RowsPerPart;
-        var maximum = scratch.Floats(ScratchBuffer.PartMaximum, (long)parts * lanes);
-        var sum = scratch.Floats(ScratchBuffer.PartSum, (long)parts * lanes);
-        Multiply(pool, _output, inputs, lanes, scratch.Floats(ScratchBuffer.Logits, (long)_output.Rows * lanes), _bias is null ? null : _bias.Pointer, maximum, sum);
-        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, maximum, sum, parts, lanes, scratch.Floats(ScratchBuffer.LogSumExp, lanes));
+        var sum = scratch.Floats((long)parts * lanes);
+        var block = new LogitBlock
+        {
+            Logits = scratch.Floats((long)_output.Rows * lanes),
+            LogSumExp = scratch.Floats(lanes),
+            TileMaximum = scratch.Floats((long)parts * lanes),
+            RowsPerTile = TokenBlocks.RowsPerPart,
+            Rows = _output.Rows,
+            Lanes = lanes,
+        };
+        Multiply(pool, _output, inputs, lanes, block.Logits, _bias is null ? null : _bias.Pointer, block.TileMaximum, sum);
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, parts, lanes, block.LogSumExp);
+        return block;
     }
 
-    public float ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
+    public LogitBlock ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
     {
         if (_projection is not null)
         {
-            var projected = scratch.Floats(ScratchBuffer.ProjectedLanes, _projection.Rows);
+            var projected = scratch.Floats(_projection.Rows);
             _projection.View.MultiplyRows(hidden, projected, 0, _projection.Rows);
             hidden = projected;
         }
 
         var parts = (_output.Rows + RowsPerPart - 1) / RowsPerPart;
-        var maximum = scratch.Floats(ScratchBuffer.PartMaximum, parts);
-        var sum = scratch.Floats(ScratchBuffer.PartSum, parts);
-        var body = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = maximum, Sum = sum, RowsPerPart = RowsPerPart };
-        if (_output.Precision == WeightPrecision.Int8) body.Whole = new WholeInput(hidden, _output.Columns, (short*)scratch.Ints(ScratchBuffer.WholeInput, (_output.Columns + 1) / 2));
+        var sum = scratch.Floats(parts);
+        var block = new LogitBlock
+        {
+            Logits = logits,
+            LogSumExp = scratch.Floats(1),
+            TileMaximum = scratch.Floats(parts),
+            RowsPerTile = RowsPerPart,
+            Rows = _output.Rows,
+            Lanes = 1,
+        };
+        var body = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerPart = RowsPerPart };
+        if (_output.Precision == WeightPrecision.Int8) body.Whole = new WholeInput(hidden, _output.Columns, scratch.Shorts(_output.Columns));
         pool.Run(ref body, parts);
-
-        float logSumExp;
-        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, maximum, sum, parts, lanes: 1, &logSumExp);
-        return logSumExp;
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, parts, lanes: 1, block.LogSumExp);
+        return block;
     }
-
-    public float BestOne(Scratch scratch, float* logits, int rows, float logSumExp, float cluster, out int row) =>
-        BestScore.Find(logits, scratch.Floats(ScratchBuffer.PartMaximum, 1), lanes: 1, RowsPerPart, rows, logSumExp, cluster, out row);
 
     public void Dispose()
     {

@@ -26,9 +26,9 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
     /// <summary>The bytes of all weights and scales.</summary>
     public long WeightBytes => _head.Bytes + _tails.Sum(tail => tail.Bytes);
 
-    internal override IDecodingPart DecodingHead => _head;
+    internal override IDecodingCluster DecodingHead => _head;
 
-    internal override IReadOnlyList<IDecodingPart> DecodingTails => _tails;
+    internal override IReadOnlyList<IDecodingCluster> DecodingTails => _tails;
 
     /// <inheritdoc/>
     protected override int FindSlot(int tokenId) => _vocabulary.SlotOf(tokenId);

@@ -24,16 +24,16 @@ public unsafe class DeferredPassTests
             var expectedGradients = TakeGradients(layer);
 
             using var pass = new DeferredPass(memory, @case.Layout, [.. targets.Select(target => target == IgnoreIndex ? TrainingBatch.Ignored : target)], options);
-            var parts = Parts(layer);
+            var clusters = Clusters(layer);
             var (logProbs, gradient) = (new float[targets.Length], new float[hidden.Length]);
             fixed (float* vectors = hidden, byVectors = gradient)
             {
-                Assert.Equal(expected, pass.Forward(WorkerPool.Get(2), parts[0], parts[1..], vectors, logProbs, [], keepsLogits: true));
+                Assert.Equal(expected, pass.Forward(WorkerPool.Get(2), clusters[0], clusters[1..], vectors, logProbs, [], keepsLogits: true));
                 Assert.Equal(expectedLogProbs, logProbs);
                 // The second pass finds the logits used up.
                 for (var time = 0; time < 2; time++)
                 {
-                    pass.Backward(WorkerPool.Get(2), parts[0], parts[1..], vectors, byVectors, [], lossScale: 1, []);
+                    pass.Backward(WorkerPool.Get(2), clusters[0], clusters[1..], vectors, byVectors, [], lossScale: 1, []);
                     Assert.Equal(expectedGradient, gradient);
                     Assert.Equal(expectedGradients, TakeGradients(layer));
                 }
@@ -57,7 +57,7 @@ public unsafe class DeferredPassTests
         {
             var pass = new DeferredPass(memory, layer.Layout, [1], LossOptions.Default);
             var (hidden, logProbs) = (new float[8], new float[1]);
-            fixed (float* vectors = hidden) pass.Forward(WorkerPool.Get(1), Parts(layer)[0], Parts(layer)[1..], vectors, logProbs, [], keepsLogits: true);
+            fixed (float* vectors = hidden) pass.Forward(WorkerPool.Get(1), Clusters(layer)[0], Clusters(layer)[1..], vectors, logProbs, [], keepsLogits: true);
         }
     }
 
@@ -76,8 +76,8 @@ public unsafe class DeferredPassTests
         Assert.NotSame(first, large);
     }
 
-    private static ITrainingPart[] Parts(DynamicAdaptiveSoftmax layer) =>
-        [(ITrainingPart)layer.DecodingHead, .. layer.DecodingTails.Cast<ITrainingPart>()];
+    private static ITrainingCluster[] Clusters(DynamicAdaptiveSoftmax layer) =>
+        [(ITrainingCluster)layer.DecodingHead, .. layer.DecodingTails.Cast<ITrainingCluster>()];
 
     private static List<float[]> TakeGradients(DynamicAdaptiveSoftmax layer)
     {

@@ -38,10 +38,10 @@ public unsafe class CertifiedPartTests
             if (Norm(residual) < Norm(weight.Values.ToArray().Select(value => (double)value)) / 200) return;
             using var scratch = new Scratch();
             var input = residual.Select(value => (float)(value * 1000)).ToArray();
-            float upper;
             fixed (float* x = input)
             {
-                Assert.True(part.Screen(WorkerPool.Get(1), scratch, x, &upper, withSums: false, out _));
+                Assert.True(part.Screen(WorkerPool.Get(1), scratch, x, withSums: false, out var screening));
+                var upper = screening.Upper[0];
                 var logit = part.Rescore(x, 0);
                 var error = residual.Zip(input, (a, b) => a * b).Sum();
                 Assert.True(upper >= logit);
@@ -66,29 +66,30 @@ public unsafe class CertifiedPartTests
         float[] hidden = [.. Enumerable.Range(0, default(LongRows).Columns).Select(_ => (float)random.NextDouble() - 0.5f)];
         fixed (float* x = hidden)
         {
-            Check(head.Weight, head.Bias, null, head, scratch, x, isHuge: false);
-            Check(tail.Output, null, tail.Projection, tail, scratch, x, isHuge: false);
+            Check(head.Weight, head.Bias, null, head.Cluster, scratch, x, isHuge: false);
+            Check(tail.Output, null, tail.Projection, tail.Cluster, scratch, x, isHuge: false);
         }
     }
 
-    private static void Check(Parameter weight, Parameter? bias, Parameter? projection, IDecodingPart float32, Scratch scratch, float* hidden, bool isHuge)
+    private static void Check(Parameter weight, Parameter? bias, Parameter? projection, IDecodingCluster float32, Scratch scratch, float* hidden, bool isHuge)
     {
         using var part = new CertifiedPart(weight, bias, projection);
         var pool = WorkerPool.Get(2);
-        var (upper, logits) = (new float[weight.Rows], new float[weight.Rows]);
-        fixed (float* bounds = upper, exact = logits)
+        var logits = new float[weight.Rows];
+        fixed (float* exact = logits)
         {
-            var logSumExp = float32.ForwardOne(pool, scratch, hidden, exact);
+            var logSumExp = float32.ForwardOne(pool, scratch, hidden, exact).LogSumExp[0];
             var input = part.Input(pool, scratch, hidden);
-            if (!part.Screen(pool, scratch, input, bounds, withSums: true, out var norm))
+            if (!part.Screen(pool, scratch, input, withSums: true, out var screening))
             {
                 Assert.True(isHuge, "Only huge logits are left to float32.");
                 return;
             }
 
-            var (low, high) = part.LogSumExp(scratch, norm);
+            var (low, high) = part.LogSumExp(screening);
             Assert.True(low <= logSumExp && logSumExp <= high, $"{logSumExp} is not in [{low}, {high}].");
-            Assert.Equal(upper.Max(), part.LargestBound(scratch));
+            var upper = new ReadOnlySpan<float>(screening.Upper, weight.Rows).ToArray();
+            Assert.Equal(upper.Max(), screening.LargestBound);
             for (var row = 0; row < weight.Rows; row++)
             {
                 Assert.Equal(logits[row], part.Rescore(input, row));

@@ -1,0 +1,46 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>A projection under a <see cref="LinearSoftmax{TShape}"/>, without a bias: what a tail computes.</summary>
+internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection shape, Parameter projection, LinearSoftmax<TOutput> output) : ITrainingCluster
+    where TProjection : unmanaged, IMatrixShape
+    where TOutput : unmanaged, IMatrixShape
+{
+    public LogitBlock Forward(WorkerPool pool, Scratch scratch, Scratch results, float* inputs, int lanes, bool withLogitSum)
+    {
+        var projected = results.Floats((long)shape.Rows * lanes);
+        Gemm.Multiply(
+            pool, projection.ValuesPointer, shape.Columns, 1, inputs, lanes, projected, lanes,
+            shape.Rows, lanes, shape.Columns, accumulate: false, rowsPerPart: 16, columnsPerPart: 64);
+        return output.Forward(pool, scratch, results, projected, lanes, withLogitSum) with { Projected = projected };
+    }
+
+    public LogitBlock ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
+    {
+        var projected = scratch.Floats(shape.Rows);
+        Gemv.Multiply(pool, shape, projection.ValuesPointer, hidden, projected);
+        return output.ForwardOne(pool, scratch, projected, logits);
+    }
+
+    public void Backward(WorkerPool pool, Scratch scratch, in LogitBlock logits, in RowWeights weights, float* inputRows, int tokens, float* inputGradient)
+    {
+        int width = shape.Rows, hidden = shape.Columns;
+        var projectedRows = scratch.Floats((long)logits.Lanes * width);
+        Transpose.FromLanes(logits.Projected, logits.Lanes, tokens, width, projectedRows, width);
+        var rowGradient = scratch.Floats((long)logits.Lanes * width);
+        output.Backward(pool, scratch, logits, weights, projectedRows, tokens, rowGradient);
+
+        // dP += dyᵀ · X and dX = dy · P, with dy the gradient of the projected vectors.
+        var adds = projection.HasGradient;
+        if (projection.TouchGradient() is var projectionGradient && projectionGradient is not null)
+        {
+            Gemm.Multiply(
+                pool, rowGradient, 1, width, inputRows, hidden, projectionGradient, hidden,
+                width, hidden, tokens, adds, rowsPerPart: 16, columnsPerPart: 256);
+        }
+
+        if (inputGradient is null) return;
+        Gemm.Multiply(
+            pool, rowGradient, width, 1, projection.ValuesPointer, hidden, inputGradient, hidden,
+            tokens, hidden, width, accumulate: false, rowsPerPart: tokens, columnsPerPart: 64);
+    }
+}
