@@ -1,5 +1,8 @@
 using System.CommandLine;
+using AdaptiveSoftmax;
 using AdaptiveSoftmax.Benchmarks;
+
+InvariantCommandLine.UseInvariantCulture();
 
 var root = new RootCommand("Measures AdaptiveSoftmax against its peers.")
 {
@@ -8,4 +11,4 @@ var root = new RootCommand("Measures AdaptiveSoftmax against its peers.")
     MicroCommand.Create(),
     GenerateColdComparison.CreateOnceCommand(),
 };
-return root.Parse(args).Invoke();
+return await InvariantCommandLine.RunAsync(root, args);

@@ -16,7 +16,7 @@ namespace AdaptiveSoftmax.GpuBench;
 /// <summary>The options, and what they ask for.</summary>
 internal static class CommandLine
 {
-    public static int Run(string[] arguments)
+    public static Task<int> RunAsync(string[] arguments)
     {
         var device = new Option<string>("--device") { Description = "Where to measure: cuda, opencl, or list to show what there is.", HelpName = "KIND", DefaultValueFactory = _ => "cuda" };
         var json = new Option<string?>("--json") { Description = "Append the rows to a file, one JSON object a line, for benchmarks/gpu/join.py.", HelpName = "FILE" };
@@ -37,7 +37,7 @@ internal static class CommandLine
                 return 1;
             }
         });
-        return root.Parse(arguments).Invoke();
+        return InvariantCommandLine.RunAsync(root, arguments);
     }
 
     private static int Run(string kind, string? json, Regex only, bool quick, double seconds)

@@ -1,3 +1,6 @@
+using AdaptiveSoftmax;
 using AdaptiveSoftmax.GpuBench;
 
-return CommandLine.Run(args);
+InvariantCommandLine.UseInvariantCulture();
+
+return await CommandLine.RunAsync(args);

@@ -32,10 +32,7 @@ internal static class SampleCommand
         };
         try
         {
-            var parsed = root.Parse(arguments);
-            // The whole help behind a mistyped option would hide what is wrong with it.
-            if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
-            return await parsed.InvokeAsync(configuration, cancellation);
+            return await InvariantCommandLine.RunAsync(root, arguments, configuration, cancellation);
         }
         catch (OperationCanceledException)
         {

@@ -1,5 +1,8 @@
+using AdaptiveSoftmax;
 using Spectre.Console;
 using TorchLstmSample;
+
+InvariantCommandLine.UseInvariantCulture();
 
 // A file or a pipe has no width of its own, and tables broken for 80 columns read badly there.
 if (Console.IsOutputRedirected) AnsiConsole.Profile.Width = 120;

@@ -1,5 +1,8 @@
+using AdaptiveSoftmax;
 using AdaptiveSoftmax.Tool;
 using AdaptiveSoftmax.Tool.Terminal;
+
+InvariantCommandLine.UseInvariantCulture();
 
 // Results go to the standard output, progress and errors to the error output, which need not be the terminal.
 var output = ToolConsole.ForWriter(Console.Out, isTerminal: !Console.IsOutputRedirected);

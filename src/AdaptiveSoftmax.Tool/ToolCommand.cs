@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Help;
-using System.CommandLine.Invocation;
 using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Tool.Commands;
 using AdaptiveSoftmax.Tool.Terminal;
@@ -27,10 +26,7 @@ internal static class ToolCommand
         };
         try
         {
-            var parsed = Create(console).Parse(arguments);
-            // The whole help behind a mistyped option would hide what is wrong with it.
-            if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
-            return await parsed.InvokeAsync(configuration, cancellationToken);
+            return await InvariantCommandLine.RunAsync(Create(console), arguments, configuration, cancellationToken);
         }
         catch (OperationCanceledException)
         {

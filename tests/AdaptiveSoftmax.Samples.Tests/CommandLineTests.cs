@@ -1,3 +1,4 @@
+using System.Globalization;
 using LanguageModelSample;
 using Spectre.Console;
 
@@ -36,6 +37,21 @@ public sealed class CommandLineTests : IDisposable
         var (code, output) = await RunAsync("--resume");
         Assert.Equal(1, code);
         Assert.DoesNotContain("   at ", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("de-DE", "--seconds", "0,5")]
+    [InlineData("", "--seconds", "0,5")]
+    [InlineData("de-DE", "--seconds", "1.000,5")]
+    [InlineData("fr-FR", "--threads", "1.0")]
+    [InlineData("", "--seconds", "NaN")]
+    [InlineData("", "--seed", "-1")]
+    [InlineData("", "--prompt", "x", "--corpus", "")]
+    public async Task WhatMeansSomethingElseElsewhere_IsRefusedBeforeAnythingIsRead(string culture, params string[] arguments)
+    {
+        CultureInfo.CurrentCulture = new CultureInfo(culture);
+        var (code, output) = await RunAsync(arguments);
+        Assert.Equal((1, ""), (code, output));
     }
 
     private async Task<(int Code, string Output)> RunAsync(params string[] arguments)

@@ -23,16 +23,13 @@ internal static class CommandLine
     {
         try
         {
-            var parsed = CreateRoot(console).Parse(arguments);
-            // The whole help behind a mistyped option would hide what is wrong with it.
-            if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
             var configuration = new InvocationConfiguration
             {
                 EnableDefaultExceptionHandler = false,
                 // Running requests have a time limit of their own, and the server says when it is over.
                 ProcessTerminationTimeout = Timeout.InfiniteTimeSpan,
             };
-            return await parsed.InvokeAsync(configuration, cancellation);
+            return await InvariantCommandLine.RunAsync(CreateRoot(console), arguments, configuration, cancellation);
         }
         catch (OperationCanceledException)
         {

@@ -1,0 +1,42 @@
+namespace AdaptiveSoftmax.Tool.Tests;
+
+/// <summary>What stands on a command line is taken as it stands there.</summary>
+public sealed class ArgumentTests
+{
+    [Theory]
+    [InlineData("count -o @ a.txt", "--output")]
+    [InlineData("count -o x.tokens @", "PATH")]
+    [InlineData("count --include @ -o x.tokens a.txt", "--include")]
+    [InlineData("count --sdk-packs @ -o x.tokens", "--sdk-packs")]
+    [InlineData("plan @ -H 64", "TABLE")]
+    [InlineData("plan x.tokens -H 64 -o @", "--output")]
+    [InlineData("drift @ --observed x.tokens", "TABLE")]
+    [InlineData("drift x.tokens --observed @", "--observed")]
+    [InlineData("drift x.tokens --observed x.tokens --spec @", "--spec")]
+    [InlineData("inspect @", "FILE")]
+    [InlineData("inspect model.pt --spec @", "--spec")]
+    [InlineData("convert @ -o x.safetensors", "FILE")]
+    [InlineData("convert model.pt -o @", "--output")]
+    [InlineData("convert model.pt -o x.safetensors --spec @", "--spec")]
+    public async Task AnEmptyName_IsAnErrorInOneLine(string line, string name)
+    {
+        foreach (var empty in new[] { "", " " })
+        {
+            using var run = new ToolRun();
+            Assert.Equal(1, await run.RunAsync([.. line.Split(' ').Select(word => word == "@" ? empty : word)]));
+            Assert.Contains($"{name} is empty; give a name.", run.Error, StringComparison.Ordinal);
+            Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+    }
+
+    [Fact]
+    public async Task AName_MayBeginWithAnAt()
+    {
+        using var run = new ToolRun();
+        run.Write("@x.tokens", "0\t5\ta\n1\t4\tb\n2\t3\tc\n");
+        var (code, output, error) = await ToolProcess.RunAsync(["plan", "@x.tokens", "-H", "64", "-o", "@x.softmax.json"], folder: run.Folder);
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("Wrote @x.softmax.json", output, StringComparison.Ordinal);
+        Assert.Equal(["@x.softmax.json", "@x.tokens"], run.Files);
+    }
+}
