@@ -18,6 +18,9 @@ public sealed unsafe partial class DecodeSession : IDisposable
         _row = new RowDecoder(softmax.Layout);
     }
 
+    /// <summary>The bytes that steps work in.</summary>
+    internal long WorkingMemory => _scratch.Count * sizeof(float);
+
     /// <summary>The most probable tokens.</summary>
     /// <param name="hidden">A hidden vector, [hidden].</param>
     /// <param name="tokens">Receives token ids, best first, [k], and −1 where there are fewer; of equally probable ones the lower slot is better.</param>

@@ -5,7 +5,7 @@ public abstract partial class SoftmaxDecoder
 {
     private static ulong s_decoders;
 
-    private readonly Stack<DecodeSession> _freeSessions = new();
+    private readonly IdlePool<DecodeSession> _sessions;
     private LayerTags? _tags;
     private TokenIds? _tokenIds;
 
@@ -63,28 +63,28 @@ public abstract partial class SoftmaxDecoder
     /// <inheritdoc cref="DecodeSession.TopK(ReadOnlySpan{float}, Span{int}, Span{float}, DecodeOptions?, TokenHistory?)"/>
     public TopKResult TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, DecodeOptions? options = null, TokenHistory? history = null)
     {
-        var session = RentSession();
+        var session = _sessions.Rent();
         try
         {
             return session.TopK(hidden, tokens, logProbs, options, history);
         }
         finally
         {
-            ReturnSession(session);
+            _sessions.Return(session);
         }
     }
 
     /// <inheritdoc cref="DecodeSession.Sample(ReadOnlySpan{float}, DecodeOptions, ref SampleRandom, TokenHistory?)"/>
     public DecodedToken Sample(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history = null)
     {
-        var session = RentSession();
+        var session = _sessions.Rent();
         try
         {
             return session.Sample(hidden, options, ref random, history);
         }
         finally
         {
-            ReturnSession(session);
+            _sessions.Return(session);
         }
     }
 
@@ -94,23 +94,5 @@ public abstract partial class SoftmaxDecoder
         var part = 0;
         while (part < Layout.ClusterCount && slot >= Layout.Tails[part].Start) part++;
         return part;
-    }
-
-    private DecodeSession RentSession()
-    {
-        lock (_freeSessions) return _freeSessions.TryPop(out var session) ? session : new DecodeSession(this);
-    }
-
-    private void ReturnSession(DecodeSession session)
-    {
-        lock (_freeSessions) _freeSessions.Push(session);
-    }
-
-    private void DisposeSessions()
-    {
-        lock (_freeSessions)
-        {
-            while (_freeSessions.TryPop(out var session)) session.Dispose();
-        }
     }
 }

@@ -12,6 +12,8 @@ namespace AdaptiveSoftmax;
 /// </remarks>
 public abstract partial class SoftmaxDecoder : IDisposable
 {
+    private readonly IDisposable _workers;
+
     private protected SoftmaxDecoder(SoftmaxIdentity identity, AdaptiveSoftmaxOptions? options)
     {
         ArgumentNullException.ThrowIfNull(identity);
@@ -19,7 +21,9 @@ public abstract partial class SoftmaxDecoder : IDisposable
         Options.Check();
         Identity = identity;
         ScratchPool = new ScratchPool(GetType());
+        _sessions = new IdlePool<DecodeSession>(() => new DecodeSession(this), GetType());
         Pool = WorkerPool.Get(Options.Threads);
+        _workers = Pool.KeepWorkers();
         var mostRows = Layout.Tails.Select(tail => tail.Size).Append(Layout.HeadRows).Max();
         DecodeBlockSize = TokenBlocks.BlockSize(mostRows, Options.ScratchBytes);
     }
@@ -31,7 +35,14 @@ public abstract partial class SoftmaxDecoder : IDisposable
     public SoftmaxLayout Layout => Identity.Layout;
 
     /// <summary>The bytes of working memory that calls have left for the next ones.</summary>
-    internal long WorkingMemory => ScratchPool.FreeBytes;
+    internal long WorkingMemory => ScratchPool.FreeBytes + _sessions.SumFree(static session => session.WorkingMemory);
+
+    /// <summary>Gives back the working memory that no call has needed since the last time.</summary>
+    internal void TrimWorkingMemory()
+    {
+        ScratchPool.Trim();
+        _sessions.Trim();
+    }
 
     /// <summary>The head: the shortlist's rows, then one row a cluster.</summary>
     internal abstract IDecodingCluster DecodingHead { get; }
@@ -52,8 +63,9 @@ public abstract partial class SoftmaxDecoder : IDisposable
     public void Dispose()
     {
         ScratchPool.Dispose();
-        DisposeSessions();
+        _sessions.Dispose();
         DisposeWeights();
+        _workers.Dispose();
         GC.SuppressFinalize(this);
     }
 

@@ -4,48 +4,21 @@ namespace AdaptiveSoftmax;
 /// <param name="owner">Who is disposed with it, for the error of a call that comes later.</param>
 internal sealed class ScratchPool(Type owner) : IDisposable
 {
-    private readonly Stack<Scratch> _free = new();
-    private bool _disposed;
+    private readonly IdlePool<Scratch> _pool = new(static () => new Scratch(), owner);
 
     /// <summary>The bytes of working memory that wait for the next call.</summary>
-    public long FreeBytes
-    {
-        get
-        {
-            lock (_free) return _free.Sum(scratch => scratch.Count) * sizeof(float);
-        }
-    }
+    public long FreeBytes => _pool.SumFree(static scratch => scratch.Count) * sizeof(float);
 
-    public Scratch Rent()
-    {
-        lock (_free)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, owner);
-            return _free.TryPop(out var scratch) ? scratch : new Scratch();
-        }
-    }
+    public Scratch Rent() => _pool.Rent();
 
     public void Return(Scratch scratch)
     {
         scratch.Reset();
-        lock (_free)
-        {
-            if (!_disposed)
-            {
-                _free.Push(scratch);
-                return;
-            }
-        }
-
-        scratch.Dispose();
+        _pool.Return(scratch);
     }
 
-    public void Dispose()
-    {
-        lock (_free)
-        {
-            _disposed = true;
-            while (_free.TryPop(out var scratch)) scratch.Dispose();
-        }
-    }
+    /// <inheritdoc cref="IdlePool{T}.Trim"/>
+    public void Trim() => _pool.Trim();
+
+    public void Dispose() => _pool.Dispose();
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace AdaptiveSoftmax;
 
@@ -11,18 +12,30 @@ internal interface IParallelBody
 
 /// <summary>
 /// Runs the parts of a loop on a fixed number of threads. .NET's own <c>Parallel.For</c> allocates at each call, and a
-/// decoding step of 0.1 ms must not; here a call costs no allocation and, while the workers still spin, a microsecond.
+/// decoding step must not; here a call allocates nothing, and costs next to nothing while the workers still spin.
 /// Who runs which part is left to chance: a partition by sizes alone makes the result the same bits all the same.
 /// </summary>
+/// <remarks>
+/// All who ask for the same number of threads share a pool. Its workers start with its first loop. They end with the last
+/// owner that keeps them or, where nobody does, when no loop has come for a while; a later loop starts others.
+/// </remarks>
 internal sealed unsafe class WorkerPool
 {
-    private const int SpinsBeforeSleep = 200;
+    // The loops of one step follow each other at once, and so do steps where nothing but decoding happens: a worker waits
+    // for them by spinning. Where the last wait was longer than any spinning would have lasted, it spins for a moment only.
+    private const int ShortSpins = 20;
+    private const int LongSpins = 200;
+
+    private static readonly TimeSpan s_linger = TimeSpan.FromSeconds(10);
     private static readonly ConcurrentDictionary<(int Threads, nint Team), WorkerPool> s_pools = new();
 
     private readonly object _sleepers = new();
     private readonly int _workerCount;
     private readonly nint _team;
-    private bool _workersStarted;
+    private readonly TimeSpan _lingerTime;
+    private int _workers;
+    private int _owners;
+    private bool _isEnding;
     private int _sleeping;
     private int _busy;
     private int _active;
@@ -34,17 +47,37 @@ internal sealed unsafe class WorkerPool
     private delegate*<void*, int, void> _runPart;
     private Exception? _failure;
 
-    private WorkerPool(int threads, nint team)
+    /// <summary>A pool that nobody shares.</summary>
+    /// <param name="threads">The number of threads, the caller's included.</param>
+    /// <param name="team">The <see cref="OpenMpTeam"/> whose threads it borrows; 0 for threads of its own.</param>
+    /// <param name="lingerTime">How long workers that no owner keeps wait for another loop.</param>
+    internal WorkerPool(int threads, nint team, TimeSpan lingerTime)
     {
         _workerCount = threads - 1;
         _team = team;
+        _lingerTime = lingerTime;
     }
 
-    /// <summary>The pool of so many threads, the caller's included. Pools live as long as the process.</summary>
+    /// <summary>The workers that are there, the callers not included.</summary>
+    public int Workers => Volatile.Read(ref _workers);
+
+    /// <summary>The pool of so many threads, the caller's included.</summary>
     /// <param name="threads">The number of threads.</param>
     /// <param name="team">The <see cref="OpenMpTeam"/> whose threads it borrows; 0 for threads of its own.</param>
     public static WorkerPool Get(int threads, nint team = 0) =>
-        s_pools.GetOrAdd((threads, team), static key => new WorkerPool(key.Threads, key.Team));
+        s_pools.GetOrAdd((threads, team), static key => new WorkerPool(key.Threads, key.Team, s_linger));
+
+    /// <summary>Keeps the workers, once there are any, until the result is disposed or collected.</summary>
+    public IDisposable KeepWorkers()
+    {
+        lock (_sleepers)
+        {
+            _owners++;
+            _isEnding = false;
+        }
+
+        return new Owner(this);
+    }
 
     /// <summary>
     /// Runs parts 0 to <paramref name="parts"/> − 1 and returns when all are done. A call from inside a part, or while
@@ -67,7 +100,7 @@ internal sealed unsafe class WorkerPool
 
         try
         {
-            if (!_workersStarted) StartWorkers();
+            if (Volatile.Read(ref _workers) < _workerCount) StartWorkers();
             fixed (TBody* pinned = &body) RunShared(pinned, parts, &RunPart<TBody>);
         }
         finally
@@ -119,17 +152,20 @@ internal sealed unsafe class WorkerPool
 
     private void StartWorkers()
     {
-        for (var i = 0; i < _workerCount; i++)
-            new Thread(WorkerLoop) { IsBackground = true, Name = $"AdaptiveSoftmax worker {i + 1}" }.Start();
-        _workersStarted = true;
+        lock (_sleepers)
+        {
+            _isEnding = false;
+            for (; _workers < _workerCount; _workers++)
+                new Thread(WorkerLoop) { IsBackground = true, Name = $"AdaptiveSoftmax worker {_workers + 1}" }.Start();
+        }
     }
 
     private void WorkerLoop()
     {
         var done = 0;
-        while (true)
+        var spins = LongSpins;
+        while (WaitForJob(done, ref spins) is var job && job != 0)
         {
-            var job = WaitForJob(done);
             Interlocked.Increment(ref _active);
             if (Volatile.Read(ref _openJob) == job) RunParts();
             Interlocked.Decrement(ref _active);
@@ -137,15 +173,25 @@ internal sealed unsafe class WorkerPool
         }
     }
 
-    private int WaitForJob(int done)
+    // The next job; 0 to end.
+    private int WaitForJob(int done, ref int spins)
     {
-        for (var spin = 0; spin < SpinsBeforeSleep; spin++)
+        var start = Stopwatch.GetTimestamp();
+        for (var spin = 0; spin < spins; spin++)
         {
             var job = Volatile.Read(ref _openJob);
             if (job != 0 && job != done) return job;
             Thread.SpinWait(50);
         }
 
+        var spinning = Stopwatch.GetTimestamp() - start;
+        var next = Sleep(done);
+        spins = Stopwatch.GetTimestamp() - start < spinning * LongSpins / spins ? LongSpins : ShortSpins;
+        return next;
+    }
+
+    private int Sleep(int done)
+    {
         lock (_sleepers)
         {
             Interlocked.Increment(ref _sleeping);
@@ -155,7 +201,10 @@ internal sealed unsafe class WorkerPool
                 {
                     var job = Volatile.Read(ref _openJob);
                     if (job != 0 && job != done) return job;
-                    Monitor.Wait(_sleepers);
+                    var hasLingered = !_isEnding && !Monitor.Wait(_sleepers, _owners > 0 ? Timeout.InfiniteTimeSpan : _lingerTime) && _owners == 0;
+                    if (!_isEnding && !(hasLingered && Volatile.Read(ref _openJob) == 0)) continue;
+                    _workers--;
+                    return 0;
                 }
             }
             finally
@@ -163,5 +212,30 @@ internal sealed unsafe class WorkerPool
                 Interlocked.Decrement(ref _sleeping);
             }
         }
+    }
+
+    private void Release()
+    {
+        lock (_sleepers)
+        {
+            if (--_owners > 0) return;
+            _isEnding = true;
+            Monitor.PulseAll(_sleepers);
+        }
+    }
+
+    private sealed class Owner(WorkerPool pool) : IDisposable
+    {
+        private WorkerPool? _pool = pool;
+
+        ~Owner() => Release();
+
+        public void Dispose()
+        {
+            Release();
+            GC.SuppressFinalize(this);
+        }
+
+        private void Release() => Interlocked.Exchange(ref _pool, null)?.Release();
     }
 }

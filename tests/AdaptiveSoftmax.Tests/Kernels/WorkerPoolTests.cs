@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax.Tests;
 
 public unsafe class WorkerPoolTests
@@ -83,6 +86,87 @@ public unsafe class WorkerPoolTests
             Assert.Equal("part 3", (failure.InnerException ?? failure).Message);
         }
     }
+
+    [Fact]
+    public void Workers_AreSharedByAllLayersOfOneNumberOfThreads_AndEndWithTheLast()
+    {
+        const int Threads = 19;
+        var pool = WorkerPool.Get(Threads);
+        var layers = Enumerable.Range(0, 15).Select(_ => CreateLayer(Threads)).ToArray();
+        foreach (var layer in layers) layer.Predict(new float[64]);
+        Assert.Equal(Threads - 1, pool.Workers);
+        foreach (var layer in layers[1..]) layer.Dispose();
+        Assert.Equal(Threads - 1, pool.Workers);
+        layers[0].Dispose();
+        layers[0].Dispose();
+        SpinWait.SpinUntil(() => pool.Workers == 0);
+
+        using var later = CreateLayer(Threads);
+        later.Predict(new float[64]);
+        Assert.Equal(Threads - 1, pool.Workers);
+    }
+
+    [Fact]
+    public void Workers_EndWithALayerThatIsForgotten()
+    {
+        const int Threads = 20;
+        Forget();
+        SpinWait.SpinUntil(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return WorkerPool.Get(Threads).Workers == 0;
+        });
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void Forget()
+        {
+            CreateLayer(Threads).Predict(new float[64]);
+            Assert.Equal(Threads - 1, WorkerPool.Get(Threads).Workers);
+        }
+    }
+
+    [Fact]
+    public void Workers_ThatNoLayerKeeps_EndAfterAWhile_AndStartAgain()
+    {
+        var pool = new WorkerPool(threads: 4, team: 0, lingerTime: TimeSpan.FromMilliseconds(1));
+        var counts = new int[64];
+        fixed (int* pointer = counts)
+        {
+            var body = new CountBody { Counts = pointer, Rounds = 1 };
+            for (var loop = 1; loop <= 20; loop++)
+            {
+                pool.Run(ref body, 64);
+                Assert.All(counts, count => Assert.Equal(loop, count));
+                SpinWait.SpinUntil(() => pool.Workers == 0);
+            }
+        }
+    }
+
+    [Fact]
+    public void OwnersThatComeAndGo_BesideLoops_LoseNoPart()
+    {
+        var pool = new WorkerPool(threads: 4, team: 0, lingerTime: TimeSpan.Zero);
+        var counts = new int[64];
+        var isDone = false;
+        var owners = new Thread(() =>
+        {
+            while (!Volatile.Read(ref isDone)) pool.KeepWorkers().Dispose();
+        });
+        owners.Start();
+        fixed (int* pointer = counts)
+        {
+            var body = new CountBody { Counts = pointer, Rounds = 1 };
+            for (var loop = 0; loop < 3_000; loop++) pool.Run(ref body, 64);
+        }
+
+        Volatile.Write(ref isDone, true);
+        owners.Join();
+        Assert.All(counts, count => Assert.Equal(3_000, count));
+    }
+
+    private static DynamicAdaptiveSoftmax CreateLayer(int threads) =>
+        new(SoftmaxLayout.CreateFull(64, 4_000), options: new AdaptiveSoftmaxOptions { Threads = threads });
 
     [Fact]
     public void ARun_AllocatesNothing()
