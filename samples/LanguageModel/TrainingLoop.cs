@@ -31,6 +31,7 @@ internal sealed class TrainingLoop(TrainingRun run, Func<int, double> perplexity
     public void Execute(CancellationToken cancellation)
     {
         TrainingDisplay.Show(console, options.Seconds, show => Train(show, cancellation));
+        if (run.LeftOut > 0) console.Say($"{run.LeftOut:N0} batches had a loss or a gradient that was not finite, and were left out.");
         run.Save(options.CheckpointPath);
         if (!cancellation.IsCancellationRequested) return;
         console.Say($"Stopped and saved as {options.CheckpointPath}; go on with --resume.");
@@ -47,7 +48,7 @@ internal sealed class TrainingLoop(TrainingRun run, Func<int, double> perplexity
         while (!run.IsFinished && !cancellation.IsCancellationRequested)
         {
             var loss = run.Advance();
-            meanLoss = double.IsNaN(meanLoss) ? loss : (0.98 * meanLoss) + (0.02 * loss);
+            if (float.IsFinite(loss)) meanLoss = double.IsNaN(meanLoss) ? loss : (0.98 * meanLoss) + (0.02 * loss);
             run.CountTargets(targetsByCluster);
 
             var seconds = clock.Elapsed.TotalSeconds;

@@ -41,7 +41,7 @@ internal sealed class LstmTrainer : IDisposable
     /// <param name="step">Which.</param>
     /// <param name="rate">The learning rate, as a share of its peak.</param>
     /// <param name="seed">With the step, it decides what is dropped.</param>
-    /// <returns>The loss before the step.</returns>
+    /// <returns>The loss before the step; NaN where it or the gradients are not finite, and the batch was left out.</returns>
     public float Step(long step, double rate, ulong seed)
     {
         // What a step makes goes with it: parameters, the optimizer's sums and the state are older and stay.
@@ -58,12 +58,14 @@ internal sealed class LstmTrainer : IDisposable
         loss.backward();
 
         // It is through time that gradients explode, not in the softmax.
-        nn.utils.clip_grad_norm_([.. Model.Body.Parameters, embeddings.Values], LargestNorm);
+        var norm = nn.utils.clip_grad_norm_([.. Model.Body.Parameters, embeddings.Values], LargestNorm);
+        var value = loss.item<float>();
+        if (!float.IsFinite(value) || !double.IsFinite(norm)) return float.NaN;
         foreach (var group in _optimizer.ParamGroups) group.LearningRate = PeakRate * rate;
         _optimizer.step();
         Model.Body.Embeddings.Step(embeddings, PeakRate * rate);
         State.CopyFrom(next);
-        return loss.item<float>();
+        return value;
     }
 
     public void Dispose()

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax;
 
 public abstract partial class AdaptiveSoftmaxLayer
@@ -52,8 +54,8 @@ public abstract partial class AdaptiveSoftmaxLayer
             throw new ArgumentException($"There is room for {targetLogProbs.Length} log-probs of {tokens} targets; give one place each.", nameof(targetLogProbs));
         if (wantsGradient && hiddenGradient.Length != hidden.Length)
             throw new ArgumentException($"The gradient has room for {hiddenGradient.Length} values of {hidden.Length}; it must have the hidden vectors' shape.", nameof(hiddenGradient));
-        if (wantsGradient && hiddenGradient.Overlaps(hidden))
-            throw new ArgumentException("The hidden vectors and their gradient share memory, so the gradient would overwrite vectors that are still needed; give the gradient memory of its own.", nameof(hiddenGradient));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)hiddenGradient, "the hidden vectors", "their gradient", nameof(hiddenGradient));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)targetLogProbs, "the hidden vectors", "the log-probs", nameof(targetLogProbs));
 
         var scratch = ScratchPool.Rent();
         try
@@ -87,7 +89,7 @@ public abstract partial class AdaptiveSoftmaxLayer
             var target = targets[token];
             slots[token] = target == ignoreIndex ? TrainingBatch.Ignored : FindSlot(target);
             if (slots[token] < 0 && target != ignoreIndex)
-                throw new ArgumentException($"Target {token} is {target}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index {ignoreIndex}.", nameof(targets));
+                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Target {token} is {target}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index {ignoreIndex}."), nameof(targets));
         }
     }
 

@@ -70,6 +70,7 @@ public sealed class Checkpoint
     /// <param name="path">The file, which is replaced if it exists.</param>
     /// <param name="format">The file's format, whatever its name.</param>
     /// <exception cref="InvalidOperationException">The optimizer has state of a parameter that is not in the checkpoint.</exception>
+    /// <exception cref="ObjectDisposedException">A parameter or the optimizer is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
     public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors)
     {
@@ -118,6 +119,7 @@ public sealed class Checkpoint
     private OptimizerMetadata? DescribeOptimizer()
     {
         if (_optimizer is null) return null;
+        ObjectDisposedException.ThrowIf(_optimizer.IsDisposed, _optimizer);
         var known = _parameters.ToHashSet();
         foreach (var parameter in _optimizer.SteppedParameters)
         {

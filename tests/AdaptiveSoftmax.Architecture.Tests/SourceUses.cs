@@ -31,15 +31,9 @@ internal static class SourceUses
     /// <param name="sources">The files of a project: path below the project, text.</param>
     public static IReadOnlyList<SourceUse> Find(IReadOnlyDictionary<string, string> sources)
     {
-        var trees = sources.Select(source => CSharpSyntaxTree.ParseText(source.Value, s_options, source.Key)).ToList();
-        // What other projects and packages declare stays unresolved, which hides no symbol of this one.
-        var compilation = CSharpCompilation.Create(
-            "Sources",
-            [.. trees, CSharpSyntaxTree.ParseText(ImplicitUsings, s_options, "")],
-            Net100.References.All,
-            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true));
+        var compilation = Compile(sources);
         var found = new Dictionary<(string File, string Name, string Home), int>();
-        foreach (var tree in trees)
+        foreach (var tree in compilation.SyntaxTrees.Where(tree => tree.FilePath.Length > 0))
         {
             var model = compilation.GetSemanticModel(tree);
             foreach (var name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
@@ -51,6 +45,14 @@ internal static class SourceUses
 
         return [.. found.Select(use => new SourceUse(use.Key.File, use.Value, use.Key.Name, use.Key.Home))];
     }
+
+    /// <summary>The compilation of some files. What other projects and packages declare stays unresolved, which hides no symbol of these.</summary>
+    /// <param name="sources">The files: path, text.</param>
+    public static CSharpCompilation Compile(IReadOnlyDictionary<string, string> sources) => CSharpCompilation.Create(
+        "Sources",
+        [.. sources.Select(source => CSharpSyntaxTree.ParseText(source.Value, s_options, source.Key)), CSharpSyntaxTree.ParseText(ImplicitUsings, s_options, "")],
+        Net100.References.All,
+        new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true));
 
     // A member counts where it is declared itself, since a partial class may stand in several files.
     private static IEnumerable<string> HomesOf(SymbolInfo info)

@@ -35,8 +35,7 @@ public sealed class GradientTests
     internal static float[] ReadGradient(Parameter parameter)
     {
         var gradient = new float[parameter.Count];
-        if (parameter.GradientLayout == GradientLayout.Dense) parameter.Gradient.CopyTo(gradient);
-        else foreach (var row in parameter.TouchedRows.ToArray()) parameter.GradientRow(row).CopyTo(gradient.AsSpan(row * parameter.Columns));
+        parameter.Gradient.CopyTo(gradient);
         return gradient;
     }
 

@@ -27,11 +27,18 @@ internal sealed class GpuTraining(GpuModel model) : ITraining
 
     public float Step(Batch batch, double rate)
     {
-        var loss = model.Backward(batch);
+        var loss = model.Backward(batch).Read();
+        if (!float.IsFinite(loss))
+        {
+            foreach (var parameter in model.Parameters) parameter.ZeroGradient();
+            return float.NaN;
+        }
+
         _optimizer.LearningRate = rate;
         _optimizer.Step(model.Parameters);
-        // Waits for the whole step, and so for the work that it was.
-        return loss.Read();
+        // The time of a step is the work that it was.
+        model.Accelerator.Synchronize();
+        return loss;
     }
 
     public void Save(string path, SavedRun run)

@@ -73,7 +73,7 @@ internal sealed class Body : IDisposable
         for (var i = 0; i < rows.Length; i++)
         {
             var from = Piece(embeddedGradient, i);
-            var to = _embedding.GradientRow(rows[i]);
+            var to = _embedding.TouchGradientRow(rows[i]);
             for (var j = 0; j < to.Length; j++) to[j] += from[j];
         }
     }

@@ -13,7 +13,7 @@ internal interface ITraining : IDisposable
     /// <summary>Takes a step.</summary>
     /// <param name="batch">What to learn from.</param>
     /// <param name="rate">The learning rate.</param>
-    /// <returns>The loss before the step.</returns>
+    /// <returns>The loss before the step; NaN where it or a gradient is not finite, and the batch was left out.</returns>
     float Step(Batch batch, double rate);
 
     /// <summary>Saves model and optimizer. Every device writes and reads the same files.</summary>

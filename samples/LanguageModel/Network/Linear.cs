@@ -38,7 +38,7 @@ internal sealed class Linear : IDisposable
     {
         MatrixKernels.AddWeightGradient(outputGradient, input, _weight, _threads);
         MatrixKernels.InputGradient(outputGradient, _weight, inputGradient, _threads);
-        var bias = _bias.Gradient;
+        var bias = _bias.TouchGradient();
         for (var start = 0; start < outputGradient.Length; start += bias.Length)
         {
             var row = outputGradient.Slice(start, bias.Length);

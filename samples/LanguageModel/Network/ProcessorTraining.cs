@@ -17,8 +17,7 @@ internal sealed class ProcessorTraining(Model model) : ITraining
     {
         var loss = model.Backward(batch);
         _optimizer.LearningRate = rate;
-        _optimizer.Step(model.Parameters);
-        return loss;
+        return _optimizer.TryStep(model.Parameters) ? loss : float.NaN;
     }
 
     public void Save(string path, SavedRun run)

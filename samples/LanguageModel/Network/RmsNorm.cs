@@ -34,7 +34,7 @@ internal sealed class RmsNorm : IDisposable
     public void Backward(ReadOnlySpan<float> input, ReadOnlySpan<float> outputGradient, Span<float> inputGradient)
     {
         var scale = _scale.Values;
-        var scaleGradient = _scale.Gradient;
+        var scaleGradient = _scale.TouchGradient();
         for (var start = 0; start < input.Length; start += scale.Length)
         {
             var x = input.Slice(start, scale.Length);

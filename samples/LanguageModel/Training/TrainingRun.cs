@@ -11,6 +11,9 @@ internal abstract class TrainingRun(ulong seed) : IDisposable
     /// <summary>The steps taken.</summary>
     public long Step { get; private set; }
 
+    /// <summary>The batches that were left out, because their loss or a gradient was not finite.</summary>
+    public long LeftOut { get; private set; }
+
     /// <summary>The seconds spent on the run, over all its sessions; the caller counts them.</summary>
     public double Seconds { get; set; }
 
@@ -28,11 +31,12 @@ internal abstract class TrainingRun(ulong seed) : IDisposable
 
     protected ulong Seed { get; private set; } = seed;
 
-    /// <summary>Takes one step and returns the loss before it.</summary>
+    /// <summary>Takes one step and returns the loss before it; NaN where the batch was left out.</summary>
     public float Advance()
     {
         var loss = TakeStep(Schedule.RateAt(Step));
         Step++;
+        if (!float.IsFinite(loss)) LeftOut++;
         return loss;
     }
 
@@ -84,7 +88,7 @@ internal abstract class TrainingRun(ulong seed) : IDisposable
 
     /// <summary>Takes the step <see cref="Step"/>.</summary>
     /// <param name="rate">The learning rate, as a share of its peak.</param>
-    /// <returns>The loss before the step.</returns>
+    /// <returns>The loss before the step; NaN where the batch was left out.</returns>
     protected abstract float TakeStep(double rate);
 
     /// <summary>Saves model and optimizer.</summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>The width of a tail cluster's projection, rounded exactly as PyTorch rounds it.</summary>
@@ -17,7 +19,7 @@ public static class ProjectionWidth
         if (hiddenSize < 1)
             throw new ArgumentOutOfRangeException(nameof(hiddenSize), hiddenSize, "The hidden size must be at least 1.");
         if (!(divValue > 0) || double.IsInfinity(divValue))
-            throw new ArgumentOutOfRangeException(nameof(divValue), divValue, "The div value must be a positive finite number.");
+            throw new ArgumentOutOfRangeException(nameof(divValue), divValue.ToString(CultureInfo.InvariantCulture), "The div value must be a positive finite number.");
         if (cluster < 0)
             throw new ArgumentOutOfRangeException(nameof(cluster), cluster, "Tail clusters are counted from 0.");
         var divisor = Power(divValue, cluster + 1L);

@@ -74,7 +74,7 @@ public sealed unsafe partial class DecodeSession
     /// <param name="logProbs">Receives their log-probs, [rows, k]; −∞ where a row has fewer.</param>
     /// <param name="results">Receives what was found, [rows].</param>
     /// <param name="options">Biases, mask and policy; null for none.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, vectors and log-probs share memory, or an option is out of range.</exception>
     /// <exception cref="DecodeException">For some rows a value that was read is not finite: they have no tokens, and all others have theirs.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public void TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, Span<TopKResult> results, DecodeOptions? options = null)
@@ -85,6 +85,7 @@ public sealed unsafe partial class DecodeSession
         if (results.Length == 0) return;
         if (tokens.Length != logProbs.Length || tokens.Length % results.Length != 0)
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs of {results.Length} hidden vectors; give [rows, k] of both.", nameof(tokens));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
         var k = tokens.Length / results.Length;
         var start = DecodeMetrics.Start();
         var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);

@@ -29,13 +29,14 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// Penalties, biases, mask and policy; null for none. Temperature and filters do not matter here.
     /// </param>
     /// <param name="history">The tokens so far, for penalties; null for none.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, vectors and log-probs share memory, or an option is out of range.</exception>
     /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public TopKResult TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, DecodeOptions? options = null, TokenHistory? history = null)
     {
         if (logProbs.Length != tokens.Length)
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
         Check(hidden, ref options, history);
         var start = DecodeMetrics.Start();
         RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false);

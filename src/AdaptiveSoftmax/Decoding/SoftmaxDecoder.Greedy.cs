@@ -25,13 +25,14 @@ public abstract partial class SoftmaxDecoder
     /// </remarks>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or vectors and predictions share memory.</exception>
     /// <exception cref="DecodeException">For some hidden vectors a value that was read is not finite: their tokens are −1, all others are predicted.</exception>
     public unsafe void Predict(ReadOnlySpan<float> hidden, Span<int> tokens)
     {
         var count = CheckHidden(hidden);
         if (tokens.Length != count)
             throw new ArgumentException($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each.", nameof(tokens));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<int>)tokens, "the hidden vectors", "the predictions", nameof(tokens));
         var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
         try

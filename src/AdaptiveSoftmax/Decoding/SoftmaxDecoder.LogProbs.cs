@@ -13,13 +13,14 @@ public abstract partial class SoftmaxDecoder
     /// </remarks>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or vectors and log-probs share memory.</exception>
     /// <exception cref="DecodeException">For some hidden vectors a value is not finite: their log-probs are NaN, all others are computed.</exception>
     public unsafe void LogProb(ReadOnlySpan<float> hidden, Span<float> output)
     {
         var tokens = CheckHidden(hidden);
         if (output.Length != (long)tokens * Layout.VocabularySize)
             throw new ArgumentException($"The output has room for {output.Length} log-probs of {tokens} × {Layout.VocabularySize}; give [tokens, vocabulary], in several calls where a span cannot hold it.", nameof(output));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)output, "the hidden vectors", "the log-probs", nameof(output));
         var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
         try

@@ -37,13 +37,14 @@ public abstract partial class SoftmaxDecoder
     /// <param name="hidden">Hidden vectors, [rows, hidden].</param>
     /// <param name="tokens">Token ids, [rows].</param>
     /// <param name="logProbs">Receives log p(token), [rows].</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or an id is not in the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, an id is not in the vocabulary, or vectors and log-probs share memory.</exception>
     /// <exception cref="DecodeException">For some rows a value that was read is not finite: their log-probs are NaN, all others are computed.</exception>
     public unsafe void LogProbOf(ReadOnlySpan<float> hidden, ReadOnlySpan<int> tokens, Span<float> logProbs)
     {
         var rows = CheckHidden(hidden);
         if (tokens.Length != rows || logProbs.Length != rows)
             throw new ArgumentException($"There are {tokens.Length} tokens and room for {logProbs.Length} log-probs of {rows} hidden vectors; give one each.", nameof(tokens));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
         var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
         try

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>What a <see cref="DriftMonitor"/> looks at, and when it speaks.</summary>
@@ -58,11 +60,17 @@ public sealed record DriftOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(MinimumTokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(MinimumTokens, WindowTokens);
         ArgumentOutOfRangeException.ThrowIfNegative(EvaluateEvery);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StabilityThreshold);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(JensenShannonThreshold);
+        CheckPositive(StabilityThreshold, nameof(StabilityThreshold));
+        CheckPositive(JensenShannonThreshold, nameof(JensenShannonThreshold));
         if (WindowTime is { } time) ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.FromMilliseconds(1));
         if (!(ReleaseRatio is > 0 and <= 1))
-            throw new ArgumentOutOfRangeException(nameof(ReleaseRatio), ReleaseRatio, "The release ratio must be above 0 and at most 1.");
+            throw new ArgumentOutOfRangeException(nameof(ReleaseRatio), ReleaseRatio.ToString(CultureInfo.InvariantCulture), "The release ratio must be above 0 and at most 1.");
+    }
+
+    private static void CheckPositive(double value, string name)
+    {
+        if (!(value > 0))
+            throw new ArgumentOutOfRangeException(name, value.ToString(CultureInfo.InvariantCulture), $"{name} must be above 0.");
     }
 }
 

@@ -19,12 +19,14 @@ public static unsafe class MatrixKernels
     /// <param name="weight">The layer's weight, [outputs, inputs].</param>
     /// <param name="output">Receives the layer's output, [tokens, outputs].</param>
     /// <param name="threads">The number of threads; 0 for all processors.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or what is written shares memory with what is read.</exception>
     public static void Forward(ReadOnlySpan<float> input, Parameter weight, Span<float> output, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(weight);
         var tokens = CheckTokens(input.Length, weight.Columns, nameof(input));
         CheckLength(output.Length, tokens, weight.Rows, nameof(output));
+        SpanOverlap.Refuse(input, (ReadOnlySpan<float>)output, "the input", "the output", nameof(output));
+        SpanOverlap.Refuse(weight.ValuesPointer, weight.Count, output, "the weight", "the output", nameof(output));
         var pool = GetPool(threads);
         fixed (float* x = input, y = output)
         {
@@ -57,12 +59,14 @@ public static unsafe class MatrixKernels
     /// <param name="weight">The layer's weight, [outputs, inputs].</param>
     /// <param name="inputGradient">Receives the gradient of the layer's input, [tokens, inputs].</param>
     /// <param name="threads">The number of threads; 0 for all processors.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or what is written shares memory with what is read.</exception>
     public static void InputGradient(ReadOnlySpan<float> outputGradient, Parameter weight, Span<float> inputGradient, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(weight);
         var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
         CheckLength(inputGradient.Length, tokens, weight.Columns, nameof(inputGradient));
+        SpanOverlap.Refuse(outputGradient, (ReadOnlySpan<float>)inputGradient, "the gradient of the output", "that of the input", nameof(inputGradient));
+        SpanOverlap.Refuse(weight.ValuesPointer, weight.Count, inputGradient, "the weight", "the gradient of the input", nameof(inputGradient));
         fixed (float* dy = outputGradient, dx = inputGradient)
         {
             Gemm.Multiply(
@@ -76,16 +80,19 @@ public static unsafe class MatrixKernels
     /// <param name="input">The layer's input, [tokens, inputs].</param>
     /// <param name="weight">The layer's weight, whose gradient is added to.</param>
     /// <param name="threads">The number of threads; 0 for all processors.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, or what is written shares memory with what is read.</exception>
     public static void AddWeightGradient(ReadOnlySpan<float> outputGradient, ReadOnlySpan<float> input, Parameter weight, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(weight);
         var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
         CheckLength(input.Length, tokens, weight.Columns, nameof(input));
+        var pool = GetPool(threads);
+        SpanOverlap.Refuse(weight.GradientPointer, weight.Count, outputGradient, "the gradient of the weight", "that of the output", nameof(outputGradient));
+        SpanOverlap.Refuse(weight.GradientPointer, weight.Count, input, "the gradient of the weight", "the input", nameof(input));
         fixed (float* dy = outputGradient, x = input)
         {
             Gemm.Multiply(
-                GetPool(threads), dy, 1, weight.Rows, x, weight.Columns, weight.TouchGradient(), weight.Columns,
+                pool, dy, 1, weight.Rows, x, weight.Columns, weight.TouchGradientPointer(), weight.Columns,
                 weight.Rows, weight.Columns, tokens, accumulate: true, RowsPerPart, weight.Columns);
         }
     }

@@ -85,8 +85,8 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 // What nothing was added to yet is written without being read.
                 AddsToWeight = weight.HasGradient,
                 AddsToBias = bias is { HasGradient: true },
-                WeightGradient = weight.TouchGradient(),
-                BiasGradient = bias is null ? null : bias.TouchGradient(),
+                WeightGradient = weight.TouchGradientPointer(),
+                BiasGradient = bias is null ? null : bias.TouchGradientPointer(),
                 LogSumExp = logits.LogSumExp,
                 TotalWeight = weights.Total,
                 UniformWeight = weights.Uniform,

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>What the loss of a batch is made of; names and defaults follow PyTorch's <c>cross_entropy</c>.</summary>
@@ -27,6 +29,6 @@ public sealed record LossOptions
         if (Reduction is not (Reduction.Mean or Reduction.Sum))
             throw new ArgumentException($"The reduction {Reduction} is none of {nameof(Reduction.Mean)} and {nameof(Reduction.Sum)}.");
         if (!(LabelSmoothing is >= 0 and <= 1))
-            throw new ArgumentException($"The label smoothing is {LabelSmoothing}; it must be from 0 to 1.");
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The label smoothing is {LabelSmoothing}; it must be from 0 to 1."));
     }
 }

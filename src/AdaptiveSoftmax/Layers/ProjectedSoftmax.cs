@@ -31,7 +31,7 @@ internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection 
 
         // dP += dyᵀ · X and dX = dy · P, with dy the gradient of the projected vectors.
         var adds = projection.HasGradient;
-        if (projection.TouchGradient() is var projectionGradient && projectionGradient is not null)
+        if (projection.TouchGradientPointer() is var projectionGradient && projectionGradient is not null)
         {
             Gemm.Multiply(
                 pool, rowGradient, 1, width, inputRows, hidden, projectionGradient, hidden,

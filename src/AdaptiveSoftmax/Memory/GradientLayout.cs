@@ -7,7 +7,7 @@ public enum GradientLayout
     Dense,
 
     /// <summary>
-    /// Only the rows that were asked for through <see cref="Parameter.GradientRow"/>: an embedding table, of which a
+    /// Only the rows that were asked for through <see cref="Parameter.TouchGradientRow"/>: an embedding table, of which a
     /// step uses a few rows. Optimizers visit only those.
     /// </summary>
     SparseRows,

@@ -10,7 +10,7 @@ namespace AdaptiveSoftmax;
 /// <see cref="HasGradient"/> is false the gradient is all zeros, which lets a backward pass always add to it.
 /// The memory is released by <see cref="Dispose"/> and by nothing else: a span over native memory does not keep its
 /// owner alive, so a finalizer could release values that are still being read.
-/// A parameter may be read by several threads at once; writing, and touching gradient rows, belongs to one thread.
+/// A parameter may be read by several threads at once; writing, and all that has to do with gradients, belongs to one thread.
 /// </remarks>
 public sealed unsafe class Parameter : IDisposable
 {
@@ -101,20 +101,18 @@ public sealed unsafe class Parameter : IDisposable
     public Span<float> Values => new(ValuesPointer, SpanLength());
 
     /// <summary>
-    /// The gradient, row by row: [rows, columns]. Asking for it allocates it, and marks the parameter as having one.
+    /// The gradient, row by row: [rows, columns]. Reading it changes nothing: where <see cref="HasGradient"/> is false it is
+    /// all zeros, and so are the rows of a row-sparse one that were not touched. <see cref="TouchGradient"/> and
+    /// <see cref="TouchGradientRow"/> give it to add to.
     /// </summary>
-    /// <exception cref="InvalidOperationException">
-    /// The gradient is row-sparse, or has more values than a span holds; use <see cref="GradientRow"/>.
-    /// </exception>
+    /// <exception cref="InvalidOperationException">There are more values than a span holds; use <see cref="GradientRow"/>.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public Span<float> Gradient
+    public ReadOnlySpan<float> Gradient
     {
         get
         {
-            if (_touchedRows is not null)
-                throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse; add to it through GradientRow, which records the row.");
             var length = SpanLength();
-            return new Span<float>(TouchGradient(), length);
+            return new ReadOnlySpan<float>(EnsureGradient(), length);
         }
     }
 
@@ -126,6 +124,9 @@ public sealed unsafe class Parameter : IDisposable
 
     /// <summary>The rows of a row-sparse gradient, in the order of their first touch; empty for a dense one.</summary>
     public ReadOnlySpan<int> TouchedRows => _touchedRows is null ? [] : _touchedRows.Rows;
+
+    /// <summary>Whether the gradient was found to be finite since something was last added to it.</summary>
+    internal bool GradientIsSound { get; set; }
 
     /// <summary>Counts the steps, loads and initialisations that changed the values; writes through spans are not seen.</summary>
     internal long Version { get; private set; }
@@ -158,16 +159,38 @@ public sealed unsafe class Parameter : IDisposable
         return new Span<float>(ValuesPointer + ((long)row * Columns), Columns);
     }
 
-    /// <summary>The gradient of one row, [columns], to add to. Records the row as touched.</summary>
+    /// <summary>The gradient of one row, [columns]. Reading it changes nothing.</summary>
     /// <param name="row">A row in [0, rows).</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public Span<float> GradientRow(int row)
+    public ReadOnlySpan<float> GradientRow(int row)
+    {
+        CheckRow(row);
+        return new ReadOnlySpan<float>(EnsureGradient() + ((long)row * Columns), Columns);
+    }
+
+    /// <summary>The gradient to add to, [rows, columns]. Marks the parameter as having one, so that the next step moves it.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The gradient is row-sparse, or has more values than a span holds; use <see cref="TouchGradientRow"/>.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public Span<float> TouchGradient()
+    {
+        var length = SpanLength();
+        return new Span<float>(TouchGradientPointer(), length);
+    }
+
+    /// <summary>The gradient of one row to add to, [columns]. Records the row as touched, so that the next step moves it.</summary>
+    /// <param name="row">A row in [0, rows).</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public Span<float> TouchGradientRow(int row)
     {
         CheckRow(row);
         var gradient = EnsureGradient();
         if (_touchedRows is null) _hasDenseGradient = true;
         else _touchedRows.Add(row);
+        GradientIsSound = false;
         return new Span<float>(gradient + ((long)row * Columns), Columns);
     }
 
@@ -206,13 +229,14 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>
     /// Allocates a dense gradient if needed, marks it, and gives its first value; null where a borrowed parameter wants none.
     /// </summary>
-    internal float* TouchGradient()
+    internal float* TouchGradientPointer()
     {
         if (_touchedRows is not null)
-            throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse and has no dense form.");
+            throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse; add to it through {nameof(TouchGradientRow)}, which records the row.");
         if (_isBorrowed && _gradient is null) return null;
         var pointer = EnsureGradient();
         _hasDenseGradient = true;
+        GradientIsSound = false;
         return pointer;
     }
 
@@ -247,7 +271,7 @@ public sealed unsafe class Parameter : IDisposable
     private int SpanLength()
     {
         if (Count > int.MaxValue)
-            throw new InvalidOperationException($"'{Name}' has {Count} values, more than a span holds; use Row and GradientRow.");
+            throw new InvalidOperationException($"'{Name}' has {Count} values, more than a span holds; use {nameof(Row)}, {nameof(GradientRow)} and {nameof(TouchGradientRow)}.");
         return (int)Count;
     }
 }

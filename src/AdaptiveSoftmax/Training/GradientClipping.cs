@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.Intrinsics;
 
 namespace AdaptiveSoftmax;
@@ -5,42 +6,54 @@ namespace AdaptiveSoftmax;
 /// <summary>Limits the size of a step: PyTorch's <c>torch.nn.utils.clip_grad_norm_</c>.</summary>
 public static unsafe class GradientClipping
 {
+    // A gradient below it has a square that float32 holds.
+    private const double SoundNorm = 1e19;
+
     /// <summary>
     /// Scales all gradients by one factor where their joint Euclidean norm is above <paramref name="maxNorm"/>.
     /// </summary>
-    /// <param name="parameters">The parameters; those without a gradient are skipped, a repeated one would count twice.</param>
-    /// <param name="maxNorm">The largest norm to let through.</param>
+    /// <param name="parameters">The parameters; those without a gradient are skipped, and a repeated one counts once.</param>
+    /// <param name="maxNorm">The largest norm to let through; infinity only measures.</param>
+    /// <param name="errorIfNonfinite">Whether a norm that is not finite is an error, as PyTorch's <c>error_if_nonfinite</c>.</param>
     /// <param name="threads">The number of threads, the caller's included; all processors if null.</param>
     /// <returns>
-    /// The norm before scaling. Where it is not finite the gradients stay as they are, so that the caller can drop the
-    /// step with <see cref="Parameter.ZeroGradient"/>.
+    /// The norm before scaling, in double precision. Where it is not finite, because a gradient is not, the gradients stay as
+    /// they are: a step with <see cref="Optimizer.TryStep"/> leaves them out.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxNorm"/> is negative or not a number, or there are no threads.</exception>
-    public static float ClipByGlobalNorm(IEnumerable<Parameter> parameters, float maxNorm, int? threads = null)
+    /// <exception cref="NotFiniteNumberException">The norm is not finite, and that was to be an error; the gradients are as they were.</exception>
+    /// <exception cref="ObjectDisposedException">A parameter is disposed.</exception>
+    public static double ClipByGlobalNorm(IEnumerable<Parameter> parameters, double maxNorm, bool errorIfNonfinite = false, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         var threadCount = threads ?? Environment.ProcessorCount;
         ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1, nameof(threads));
         if (!(maxNorm >= 0))
-            throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, "The largest norm must be a number that is not negative.");
-        var list = parameters as IReadOnlyCollection<Parameter> ?? [.. parameters];
+            throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm.ToString(CultureInfo.InvariantCulture), "The largest norm must be a number that is not negative.");
+        var list = new List<Parameter>();
+        foreach (var parameter in parameters.Distinct())
+        {
+            ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
+            if (parameter.HasGradient) list.Add(parameter);
+        }
+
         var squares = 0.0;
+        foreach (var parameter in list) squares += SumSquares(parameter, threadCount);
+        var norm = Math.Sqrt(squares);
+        if (!double.IsFinite(norm))
+        {
+            if (errorIfNonfinite) throw GradientCheck.CreateFault(GradientCheck.FindFault(list, threadCount)!, "the gradients have no norm to be clipped by");
+            return norm;
+        }
+
+        var factor = maxNorm / (norm + 1e-6);
         foreach (var parameter in list)
         {
-            if (parameter.HasGradient) squares += SumSquares(parameter, threadCount);
+            if (factor < 1) Scale(parameter, factor, threadCount);
+            parameter.GradientIsSound = Math.Min(norm, maxNorm) < SoundNorm;
         }
 
-        var norm = Math.Sqrt(squares);
-        var factor = maxNorm / (norm + 1e-6);
-        if (double.IsFinite(norm) && factor < 1)
-        {
-            foreach (var parameter in list)
-            {
-                if (parameter.HasGradient) Scale(parameter, (float)factor, threadCount);
-            }
-        }
-
-        return (float)norm;
+        return norm;
     }
 
     // Each block has its own sum and the sums are added in order, so no thread count changes a bit.
@@ -54,7 +67,7 @@ public static unsafe class GradientClipping
         return total;
     }
 
-    private static void Scale(Parameter parameter, float factor, int threads) =>
+    private static void Scale(Parameter parameter, double factor, int threads) =>
         GradientBlocks.Run(parameter, new ScaleAction(parameter.GradientPointer, factor), threads);
 
     private readonly struct SumAction(float* gradient, double* sums) : IGradientAction
@@ -80,14 +93,17 @@ public static unsafe class GradientClipping
         }
     }
 
-    private readonly struct ScaleAction(float* gradient, float factor) : IGradientAction
+    private readonly struct ScaleAction(float* gradient, double factor) : IGradientAction
     {
         public void Run(int block, long start, long count)
         {
             var values = gradient + start;
             var i = 0L;
-            for (; i <= count - 8; i += 8) (Vector256.Load(values + i) * factor).Store(values + i);
-            for (; i < count; i++) values[i] *= factor;
+
+            // A factor that float32 has no full precision for stays in double.
+            var single = factor >= 1.1754944e-38 ? (float)factor : 0;
+            for (; single > 0 && i <= count - 8; i += 8) (Vector256.Load(values + i) * single).Store(values + i);
+            for (; i < count; i++) values[i] = single > 0 ? values[i] * single : (float)(values[i] * factor);
         }
     }
 }

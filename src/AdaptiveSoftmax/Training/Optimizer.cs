@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -59,33 +61,35 @@ public abstract class Optimizer : IDisposable
 
     /// <summary>Takes one step: moves every parameter that has a gradient, and consumes that gradient.</summary>
     /// <param name="parameters">The parameters; the order makes no difference, and a repeated one is stepped once.</param>
+    /// <exception cref="NotFiniteNumberException">
+    /// A gradient is not finite, or so large that its square is not: the step would destroy weights or state. Nothing was
+    /// changed, and the gradients are still there.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
     public void Step(params IEnumerable<Parameter> parameters)
     {
-        ArgumentNullException.ThrowIfNull(parameters);
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
-        _pending.Clear();
+        if (Prepare(parameters) is { } fault) throw GradientCheck.CreateFault(fault, "the step would destroy weights");
+        Move();
+    }
 
-        // State is allocated for all before the first value moves, so that running out of memory leaves no half step.
-        foreach (var parameter in parameters)
+    /// <summary>
+    /// Takes one step, as <see cref="Step(IEnumerable{Parameter})"/> does, unless a gradient is not finite. Then all of the
+    /// gradients are set to zero and nothing else changes: the batch is left out.
+    /// </summary>
+    /// <param name="parameters">The parameters; the order makes no difference, and a repeated one is stepped once.</param>
+    /// <returns>Whether the step was taken.</returns>
+    /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
+    public bool TryStep(params IEnumerable<Parameter> parameters)
+    {
+        if (Prepare(parameters) is null)
         {
-            if (!parameter.HasGradient) continue;
-            GetOrCreateState(parameter);
-            _pending.Add(parameter);
+            Move();
+            return true;
         }
 
-        StepCount++;
-        foreach (var parameter in _pending)
-        {
-            if (!parameter.HasGradient) continue;
-            var state = _states[parameter];
-            state.Steps++;
-            Update(parameter, state);
-            parameter.MarkChanged();
-            parameter.ForgetGradient();
-        }
-
+        foreach (var parameter in _pending) parameter.ZeroGradient();
         _pending.Clear();
+        return false;
     }
 
     /// <summary>Releases the state. The parameters stay as they are.</summary>
@@ -95,6 +99,41 @@ public abstract class Optimizer : IDisposable
         _states.Clear();
         IsDisposed = true;
         GC.SuppressFinalize(this);
+    }
+
+    // Everything that can fail comes before the first value moves: disposed parameters, gradients that are not finite, too
+    // little memory for state.
+    private Parameter? Prepare(IEnumerable<Parameter> parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        _pending.Clear();
+        foreach (var parameter in parameters)
+        {
+            ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
+            if (parameter.HasGradient) _pending.Add(parameter);
+        }
+
+        if (GradientCheck.FindFault(_pending, Threads) is { } fault) return fault;
+        foreach (var parameter in _pending) GetOrCreateState(parameter);
+        return null;
+    }
+
+    private void Move()
+    {
+        StepCount++;
+        foreach (var parameter in _pending)
+        {
+            // A repeated parameter has no gradient any more.
+            if (!parameter.HasGradient) continue;
+            var state = _states[parameter];
+            state.Steps++;
+            Update(parameter, state);
+            parameter.MarkChanged();
+            parameter.ForgetGradient();
+        }
+
+        _pending.Clear();
     }
 
     /// <summary>The parameters that have state.</summary>
@@ -150,7 +189,7 @@ public abstract class Optimizer : IDisposable
     private protected static void CheckNotNegative(double value, string name)
     {
         if (!double.IsFinite(value) || value < 0)
-            throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number that is not negative.");
+            throw new ArgumentOutOfRangeException(name, value.ToString(CultureInfo.InvariantCulture), $"{name} must be a finite number that is not negative.");
     }
 
     private readonly unsafe struct UpdateAction<TRule>(TRule rule, float* values, float* gradient, float* first, float* second) : IGradientAction

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
@@ -26,7 +27,7 @@ public sealed class Sgd : Optimizer
     {
         CheckNotNegative(momentum, nameof(momentum));
         if (!double.IsFinite(dampening))
-            throw new ArgumentOutOfRangeException(nameof(dampening), dampening, "dampening must be a finite number.");
+            throw new ArgumentOutOfRangeException(nameof(dampening), dampening.ToString(CultureInfo.InvariantCulture), "dampening must be a finite number.");
         CheckNotNegative(weightDecay, nameof(weightDecay));
         if (nesterov && (momentum <= 0 || dampening != 0))
             throw new ArgumentException("Nesterov's form needs a momentum above 0 and a dampening of 0.", nameof(nesterov));

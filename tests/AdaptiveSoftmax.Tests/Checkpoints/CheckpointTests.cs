@@ -83,7 +83,7 @@ public sealed class CheckpointTests : IDisposable
     {
         using var run = new ToyRun("sgd");
         run.Checkpoint.Save(_folder["a"]);
-        run.Parameters[1].Gradient.Fill(4);
+        run.Parameters[1].TouchGradient().Fill(4);
         run.Checkpoint.Restore(_folder["a"]);
         Assert.False(run.Parameters[1].HasGradient);
         Assert.Equal(-1, run.Parameters[1].Gradient.IndexOfAnyExcept(0f));
@@ -214,6 +214,19 @@ public sealed class CheckpointTests : IDisposable
         other.Parameters[^1].Dispose();
         Assert.Throws<ObjectDisposedException>(() => other.Checkpoint.Restore(_folder["a"]));
         Assert.Equal(before, other.Parameters[0].Values.ToArray());
+    }
+
+    [Fact]
+    public void DisposedSource_IsRefusedBeforeAnythingIsWritten()
+    {
+        using var run = new ToyRun("adamw");
+        run.Train(1);
+        run.Optimizer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => run.Checkpoint.Save(_folder["a"]));
+        using var other = new ToyRun("adamw");
+        other.Parameters[^1].Dispose();
+        Assert.Throws<ObjectDisposedException>(() => other.Checkpoint.Save(_folder["a"]));
+        Assert.Empty(_folder.Files);
     }
 
     private static void AssertRefusedWithoutChange<TException>(ToyRun run, string path)

@@ -138,11 +138,11 @@ public sealed class ResumedTrainingTests : IDisposable
                 loss = Softmax.Backward(hidden, targets, gradient);
                 for (var i = 0; i < Batch; i++)
                 {
-                    var row = _embedding.GradientRow(inputs[i]);
+                    var row = _embedding.TouchGradientRow(inputs[i]);
                     for (var j = 0; j < Hidden; j++) row[j] += gradient[(i * Hidden) + j];
                 }
 
-                GradientClipping.ClipByGlobalNorm([_embedding, .. Softmax.Parameters], 1, _threads);
+                GradientClipping.ClipByGlobalNorm([_embedding, .. Softmax.Parameters], 1, threads: _threads);
                 _optimizer.Step([_embedding, .. Softmax.Parameters]);
             }
 

@@ -57,12 +57,12 @@ internal sealed class ToyRun : IDisposable
             for (var row = 0; row < 4; row++)
             {
                 var touched = (int)((Next() + 1) * 20);
-                AddGradient(Parameters[0].Row(touched), Parameters[0].GradientRow(touched));
+                AddGradient(Parameters[0].Row(touched), Parameters[0].TouchGradientRow(touched));
             }
 
-            AddGradient(Parameters[1].Values, Parameters[1].Gradient);
-            AddGradient(Parameters[2].Values, Parameters[2].Gradient);
-            if (Checkpoint.Step >= 2) AddGradient(Parameters[3].Values, Parameters[3].Gradient);
+            AddGradient(Parameters[1].Values, Parameters[1].TouchGradient());
+            AddGradient(Parameters[2].Values, Parameters[2].TouchGradient());
+            if (Checkpoint.Step >= 2) AddGradient(Parameters[3].Values, Parameters[3].TouchGradient());
             Optimizer.Step(Parameters);
             Checkpoint.Step++;
         }

@@ -83,6 +83,27 @@ public class MatrixKernelsTests
         iter: 30);
 
     [Fact]
+    public void ResultsOverWhatIsRead_AreRefused()
+    {
+        using var weight = CreateWeight(3, 4, seed: 1);
+        var memory = Random(40, seed: 2);
+        var (before, values) = (memory.ToArray(), weight.Values.ToArray());
+        Assert.Throws<ArgumentException>(() => MatrixKernels.Forward(memory.AsSpan(0, 8), weight, memory.AsSpan(7, 6)));
+        Assert.Throws<ArgumentException>(() => MatrixKernels.Forward(memory.AsSpan(0, 8), weight, weight.Values[..6]));
+        Assert.Throws<ArgumentException>(() => MatrixKernels.InputGradient(memory.AsSpan(0, 6), weight, memory.AsSpan(0, 8)));
+        Assert.Throws<ArgumentException>(() => MatrixKernels.InputGradient(memory.AsSpan(0, 6), weight, weight.Values[4..]));
+        Assert.Throws<ArgumentException>(() => MatrixKernels.AddWeightGradient(memory.AsSpan(0, 3), weight.Gradient[..4], weight));
+        Assert.Throws<ArgumentException>(() => MatrixKernels.AddWeightGradient(weight.Gradient[^3..], memory.AsSpan(0, 4), weight));
+        Assert.Equal(before, memory);
+        Assert.Equal(values, weight.Values);
+        Assert.False(weight.HasGradient);
+
+        // What is only read may be the same.
+        MatrixKernels.Forward(weight.Values, weight, memory.AsSpan(0, 9));
+        MatrixKernels.AddWeightGradient(memory.AsSpan(0, 3), memory.AsSpan(0, 4), weight);
+    }
+
+    [Fact]
     public void SizesThatDisagree_AreRefused()
     {
         using var weight = CreateWeight(3, 4, seed: 1);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tests;
@@ -126,10 +127,22 @@ public class LayerContractTests
     }
 
     [Fact]
-    public void AGradientOverItsOwnVectors_IsRefused()
+    public void ResultsOverTheHiddenVectors_AreRefused()
     {
         using var layer = new DynamicAdaptiveSoftmax(s_layout);
-        var hidden = Hidden(2);
+        using var session = layer.CreateSession();
+        var hidden = Hidden(26);
+        var before = hidden.ToArray();
+        Assert.Throws<ArgumentException>(() => layer.LogProb(hidden.AsSpan(0, 16), hidden.AsSpan(15, 400)));
+        Assert.Throws<ArgumentException>(() => layer.LogProbOf(hidden.AsSpan(0, 32), [1, 2], hidden.AsSpan(31, 2)));
+        Assert.Throws<ArgumentException>(() => layer.Forward(hidden.AsSpan(0, 32), [1, 2], hidden.AsSpan(3, 2)));
+        Assert.Throws<ArgumentException>(() => layer.Predict(hidden.AsSpan(0, 32), MemoryMarshal.Cast<float, int>(hidden.AsSpan(4, 2))));
+        Assert.Throws<ArgumentException>(() => layer.TopK(hidden.AsSpan(0, 16), new int[3], hidden.AsSpan(13, 3)));
+        Assert.Throws<ArgumentException>(() => session.TopK(hidden.AsSpan(0, 32), new int[6], hidden.AsSpan(0, 6), new TopKResult[2]));
+        Assert.Equal(before, hidden);
+        // Memory that touches but does not overlap is fine.
+        layer.LogProb(hidden.AsSpan(0, 16), hidden.AsSpan(16, 400));
+        hidden = before;
         Assert.Throws<ArgumentException>(() => layer.Backward(hidden, [1, 2], hidden));
         Assert.Throws<ArgumentException>(() => layer.Backward(hidden.AsSpan(0, 16), [1], hidden.AsSpan(8, 16)));
     }

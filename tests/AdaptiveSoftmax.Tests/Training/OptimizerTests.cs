@@ -34,7 +34,7 @@ public sealed class OptimizerTests
             var expected = ToDouble(parameter.Values);
             for (var step = 0; step < 6; step++)
             {
-                Fill(parameter.Gradient, random);
+                Fill(parameter.TouchGradient(), random);
                 reference.Step(expected, ToDouble(parameter.Gradient));
                 optimizer.Step(parameter);
                 AssertClose(expected, parameter.Values);
@@ -51,7 +51,7 @@ public sealed class OptimizerTests
     {
         using var optimizer = s_cases[name].Ours();
         using var parameter = new Parameter("w", 9, 11);
-        parameter.Gradient.Fill(2);
+        parameter.TouchGradient().Fill(2);
         optimizer.Step(parameter);
         Assert.Equal(-1, new Span<float>(parameter.GradientPointer, 99).IndexOfAnyExcept(0f));
     }
@@ -75,7 +75,7 @@ public sealed class OptimizerTests
         {
             foreach (var row in rows)
             {
-                Fill(parameter.GradientRow(row), random);
+                Fill(parameter.TouchGradientRow(row), random);
                 reference[row].Step(expected[row], ToDouble(parameter.GradientRow(row)));
             }
 
@@ -104,8 +104,8 @@ public sealed class OptimizerTests
         dense.Values.CopyTo(sparse.Values);
         for (var step = 0; step < 3; step++)
         {
-            Fill(dense.Gradient, new Random(step));
-            for (var row = 0; row < Rows; row++) dense.GradientRow(row).CopyTo(sparse.GradientRow(row));
+            Fill(dense.TouchGradient(), new Random(step));
+            for (var row = 0; row < Rows; row++) dense.GradientRow(row).CopyTo(sparse.TouchGradientRow(row));
             ours.Step(dense, sparse);
         }
 
@@ -125,7 +125,7 @@ public sealed class OptimizerTests
             {
                 var rows = Enumerable.Range(0, 3_000).Where(row => (row * 7) % (step + 2) == 0);
                 foreach (var row in reversed ? rows.Reverse() : rows)
-                    Fill(parameter.GradientRow(row), new Random(row));
+                    Fill(parameter.TouchGradientRow(row), new Random(row));
                 optimizer.Step(parameter);
             }
 
@@ -149,9 +149,9 @@ public sealed class OptimizerTests
             Fill(sparse.Values, new Random(2));
             for (var step = 0; step < 3; step++)
             {
-                Fill(dense.Gradient, new Random(step));
-                for (var row = 8_999 - step; row > 0; row -= 2) Fill(sparse.GradientRow(row), new Random(row));
-                GradientClipping.ClipByGlobalNorm([dense, sparse], 3 + step, threads);
+                Fill(dense.TouchGradient(), new Random(step));
+                for (var row = 8_999 - step; row > 0; row -= 2) Fill(sparse.TouchGradientRow(row), new Random(row));
+                GradientClipping.ClipByGlobalNorm([dense, sparse], 3 + step, threads: threads);
                 optimizer.Step(dense, sparse);
             }
 
@@ -174,8 +174,8 @@ public sealed class OptimizerTests
         for (var step = 0; step < 40; step++)
         {
             allocated = GC.GetAllocatedBytesForCurrentThread();
-            dense.Gradient[step] = 1;
-            sparse.GradientRow(step % 3)[0] = 1;
+            dense.TouchGradient()[step] = 1;
+            sparse.TouchGradientRow(step % 3)[0] = 1;
             optimizer.Step(parameters);
             allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
         }
@@ -195,14 +195,14 @@ public sealed class OptimizerTests
         early.Values.Fill(1.5f);
         for (var step = 0; step < 3; step++)
         {
-            early.Gradient.Fill(0.25f);
+            early.TouchGradient().Fill(0.25f);
             optimizer.Step(early, late);
         }
 
         Assert.Equal(-1, late.Values.IndexOfAnyExcept(1.5f));
         for (var step = 0; step < 3; step++)
         {
-            late.Gradient.Fill(0.25f);
+            late.TouchGradient().Fill(0.25f);
             optimizer.Step(early, late);
         }
 
@@ -219,9 +219,9 @@ public sealed class OptimizerTests
         using var empty = new Parameter("empty", 0, 4);
         using var repeated = new Parameter("w", 1, 3);
         using var single = new Parameter("w", 1, 3);
-        Assert.True(empty.Gradient.IsEmpty);
-        repeated.Gradient.Fill(1);
-        single.Gradient.Fill(1);
+        Assert.True(empty.TouchGradient().IsEmpty);
+        repeated.TouchGradient().Fill(1);
+        single.TouchGradient().Fill(1);
         optimizer.Step(empty, repeated, repeated);
         once.Step(single);
         Assert.Equal(single.Values, repeated.Values);
@@ -262,8 +262,8 @@ public sealed class OptimizerTests
         using var parameter = new Parameter("w", 1, 2);
         parameter.Values[0] = 2;
         parameter.Values[1] = -4;
-        parameter.Gradient[0] = 7;
-        parameter.Gradient[1] = -0.001f;
+        parameter.TouchGradient()[0] = 7;
+        parameter.TouchGradient()[1] = -0.001f;
         optimizer.Step(parameter);
         Assert.Equal(1.8f, parameter.Values[0], 1e-5f);     // 2 * 0.95 - 0.1
         Assert.Equal(-3.7f, parameter.Values[1], 1e-5f);    // -4 * 0.95 + 0.1
@@ -306,13 +306,43 @@ public sealed class OptimizerTests
         Assert.Throws<ObjectDisposedException>(() => StepWith(optimizer, parameter, 1));
     }
 
+    [Fact]
+    public void DisposedParameters_AreRefusedBeforeAnythingMoves()
+    {
+        using var optimizer = new AdamW();
+        using var parameter = new Parameter("w", 1, 1);
+        var gone = new Parameter("gone", 1, 1);
+        parameter.TouchGradient().Fill(1);
+        gone.TouchGradient().Fill(1);
+        gone.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => optimizer.Step(parameter, gone));
+        Assert.Throws<ObjectDisposedException>(() => optimizer.TryStep(parameter, gone));
+        Assert.Throws<ObjectDisposedException>(() => GradientClipping.ClipByGlobalNorm([parameter, gone], 1e-3));
+        Assert.Equal((0, 0f, 1f), (optimizer.StepCount, parameter.Values[0], parameter.Gradient[0]));
+    }
+
+    [Fact]
+    public void DisposedLayer_IsRefused()
+    {
+        using var optimizer = new Sgd();
+        var layer = new DynamicAdaptiveSoftmax(Vocabulary.SoftmaxLayout.Create(4, 20, [5], 2));
+        layer.Backward(new float[4], [7], new float[4]);
+        layer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => optimizer.Step(layer));
+        Assert.Throws<ObjectDisposedException>(() => optimizer.TryStep(layer));
+        Assert.Throws<ObjectDisposedException>(() => GradientClipping.ClipByGlobalNorm(layer.Parameters, 1));
+        Assert.Throws<ObjectDisposedException>(() => layer.Backward(new float[4], [7], new float[4]));
+        Assert.Throws<ObjectDisposedException>(() => layer.Initialize(1));
+        Assert.Equal(0, optimizer.StepCount);
+    }
+
     // A sparse row's buffer starts from 0 and dampens its first gradient as well.
     private static ReferenceOptimizer CreateSparseReference(string name) =>
         name == "sgd momentum" ? new ReferenceOptimizer.SparseSgd(0.1, 0.9, 0.4, 0.02) : s_cases[name].Reference();
 
     private static void StepWith(Optimizer optimizer, Parameter parameter, float gradient)
     {
-        parameter.Gradient.Fill(gradient);
+        parameter.TouchGradient().Fill(gradient);
         optimizer.Step(parameter);
     }
 

@@ -20,7 +20,7 @@ public sealed class ParameterTests
     public unsafe void Gradient_IsAllocatedOnFirstUseAndZeroAfterZeroGradient()
     {
         using var parameter = new Parameter("w", 4, 5);
-        parameter.Gradient[7] = 3;
+        parameter.TouchGradient()[7] = 3;
         Assert.True(parameter.HasGradient);
         Assert.Equal(0, (long)parameter.GradientPointer % 64);
         parameter.ZeroGradient();
@@ -32,7 +32,7 @@ public sealed class ParameterTests
     public unsafe void SparseGradient_RecordsRowsInOrderOfFirstTouch()
     {
         using var parameter = new Parameter("embedding.weight", 200, 2, GradientLayout.SparseRows);
-        foreach (var row in new[] { 130, 3, 130, 199, 3, 0 }) parameter.GradientRow(row)[1] += 1;
+        foreach (var row in new[] { 130, 3, 130, 199, 3, 0 }) parameter.TouchGradientRow(row)[1] += 1;
         Assert.Equal([130, 3, 199, 0], parameter.TouchedRows.ToArray());
         Assert.Equal(2, parameter.GradientRow(130)[1]);
         Assert.Equal([0, 3, 130, 199], parameter.SortTouchedRows().ToArray());
@@ -40,15 +40,15 @@ public sealed class ParameterTests
         Assert.False(parameter.HasGradient);
         Assert.True(parameter.TouchedRows.IsEmpty);
         Assert.Equal(0, parameter.GradientPointer[(130 * 2) + 1]);
-        parameter.GradientRow(3)[0] = 1;
+        parameter.TouchGradientRow(3)[0] = 1;
         Assert.Equal([3], parameter.TouchedRows.ToArray());
     }
 
     [Fact]
-    public void SparseGradient_HasNoDenseForm()
+    public void SparseGradient_HasNoDenseFormToAddTo()
     {
         using var parameter = new Parameter("embedding.weight", 4, 2, GradientLayout.SparseRows);
-        var error = Assert.Throws<InvalidOperationException>(() => parameter.Gradient.Clear());
+        var error = Assert.Throws<InvalidOperationException>(() => parameter.TouchGradient().Clear());
         Assert.Contains("GradientRow", error.Message, StringComparison.Ordinal);
         Assert.False(parameter.HasGradient);
     }
@@ -66,7 +66,7 @@ public sealed class ParameterTests
     {
         using var parameter = new Parameter("w", 0, 5);
         Assert.True(parameter.Values.IsEmpty);
-        Assert.True(parameter.Gradient.IsEmpty);
+        Assert.True(parameter.TouchGradient().IsEmpty);
         parameter.ZeroGradient();
     }
 
@@ -78,19 +78,22 @@ public sealed class ParameterTests
     {
         using var parameter = new Parameter("w", 4, 5);
         Assert.Throws<ArgumentOutOfRangeException>(() => parameter.Row(row).Clear());
-        Assert.Throws<ArgumentOutOfRangeException>(() => parameter.GradientRow(row).Clear());
+        Assert.Throws<ArgumentOutOfRangeException>(() => parameter.TouchGradientRow(row).Clear());
     }
 
     [Fact]
     public void DisposedParameter_RefusesUse()
     {
         var parameter = new Parameter("w", 4, 5);
-        parameter.Gradient.Clear();
+        parameter.TouchGradient().Clear();
         parameter.Dispose();
         parameter.Dispose();
         Assert.False(parameter.HasGradient);
         Assert.Throws<ObjectDisposedException>(() => parameter.Values.Clear());
-        Assert.Throws<ObjectDisposedException>(() => parameter.Gradient.Clear());
+        Assert.Throws<ObjectDisposedException>(() => parameter.TouchGradient().Clear());
+        Assert.Throws<ObjectDisposedException>(() => parameter.TouchGradientRow(0).Clear());
+        Assert.Throws<ObjectDisposedException>(() => parameter.Gradient.ToArray());
+        Assert.Throws<ObjectDisposedException>(() => parameter.GradientRow(0).ToArray());
         Assert.Throws<ObjectDisposedException>(() => parameter.Row(0).Clear());
         Assert.Throws<ObjectDisposedException>(parameter.ZeroGradient);
     }
@@ -105,7 +108,7 @@ public sealed class ParameterTests
         parameter.Row(69_999)[32_767] = 5;
         Assert.Equal(5, parameter.ValuesPointer[parameter.Count - 1]);
         Assert.Throws<InvalidOperationException>(() => parameter.Values.Clear());
-        Assert.Throws<InvalidOperationException>(() => parameter.Gradient.Clear());
+        Assert.Throws<InvalidOperationException>(() => parameter.TouchGradient().Clear());
         Assert.False(parameter.HasGradient);
     }
 }
