@@ -17,20 +17,22 @@ internal enum Admission
 
 /// <summary>
 /// Continuous batching: one thread steps all active continuations together. They join and leave between steps, so that
-/// nobody waits for the longest answer of a batch. Others wait in a bounded queue, first come, first served.
+/// nobody waits for the longest answer of a batch. Others wait in a bounded queue, first come, first served. One whose
+/// client does not keep up leaves the batch until it does. Each keeps its place until its answer is sent.
 /// </summary>
 internal sealed class BatchEngine : IDisposable
 {
     private readonly object _gate = new();
     private readonly LinkedList<GenerationSequence> _waiting = new();
     private readonly List<GenerationSequence> _active = [];
+    private readonly List<GenerationSequence> _paused = [];
+    private readonly int[] _places = new int[Enum.GetValues<SequenceState>().Length];
     private readonly TokenLogProb[] _top = new TokenLogProb[WireLimits.LogProbs];
     private readonly IEngineObserver _observer;
     private readonly BatchStep _step;
     private readonly Thread _thread;
     private readonly int _maxBatch;
     private TaskCompletionSource? _idle;
-    private int _inFlight;
     private bool _isClosed;
     private bool _isStopped;
 
@@ -43,7 +45,7 @@ internal sealed class BatchEngine : IDisposable
         _thread.Start();
     }
 
-    /// <summary>The continuations that may be active or waiting at a time.</summary>
+    /// <summary>The continuations that have a place at a time: in the batch, in the queue, or with an answer that is not sent.</summary>
     public int Capacity { get; }
 
     /// <summary>Whether no more requests are taken.</summary>
@@ -59,21 +61,21 @@ internal sealed class BatchEngine : IDisposable
     public bool IsAlive => _thread.IsAlive;
 
     /// <summary>The continuations in the batch.</summary>
-    public int Active
-    {
-        get
-        {
-            lock (_gate) return _inFlight - _waiting.Count;
-        }
-    }
+    public int Active => Count(SequenceState.Active);
 
     /// <summary>The continuations in the queue.</summary>
-    public int Waiting
+    public int Waiting => Count(SequenceState.Waiting);
+
+    /// <summary>The continuations that wait for their client to read.</summary>
+    public int Paused => Count(SequenceState.Paused);
+
+    /// <summary>The continuations that are made, but not yet sent.</summary>
+    public int Unsent => Count(SequenceState.Ended);
+
+    /// <summary>Whether so many continuations would be taken now.</summary>
+    public bool HasRoomFor(int continuations)
     {
-        get
-        {
-            lock (_gate) return _waiting.Count;
-        }
+        lock (_gate) return Taken + continuations <= Capacity;
     }
 
     /// <summary>Takes a request, all of its continuations or none.</summary>
@@ -82,32 +84,55 @@ internal sealed class BatchEngine : IDisposable
         lock (_gate)
         {
             if (_isClosed) return Admission.Closed;
-            if (_inFlight + generation.Sequences.Count > Capacity) return Admission.Full;
-            _inFlight += generation.Sequences.Count;
-            foreach (var sequence in generation.Sequences) sequence.Node = _waiting.AddLast(sequence);
+            if (Taken + generation.Sequences.Count > Capacity) return Admission.Full;
+            foreach (var sequence in generation.Sequences)
+            {
+                Move(sequence, SequenceState.Waiting);
+                sequence.Node = _waiting.AddLast(sequence);
+            }
+
             Monitor.Pulse(_gate);
             return Admission.Accepted;
         }
     }
 
-    /// <summary>Ends what is left of a request. Its places are free at once; a step under way ends without it.</summary>
-    public void Cancel(Generation generation)
+    /// <summary>Frees the places of a request, whose answer is sent or not wanted. What is left of it ends; a step under way ends without it.</summary>
+    public void Release(Generation generation)
     {
         lock (_gate)
         {
-            foreach (var sequence in generation.Sequences) End(sequence);
+            foreach (var sequence in generation.Sequences) Move(sequence, SequenceState.Outside);
+            if (Taken == 0) _idle?.TrySetResult();
+        }
+    }
+
+    /// <summary>Goes on with a request whose client has read. It waits before those that were never active.</summary>
+    public void Resume(Generation generation)
+    {
+        lock (_gate)
+        {
+            generation.IsHeldUp = false;
+            for (var i = generation.Sequences.Count - 1; i >= 0; i--)
+            {
+                var sequence = generation.Sequences[i];
+                if (sequence.State != SequenceState.Paused) continue;
+                Move(sequence, SequenceState.Waiting);
+                sequence.Node = _waiting.AddFirst(sequence);
+            }
+
+            Monitor.Pulse(_gate);
         }
     }
 
     /// <summary>Takes no more requests.</summary>
-    /// <returns>Ends when those taken before have ended.</returns>
+    /// <returns>Ends when those taken before are answered.</returns>
     public Task CloseAsync()
     {
         lock (_gate)
         {
             _isClosed = true;
             _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (_inFlight == 0) _idle.TrySetResult();
+            if (Taken == 0) _idle.TrySetResult();
             return _idle.Task;
         }
     }
@@ -117,7 +142,7 @@ internal sealed class BatchEngine : IDisposable
     {
         lock (_gate)
         {
-            foreach (var sequence in _waiting.Concat(_active).ToArray()) Fail(sequence, exception);
+            foreach (var sequence in _waiting.Concat(_active).Concat(_paused).ToArray()) Fail(sequence, exception);
         }
     }
 
@@ -126,12 +151,17 @@ internal sealed class BatchEngine : IDisposable
         lock (_gate)
         {
             _isClosed = _isStopped = true;
-            foreach (var sequence in _waiting.Concat(_active).ToArray()) Fail(sequence, new ObjectDisposedException(nameof(BatchEngine)));
+            FailAll(new ObjectDisposedException(nameof(BatchEngine)));
             Monitor.Pulse(_gate);
         }
 
         _thread.Join();
         _step.Dispose();
+    }
+
+    private int Count(SequenceState state)
+    {
+        lock (_gate) return _places[(int)state];
     }
 
     private void Run()
@@ -154,19 +184,25 @@ internal sealed class BatchEngine : IDisposable
         }
     }
 
-    // Lets ended continuations leave and waiting ones join; waits while there are none.
+    // Lets ended and paused continuations leave and waiting ones join; waits while there are none.
     private bool TakeBatch()
     {
         lock (_gate)
         {
             while (true)
             {
-                _active.RemoveAll(sequence => sequence.State != SequenceState.Active);
-                while (_active.Count < _maxBatch && _waiting.First is { } first)
+                foreach (var sequence in _active)
                 {
-                    Leave(first.Value);
-                    first.Value.State = SequenceState.Active;
-                    _active.Add(first.Value);
+                    if (sequence.State != SequenceState.Active || !sequence.Generation.HoldUp()) continue;
+                    Move(sequence, SequenceState.Paused);
+                    _paused.Add(sequence);
+                }
+
+                _active.RemoveAll(sequence => sequence.State != SequenceState.Active);
+                while (_active.Count < _maxBatch && _waiting.First is { Value: var first })
+                {
+                    Move(first, SequenceState.Active);
+                    _active.Add(first);
                 }
 
                 if (_active.Count > 0) return true;
@@ -187,28 +223,30 @@ internal sealed class BatchEngine : IDisposable
             if (generation.MarkFirstToken()) _observer.FirstToken(generation.FirstToken!.Value);
             var top = generation.Options.WantsLogProbs ? _step.CopyTop(i, _top) : 0;
             if (sequence.Accept(results[i], _top.AsSpan(0, top)) is null) continue;
-            lock (_gate) End(sequence);
+            lock (_gate)
+            {
+                if (sequence.State == SequenceState.Active) Move(sequence, SequenceState.Ended);
+            }
         }
     }
 
+    // All below is under the lock.
+    private int Taken => _places.Sum() - _places[(int)SequenceState.Outside];
+
     private void Fail(GenerationSequence sequence, Exception exception)
     {
-        if (sequence.State == SequenceState.Ended) return;
+        if (sequence.State is SequenceState.Outside or SequenceState.Ended) return;
         sequence.Generation.Fail(exception);
-        End(sequence);
+        Move(sequence, SequenceState.Ended);
     }
 
-    private void End(GenerationSequence sequence)
-    {
-        if (sequence.State == SequenceState.Ended) return;
-        Leave(sequence);
-        sequence.State = SequenceState.Ended;
-        if (--_inFlight == 0) _idle?.TrySetResult();
-    }
-
-    private void Leave(GenerationSequence sequence)
+    private void Move(GenerationSequence sequence, SequenceState state)
     {
         if (sequence.Node is { } node) _waiting.Remove(node);
         sequence.Node = null;
+        if (sequence.State == SequenceState.Paused) _paused.Remove(sequence);
+        _places[(int)sequence.State]--;
+        _places[(int)state]++;
+        sequence.State = state;
     }
 }

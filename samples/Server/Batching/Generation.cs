@@ -6,10 +6,12 @@ namespace ServerSample;
 /// <summary>A request on its way through the engine: its continuations, and their pieces as they come.</summary>
 internal sealed class Generation
 {
-    // What nobody has read yet is bounded by the tokens that a request may ask for, so a slow client holds up nobody.
+    // Bounded by pausing: the engine never waits for a reader, and makes no more of what is not read.
     private readonly Channel<TextPiece> _pieces = Channel.CreateUnbounded<TextPiece>(new UnboundedChannelOptions { SingleReader = true });
     private readonly long _start = Stopwatch.GetTimestamp();
     private int _unfinished;
+    private int _unsent;
+    private volatile bool _isHeldUp;
 
     public Generation(ServedModel model, GenerationOptions options)
     {
@@ -36,6 +38,27 @@ internal sealed class Generation
     /// <summary>The time to the first token of any continuation; null while there is none.</summary>
     public TimeSpan? FirstToken { get; private set; }
 
+    /// <summary>Whether the engine waits for the reader. The engine's to set, under its lock.</summary>
+    public bool IsHeldUp { get => _isHeldUp; set => _isHeldUp = value; }
+
+    /// <summary>Called by the engine: whether so much is unsent that it must wait.</summary>
+    public bool HoldUp()
+    {
+        if (Volatile.Read(ref _unsent) < Options.MaxUnsent) return false;
+        // A reader that sends in this moment either sees that it is waited for, or is seen to have sent.
+        IsHeldUp = true;
+        Interlocked.MemoryBarrier();
+        return Volatile.Read(ref _unsent) >= Options.MaxUnsent;
+    }
+
+    /// <summary>Called by the reader when the client has taken pieces.</summary>
+    /// <returns>Whether the engine waits for that.</returns>
+    public bool MarkSent(int pieces)
+    {
+        Interlocked.Add(ref _unsent, -pieces);
+        return IsHeldUp;
+    }
+
     /// <summary>Called by the engine when a step has made tokens of this request.</summary>
     /// <returns>Whether they are its first.</returns>
     public bool MarkFirstToken()
@@ -48,6 +71,7 @@ internal sealed class Generation
     /// <summary>Hands a piece to the reader.</summary>
     public void Write(TextPiece piece)
     {
+        Interlocked.Increment(ref _unsent);
         _pieces.Writer.TryWrite(piece);
         if (piece.Finish is not null && Interlocked.Decrement(ref _unfinished) == 0) _pieces.Writer.TryComplete();
     }

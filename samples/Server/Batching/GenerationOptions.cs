@@ -6,7 +6,7 @@ namespace ServerSample;
 internal sealed record GenerationOptions
 {
     /// <summary>The prompts as token ids.</summary>
-    public required IReadOnlyList<int[]> Prompts { get; init; }
+    public IReadOnlyList<int[]> Prompts { get; init; } = [[]];
 
     /// <summary>The continuations of each prompt.</summary>
     public int ChoicesPerPrompt { get; init; } = 1;
@@ -25,6 +25,9 @@ internal sealed record GenerationOptions
 
     /// <summary>Whether log-probs are reported.</summary>
     public bool WantsLogProbs { get; init; }
+
+    /// <summary>The pieces of text that the client has not taken from which on no more are made; all are made if not given.</summary>
+    public int MaxUnsent { get; init; } = int.MaxValue;
 
     /// <summary>The number of continuations.</summary>
     public int Choices => Prompts.Count * ChoicesPerPrompt;

@@ -89,10 +89,21 @@ internal sealed class GenerationSequence
     }
 }
 
-/// <summary>Where a continuation stands.</summary>
+/// <summary>Where a continuation stands. It has a place with the engine in all states but the first.</summary>
 internal enum SequenceState
 {
+    /// <summary>Not yet taken, or done with.</summary>
+    Outside,
+
+    /// <summary>In the queue.</summary>
     Waiting,
+
+    /// <summary>In the batch.</summary>
     Active,
+
+    /// <summary>Its client does not keep up with reading.</summary>
+    Paused,
+
+    /// <summary>All of it is made, and not all is sent.</summary>
     Ended,
 }

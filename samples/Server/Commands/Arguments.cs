@@ -51,7 +51,16 @@ internal sealed class LimitArguments
 
     public Option<int> MaxBodyBytes { get; } = Create("--max-body", "The bytes of a request's body at most; more are refused with status 413.", s_standard.MaxBodyBytes, least: 1);
 
+    public Option<int> MaxConnections { get; } = Create("--max-connections", "The connections at most; more are closed at once.", s_standard.MaxConnections, least: 1);
+
+    public Option<int> MaxUnsent { get; } = Create("--max-unsent", "The pieces of a stream that its client has not taken from which on no more are made.", s_standard.MaxUnsent, least: 1);
+
+    public Option<int> ReadSeconds { get; } = Create("--read-seconds", "How long an answer may wait for its client to read, in all, before it ends with an error.", (int)s_standard.ReadTime.TotalSeconds, least: 1);
+
     public Option<int> ShutdownSeconds { get; } = Create("--shutdown-seconds", "How long running requests may take to end after Ctrl-C.", (int)s_standard.ShutdownTime.TotalSeconds, least: 0);
+
+    /// <summary>All of them.</summary>
+    public IEnumerable<Option> All => [MaxBatch, MaxQueue, MaxTokens, MaxPromptTokens, MaxBodyBytes, MaxConnections, MaxUnsent, ReadSeconds, ShutdownSeconds];
 
     public ServerOptions Read(ParseResult parsed) => new()
     {
@@ -60,6 +69,9 @@ internal sealed class LimitArguments
         MaxTokens = parsed.GetValue(MaxTokens),
         MaxPromptTokens = parsed.GetValue(MaxPromptTokens),
         MaxBodyBytes = parsed.GetValue(MaxBodyBytes),
+        MaxConnections = parsed.GetValue(MaxConnections),
+        MaxUnsent = parsed.GetValue(MaxUnsent),
+        ReadTime = TimeSpan.FromSeconds(parsed.GetValue(ReadSeconds)),
         ShutdownTime = TimeSpan.FromSeconds(parsed.GetValue(ShutdownSeconds)),
     };
 

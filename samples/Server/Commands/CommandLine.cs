@@ -59,8 +59,9 @@ internal static class CommandLine
         });
         var root = new RootCommand("Serves the language model of samples/LanguageModel in the form of OpenAI's completions, with continuous batching, metrics and a page that shows what goes on.")
         {
-            model.Checkpoint, model.Quick, model.Threads, urls, remote, limits.MaxBatch, limits.MaxQueue, limits.MaxTokens, limits.MaxPromptTokens, limits.MaxBodyBytes, limits.ShutdownSeconds, LoadCommand.Create(console),
+            model.Checkpoint, model.Quick, model.Threads, urls, remote, LoadCommand.Create(console),
         };
+        foreach (var limit in limits.All) root.Add(limit);
         root.SetAction(async (parsed, cancellation) =>
         {
             using var served = model.Open(parsed, console, cancellation);

@@ -34,7 +34,7 @@ internal static class LoadCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             using var served = model.Open(parsed, console, cancellation);
-            await using var app = CompletionServer.Create(served, new ServerOptions { Urls = ["http://127.0.0.1:0"], MaxQueue = 1024 }, _ => { });
+            await using var app = CompletionServer.Create(served, new ServerOptions { Urls = ["http://127.0.0.1:0"], MaxQueue = 1024, MaxConnections = 2048 }, _ => { });
             await app.StartAsync(cancellation);
             using var client = new HttpClient { BaseAddress = CompletionServer.AddressesOf(app).Single(), Timeout = Timeout.InfiniteTimeSpan };
             var test = new LoadTest(client, LoadRequests.Create(DistinctRequests, parsed.GetValue(maxTokens)));

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace ServerSample;
 
 /// <summary><c>POST /v1/completions</c>.</summary>
-internal sealed partial class CompletionEndpoint(ServedModel model, BatchEngine engine, RequestValidator validator, RequestReports reports, ILogger<CompletionEndpoint> logger)
+internal sealed partial class CompletionEndpoint(ServedModel model, ServerOptions options, BatchEngine engine, RequestValidator validator, PromptEncoder encoder, RequestReports reports, ILogger<CompletionEndpoint> logger)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -31,7 +31,11 @@ internal sealed partial class CompletionEndpoint(ServedModel model, BatchEngine 
 
     private async Task AnswerAsync(HttpContext context, CompletionRequest request)
     {
-        var generation = new Generation(model, validator.Validate(request));
+        var asked = validator.Validate(request);
+        // To make tokens of a prompt costs more than to refuse it.
+        if (!engine.HasRoomFor(asked.Choices)) throw ApiException.Full(engine.Capacity);
+        var prompts = await encoder.EncodeAsync(asked.Prompts, context.RequestAborted);
+        var generation = new Generation(model, asked.Options with { Prompts = prompts });
         switch (engine.Submit(generation))
         {
             case Admission.Full: throw ApiException.Full(engine.Capacity);
@@ -42,56 +46,77 @@ internal sealed partial class CompletionEndpoint(ServedModel model, BatchEngine 
         try
         {
             // A client that leaves frees its places at once, wherever the answer stands.
-            await using var leaving = context.RequestAborted.Register(() => engine.Cancel(generation));
-            var builder = new ResponseBuilder(model, generation);
-            if (request.Stream == true) await StreamAsync(context, generation, builder, request.StreamOptions?.IncludeUsage == true);
+            await using var leaving = context.RequestAborted.Register(() => engine.Release(generation));
+            var withUsage = request.StreamOptions?.IncludeUsage == true;
+            var builder = new ResponseBuilder(model, generation, withUsage);
+            if (request.Stream == true) await StreamAsync(context, generation, builder, withUsage);
             else await WriteAsync(context, generation, builder);
             outcome = Outcome.Completed;
+        }
+        catch (UnreadException)
+        {
+            outcome = Outcome.Unread;
+            engine.Release(generation);
+            // What is written stands behind what the client has yet to read, and nobody waits for it here.
+            if (request.Stream == true) WriteEvent(context, ApiException.Unread(options.ReadTime));
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
             outcome = Outcome.Failed;
+            engine.Release(generation);
             if (exception is not ApiException) LogFailure(exception);
             var error = exception as ApiException ?? ApiException.Internal();
-            if (context.Response.HasStarted) await WriteLastErrorAsync(context, error);
+            // The status of a stream is sent long since; its client finds the error in its place, and no [DONE].
+            if (context.Response.HasStarted) WriteEvent(context, error);
             else await ErrorWriter.WriteAsync(context, error);
         }
         finally
         {
-            engine.Cancel(generation);
+            engine.Release(generation);
             reports.Ended(generation, outcome, request.User);
         }
     }
 
-    private static async Task WriteAsync(HttpContext context, Generation generation, ResponseBuilder builder)
+    private async Task WriteAsync(HttpContext context, Generation generation, ResponseBuilder builder)
     {
         var pieces = new List<TextPiece>();
         await foreach (var piece in generation.Pieces.ReadAllAsync(context.RequestAborted)) pieces.Add(piece);
-        await context.Response.WriteAsJsonAsync(builder.Whole(pieces), WireFormat.Plain.CompletionResponse, cancellationToken: context.RequestAborted);
+        var answer = builder.Whole(pieces);
+        await new ReadTime(options.ReadTime).SendAsync(token => context.Response.WriteAsJsonAsync(answer, WireFormat.Plain.CompletionResponse, cancellationToken: token), context.RequestAborted);
+        // The end of the body is yet to come, so that a client that asks again has its place back.
+        engine.Release(generation);
     }
 
-    private static async Task StreamAsync(HttpContext context, Generation generation, ResponseBuilder builder, bool withUsage)
+    private async Task StreamAsync(HttpContext context, Generation generation, ResponseBuilder builder, bool withUsage)
     {
-        var cancellation = context.RequestAborted;
+        var (cancellation, writer, time) = (context.RequestAborted, context.Response.BodyWriter, new ReadTime(options.ReadTime));
         // An error that comes before the first text still has a status of its own.
         await generation.Pieces.WaitToReadAsync(cancellation);
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-cache";
+        // nginx would gather events otherwise.
+        context.Response.Headers["X-Accel-Buffering"] = "no";
         do
         {
             // All that is there goes out at once.
-            while (generation.Pieces.TryRead(out var piece)) WriteEvent(context, builder.Part(piece));
-            await context.Response.BodyWriter.FlushAsync(cancellation);
+            var pieces = 0;
+            for (; generation.Pieces.TryRead(out var piece); pieces++) WriteEvent(context, builder.Part(piece));
+            await time.FlushAsync(writer, cancellation);
+            if (generation.MarkSent(pieces)) engine.Resume(generation);
         }
         while (await generation.Pieces.WaitToReadAsync(cancellation));
 
+        engine.Release(generation);
         if (withUsage) WriteEvent(context, builder.UsagePart());
-        context.Response.BodyWriter.Write("data: [DONE]\n\n"u8);
-        await context.Response.BodyWriter.FlushAsync(cancellation);
+        writer.Write("data: [DONE]\n\n"u8);
+        await time.FlushAsync(writer, cancellation);
     }
 
     private static void WriteEvent(HttpContext context, CompletionResponse part) =>
         WriteEvent(context, JsonSerializer.SerializeToUtf8Bytes(part, WireFormat.Plain.CompletionResponse));
+
+    private static void WriteEvent(HttpContext context, ApiException error) =>
+        WriteEvent(context, JsonSerializer.SerializeToUtf8Bytes(error.Response, WireFormat.Plain.ErrorResponse));
 
     private static void WriteEvent(HttpContext context, ReadOnlySpan<byte> json)
     {
@@ -99,13 +124,6 @@ internal sealed partial class CompletionEndpoint(ServedModel model, BatchEngine 
         writer.Write("data: "u8);
         writer.Write(json);
         writer.Write("\n\n"u8);
-    }
-
-    // The status of a stream is sent long since; its client finds the error in its place, and no [DONE].
-    private static async Task WriteLastErrorAsync(HttpContext context, ApiException error)
-    {
-        WriteEvent(context, JsonSerializer.SerializeToUtf8Bytes(error.Response, WireFormat.Plain.ErrorResponse));
-        await context.Response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
     [LoggerMessage(LogLevel.Error, "A request failed.")]

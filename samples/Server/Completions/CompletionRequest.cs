@@ -60,7 +60,11 @@ internal sealed record CompletionRequest
 /// <summary>What a stream holds besides the text.</summary>
 internal sealed record StreamOptions
 {
+    /// <summary>Whether a last event says what the request took.</summary>
     public bool? IncludeUsage { get; init; }
+
+    /// <summary>Asks for padding that hides the lengths of texts. It is taken and not done: nobody listens on a loopback address.</summary>
+    public bool? IncludeObfuscation { get; init; }
 
     /// <summary>What the interface does not know.</summary>
     [JsonExtensionData]

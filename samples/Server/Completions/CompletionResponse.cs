@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace ServerSample;
@@ -19,8 +20,9 @@ internal sealed record CompletionResponse
 
     public required IReadOnlyList<CompletionChoice> Choices { get; init; }
 
+    /// <summary>A <see cref="CompletionUsage"/>. An event may say that it has none, which is more than to be silent of it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public CompletionUsage? Usage { get; init; }
+    public JsonElement? Usage { get; init; }
 }
 
 /// <summary>A continuation, or the next part of one.</summary>

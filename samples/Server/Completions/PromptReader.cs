@@ -2,57 +2,61 @@ using System.Text.Json;
 
 namespace ServerSample;
 
-/// <summary>Reads the four forms of <c>prompt</c>.</summary>
-internal sealed class PromptReader(ServedModel model, int maxTokens)
-{
-    // Ordinary text has four or five. Without this bound one endless word would keep the tokenizer busy for half a minute,
-    // since the time that it takes for a word grows with the square of its length.
-    private const int CharactersPerToken = 8;
+/// <summary>A prompt as it was given: text, or token ids.</summary>
+/// <param name="Text">The text; null where there are ids.</param>
+/// <param name="Tokens">The ids; empty where there is text.</param>
+internal readonly record struct Prompt(string? Text, int[] Tokens);
 
-    private long _characters;
+/// <summary>Reads the four forms of <c>prompt</c>, and checks what can be checked before text becomes tokens.</summary>
+internal sealed class PromptReader(int vocabularySize, int maxTokens)
+{
+    // Ordinary text has four or five.
+    private const int CharactersPerToken = 8;
 
     private const string Form = "'prompt' must be a string, an array of strings, an array of token ids, or an array of such arrays, and not be empty.";
 
-    /// <summary>The prompts as token ids. Where there is none a document begins, as in OpenAI's interface.</summary>
+    private long _characters;
+
+    /// <summary>The prompts. Where there is none a document begins, as in OpenAI's interface.</summary>
     /// <exception cref="ApiException">It has another form, is too long, or has a token that does not exist.</exception>
-    public IReadOnlyList<int[]> Read(JsonElement? prompt)
+    public IReadOnlyList<Prompt> Read(JsonElement? prompt)
     {
-        if (prompt is not { ValueKind: not JsonValueKind.Null } given) return [[]];
-        if (given.ValueKind == JsonValueKind.String) return [Encode(given)];
+        if (prompt is not { ValueKind: not JsonValueKind.Null } given) return [new Prompt(null, [])];
+        if (given.ValueKind == JsonValueKind.String) return [ReadText(given)];
         if (given.ValueKind != JsonValueKind.Array || given.GetArrayLength() == 0) throw ApiException.Invalid(Form, "prompt");
         if (given[0].ValueKind == JsonValueKind.Number) return [ReadTokens(given)];
         if (given.GetArrayLength() > WireLimits.Choices) throw ApiException.Invalid($"There are {given.GetArrayLength()} prompts; {WireLimits.Choices} is the most.", "prompt");
         return [.. given.EnumerateArray().Select(each => each.ValueKind switch
         {
-            JsonValueKind.String => Encode(each),
+            JsonValueKind.String => ReadText(each),
             JsonValueKind.Array => ReadTokens(each),
             _ => throw ApiException.Invalid(Form, "prompt"),
         })];
     }
 
-    private int[] Encode(JsonElement text)
+    private Prompt ReadText(JsonElement text)
     {
         var value = JsonText.Read(text, "prompt");
         _characters += value.Length;
         var most = (long)CharactersPerToken * maxTokens;
         if (_characters > most) throw ApiException.Invalid($"The prompts have more than {most} characters in all, which is the most. Send token ids for longer ones.", "prompt", "context_length_exceeded");
-        return CheckLength(model.Tokenizer.Encode(value));
+        if (LongWords.Find(value, WireLimits.WordBytes) is >= 0 and var start)
+            throw ApiException.Invalid($"The prompt has more than {WireLimits.WordBytes} bytes of letters, of signs or of white space in a row, from character {start} on ('{PrintableText.Quote(value[start..])}'), which is the most. Send its token ids.", "prompt", "word_too_long");
+        return new Prompt(value, []);
     }
 
-    private int[] ReadTokens(JsonElement tokens)
+    private Prompt ReadTokens(JsonElement tokens)
     {
+        if (tokens.GetArrayLength() > maxTokens) throw ApiException.Invalid($"The prompt has {tokens.GetArrayLength()} tokens; {maxTokens} is the most.", "prompt", "context_length_exceeded");
         var ids = new int[tokens.GetArrayLength()];
         var i = 0;
         foreach (var token in tokens.EnumerateArray())
         {
-            if (token.ValueKind != JsonValueKind.Number || !token.TryGetInt32(out ids[i]) || (uint)ids[i] >= (uint)model.Model.Layout.VocabularySize)
-                throw ApiException.Invalid($"'prompt' has {token.GetRawText()} at place {i} of a list of tokens; token ids are whole numbers from 0 to {model.Model.Layout.VocabularySize - 1}.", "prompt");
+            if (token.ValueKind != JsonValueKind.Number || !token.TryGetInt32(out ids[i]) || (uint)ids[i] >= (uint)vocabularySize)
+                throw ApiException.Invalid($"'prompt' has {PrintableText.Quote(token.GetRawText())} at place {i} of a list of tokens; token ids are whole numbers from 0 to {vocabularySize - 1}.", "prompt");
             i++;
         }
 
-        return CheckLength(ids);
+        return new Prompt(null, ids);
     }
-
-    private int[] CheckLength(int[] ids) => ids.Length <= maxTokens ? ids
-        : throw ApiException.Invalid($"The prompt has {ids.Length} tokens; {maxTokens} is the most.", "prompt", "context_length_exceeded");
 }

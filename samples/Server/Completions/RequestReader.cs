@@ -1,5 +1,9 @@
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.Unicode;
+using Microsoft.Net.Http.Headers;
 
 namespace ServerSample;
 
@@ -11,17 +15,11 @@ internal static class RequestReader
     /// <exception cref="ApiException">It is not what it should be, or too large.</exception>
     public static async Task<CompletionRequest> ReadAsync(HttpRequest request, CancellationToken cancellation)
     {
-        // A page of another site could send a form or plain text without asking first, but not this.
-        if (!request.HasJsonContentType())
-            throw new ApiException(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON; send it with the header Content-Type: application/json.", "invalid_request_error");
+        CheckType(request);
+        using var body = new MemoryStream();
         try
         {
-            return await JsonSerializer.DeserializeAsync(request.Body, WireJson.Default.CompletionRequest, cancellation)
-                ?? throw ApiException.Invalid($"The body is null; it must be a JSON object such as {Example}.");
-        }
-        catch (JsonException exception)
-        {
-            throw Explain(exception);
+            await request.Body.CopyToAsync(body, cancellation);
         }
         catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
@@ -31,14 +29,86 @@ internal static class RequestReader
         {
             throw new ApiException(exception.StatusCode, exception.Message, "invalid_request_error");
         }
+
+        return Parse(body.GetBuffer().AsSpan(0, (int)body.Length));
+    }
+
+    private static void CheckType(HttpRequest request)
+    {
+        // A page of another site could send a form or plain text without asking first, but not this.
+        if (!request.HasJsonContentType() || !MediaTypeHeaderValue.TryParse(request.ContentType, out var type))
+            throw ApiException.UnsupportedType("The body must be JSON; send it with the header Content-Type: application/json.");
+        var charset = HeaderUtilities.RemoveQuotes(type.Charset).ToString();
+        if (charset.Length > 0 && !charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase) && !charset.Equals("utf8", StringComparison.OrdinalIgnoreCase))
+            throw ApiException.UnsupportedType($"The header Content-Type has the charset '{PrintableText.Quote(charset)}'; the body must be JSON in UTF-8. Send it so, with the header Content-Type: application/json.");
+        var encoding = request.Headers.ContentEncoding.ToString();
+        if (encoding.Length > 0 && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+            throw ApiException.UnsupportedType($"The header Content-Encoding is '{PrintableText.Quote(encoding)}'; send the body as it is, without it.");
+    }
+
+    private static CompletionRequest Parse(ReadOnlySpan<byte> body)
+    {
+        if (body.StartsWith(Encoding.UTF8.Preamble)) body = body[Encoding.UTF8.Preamble.Length..];
+        CheckEncoding(body);
+        try
+        {
+            return JsonSerializer.Deserialize(body, WireJson.Default.CompletionRequest)
+                ?? throw ApiException.Invalid($"The body is null; it must be a JSON object such as {Example}.");
+        }
+        catch (JsonException exception)
+        {
+            throw HasHalfPair(body)
+                ? ApiException.Invalid("The body has an escape sequence such as \"\\ud83d\" without its other half; half of a surrogate pair is no character.", PropertyOf(exception)?.Name)
+                : Explain(exception);
+        }
+    }
+
+    // The body is UTF-8, so that only an escape sequence can be no text.
+    private static bool HasHalfPair(ReadOnlySpan<byte> body)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(body);
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName) reader.GetString();
+            }
+
+            return false;
+        }
+        catch (InvalidOperationException)
+        {
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    // JSON begins with a character of ASCII, which has a byte of zero beside it in UTF-16 and UTF-32.
+    private static void CheckEncoding(ReadOnlySpan<byte> body)
+    {
+        var start = body[..Math.Min(4, body.Length)];
+        if (start.Contains((byte)0) || start.StartsWith<byte>([0xff, 0xfe]) || start.StartsWith<byte>([0xfe, 0xff]))
+            throw ApiException.Invalid("The body is UTF-16 or UTF-32; it must be UTF-8.", param: null, "invalid_encoding");
+        if (Utf8.IsValid(body)) return;
+        var position = 0;
+        while (Rune.DecodeFromUtf8(body[position..], out _, out var length) == System.Buffers.OperationStatus.Done) position += length;
+        throw ApiException.Invalid(string.Create(CultureInfo.InvariantCulture, $"The body is not UTF-8: its byte {position + 1}, 0x{body[position]:x2}, begins no character. Text of another encoding, such as Latin-1, must be converted first."), param: null, "invalid_encoding");
     }
 
     private static ApiException Explain(JsonException exception)
     {
-        var name = exception.Path is { } path && path.StartsWith("$.", StringComparison.Ordinal) ? path[2..].Split('.', '[')[0] : null;
-        var property = WireJson.Default.CompletionRequest.Properties.FirstOrDefault(property => property.Name == name);
-        if (property is not null) return ApiException.Invalid($"'{exception.Path![2..]}' must be {Describe(property)}, and be given once.", name);
+        if (PropertyOf(exception) is { } property) return ApiException.Invalid($"'{PrintableText.Quote(exception.Path![2..])}' must be {Describe(property)}, and be given once.", property.Name);
         return ApiException.Invalid($"The body is no JSON object of the right form, at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}. It should be one such as {Example}.");
+    }
+
+    // The parameter at fault.
+    private static JsonPropertyInfo? PropertyOf(JsonException exception)
+    {
+        var name = exception.Path is { } path && path.StartsWith("$.", StringComparison.Ordinal) ? path[2..].Split('.', '[')[0] : null;
+        return WireJson.Default.CompletionRequest.Properties.FirstOrDefault(property => property.Name == name);
     }
 
     private static string Describe(JsonPropertyInfo property)

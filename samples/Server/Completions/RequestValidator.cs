@@ -1,30 +1,38 @@
 using System.Globalization;
 using System.Numerics;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using AdaptiveSoftmax;
 
 namespace ServerSample;
 
+/// <summary>A request that was checked.</summary>
+/// <param name="Prompts">The prompts, whose tokens are yet to be made.</param>
+/// <param name="Options">All else.</param>
+internal sealed record CheckedRequest(IReadOnlyList<Prompt> Prompts, GenerationOptions Options)
+{
+    public int Choices => Prompts.Count * Options.ChoicesPerPrompt;
+}
+
 /// <summary>Checks a request and puts it in the model's terms.</summary>
 internal sealed class RequestValidator(ServedModel model, ServerOptions options)
 {
     /// <exception cref="ApiException">Something is missing, out of range, or not supported.</exception>
-    public GenerationOptions Validate(CompletionRequest request)
+    public CheckedRequest Validate(CompletionRequest request)
     {
         if (request.Unknown is { Count: > 0 } unknown) throw Unknown(unknown.Keys.First());
         if (request.StreamOptions?.Unknown is { Count: > 0 } others) throw Unknown($"stream_options.{others.Keys.First()}");
         if (request.Model is { } id && id != model.Id) throw NoSuchModel(id, model.Id);
         RefuseUnsupported(request);
 
-        var prompts = new PromptReader(model, options.MaxPromptTokens).Read(request.Prompt);
+        var prompts = new PromptReader(model.Model.Layout.VocabularySize, options.MaxPromptTokens).Read(request.Prompt);
         var n = Within(request.N, "n", 1, 1, WireLimits.Choices);
         var choices = Math.Min(WireLimits.Choices, options.MaxBatch + options.MaxQueue);
         if ((long)n * prompts.Count > choices)
             throw ApiException.Invalid($"The request asks for {n} continuations of each of {prompts.Count} prompts; {choices} in all is the most.", "n");
-        return new GenerationOptions
+        return new CheckedRequest(prompts, new GenerationOptions
         {
-            Prompts = prompts,
             ChoicesPerPrompt = n,
             MaxTokens = Within(request.MaxTokens, "max_tokens", Math.Min(WireLimits.DefaultMaxTokens, options.MaxTokens), 1, options.MaxTokens),
             Seed = request.Seed is { } seed ? unchecked((ulong)seed) : BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
@@ -34,18 +42,19 @@ internal sealed class RequestValidator(ServedModel model, ServerOptions options)
             {
                 Temperature = Within(request.Temperature, "temperature", 1f, 0, 2),
                 TopP = ReadTopP(request.TopP),
-                TopK = Within(request.TopK, "top_k", 0, 0, model.Model.Layout.VocabularySize),
+                TopK = ReadTopK(request.TopK),
                 MinP = Within(request.MinP, "min_p", 0f, 0, 1),
                 PresencePenalty = Within(request.PresencePenalty, "presence_penalty", 0f, -2, 2),
                 FrequencyPenalty = Within(request.FrequencyPenalty, "frequency_penalty", 0f, -2, 2),
                 TopLogProbs = Within(request.Logprobs, "logprobs", 0, 0, WireLimits.LogProbs),
                 Bias = ReadBias(request.LogitBias),
             },
-        };
+            MaxUnsent = request.Stream == true ? options.MaxUnsent : int.MaxValue,
+        });
     }
 
     public static ApiException NoSuchModel(string id, string existing) =>
-        new(StatusCodes.Status404NotFound, $"There is no model named '{id}'; this server has '{existing}'.", "invalid_request_error", "model", "model_not_found");
+        new(StatusCodes.Status404NotFound, $"There is no model named '{PrintableText.Quote(id)}'; this server has '{existing}'.", "invalid_request_error", "model", "model_not_found");
 
     private static void RefuseUnsupported(CompletionRequest request)
     {
@@ -54,9 +63,12 @@ internal sealed class RequestValidator(ServedModel model, ServerOptions options)
         if (request.BestOf is { } best && best != (request.N ?? 1)) throw ApiException.Invalid("'best_of' other than 'n' is not supported. Leave it out, and ask for as many continuations as you want by 'n'.", "best_of");
         if (request.StreamOptions is not null && request.Stream != true) throw ApiException.Invalid("'stream_options' may be given only with 'stream': true.", "stream_options");
         if (request.User is { Length: > WireLimits.UserLength }) throw ApiException.Invalid($"'user' has {request.User.Length} characters; {WireLimits.UserLength} is the most.", "user");
+        // It names a window of the watch for drift, in logs, metrics and on the page.
+        if (request.User is { } user && PrintableText.FindUnprintable(user) is >= 0 and var position)
+            throw ApiException.Invalid($"'user' has the character {PrintableText.NameOf(Rune.GetRuneAt(user, position))} at place {position}; control and format characters are not allowed in it.", "user");
     }
 
-    private static ApiException Unknown(string name) => ApiException.Invalid($"Unrecognized request argument: {name}", name, "unknown_parameter");
+    private static ApiException Unknown(string name) => ApiException.Invalid($"Unrecognized request argument: {PrintableText.Quote(name)}", name, "unknown_parameter");
 
     private static T Within<T>(T? value, string name, T standard, T least, T most)
         where T : struct, INumber<T>
@@ -65,6 +77,9 @@ internal sealed class RequestValidator(ServedModel model, ServerOptions options)
         if (given >= least && given <= most) return given;
         throw ApiException.Invalid(string.Create(CultureInfo.InvariantCulture, $"'{name}' is {given}; it must be from {least} to {most}."), name);
     }
+
+    // As vLLM has it, −1 is all tokens, and as llama.cpp has it, so is more than there are.
+    private int ReadTopK(int? value) => Within(value, "top_k", 0, -1, int.MaxValue) is var k && k >= 0 && k < model.Model.Layout.VocabularySize ? k : 0;
 
     // A nucleus of nothing is one of the most probable token.
     private static float ReadTopP(float? value) => Math.Max(float.Epsilon, Within(value, "top_p", 1f, 0, 1));
@@ -96,7 +111,7 @@ internal sealed class RequestValidator(ServedModel model, ServerOptions options)
         foreach (var (key, bias) in values)
         {
             if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var token) || token >= model.Model.Layout.VocabularySize)
-                throw ApiException.Invalid($"'logit_bias' has the key '{key}'; keys are token ids from 0 to {model.Model.Layout.VocabularySize - 1}.", "logit_bias");
+                throw ApiException.Invalid($"'logit_bias' has the key '{PrintableText.Quote(key)}'; keys are token ids from 0 to {model.Model.Layout.VocabularySize - 1}.", "logit_bias");
             if (!biases.TryAdd(token, Within<float>(bias, "logit_bias", 0, -100, 100)))
                 throw ApiException.Invalid($"'logit_bias' names token {token} twice.", "logit_bias");
         }

@@ -1,8 +1,15 @@
+using System.Text.Json;
+
 namespace ServerSample;
 
 /// <summary>Puts a request's pieces into the interface's form, whole or as events.</summary>
-internal sealed class ResponseBuilder(ServedModel model, Generation generation)
+/// <param name="model">The model.</param>
+/// <param name="generation">The request.</param>
+/// <param name="countsEvents">Whether events say what the request took: the last one, and the others that they do not.</param>
+internal sealed class ResponseBuilder(ServedModel model, Generation generation, bool countsEvents)
 {
+    private static readonly JsonElement s_null = JsonElement.Parse("null");
+
     private readonly string _id = $"cmpl-{Guid.NewGuid():N}";
     private readonly long _created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
 
@@ -20,12 +27,13 @@ internal sealed class ResponseBuilder(ServedModel model, Generation generation)
     }
 
     /// <summary>An event of a streamed answer.</summary>
-    public CompletionResponse Part(TextPiece piece) => Response([Choice(piece.Choice, piece.Text, piece.Tokens, piece.Finish)]);
+    public CompletionResponse Part(TextPiece piece) => Response([Choice(piece.Choice, piece.Text, piece.Tokens, piece.Finish)]) with { Usage = countsEvents ? s_null : null };
 
     /// <summary>The event that closes a stream whose client asked for usage.</summary>
     public CompletionResponse UsagePart() => Response([]) with { Usage = Usage };
 
-    private CompletionUsage Usage => new(generation.PromptTokens, generation.CompletionTokens, generation.PromptTokens + generation.CompletionTokens);
+    private JsonElement Usage => JsonSerializer.SerializeToElement(
+        new CompletionUsage(generation.PromptTokens, generation.CompletionTokens, generation.PromptTokens + generation.CompletionTokens), WireFormat.Plain.CompletionUsage);
 
     private CompletionResponse Response(IReadOnlyList<CompletionChoice> choices) =>
         new() { Id = _id, Created = _created, Model = model.Id, SystemFingerprint = model.Fingerprint, Choices = choices };

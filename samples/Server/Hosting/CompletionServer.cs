@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 
@@ -10,6 +11,9 @@ namespace ServerSample;
 /// <summary>Puts the server together. It listens on what its options say and on nothing else, whatever the environment holds.</summary>
 internal static class CompletionServer
 {
+    // Kestrel closes a connection that is slower for longer than the grace period.
+    private static readonly MinDataRate s_leastRate = new(bytesPerSecond: 1024, gracePeriod: TimeSpan.FromSeconds(10));
+
     /// <summary>Makes a server, which is yet to be started.</summary>
     /// <param name="model">The model, which stays the caller's and must outlive the server.</param>
     /// <param name="options">How it runs.</param>
@@ -17,18 +21,24 @@ internal static class CompletionServer
     /// <param name="configureServices">Replaces parts of it.</param>
     public static WebApplication Create(ServedModel model, ServerOptions options, Action<ILoggingBuilder> configureLogging, Action<IServiceCollection>? configureServices = null)
     {
+        ListenAddress[] addresses = [.. options.Urls.Select(url => ListenAddress.TryParse(url, options.AllowRemote, out var error) ?? throw new ArgumentException(error, nameof(options)))];
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = typeof(CompletionServer).Assembly.GetName().Name });
         configureLogging(builder.Logging);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
-            foreach (var url in options.Urls)
+            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+            (kestrel.Limits.MinRequestBodyDataRate, kestrel.Limits.MinResponseDataRate) = (s_leastRate, s_leastRate);
+            foreach (var (address, port) in addresses)
             {
-                var address = ListenAddress.TryParse(url, options.AllowRemote, out var error) ?? throw new ArgumentException(error, nameof(options));
-                kestrel.Listen(address.Address, address.Port);
+                if (address is not null) kestrel.Listen(address, port);
+                else kestrel.ListenLocalhost(port == 0 ? ListenAddress.FindFreeLocalPort() : port);
             }
         });
+        string[] hosts = options.AllowRemote ? ["*"] : [.. addresses.Select(address => address.Host).Concat(["localhost", "127.0.0.1", "[::1]"]).Distinct()];
+        // A page elsewhere whose name is made to point here could otherwise read what is here.
+        builder.Services.Configure<HostFilteringOptions>(filter => (filter.AllowedHosts, filter.IncludeFailureMessage) = (hosts, false));
         AddServices(builder.Services, model, options);
         configureServices?.Invoke(builder.Services);
         var app = builder.Build();
@@ -43,8 +53,6 @@ internal static class CompletionServer
     private static void AddServices(IServiceCollection services, ServedModel model, ServerOptions options)
     {
         services.AddRoutingCore();
-        // A page elsewhere whose name is made to point here could otherwise read what is here.
-        services.Configure<HostFilteringOptions>(filter => filter.AllowedHosts = options.AllowRemote ? ["*"] : ["localhost", "127.0.0.1", "[::1]"]);
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + TimeSpan.FromSeconds(10));
         services.AddSingleton(options);
         services.AddSingleton(model);
@@ -55,6 +63,7 @@ internal static class CompletionServer
         services.AddSingleton<RequestReports>();
         services.AddSingleton(provider => new BatchEngine(model, options.MaxBatch, options.MaxQueue, provider.GetRequiredService<IEngineObserver>()));
         services.AddSingleton<RequestValidator>();
+        services.AddSingleton<PromptEncoder>();
         services.AddSingleton<CompletionEndpoint>();
         services.AddHostedService<Shutdown>();
         services.AddHealthChecks().AddCheck<LiveCheck>("live", tags: ["live"]).AddCheck<ReadyCheck>("ready", tags: ["ready"]);
@@ -68,12 +77,13 @@ internal static class CompletionServer
     private static void Map(WebApplication app)
     {
         var created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        app.UseStatusCodePages(context => ErrorWriter.WriteAsync(context.HttpContext, ApiException.OfStatus(context.HttpContext)));
         app.UseHostFiltering();
-        app.UseStatusCodePages(context => ErrorWriter.WriteAsync(context.HttpContext, ApiException.OfStatus(context.HttpContext.Response.StatusCode, context.HttpContext.Request.Path)));
         app.UseRouting();
         app.MapPost("/v1/completions", context => context.RequestServices.GetRequiredService<CompletionEndpoint>().HandleAsync(context));
-        app.MapGet("/v1/models", context => context.Response.WriteAsJsonAsync(new ModelList([ModelOf(context, created)]), WireFormat.Plain.ModelList));
-        app.MapGet("/v1/models/{id}", (HttpContext context, string id) => ModelOf(context, created) is var model && model.Id == id
+        string[] reading = [HttpMethods.Get, HttpMethods.Head];
+        app.MapMethods("/v1/models", reading, context => context.Response.WriteAsJsonAsync(new ModelList([ModelOf(context, created)]), WireFormat.Plain.ModelList));
+        app.MapMethods("/v1/models/{id}", reading, (HttpContext context, string id) => ModelOf(context, created) is var model && model.Id == id
             ? context.Response.WriteAsJsonAsync(model, WireFormat.Plain.ModelInfo)
             : ErrorWriter.WriteAsync(context, RequestValidator.NoSuchModel(id, model.Id)));
         app.MapHealthChecks("/healthz", new HealthCheckOptions { Predicate = check => check.Tags.Contains("live") });

@@ -38,7 +38,7 @@ internal static class LoadClient
             var root = part.RootElement;
             if (root.TryGetProperty("error", out var error)) throw new InvalidDataException($"The answer ends with an error: {error.GetRawText()}");
             id = root.GetProperty("id").GetString()!;
-            if (root.TryGetProperty("usage", out var usage)) tokens = usage.GetProperty("completion_tokens").GetInt32();
+            if (root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object) tokens = usage.GetProperty("completion_tokens").GetInt32();
             foreach (var choice in root.GetProperty("choices").EnumerateArray())
             {
                 if (firstText == TimeSpan.Zero) firstText = Stopwatch.GetElapsedTime(start);

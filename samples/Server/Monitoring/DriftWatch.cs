@@ -5,7 +5,8 @@ namespace ServerSample;
 
 /// <summary>
 /// Watches whether the tokens that pass through the server, of prompts and of answers, are still those that the clusters
-/// were planned for, by the <c>user</c> that requests name.
+/// were planned for, by the <c>user</c> that requests name. Users are strings of clients', of which there is no end: a new
+/// one takes the place of the one that was away for longest.
 /// </summary>
 internal sealed partial class DriftWatch
 {
@@ -19,6 +20,7 @@ internal sealed partial class DriftWatch
     private readonly ILogger<DriftWatch> _logger;
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
+    private readonly List<string> _users = [];
     private IReadOnlyList<DriftSnapshot> _snapshot = [];
     private long? _taken;
 
@@ -34,6 +36,7 @@ internal sealed partial class DriftWatch
     /// <summary>Counts the tokens of a request.</summary>
     public void Observe(Generation generation, string? user)
     {
+        Touch(user ?? "");
         foreach (var prompt in generation.Options.Prompts) Monitor.Observe(prompt, user);
         foreach (var sequence in generation.Sequences) Monitor.Observe(sequence.Tokens, user);
     }
@@ -46,6 +49,21 @@ internal sealed partial class DriftWatch
             if (_taken is { } taken && _time.GetElapsedTime(taken) < s_refresh) return _snapshot;
             _taken = _time.GetTimestamp();
             return _snapshot = [.. Monitor.Tags.Select(tag => Describe(Monitor.Snapshot(tag)))];
+        }
+    }
+
+    // Oldest first. There are dozens at most, and a request takes far longer than to look through them.
+    private void Touch(string user)
+    {
+        lock (_lock)
+        {
+            if (!_users.Remove(user) && _users.Count == _options.MaximumTags)
+            {
+                Monitor.Forget(_users[0]);
+                _users.RemoveAt(0);
+            }
+
+            _users.Add(user);
         }
     }
 

@@ -85,6 +85,7 @@ internal sealed class LiveStatistics
                 _outcomes[(int)Outcome.Completed],
                 _refused,
                 _outcomes[(int)Outcome.Cancelled],
+                _outcomes[(int)Outcome.Unread],
                 _outcomes[(int)Outcome.Failed],
                 _firstToken.Snapshot(),
                 _request.Snapshot(),

@@ -6,18 +6,19 @@ internal static class MonitorEndpoints
     // The page has no other source than itself and its data.
     private const string Policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+    private static readonly string[] s_methods = [HttpMethods.Get, HttpMethods.Head];
     private static readonly byte[] s_page = ReadPage();
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/", context =>
+        routes.MapMethods("/", s_methods, context =>
         {
             context.Response.ContentType = "text/html; charset=utf-8";
             context.Response.Headers.ContentSecurityPolicy = Policy;
             context.Response.Headers.XContentTypeOptions = "nosniff";
             return context.Response.Body.WriteAsync(s_page, context.RequestAborted).AsTask();
         });
-        routes.MapGet("/monitor", context =>
+        routes.MapMethods("/monitor", s_methods, context =>
         {
             context.Response.Headers.CacheControl = "no-store";
             return context.Response.WriteAsJsonAsync(TakeSnapshot(context.RequestServices), MonitorJson.Default.MonitorSnapshot, cancellationToken: context.RequestAborted);
@@ -36,6 +37,8 @@ internal static class MonitorEndpoints
             MaxBatch = options.MaxBatch,
             Waiting = engine.Waiting,
             MaxQueue = options.MaxQueue,
+            Paused = engine.Paused,
+            Unsent = engine.Unsent,
             Live = live.Snapshot(),
             StabilityThreshold = options.Drift.StabilityThreshold,
             DivergenceThreshold = options.Drift.JensenShannonThreshold,

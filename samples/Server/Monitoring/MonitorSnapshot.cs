@@ -21,6 +21,12 @@ internal sealed record MonitorSnapshot
 
     public required int MaxQueue { get; init; }
 
+    /// <summary>Continuations that wait for their client to read.</summary>
+    public required int Paused { get; init; }
+
+    /// <summary>Continuations that are made, but not yet sent.</summary>
+    public required int Unsent { get; init; }
+
     public required LiveSnapshot Live { get; init; }
 
     /// <summary>The stability index, over clusters or over frequencies, from which there is drift.</summary>
@@ -38,6 +44,7 @@ internal sealed record MonitorSnapshot
 /// <param name="Completed">Requests answered since the start.</param>
 /// <param name="Refused">Requests refused since the start: full, too large, wrong.</param>
 /// <param name="Cancelled">Requests whose client left.</param>
+/// <param name="Unread">Requests whose client did not read in time.</param>
 /// <param name="Failed">Requests that failed.</param>
 /// <param name="FirstToken">The time to the first token, of the latest requests.</param>
 /// <param name="Request">The duration of the latest answered requests.</param>
@@ -48,6 +55,7 @@ internal sealed record LiveSnapshot(
     long Completed,
     long Refused,
     long Cancelled,
+    long Unread,
     long Failed,
     LatencySnapshot? FirstToken,
     LatencySnapshot? Request,

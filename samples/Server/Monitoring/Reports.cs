@@ -11,6 +11,9 @@ internal enum Outcome
     /// <summary>Its client left.</summary>
     Cancelled,
 
+    /// <summary>Its client did not read it in time.</summary>
+    Unread,
+
     /// <summary>It ended with an error.</summary>
     Failed,
 }

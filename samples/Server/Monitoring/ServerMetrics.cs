@@ -31,6 +31,8 @@ internal sealed class ServerMetrics
         _refused = meter.CreateCounter<long>("adaptive_softmax.server.refused", "{request}", "Requests that were refused, by HTTP status.");
         meter.CreateObservableGauge("adaptive_softmax.server.active", () => engine().Active, "{sequence}", "Continuations in the batch.");
         meter.CreateObservableGauge("adaptive_softmax.server.waiting", () => engine().Waiting, "{sequence}", "Continuations in the queue.");
+        meter.CreateObservableGauge("adaptive_softmax.server.paused", () => engine().Paused, "{sequence}", "Continuations that wait for their client to read.");
+        meter.CreateObservableGauge("adaptive_softmax.server.unsent", () => engine().Unsent, "{sequence}", "Continuations that are made, but not yet sent.");
     }
 
     public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
@@ -54,6 +56,7 @@ internal sealed class ServerMetrics
     {
         Outcome.Completed => "completed",
         Outcome.Cancelled => "cancelled",
+        Outcome.Unread => "unread",
         _ => "failed",
     };
 

@@ -20,11 +20,23 @@ internal sealed record ServerOptions
     /// <summary>The tokens of a prompt at most.</summary>
     public int MaxPromptTokens { get; init; } = 4096;
 
+    /// <summary>The long prompts that are made tokens of at a time; others wait.</summary>
+    public int PromptThreads { get; init; } = Math.Max(1, Environment.ProcessorCount / 2);
+
     /// <summary>The tokens of a continuation at most.</summary>
     public int MaxTokens { get; init; } = 1024;
 
     /// <summary>The bytes of a request's body at most.</summary>
     public int MaxBodyBytes { get; init; } = 1 << 18;
+
+    /// <summary>The connections at most; more are closed at once.</summary>
+    public int MaxConnections { get; init; } = 1024;
+
+    /// <summary>The pieces of a streamed answer that its client has not taken from which on no more are made.</summary>
+    public int MaxUnsent { get; init; } = 256;
+
+    /// <summary>How long an answer may wait for its client to read, in all.</summary>
+    public TimeSpan ReadTime { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>How long running requests may take to end when the server shuts down.</summary>
     public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(30);

@@ -15,6 +15,12 @@ internal static class WireLimits
     /// <summary>The entries of <c>logit_bias</c>.</summary>
     public const int Biases = 1024;
 
+    /// <summary>
+    /// The bytes of a word of a prompt, which the tokenizer needs some milliseconds for. Words are what it takes as one:
+    /// letters, signs or white space in a row.
+    /// </summary>
+    public const int WordBytes = 4096;
+
     /// <summary>The continuations of a request, <c>n</c> for each prompt.</summary>
     public const int Choices = 16;
 

@@ -64,6 +64,17 @@ public sealed class CorpusTokenizer
         return [.. ids];
     }
 
+    /// <summary>
+    /// Yields the ids of one text word by word, so that a caller can stop in the midst of it. Together they are those of
+    /// <see cref="Encode(string)"/>.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    public IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return new WordEncoder(_tokenizer).EncodeWords(text);
+    }
+
     /// <summary>Yields the ids of each document in the order of the files.</summary>
     /// <param name="files">The files.</param>
     /// <param name="options">Threads and progress.</param>

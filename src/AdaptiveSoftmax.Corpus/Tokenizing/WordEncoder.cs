@@ -25,20 +25,22 @@ internal sealed class WordEncoder
     /// <summary>Appends the ids of a text, the same ids as the tokenizer gives for the whole of it.</summary>
     public void Encode(string text, List<int> ids)
     {
-        foreach (var (offset, length) in _tokenizer.PreTokenizer!.PreTokenize(text))
-        {
-            var word = text.AsSpan(offset, length);
-            if (!_lookup.TryGetValue(word, out var encoded))
-            {
-                encoded = [.. _tokenizer.EncodeToIds(word, considerPreTokenization: false)];
-                if (length <= MaxWordLength)
-                {
-                    if (_words.Count == MaxWords) _words.Clear();
-                    _lookup[word] = encoded;
-                }
-            }
+        foreach (var word in EncodeWords(text)) ids.AddRange(word.Span);
+    }
 
-            ids.AddRange(encoded.AsSpan());
-        }
+    /// <summary>Yields the ids of a text word by word.</summary>
+    public IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text)
+    {
+        foreach (var (offset, length) in _tokenizer.PreTokenizer!.PreTokenize(text)) yield return EncodeWord(text.AsSpan(offset, length));
+    }
+
+    private int[] EncodeWord(ReadOnlySpan<char> word)
+    {
+        if (_lookup.TryGetValue(word, out var encoded)) return encoded;
+        encoded = [.. _tokenizer.EncodeToIds(word, considerPreTokenization: false)];
+        if (word.Length > MaxWordLength) return encoded;
+        if (_words.Count == MaxWords) _words.Clear();
+        _lookup[word] = encoded;
+        return encoded;
     }
 }

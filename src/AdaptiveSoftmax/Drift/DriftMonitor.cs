@@ -134,6 +134,22 @@ public sealed class DriftMonitor
     }
 
     /// <summary>
+    /// Forgets a tag: its window is gone, and another tag may have its place. What is counted over all tags stays. A caller
+    /// whose tags have no end keeps those that matter in this way; <see cref="OtherTag"/> cannot be forgotten.
+    /// </summary>
+    /// <param name="tag">A tag; null for untagged tokens.</param>
+    /// <returns>Whether it had a window.</returns>
+    public bool Forget(string? tag)
+    {
+        lock (_newWindow)
+        {
+            var had = _windows.TryRemove(tag ?? "", out _);
+            if (had) Volatile.Write(ref _isFull, false);
+            return had;
+        }
+    }
+
+    /// <summary>
     /// Writes a token table with counts of all that was observed since the monitor began, of any tag, for
     /// <c>adaptive-softmax plan</c>. Ranks follow the new counts, so a class built from it has a fingerprint of its own.
     /// </summary>

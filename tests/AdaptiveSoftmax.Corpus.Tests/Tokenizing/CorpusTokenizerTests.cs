@@ -28,6 +28,18 @@ public sealed class CorpusTokenizerTests
     }
 
     [Fact]
+    public void Words_AreTheTextsTokens_AndComeAsTheyAreAskedFor()
+    {
+        var tokenizer = CorpusTokenizer.Create("o200k_base");
+        const string Text = "The quick brown fox, it's 12345 years old.\n\n  你好 🙂<|endoftext|>end";
+        var words = tokenizer.EncodeWords(Text).ToArray();
+        Assert.Equal(tokenizer.Encode(Text), words.SelectMany(word => word.ToArray()));
+        Assert.Equal("The", tokenizer.Vocabulary.Decode(words[0].Span));
+        // What is behind is not looked at: this word alone would take longer than all tests.
+        Assert.Single(tokenizer.EncodeWords("The " + new string('中', 1 << 20)).Take(1));
+    }
+
+    [Fact]
     public void Counts_AreTheNaiveCounts()
     {
         var files = SomeDocumentation();

@@ -28,6 +28,18 @@ public sealed class SamplingTests
         Assert.NotEqual(greedy, (await server.PostAsync(Hot())).Text());
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(0)]
+    [InlineData(269)]
+    [InlineData(100_000)]
+    [InlineData(int.MaxValue)]
+    public async Task TopKOfAllTokensOrMore_LeavesAll(int k)
+    {
+        await using var server = await TestServer.StartAsync();
+        Assert.Equal((await server.PostAsync(Hot())).Text(), (await server.PostAsync(Hot(("top_k", k)))).Text());
+    }
+
     [Fact]
     public async Task Temperature_MakesAnswersMoreProbableOrLess()
     {

@@ -16,7 +16,7 @@ public sealed class StreamingTests
             var events = await server.StreamAsync(request);
             Assert.Equal(whole.Choices(), Answers.Join(events));
             Assert.Single(events.Select(each => (string)each["id"]!).Distinct());
-            Assert.All(events, each => Assert.Null(each["usage"]));
+            Assert.All(events, each => Assert.False(each.AsObject().ContainsKey("usage")));
         }
     }
 
@@ -39,11 +39,23 @@ public sealed class StreamingTests
     public async Task Usage_ComesLastWhereItIsAskedFor()
     {
         await using var server = await TestServer.StartAsync();
-        var request = new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 5, ["stream_options"] = new JsonObject { ["include_usage"] = true } };
+        var request = new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 5, ["stream_options"] = new JsonObject { ["include_usage"] = true, ["include_obfuscation"] = false } };
         var events = await server.StreamAsync(request);
         Assert.Empty(events[^1]["choices"]!.AsArray());
         Assert.Equal("""{"prompt_tokens":1,"completion_tokens":5,"total_tokens":6}""", events[^1]["usage"]!.ToJsonString());
-        Assert.All(events.SkipLast(1), each => Assert.Null(each["usage"]));
+        // The others say that they have none, as OpenAI's do.
+        Assert.All(events.SkipLast(1), each => Assert.True(each.AsObject().TryGetPropertyValue("usage", out var usage) && usage is null));
+        request["stream_options"] = new JsonObject { ["include_usage"] = false, ["include_obfuscation"] = true };
+        Assert.All(await server.StreamAsync(request), each => Assert.False(each.AsObject().ContainsKey("usage")));
+    }
+
+    [Fact]
+    public async Task Proxies_AreToldNotToGatherEvents()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.OpenStreamAsync(new JsonObject { ["prompt"] = "the", ["max_tokens"] = 1 }, TestServer.Cancellation);
+        Assert.Equal("no", response.Headers.GetValues("X-Accel-Buffering").Single());
+        Assert.True(response.Headers.CacheControl!.NoCache);
     }
 
     [Fact]

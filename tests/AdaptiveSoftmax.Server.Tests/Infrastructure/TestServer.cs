@@ -20,7 +20,7 @@ internal sealed class TestServer : IAsyncDisposable
     private TestServer(WebApplication app, ServedModel model, StepGate? gate)
     {
         (_app, Model, _gate) = (app, model, gate);
-        Address = CompletionServer.AddressesOf(app).Single();
+        Address = CompletionServer.AddressesOf(app).First();
         Client = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromMinutes(5) };
     }
 
@@ -34,12 +34,17 @@ internal sealed class TestServer : IAsyncDisposable
 
     public BatchEngine Engine => _app.Services.GetRequiredService<BatchEngine>();
 
+    public PromptEncoder Encoder => _app.Services.GetRequiredService<PromptEncoder>();
+
     public DriftWatch Drift => _app.Services.GetRequiredService<DriftWatch>();
 
     public static async Task<TestServer> StartAsync(ServerOptions? options = null, StepGate? gate = null)
     {
         var model = TinyModel.Create();
-        var app = CompletionServer.Create(model, (options ?? new ServerOptions()) with { Urls = ["http://127.0.0.1:0"] }, logging => logging.AddFilter(_ => false), services => gate?.Install(services));
+        options ??= new ServerOptions();
+        // The standard address has a port that may be taken.
+        if (options.Urls.SequenceEqual(new ServerOptions().Urls)) options = options with { Urls = ["http://127.0.0.1:0"] };
+        var app = CompletionServer.Create(model, options, logging => logging.AddFilter(_ => false), services => gate?.Install(services));
         await app.StartAsync(Cancellation);
         return new TestServer(app, model, gate);
     }

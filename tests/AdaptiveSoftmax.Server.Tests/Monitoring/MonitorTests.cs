@@ -63,6 +63,29 @@ public sealed class MonitorTests
         Assert.Equal(1.0, drift["zebra"]!["expected"]!.AsArray().Sum(share => (double)share!), 1e-9);
     }
 
+    [Fact]
+    public async Task NewUser_TakesThePlaceOfTheOneThatWasAwayForLongest()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { Drift = new DriftOptions { MinimumTokens = 200, WindowTokens = 4000, MaximumTags = 3 } });
+        async Task<string[]> AskAs(string user)
+        {
+            var count = server.Drift.Monitor.Tokens;
+            await server.PostAsync(new JsonObject { ["prompt"] = "the cat", ["max_tokens"] = 1, ["user"] = user });
+            await Wait.UntilAsync(() => server.Drift.Monitor.Tokens > count);
+            return [.. server.Drift.Monitor.Tags];
+        }
+
+        await AskAs("a");
+        await AskAs("b");
+        Assert.Equal(["a", "b", "c"], await AskAs("c"));
+        await AskAs("a");
+        Assert.Equal(["a", "c", "d"], await AskAs("d"));
+        for (var i = 0; i < 100; i++) await AskAs($"stranger {i}");
+        Assert.Equal(["a", "stranger 98", "stranger 99"], await AskAs("a"));
+        Assert.Equal(0, server.Drift.Monitor.OtherTokens);
+        Assert.Equal(["a", "stranger 98", "stranger 99"], (await SnapshotAsync(server))["drift"]!.AsArray().Select(tag => (string)tag!["tag"]!));
+    }
+
     private static async Task<JsonNode> SnapshotAsync(TestServer server) =>
         JsonNode.Parse(await server.Client.GetStringAsync(new Uri("monitor", UriKind.Relative), TestServer.Cancellation))!;
 }

@@ -186,6 +186,23 @@ public sealed class DriftMonitorTests
     }
 
     [Fact]
+    public void ForgottenTag_GivesItsPlaceToAnother_AndComesBackAsNew()
+    {
+        var monitor = new DriftMonitor(s_baseline, new DriftOptions { MaximumTags = 2, EvaluateEvery = 0 });
+        foreach (var tag in new[] { "a", null, "c" }) monitor.Observe([7, 10], tag);
+        Assert.True(monitor.Forget(null));
+        Assert.False(monitor.Forget(null));
+        Assert.False(monitor.Forget("c"));
+        Assert.False(monitor.Forget(DriftMonitor.OtherTag));
+        monitor.Observe([7, 10, 11], "c");
+        Assert.Equal([DriftMonitor.OtherTag, "a", "c"], monitor.Tags);
+        Assert.Equal((3, 2), (monitor.Snapshot("c").Tokens, monitor.Snapshot(DriftMonitor.OtherTag).Tokens));
+        monitor.Observe([7], "d");
+        Assert.Equal(3, monitor.OtherTokens);
+        Assert.Equal(10, monitor.Tokens);
+    }
+
+    [Fact]
     public async Task ManyThreads_LoseNoToken()
     {
         var monitor = new DriftMonitor(s_baseline, new DriftOptions { WindowTokens = 1 << 20, MinimumTokens = 1_000, EvaluateEvery = 5_000, MaximumTags = 4 });
