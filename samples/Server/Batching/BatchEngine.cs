@@ -15,6 +15,10 @@ internal enum Admission
     Closed,
 }
 
+/// <summary>The next token of one continuation could not be found.</summary>
+/// <param name="fault">Why.</param>
+internal sealed class FaultyRowException(DecodeFault fault) : Exception(fault.Message);
+
 /// <summary>
 /// Continuous batching: one thread steps all active continuations together. They join and leave between steps, so that
 /// nobody waits for the longest answer of a batch. Others wait in a bounded queue, first come, first served. One whose
@@ -176,10 +180,7 @@ internal sealed class BatchEngine : IDisposable
             {
                 // No request may hang, and the next ones may fare better.
                 _observer.StepFailed(exception);
-                lock (_gate)
-                {
-                    foreach (var sequence in _active) Fail(sequence, exception);
-                }
+                foreach (var sequence in _active) Fail(sequence, exception);
             }
         }
     }
@@ -215,30 +216,49 @@ internal sealed class BatchEngine : IDisposable
     private void Step()
     {
         var start = Stopwatch.GetTimestamp();
-        var results = _step.Run(_active);
-        _observer.Stepped(Stopwatch.GetElapsedTime(start), results);
+        var results = _step.Run(_active, out var faults);
+        var duration = Stopwatch.GetElapsedTime(start);
+        _observer.Stepped(duration, faults.Count == 0 ? results : [.. results.ToArray().Where(result => result.Token >= 0)]);
+        // What goes wrong with one continuation ends its request and no other.
+        foreach (var fault in faults) Fail(_active[fault.Row], new FaultyRowException(fault));
         for (var i = 0; i < _active.Count; i++)
         {
-            var (sequence, generation) = (_active[i], _active[i].Generation);
-            if (generation.MarkFirstToken()) _observer.FirstToken(generation.FirstToken!.Value);
-            var top = generation.Options.WantsLogProbs ? _step.CopyTop(i, _top) : 0;
-            if (sequence.Accept(results[i], _top.AsSpan(0, top)) is null) continue;
-            lock (_gate)
+            if (results[i].Token < 0) continue;
+            try
             {
-                if (sequence.State == SequenceState.Active) Move(sequence, SequenceState.Ended);
+                Accept(i, results[i]);
             }
+            catch (Exception exception)
+            {
+                Fail(_active[i], exception);
+            }
+        }
+    }
+
+    private void Accept(int row, DecodedToken token)
+    {
+        var (sequence, generation) = (_active[row], _active[row].Generation);
+        if (generation.MarkFirstToken()) _observer.FirstToken(generation.FirstToken!.Value);
+        var top = generation.Options.WantsLogProbs ? _step.CopyTop(row, _top) : 0;
+        if (sequence.Accept(token, _top.AsSpan(0, top)) is null) return;
+        lock (_gate)
+        {
+            if (sequence.State == SequenceState.Active) Move(sequence, SequenceState.Ended);
+        }
+    }
+
+    private void Fail(GenerationSequence sequence, Exception exception)
+    {
+        lock (_gate)
+        {
+            if (sequence.State is SequenceState.Outside or SequenceState.Ended) return;
+            sequence.Generation.Fail(exception);
+            Move(sequence, SequenceState.Ended);
         }
     }
 
     // All below is under the lock.
     private int Taken => _places.Sum() - _places[(int)SequenceState.Outside];
-
-    private void Fail(GenerationSequence sequence, Exception exception)
-    {
-        if (sequence.State is SequenceState.Outside or SequenceState.Ended) return;
-        sequence.Generation.Fail(exception);
-        Move(sequence, SequenceState.Ended);
-    }
 
     private void Move(GenerationSequence sequence, SequenceState state)
     {

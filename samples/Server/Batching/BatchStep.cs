@@ -29,8 +29,10 @@ internal sealed class BatchStep : IDisposable
     }
 
     /// <summary>Makes the next token of each continuation.</summary>
-    /// <returns>The tokens, [rows]. They hold until the next call.</returns>
-    public ReadOnlySpan<DecodedToken> Run(IReadOnlyList<GenerationSequence> rows)
+    /// <param name="rows">The continuations.</param>
+    /// <param name="faults">What went wrong with single rows. The others have the same tokens as without them.</param>
+    /// <returns>The tokens, [rows], those of faulty rows −1. They hold until the next call.</returns>
+    public ReadOnlySpan<DecodedToken> Run(IReadOnlyList<GenerationSequence> rows, out IReadOnlyList<DecodeFault> faults)
     {
         var window = _model.Model.Window;
         var filled = Math.Max(LeastRows, rows.Count);
@@ -43,7 +45,16 @@ internal sealed class BatchStep : IDisposable
 
         var hidden = _model.Model.Forward(_windows.AsSpan(0, filled * window));
         var results = _results.AsSpan(0, rows.Count);
-        _session.Sample(hidden[..(rows.Count * _model.Model.Layout.HiddenSize)], _sequences.AsSpan(0, rows.Count), results);
+        faults = [];
+        try
+        {
+            _session.Sample(hidden[..(rows.Count * _model.Model.Layout.HiddenSize)], _sequences.AsSpan(0, rows.Count), results);
+        }
+        catch (DecodeException exception)
+        {
+            faults = exception.Faults;
+        }
+
         return results;
     }
 

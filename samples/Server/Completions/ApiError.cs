@@ -32,6 +32,9 @@ internal sealed class ApiException(int status, string message, string type, stri
     public static ApiException UnsupportedType(string message) =>
         new(StatusCodes.Status415UnsupportedMediaType, message, "invalid_request_error", param: null);
 
+    public static ApiException Faulty() =>
+        new(StatusCodes.Status500InternalServerError, "The model has no next token for this text: a weight, or what it makes of the text, is not a finite number. Other requests are not touched; the server's log says where it is.", "server_error", param: null, "model_not_finite");
+
     public static ApiException Internal() =>
         new(StatusCodes.Status500InternalServerError, "The server failed to answer; its log says why.", "server_error");
 

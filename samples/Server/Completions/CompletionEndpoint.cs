@@ -65,7 +65,7 @@ internal sealed partial class CompletionEndpoint(ServedModel model, ServerOption
             outcome = Outcome.Failed;
             engine.Release(generation);
             if (exception is not ApiException) LogFailure(exception);
-            var error = exception as ApiException ?? ApiException.Internal();
+            var error = exception as ApiException ?? (exception is FaultyRowException ? ApiException.Faulty() : ApiException.Internal());
             // The status of a stream is sent long since; its client finds the error in its place, and no [DONE].
             if (context.Response.HasStarted) WriteEvent(context, error);
             else await ErrorWriter.WriteAsync(context, error);

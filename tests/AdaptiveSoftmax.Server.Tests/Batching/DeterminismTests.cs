@@ -34,7 +34,8 @@ public sealed class DeterminismTests
         foreach (var size in new[] { 1, 2, 4, 5, 7, 8, 15, 16, 17, 33, 70 })
         {
             GenerationSequence[] rows = [.. Enumerable.Range(0, size).Select(i => Start(served, prompts[(i + size) % 70], (i + size) % 70))];
-            var results = step.Run(rows);
+            var results = step.Run(rows, out var faults);
+            Assert.Empty(faults);
             for (var i = 0; i < size; i++)
             {
                 var bits = $"{results[i].Token} {BitConverter.SingleToInt32Bits(results[i].LogProb)} {results[i].TailsVisited}";

@@ -38,9 +38,14 @@ internal sealed class TestServer : IAsyncDisposable
 
     public DriftWatch Drift => _app.Services.GetRequiredService<DriftWatch>();
 
-    public static async Task<TestServer> StartAsync(ServerOptions? options = null, StepGate? gate = null)
+    /// <summary>Starts a server.</summary>
+    /// <param name="options">Its options.</param>
+    /// <param name="gate">Lets it step.</param>
+    /// <param name="change">Changes its model first.</param>
+    public static async Task<TestServer> StartAsync(ServerOptions? options = null, StepGate? gate = null, Action<ServedModel>? change = null)
     {
         var model = TinyModel.Create();
+        change?.Invoke(model);
         options ??= new ServerOptions();
         // The standard address has a port that may be taken.
         if (options.Urls.SequenceEqual(new ServerOptions().Urls)) options = options with { Urls = ["http://127.0.0.1:0"] };

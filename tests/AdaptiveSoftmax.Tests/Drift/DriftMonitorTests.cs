@@ -194,7 +194,7 @@ public sealed class DriftMonitorTests
         Assert.False(monitor.Forget(null));
         Assert.False(monitor.Forget("c"));
         Assert.False(monitor.Forget(DriftMonitor.OtherTag));
-        monitor.Observe([7, 10, 11], "c");
+        monitor.Observe([7, 10, 7], "c");
         Assert.Equal([DriftMonitor.OtherTag, "a", "c"], monitor.Tags);
         Assert.Equal((3, 2), (monitor.Snapshot("c").Tokens, monitor.Snapshot(DriftMonitor.OtherTag).Tokens));
         monitor.Observe([7], "d");
