@@ -40,7 +40,7 @@ public sealed class AddSpecCodeFix : CodeFixProvider
     {
         foreach (var diagnostic in context.Diagnostics)
         {
-            if (!diagnostic.Properties.TryGetValue(ClassFaults.SpecNameProperty, out var name) || name is null || !FileNames.IsSpec(name)) continue;
+            if (!diagnostic.Properties.TryGetValue(AdaptiveSoftmaxAnalyzer.SpecNameProperty, out var name) || name is null || !FileNames.IsSpec(name)) continue;
             var existing = FoldersOf(context.Document).Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
             var title = existing is null ? $"Create '{name}' among the AdditionalFiles" : $"Add '{name}' to the AdditionalFiles";
             context.RegisterCodeFix(CodeAction.Create(title, _ => Task.FromResult(Add(context.Document, name, existing)), nameof(AddSpecCodeFix)), diagnostic);

@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax.Generators;
 // Reading specs and token tables: each once for its content.
 public sealed partial class AdaptiveSoftmaxGenerator
 {
-    private static IncrementalValuesProvider<SoftmaxDefinitionModel> ReadDefinitions(IncrementalGeneratorInitializationContext context)
+    private static IncrementalValuesProvider<DefinitionModel> ReadDefinitions(IncrementalGeneratorInitializationContext context)
     {
         var specs = context.AdditionalTextsProvider
             .Where(file => FileNames.IsSpec(file.Path))
@@ -31,29 +31,38 @@ public sealed partial class AdaptiveSoftmaxGenerator
             .Select((file, _) => TokenTableReader.Read(file!.Path, file.Text.ToString()))
             .WithTrackingName(TrackingNames.Tables);
 
-        var definitions = specs
+        return specs
             .Combine(tables.Collect())
-            .Select((pair, _) =>
-            {
-                var table = pair.Left.TableFile is { } name
-                    ? pair.Right.FirstOrDefault(candidate => FileNames.AreEqual(candidate.File, FileNames.TableOf(pair.Left.File, name)))
-                    : null;
-                var result = SoftmaxDefinitionReader.Combine(pair.Left, table);
-                return new SoftmaxDefinitionModel(pair.Left.File, result.Definition, result.Errors);
-            })
+            .Select((pair, _) => Combine(pair.Left, pair.Right))
             .WithTrackingName(TrackingNames.Definitions);
+    }
 
-        // The errors of a table that several specs name are reported once.
-        var specErrors = definitions.SelectMany((model, _) => model.Errors.Where(error => error.File == model.SpecPath));
-        var tableErrors = tables.SelectMany((table, _) => table.Errors);
-        context.RegisterSourceOutput(specErrors.WithTrackingName(TrackingNames.Errors), (output, error) => output.ReportDiagnostic(SpecDiagnostics.Create(error)));
-        context.RegisterSourceOutput(tableErrors.WithTrackingName(TrackingNames.Errors), (output, error) => output.ReportDiagnostic(SpecDiagnostics.Create(error)));
-        return definitions;
+    private static DefinitionModel Combine(SpecReadResult spec, IReadOnlyList<TokenTableReadResult> tables)
+    {
+        TokenTableReadResult? table = null;
+        if (spec.TableFile is { } name)
+        {
+            var paths = FileSearch.At(tables.Select(candidate => candidate.File), FileNames.TableOf(spec.File, name));
+            if (paths.Count > 1)
+            {
+                var place = Fault.PlaceOf(spec.File, spec.Positions.Vocabulary);
+                Fault several = new(Descriptors.SpecAmbiguous, place, name, paths[0], paths[1], "write it in the same case as the file's name");
+                return new DefinitionModel(spec.File, spec, null, new EquatableArray<Fault>([.. spec.Errors.Select(Fault.Of), several]));
+            }
+
+            table = paths.Count == 0 ? null : tables.First(candidate => FileNames.Normalize(candidate.File) == paths[0]);
+        }
+
+        var result = SoftmaxDefinitionReader.Combine(spec, table);
+        return result.Definition is { } definition
+            ? new DefinitionModel(spec.File, null, definition, default)
+            : new DefinitionModel(spec.File, spec, null, new EquatableArray<Fault>(result.Errors.Select(Fault.Of)));
     }
 
     /// <summary>What a spec and its token table came to.</summary>
     /// <param name="SpecPath">The path of the spec.</param>
-    /// <param name="Definition">The definition, or null where there are errors.</param>
-    /// <param name="Errors">The errors in both.</param>
-    private sealed record SoftmaxDefinitionModel(string SpecPath, SoftmaxDefinition? Definition, EquatableArray<SpecError> Errors);
+    /// <param name="Spec">The spec, where there is no definition.</param>
+    /// <param name="Definition">The definition, or null where there are faults.</param>
+    /// <param name="Faults">The faults of both files.</param>
+    private sealed record DefinitionModel(string SpecPath, SpecReadResult? Spec, SoftmaxDefinition? Definition, EquatableArray<Fault> Faults);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using AdaptiveSoftmax.Vocabulary;
 using Microsoft.CodeAnalysis;
 
 namespace AdaptiveSoftmax.Generators;
@@ -13,33 +14,35 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
     /// <summary>The attribute's metadata name.</summary>
     internal const string AttributeName = "AdaptiveSoftmax.AdaptiveSoftmaxAttribute";
 
-    /// <summary>The type by which a program that references the GPU package is known.</summary>
-    internal const string GpuLayerName = "AdaptiveSoftmax.Gpu.GpuAdaptiveSoftmax";
-
     /// <summary>The bytes of tables that may become string literals; tests lower it.</summary>
     internal long StringHeapShare { get; init; } = TableForms.StringHeapShare;
 
     /// <inheritdoc/>
     public void Initialize(IncrementalGeneratorInitializationContext context)
     {
-        var classes = context.SyntaxProvider
-            .ForAttributeWithMetadataName(AttributeName, IsTypeDeclaration, ReadClass)
-            .Where(model => model is not null)
+        var settings = context.AnalyzerConfigOptionsProvider.Select((options, _) => BuildSettings.Read(options.GlobalOptions));
+        var readings = context.SyntaxProvider
+            .ForAttributeWithMetadataName(AttributeName, ClassReader.IsClassDeclaration, ClassReader.Read)
+            .Where(reading => reading is not null)
+            .Select((reading, _) => reading!);
+        var classes = readings
+            .Where(reading => reading.Faults.Count == 0)
+            .Select((reading, _) => reading.Class)
             .Collect()
-            .SelectMany((models, _) => NameFiles(models!))
+            .SelectMany((models, _) => NameFiles(models))
             .WithTrackingName(TrackingNames.Classes);
 
         var definitions = ReadDefinitions(context);
         var models = classes
             .Combine(definitions.Collect())
-            .Select((pair, _) => FindDefinition(pair.Left, pair.Right))
-            .Where(model => model is not null)
-            .Select((model, _) => model!)
+            .Combine(settings)
+            .Select((pair, _) => FindDefinition(pair.Left.Left, pair.Left.Right, pair.Right))
             .WithTrackingName(TrackingNames.Models);
+        ReportFaults(context, readings, definitions, settings);
 
         // The sizes and the tables are written from what each needs and no more: a new cutoff leaves the tables alone.
         var classSources = models
-            .Select((model, _) => new ClassSource(model.Class, model.SpecPath, model.Definition.Layout, model.Definition.Spec.Seed, model.Definition.Fingerprint, model.Definition.VocabularyFingerprint, model.Definition.Spec.HeadPrecision, model.Definition.Spec.TailPrecisions))
+            .Select((model, _) => new ClassSource(model.Class, model.SpecPath, model.Definition.Layout, model.Definition.Spec.Seed, model.Definition.Fingerprint, model.Definition.VocabularyFingerprint, model.Definition.Spec.HeadPrecision, model.Definition.Spec.TailPrecisions, model.IsStandIn))
             .WithTrackingName(TrackingNames.ClassSources);
         var lookups = models
             .Select((model, _) => new ClassVocabulary(model.Class, model.SpecPath, model.Definition.Table))
@@ -54,18 +57,18 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             .Combine(tooLarge)
             .Select((pair, _) => new TableSource(pair.Left, pair.Right.Contains(pair.Left.Lookup.Fingerprint) ? TableForm.ConstantData : TableForm.StringLiteral))
             .WithTrackingName(TrackingNames.TableSources);
+        Report(context, settings, tableSources.Where(source => source.Form == TableForm.ConstantData).Select((source, _) => StringHeapFull(source.Lookup)));
 
         var hasGpu = context.CompilationProvider
-            .Select((compilation, _) => compilation.GetTypeByMetadataName(GpuLayerName) is not null)
+            .Select((compilation, _) => compilation.GetTypeByMetadataName(ClassFaults.GpuLayerName) is not null)
             .WithTrackingName(TrackingNames.GpuReference);
         var gpuSources = classSources
             .Combine(hasGpu)
             .Where(pair => pair.Right)
             .Select((pair, _) => pair.Left)
             .WithTrackingName(TrackingNames.GpuSources);
-
-        var needsFriend = context.SyntaxProvider
-            .ForAttributeWithMetadataName(AttributeName, IsTypeDeclaration, NeedsFriend)
+        var needsFriend = readings
+            .Select((reading, _) => reading.NeedsFriend)
             .Collect()
             .Combine(hasGpu)
             .Select((pair, _) => pair.Right && pair.Left.Contains(true))
@@ -73,43 +76,39 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
 
         context.RegisterSourceOutput(needsFriend, (output, isNeeded) =>
         {
-            if (isNeeded) output.AddSource(FriendFile, WriteFriend());
+            if (isNeeded) output.AddSource(GeneratedFiles.Friend, ClassWriter.WriteFriend());
         });
         context.RegisterSourceOutput(gpuSources, (output, source) =>
         {
-            output.AddSource($"{source.Class.FileName}.Gpu.g.cs", WriteGpu(source));
-            output.AddSource($"{source.Class.FileName}.TensorCores.g.cs", WriteTensorCores(source));
+            output.AddSource(source.Class.FileName + GeneratedFiles.Gpu, ClassWriter.WriteGpu(source));
+            output.AddSource(source.Class.FileName + GeneratedFiles.TensorCores, ClassWriter.WriteTensorCores(source));
         });
-        context.RegisterSourceOutput(classSources, (output, source) => output.AddSource($"{source.Class.FileName}.g.cs", WriteClass(source)));
-        context.RegisterSourceOutput(tableSources, (output, source) =>
-        {
-            if (source.Form == TableForm.ConstantData) output.ReportDiagnostic(SpecDiagnostics.CreateStringHeapFull(source.Lookup));
-            output.AddSource($"{source.Lookup.Class.FileName}.Tables.g.cs", WriteTables(source));
-        });
+        context.RegisterSourceOutput(classSources, (output, source) => output.AddSource(source.Class.FileName + GeneratedFiles.Class, ClassWriter.WriteClass(source)));
+        context.RegisterSourceOutput(tableSources, (output, source) => output.AddSource(source.Lookup.Class.FileName + GeneratedFiles.Tables, ClassWriter.WriteTables(source)));
     }
 
-    private static SoftmaxModel? FindDefinition(ClassModel model, ImmutableArray<SoftmaxDefinitionModel> definitions)
+    private static SoftmaxModel FindDefinition(ClassModel model, ImmutableArray<DefinitionModel> definitions, BuildSettings settings)
     {
-        SoftmaxDefinitionModel? found = null;
-        foreach (var candidate in definitions)
-        {
-            if (!FileNames.Matches(candidate.SpecPath, model.SpecName)) continue;
-            // Which of two files is meant must not be guessed; the analyzer asks for more of the path.
-            if (found is not null && !FileNames.AreEqual(found.SpecPath, candidate.SpecPath)) return null;
-            found = candidate;
-        }
-
-        return found?.Definition is { } definition ? new SoftmaxModel(model, found.SpecPath, definition) : null;
+        // Which of two files is meant must not be guessed: that is reported, as is a file that is missing or wrong.
+        var paths = FileSearch.Find(definitions.Select(definition => definition.SpecPath), model.SpecName, settings.ProjectFolder, model.SourceFolder);
+        var found = paths.Count == 1 ? definitions.First(definition => FileNames.Normalize(definition.SpecPath) == paths[0]) : null;
+        return found?.Definition is { } definition
+            ? new SoftmaxModel(model, found.SpecPath, definition, IsStandIn: false)
+            : new SoftmaxModel(model, found?.SpecPath ?? model.SpecName, StandIn.Create(found?.Spec), IsStandIn: true);
     }
 
     private static IEnumerable<ClassModel> NameFiles(ImmutableArray<ClassModel> models)
     {
         // File names are compared without regard to case, and a class whose attribute stands on two of its parts comes twice.
-        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var model in models.Distinct().OrderBy(model => model.FileName, StringComparer.Ordinal))
+        var names = new HashSet<string>([GeneratedFiles.Friend], StringComparer.OrdinalIgnoreCase);
+        var seen = new HashSet<(string, EquatableArray<string>, string)>();
+        foreach (var model in models.OrderBy(model => model.FileName, StringComparer.Ordinal))
         {
+            if (!seen.Add((model.Namespace, model.EnclosingTypes, model.Name))) continue;
             var name = model.FileName;
-            for (var number = 2; !names.Add(name); number++) name = FormattableString.Invariant($"{model.FileName}-{number}");
+            for (var number = 2; GeneratedFiles.OfClass.Any(ending => names.Contains(name + ending)); number++)
+                name = FormattableString.Invariant($"{model.FileName}-{number}");
+            names.UnionWith(GeneratedFiles.OfClass.Select(ending => name + ending));
             yield return model with { FileName = name };
         }
     }

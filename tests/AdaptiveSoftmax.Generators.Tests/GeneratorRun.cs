@@ -36,13 +36,21 @@ internal sealed class GeneratorRun
         MetadataReference.CreateFromFile(typeof(ILGPU.Context).Assembly.Location),
     ];
 
+    private static readonly BuildProperties s_properties = new() { ["ProjectDir"] = "/project/" };
+
     public GeneratorRun(string source, params AdditionalText[] files)
-        : this(CreateCompilation(source), CreateDriver(files, TableForms.StringHeapShare), [.. files])
+        : this(source, TableForms.StringHeapShare, files)
     {
     }
 
     public GeneratorRun(string source, long stringHeapShare, params AdditionalText[] files)
-        : this(CreateCompilation(source), CreateDriver(files, stringHeapShare), [.. files])
+        : this(CreateCompilation(Parse(source)), CreateDriver(files, stringHeapShare, ParseOptions), [.. files])
+    {
+    }
+
+    /// <summary>A program at a place of its own, or in an older version of the language.</summary>
+    public GeneratorRun(string source, string path, LanguageVersion language, params AdditionalText[] files)
+        : this(CreateCompilation(Parse(source, path, language)), CreateDriver(files, TableForms.StringHeapShare, ParseOptions.WithLanguageVersion(language)), [.. files])
     {
     }
 
@@ -69,15 +77,21 @@ internal sealed class GeneratorRun
     /// <summary>What was generated, by the name of its file.</summary>
     public IReadOnlyDictionary<string, string> Sources => Result.GeneratedSources.ToDictionary(source => source.HintName, source => source.SourceText.ToString());
 
-    /// <summary>What generator and analyzers report.</summary>
-    public ImmutableArray<Diagnostic> Reported =>
-    [
-        .. Result.Diagnostics,
-        .. Output.WithAnalyzers([new AdaptiveSoftmaxAnalyzer()], new AnalyzerOptions(Files)).GetAnalyzerDiagnosticsAsync().GetAwaiter().GetResult(),
-    ];
+    /// <summary>What the generator reports.</summary>
+    public ImmutableArray<Diagnostic> Reported => Result.Diagnostics;
+
+    /// <summary>What the analyzer gives editors to offer code fixes at.</summary>
+    public ImmutableArray<Diagnostic> Offered =>
+        Output.WithAnalyzers([new AdaptiveSoftmaxAnalyzer()], new AnalyzerOptions(Files, s_properties)).GetAnalyzerDiagnosticsAsync().GetAwaiter().GetResult();
+
+    /// <summary>What the compiler reports of the program with what was generated.</summary>
+    public ImmutableArray<Diagnostic> Compiled => Output.GetDiagnostics();
 
     /// <summary>The program again with another source, by the same driver.</summary>
     public GeneratorRun WithSource(string source) => new(Input.ReplaceSyntaxTree(Input.SyntaxTrees[0], Parse(source)), Driver, Files);
+
+    /// <summary>The program again, compiled otherwise, by the same driver.</summary>
+    public GeneratorRun WithOptions(CSharpCompilationOptions options) => new(Input.WithOptions(options), Driver, Files);
 
     /// <summary>The program again with other references, by the same driver.</summary>
     public GeneratorRun WithReferences(ImmutableArray<MetadataReference> references) => new(Input.WithReferences(references), Driver, Files);
@@ -121,16 +135,18 @@ internal sealed class GeneratorRun
         }
     }
 
-    private static CSharpSyntaxTree Parse(string source) => (CSharpSyntaxTree)CSharpSyntaxTree.ParseText(source, ParseOptions, "/project/Program.cs");
+    private static CSharpSyntaxTree Parse(string source, string path = "/project/Program.cs", LanguageVersion? language = null) =>
+        (CSharpSyntaxTree)CSharpSyntaxTree.ParseText(source, ParseOptions.WithLanguageVersion(language ?? ParseOptions.LanguageVersion), path);
 
-    private static CSharpCompilation CreateCompilation(string source) =>
-        CSharpCompilation.Create("Generated", [Parse(source)], References, Options);
+    private static CSharpCompilation CreateCompilation(CSharpSyntaxTree tree) =>
+        CSharpCompilation.Create("Generated", [tree], References, Options);
 
-    private static CSharpGeneratorDriver CreateDriver(IEnumerable<AdditionalText> files, long stringHeapShare) => CSharpGeneratorDriver.Create(
+    private static CSharpGeneratorDriver CreateDriver(IEnumerable<AdditionalText> files, long stringHeapShare, CSharpParseOptions parseOptions) => CSharpGeneratorDriver.Create(
         [new AdaptiveSoftmaxGenerator { StringHeapShare = stringHeapShare }.AsSourceGenerator()],
         files,
-        ParseOptions,
-        driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackIncrementalGeneratorSteps: true));
+        parseOptions,
+        s_properties,
+        new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackIncrementalGeneratorSteps: true));
 
     private sealed class CollectibleContext() : AssemblyLoadContext("Generated", isCollectible: true);
 }

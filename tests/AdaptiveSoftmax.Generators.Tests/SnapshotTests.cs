@@ -204,11 +204,11 @@ public sealed class SnapshotTests
             public sealed partial class Others;
             """,
             new TestFile("/project/words.softmax.json", """{ "hiddenSize": 16, "vocabulary": ["the", "apple", "pear", "plum", "fig"], "cutoffs": [2] }"""));
-        Assert.DoesNotContain(AdaptiveSoftmaxGenerator.FriendFile, run.Sources.Keys);
+        Assert.DoesNotContain(GeneratedFiles.Friend, run.Sources.Keys);
         run = run.WithReferences(GeneratorRun.GpuReferences);
         var assembly = System.Reflection.Assembly.Load(run.Emit());
         var friends = assembly.GetCustomAttributes(typeof(System.Runtime.CompilerServices.InternalsVisibleToAttribute), inherit: false);
         Assert.Equal(isFriend, friends.Length == 1);
-        Assert.Equal(isFriend, run.Sources.ContainsKey(AdaptiveSoftmaxGenerator.FriendFile));
+        Assert.Equal(isFriend, run.Sources.ContainsKey(GeneratedFiles.Friend));
     }
 }

@@ -47,12 +47,17 @@ public sealed class PackageTests(PackedFeed feed) : IClassFixture<PackedFeed>
                 "analyzers/dotnet/cs/AdaptiveSoftmax.Generators.dll",
                 "analyzers/dotnet/cs/AdaptiveSoftmax.Generators.CodeFixes.dll",
                 "analyzers/dotnet/cs/AdaptiveSoftmax.Vocabulary.dll",
-                "build/AdaptiveSoftmax.targets",
-                "buildTransitive/AdaptiveSoftmax.targets",
+                "build/net10.0/AdaptiveSoftmax.targets",
+                "buildTransitive/net10.0/AdaptiveSoftmax.targets",
+                "docs/diagnostics/ASMX1001.md",
+                "docs/diagnostics/ASMX4001.md",
                 "lib/net10.0/AdaptiveSoftmax.dll",
                 "lib/net10.0/AdaptiveSoftmax.xml",
+                "schema/softmax.schema.json",
             },
             entries);
+        // Files to import for any framework would let projects for others restore what they cannot use.
+        Assert.DoesNotContain(entries, entry => entry.StartsWith("build", StringComparison.Ordinal) && entry.Split('/').Length < 3);
         // The compiler brings Roslyn and the framework itself; a second copy would not load.
         Assert.Equal(3, entries.Count(entry => entry.StartsWith("analyzers/", StringComparison.Ordinal)));
     }

@@ -32,12 +32,41 @@ public sealed class PackedFeed : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>The package's version.</summary>
+    public string Version => Path.GetFileNameWithoutExtension(PackagePath)["AdaptiveSoftmax.".Length..];
+
     /// <summary>Writes a project of its own that references the package by its version and nothing else.</summary>
     /// <param name="name">The name of folder and project.</param>
     /// <param name="files">The other files by their paths.</param>
-    internal string CreateProject(string name, params (string Path, string Text)[] files)
+    internal string CreateProject(string name, params (string Path, string Text)[] files) =>
+        CreateFolder(name, [($"{name}.csproj", Project("Microsoft.NET.Sdk", "<TreatWarningsAsErrors>true</TreatWarningsAsErrors><AnalysisLevel>latest-all</AnalysisLevel><EnforceCodeStyleInBuild>true</EnforceCodeStyleInBuild><GenerateDocumentationFile>true</GenerateDocumentationFile>")), .. files]);
+
+    /// <summary>The text of a project that references the package and nothing else.</summary>
+    /// <param name="sdk">The SDK.</param>
+    /// <param name="properties">More properties.</param>
+    /// <param name="items">More items.</param>
+    internal string Project(string sdk, string properties = "", string items = "") => $"""
+        <Project Sdk="{sdk}">
+          <PropertyGroup>
+            <TargetFramework>net10.0</TargetFramework>
+            <OutputType>Exe</OutputType>
+            <Nullable>enable</Nullable>
+            <ImplicitUsings>enable</ImplicitUsings>
+            <RestorePackagesPath>../packages</RestorePackagesPath>
+            {properties}
+          </PropertyGroup>
+          <ItemGroup>
+            <PackageReference Include="AdaptiveSoftmax" Version="{Version}" />
+            {items}
+          </ItemGroup>
+        </Project>
+        """;
+
+    /// <summary>Writes a folder in which projects see the packages, and neither this repository's rules nor the machine's package cache.</summary>
+    /// <param name="name">The name of the folder.</param>
+    /// <param name="files">The files by their paths.</param>
+    internal string CreateFolder(string name, params (string Path, string Text)[] files)
     {
-        var version = Path.GetFileNameWithoutExtension(PackagePath)["AdaptiveSoftmax.".Length..];
         (string Path, string Text)[] own =
         [
             ("NuGet.config", """
@@ -46,28 +75,9 @@ public sealed class PackedFeed : IAsyncLifetime
                   <fallbackPackageFolders><clear /></fallbackPackageFolders>
                 </configuration>
                 """),
-            // Neither this repository's rules nor the machine's package cache take part.
             ("Directory.Build.props", "<Project />"),
             ("Directory.Build.targets", "<Project />"),
             ("Directory.Packages.props", "<Project />"),
-            ($"{name}.csproj", $"""
-                <Project Sdk="Microsoft.NET.Sdk">
-                  <PropertyGroup>
-                    <TargetFramework>net10.0</TargetFramework>
-                    <OutputType>Exe</OutputType>
-                    <Nullable>enable</Nullable>
-                    <ImplicitUsings>enable</ImplicitUsings>
-                    <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
-                    <AnalysisLevel>latest-all</AnalysisLevel>
-                    <EnforceCodeStyleInBuild>true</EnforceCodeStyleInBuild>
-                    <GenerateDocumentationFile>true</GenerateDocumentationFile>
-                    <RestorePackagesPath>../packages</RestorePackagesPath>
-                  </PropertyGroup>
-                  <ItemGroup>
-                    <PackageReference Include="AdaptiveSoftmax" Version="{version}" />
-                  </ItemGroup>
-                </Project>
-                """),
         ];
         var folder = Path.Combine(_folder.FullName, name);
         foreach (var (path, text) in own.Concat(files))

@@ -86,7 +86,7 @@ internal static partial class TensorCoreKernelWriter
             int warpRow = warp / {{kernel.WarpColumns}} * {{kernel.WarpTileRows}}, warpColumn = warp % {{kernel.WarpColumns}} * {{kernel.WarpTileColumns}};
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = {{kernel.SharedBytes / 8 - kernel.Threads}} + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.

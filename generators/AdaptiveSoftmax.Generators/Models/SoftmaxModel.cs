@@ -6,7 +6,8 @@ namespace AdaptiveSoftmax.Generators;
 /// <param name="Class">The class.</param>
 /// <param name="SpecPath">The path of the spec.</param>
 /// <param name="Definition">Spec and vocabulary.</param>
-internal sealed record SoftmaxModel(ClassModel Class, string SpecPath, SoftmaxDefinition Definition);
+/// <param name="IsStandIn">Whether the definition only stands in for one that has errors.</param>
+internal sealed record SoftmaxModel(ClassModel Class, string SpecPath, SoftmaxDefinition Definition, bool IsStandIn);
 
 /// <summary>The values that the file with sizes, layers and members is written from.</summary>
 /// <param name="Class">The class.</param>
@@ -17,7 +18,10 @@ internal sealed record SoftmaxModel(ClassModel Class, string SpecPath, SoftmaxDe
 /// <param name="VocabularyFingerprint">The fingerprint of the vocabulary.</param>
 /// <param name="HeadPrecision">The precision of the head in a quantised copy.</param>
 /// <param name="TailPrecisions">The precision of each tail in a quantised copy.</param>
-internal sealed record ClassSource(ClassModel Class, string SpecPath, SoftmaxLayout Layout, ulong Seed, string Fingerprint, string VocabularyFingerprint, WeightPrecision HeadPrecision, EquatableArray<WeightPrecision> TailPrecisions);
+/// <param name="IsStandIn">Whether all this only stands in for a definition that has errors.</param>
+internal sealed record ClassSource(
+    ClassModel Class, string SpecPath, SoftmaxLayout Layout, ulong Seed, string Fingerprint, string VocabularyFingerprint,
+    WeightPrecision HeadPrecision, EquatableArray<WeightPrecision> TailPrecisions, bool IsStandIn);
 
 /// <summary>A class with its vocabulary.</summary>
 /// <param name="Class">The class.</param>

@@ -3,9 +3,9 @@
 // </auto-generated>
 #nullable enable
 
-namespace Shop
+namespace @Shop
 {
-    partial class Words
+    partial class @Words
     {
         /// <summary>The tables of the vocabulary's look-ups, in the memory that the assembly is mapped to.</summary>
         [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]

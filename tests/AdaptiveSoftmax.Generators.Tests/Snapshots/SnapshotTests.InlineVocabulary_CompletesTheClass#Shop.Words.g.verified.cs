@@ -3,9 +3,9 @@
 // </auto-generated>
 #nullable enable
 
-namespace Shop
+namespace @Shop
 {
-    partial class Words : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
+    partial class @Words : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
     {
         #region Sizes
 
@@ -48,7 +48,7 @@ namespace Shop
             "579c01b4949d1dffcbc7e5884ee5effa");
 
         [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-        private Words(HeadLayer head, Tail0Layer tail0, Tail1Layer tail1, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
+        private @Words(HeadLayer head, Tail0Layer tail0, Tail1Layer tail1, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
             : base(s_identity, head, new global::AdaptiveSoftmax.TailLayer[] { tail0, tail1 }, options)
         {
             Head = head;
@@ -61,10 +61,10 @@ namespace Shop
         /// <param name="options">How the layer runs; null for the defaults.</param>
         /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
         [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-        public static Words Create(ulong? seed = null, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
+        public static @Words Create(ulong? seed = null, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
         {
-            var softmax = CreateZeros(options);
-            softmax.Initialize(seed ?? 1UL);
+            @Words softmax = CreateZeros(options);
+            ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Initialize(seed ?? 1UL);
             return softmax;
         }
 
@@ -75,23 +75,23 @@ namespace Shop
         /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
         /// <exception cref="global::System.IO.IOException">The file cannot be read.</exception>
         [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-        public static Words Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
+        public static @Words Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
         {
-            var softmax = CreateZeros(options);
+            @Words softmax = CreateZeros(options);
             try
             {
-                softmax.Restore(path);
+                ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Restore(path);
                 return softmax;
             }
             catch
             {
-                softmax.Dispose();
+                ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Dispose();
                 throw;
             }
         }
 
-        private static Words CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
-            new Words(new HeadLayer(), new Tail0Layer(), new Tail1Layer(), options);
+        private static @Words CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
+            new @Words(new HeadLayer(), new Tail0Layer(), new Tail1Layer(), options);
 
         #endregion
 
@@ -125,9 +125,9 @@ namespace Shop
             /// <summary>Where the token with an id stands.</summary>
             /// <param name="tokenId">The id of a token of the vocabulary.</param>
             /// <exception cref="global::System.ArgumentOutOfRangeException">The vocabulary has no such id.</exception>
-            public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out var slot)
+            public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out global::AdaptiveSoftmax.Vocabulary.TokenSlot slot)
                 ? slot
-                : throw new global::System.ArgumentOutOfRangeException(nameof(tokenId), tokenId, "The vocabulary has no token with this id.");
+                : throw new global::System.ArgumentOutOfRangeException("tokenId", tokenId, "The vocabulary has no token with this id.");
 
             /// <summary>The bytes of the token in a slot.</summary>
             /// <param name="slot">A slot in [0, <see cref="VocabularySize"/>).</param>

@@ -3,11 +3,11 @@
 // </auto-generated>
 #nullable enable
 
-namespace @event.Inner
+namespace @event.@Inner
 {
-    partial interface IOuter
+    partial interface @IOuter
     {
-        partial record struct Pair<T, @class>
+        partial record struct @Pair<@T, @class>
         {
             partial class @int
             {

@@ -3,11 +3,11 @@
 // </auto-generated>
 #nullable enable
 
-namespace @event.Inner
+namespace @event.@Inner
 {
-    partial interface IOuter
+    partial interface @IOuter
     {
-        partial record struct Pair<T, @class>
+        partial record struct @Pair<@T, @class>
         {
             partial class @int : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
             {
@@ -66,8 +66,8 @@ namespace @event.Inner
                 [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
                 public static @int Create(ulong? seed = null, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
                 {
-                    var softmax = CreateZeros(options);
-                    softmax.Initialize(seed ?? 1UL);
+                    @int softmax = CreateZeros(options);
+                    ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Initialize(seed ?? 1UL);
                     return softmax;
                 }
 
@@ -80,15 +80,15 @@ namespace @event.Inner
                 [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
                 public static @int Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
                 {
-                    var softmax = CreateZeros(options);
+                    @int softmax = CreateZeros(options);
                     try
                     {
-                        softmax.Restore(path);
+                        ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Restore(path);
                         return softmax;
                     }
                     catch
                     {
-                        softmax.Dispose();
+                        ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Dispose();
                         throw;
                     }
                 }
@@ -128,9 +128,9 @@ namespace @event.Inner
                     /// <summary>Where the token with an id stands.</summary>
                     /// <param name="tokenId">The id of a token of the vocabulary.</param>
                     /// <exception cref="global::System.ArgumentOutOfRangeException">The vocabulary has no such id.</exception>
-                    public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out var slot)
+                    public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out global::AdaptiveSoftmax.Vocabulary.TokenSlot slot)
                         ? slot
-                        : throw new global::System.ArgumentOutOfRangeException(nameof(tokenId), tokenId, "The vocabulary has no token with this id.");
+                        : throw new global::System.ArgumentOutOfRangeException("tokenId", tokenId, "The vocabulary has no token with this id.");
 
                     /// <summary>The bytes of the token in a slot.</summary>
                     /// <param name="slot">A slot in [0, <see cref="VocabularySize"/>).</param>

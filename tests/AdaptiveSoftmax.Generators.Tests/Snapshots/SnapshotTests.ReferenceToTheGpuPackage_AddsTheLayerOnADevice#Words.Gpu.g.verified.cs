@@ -3,7 +3,7 @@
 // </auto-generated>
 #nullable enable
 
-partial class Words
+partial class @Words
 {
     #region Creating and loading on a device
 
@@ -15,7 +15,7 @@ partial class Words
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public static OnGpu Create(global::ILGPU.Runtime.Accelerator accelerator, ulong? seed = null, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null)
     {
-        var softmax = new OnGpu(accelerator, options);
+        OnGpu softmax = new OnGpu(accelerator, options);
         softmax.Initialize(seed ?? 1UL);
         return softmax;
     }
@@ -30,7 +30,7 @@ partial class Words
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public static OnGpu Load(string path, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null)
     {
-        var softmax = new OnGpu(accelerator, options);
+        OnGpu softmax = new OnGpu(accelerator, options);
         try
         {
             softmax.Restore(path);
@@ -50,7 +50,7 @@ partial class Words
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public OnGpu ToGpu(global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null)
     {
-        var softmax = new OnGpu(accelerator, options);
+        OnGpu softmax = new OnGpu(accelerator, options);
         softmax.CopyFrom(this);
         return softmax;
     }
@@ -91,9 +91,9 @@ partial class Words
 
         /// <summary>Creates a layer on the CPU with the same weights, bit by bit.</summary>
         /// <param name="options">How the layer runs; null for the defaults.</param>
-        public Words ToCpu(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
+        public @Words ToCpu(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
         {
-            var softmax = CreateZeros(options);
+            @Words softmax = CreateZeros(options);
             CopyTo(softmax);
             return softmax;
         }

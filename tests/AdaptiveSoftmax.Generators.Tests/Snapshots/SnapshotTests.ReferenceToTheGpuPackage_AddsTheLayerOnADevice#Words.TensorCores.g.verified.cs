@@ -3,7 +3,7 @@
 // </auto-generated>
 #nullable enable
 
-partial class Words
+partial class @Words
 {
     /// <summary>
     /// Training's products on tensor cores, of the output of the head and of each tail: bfloat16 factors, float32 sums.
@@ -27,7 +27,7 @@ partial class Words
             int warpRow = warp / 4 * 64, warpColumn = warp % 4 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
@@ -1115,7 +1115,7 @@ partial class Words
             int warpRow = warp / 4 * 64, warpColumn = warp % 4 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
@@ -2125,7 +2125,7 @@ partial class Words
             int warpRow = warp / 2 * 32, warpColumn = warp % 2 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
@@ -2571,7 +2571,7 @@ partial class Words
             int warpRow = warp / 2 * 32, warpColumn = warp % 2 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
@@ -3026,7 +3026,7 @@ partial class Words
             int warpRow = warp / 4 * 64, warpColumn = warp % 4 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
@@ -4114,7 +4114,7 @@ partial class Words
             int warpRow = warp / 4 * 64, warpColumn = warp % 4 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 12032 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
@@ -5124,7 +5124,7 @@ partial class Words
             int warpRow = warp / 2 * 32, warpColumn = warp % 2 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.
@@ -5570,7 +5570,7 @@ partial class Words
             int warpRow = warp / 2 * 32, warpColumn = warp % 2 * 32;
 
             // Text hands a number to C# through the thread's places at the end of shared memory; an out argument would live on the stack.
-            var shared = global::ILGPU.SharedMemory.GetDynamic<long>();
+            global::ILGPU.ArrayView<long> shared = global::ILGPU.SharedMemory.GetDynamic<long>();
             int place = 8960 + thread;
 
             // Registers of the text: sums, blocks of both operands, and scratch. Then what the plan says.

@@ -3,7 +3,7 @@
 // </auto-generated>
 #nullable enable
 
-partial class Sparse
+partial class @Sparse
 {
     /// <summary>The tables of the vocabulary's look-ups, in the memory that the assembly is mapped to.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]

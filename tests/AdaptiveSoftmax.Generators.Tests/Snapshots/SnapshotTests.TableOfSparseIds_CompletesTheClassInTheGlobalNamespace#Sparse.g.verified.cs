@@ -3,7 +3,7 @@
 // </auto-generated>
 #nullable enable
 
-partial class Sparse : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
+partial class @Sparse : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
 {
     #region Sizes
 
@@ -46,7 +46,7 @@ partial class Sparse : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
         "be6f04bb3cd78e82db650cec27ed7b1f");
 
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    private Sparse(HeadLayer head, Tail0Layer tail0, Tail1Layer tail1, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
+    private @Sparse(HeadLayer head, Tail0Layer tail0, Tail1Layer tail1, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
         : base(s_identity, head, new global::AdaptiveSoftmax.TailLayer[] { tail0, tail1 }, options)
     {
         Head = head;
@@ -59,10 +59,10 @@ partial class Sparse : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
     /// <param name="options">How the layer runs; null for the defaults.</param>
     /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public static Sparse Create(ulong? seed = null, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
+    public static @Sparse Create(ulong? seed = null, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
     {
-        var softmax = CreateZeros(options);
-        softmax.Initialize(seed ?? 1UL);
+        @Sparse softmax = CreateZeros(options);
+        ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Initialize(seed ?? 1UL);
         return softmax;
     }
 
@@ -73,23 +73,23 @@ partial class Sparse : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
     /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
     /// <exception cref="global::System.IO.IOException">The file cannot be read.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public static Sparse Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
+    public static @Sparse Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
     {
-        var softmax = CreateZeros(options);
+        @Sparse softmax = CreateZeros(options);
         try
         {
-            softmax.Restore(path);
+            ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Restore(path);
             return softmax;
         }
         catch
         {
-            softmax.Dispose();
+            ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Dispose();
             throw;
         }
     }
 
-    private static Sparse CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
-        new Sparse(new HeadLayer(), new Tail0Layer(), new Tail1Layer(), options);
+    private static @Sparse CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
+        new @Sparse(new HeadLayer(), new Tail0Layer(), new Tail1Layer(), options);
 
     #endregion
 
@@ -123,9 +123,9 @@ partial class Sparse : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
         /// <summary>Where the token with an id stands.</summary>
         /// <param name="tokenId">The id of a token of the vocabulary.</param>
         /// <exception cref="global::System.ArgumentOutOfRangeException">The vocabulary has no such id.</exception>
-        public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out var slot)
+        public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out global::AdaptiveSoftmax.Vocabulary.TokenSlot slot)
             ? slot
-            : throw new global::System.ArgumentOutOfRangeException(nameof(tokenId), tokenId, "The vocabulary has no token with this id.");
+            : throw new global::System.ArgumentOutOfRangeException("tokenId", tokenId, "The vocabulary has no token with this id.");
 
         /// <summary>The bytes of the token in a slot.</summary>
         /// <param name="slot">A slot in [0, <see cref="VocabularySize"/>).</param>

@@ -3,10 +3,10 @@ using System.Globalization;
 namespace AdaptiveSoftmax.Generators;
 
 // What all generated files share.
-public sealed partial class AdaptiveSoftmaxGenerator
+internal static partial class ClassWriter
 {
     private static readonly string GeneratedCode =
-        $"[global::System.CodeDom.Compiler.GeneratedCode(\"AdaptiveSoftmax.Generators\", \"{typeof(AdaptiveSoftmaxGenerator).Assembly.GetName().Version}\")]";
+        $"[global::System.CodeDom.Compiler.GeneratedCode(\"AdaptiveSoftmax.Generators\", \"{typeof(ClassWriter).Assembly.GetName().Version}\")]";
 
     private static void OpenClass(SourceWriter writer, ClassModel model, string specPath, string baseType)
     {
@@ -19,6 +19,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
             """);
         if (model.Namespace.Length > 0) writer.OpenBlock($"namespace {model.Namespace}");
         foreach (var header in model.EnclosingTypes) writer.OpenBlock(header);
+        if (model.IsMeasuredByCls && baseType.Length > 0) writer.WriteLines("[global::System.CLSCompliant(false)]");
         writer.OpenBlock($"partial class {model.Name}{baseType}");
     }
 

@@ -4,9 +4,9 @@ using Microsoft.CodeAnalysis.Text;
 namespace AdaptiveSoftmax.Generators;
 
 // Writing the file with the look-up tables.
-public sealed partial class AdaptiveSoftmaxGenerator
+internal static partial class ClassWriter
 {
-    private static SourceText WriteTables(TableSource source)
+    public static SourceText WriteTables(TableSource source)
     {
         var (lookup, form) = source;
         var writer = new SourceWriter();

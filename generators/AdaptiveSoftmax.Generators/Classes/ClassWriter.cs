@@ -3,13 +3,15 @@ using Microsoft.CodeAnalysis.Text;
 
 namespace AdaptiveSoftmax.Generators;
 
-// Writing the file with sizes, layers, look-ups and factories.
-public sealed partial class AdaptiveSoftmaxGenerator
+/// <summary>Writes the generated half of a class; here, the file with sizes, layers, look-ups and factories.</summary>
+internal static partial class ClassWriter
 {
-    private static SourceText WriteClass(ClassSource source)
+    public static SourceText WriteClass(ClassSource source)
     {
         var writer = new SourceWriter();
         OpenClass(writer, source.Class, source.SpecPath, " : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer");
+        if (source.IsStandIn)
+            writer.WriteLines("// The spec is missing or wrong, which is reported there. This stands in for the class, so that nothing else is reported.\n");
         WriteSizes(writer, source);
         writer.WriteLine();
         WriteFactories(writer, source);
@@ -88,8 +90,8 @@ public sealed partial class AdaptiveSoftmaxGenerator
             {{GeneratedCode}}
             public static {{name}} Create(ulong? seed = null, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
             {
-                var softmax = CreateZeros(options);
-                softmax.Initialize(seed ?? {{source.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)}}UL);
+                {{name}} softmax = CreateZeros(options);
+                ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Initialize(seed ?? {{source.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)}}UL);
                 return softmax;
             }
 
@@ -102,15 +104,15 @@ public sealed partial class AdaptiveSoftmaxGenerator
             {{GeneratedCode}}
             public static {{name}} Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
             {
-                var softmax = CreateZeros(options);
+                {{name}} softmax = CreateZeros(options);
                 try
                 {
-                    softmax.Restore(path);
+                    ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Restore(path);
                     return softmax;
                 }
                 catch
                 {
-                    softmax.Dispose();
+                    ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Dispose();
                     throw;
                 }
             }

@@ -4,25 +4,9 @@ using Microsoft.CodeAnalysis.Text;
 namespace AdaptiveSoftmax.Generators;
 
 // Writing the file with the layer on a device.
-public sealed partial class AdaptiveSoftmaxGenerator
+internal static partial class ClassWriter
 {
-    /// <summary>The file that lets ILGPU see classes that are not public.</summary>
-    internal const string FriendFile = "ILGPURuntime.g.cs";
-
-    // A signed assembly has no unsigned friends; there a layer on a device says that the class must be public.
-    private static bool NeedsFriend(GeneratorAttributeSyntaxContext context, CancellationToken cancellation)
-    {
-        var type = (INamedTypeSymbol)context.TargetSymbol;
-        if (type.ContainingAssembly.Identity.HasPublicKey) return false;
-        for (; type is not null; type = type.ContainingType)
-        {
-            if (type.DeclaredAccessibility != Accessibility.Public) return true;
-        }
-
-        return false;
-    }
-
-    private static SourceText WriteFriend()
+    public static SourceText WriteFriend()
     {
         var writer = new SourceWriter();
         writer.WriteLines("""
@@ -37,7 +21,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
         return writer.ToText();
     }
 
-    private static SourceText WriteGpu(ClassSource source)
+    public static SourceText WriteGpu(ClassSource source)
     {
         var writer = new SourceWriter();
         OpenClass(writer, source.Class, source.SpecPath, "");
@@ -49,7 +33,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
     }
 
     // In a file of its own: the text of the kernels is long, and nobody reads it by the way.
-    private static SourceText WriteTensorCores(ClassSource source)
+    public static SourceText WriteTensorCores(ClassSource source)
     {
         var writer = new SourceWriter();
         OpenClass(writer, source.Class, source.SpecPath, "");
@@ -110,7 +94,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
             {{GeneratedCode}}
             public static OnGpu Create(global::ILGPU.Runtime.Accelerator accelerator, ulong? seed = null, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null)
             {
-                var softmax = new OnGpu(accelerator, options);
+                OnGpu softmax = new OnGpu(accelerator, options);
                 softmax.Initialize(seed ?? {{seed}}UL);
                 return softmax;
             }
@@ -125,7 +109,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
             {{GeneratedCode}}
             public static OnGpu Load(string path, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null)
             {
-                var softmax = new OnGpu(accelerator, options);
+                OnGpu softmax = new OnGpu(accelerator, options);
                 try
                 {
                     softmax.Restore(path);
@@ -145,7 +129,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
             {{GeneratedCode}}
             public OnGpu ToGpu(global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null)
             {
-                var softmax = new OnGpu(accelerator, options);
+                OnGpu softmax = new OnGpu(accelerator, options);
                 softmax.CopyFrom(this);
                 return softmax;
             }
@@ -209,7 +193,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
                 /// <param name="options">How the layer runs; null for the defaults.</param>
                 public {{source.Class.Name}} ToCpu(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
                 {
-                    var softmax = CreateZeros(options);
+                    {{source.Class.Name}} softmax = CreateZeros(options);
                     CopyTo(softmax);
                     return softmax;
                 }

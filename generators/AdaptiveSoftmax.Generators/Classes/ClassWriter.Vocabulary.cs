@@ -3,15 +3,18 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax.Generators;
 
 // Writing the members that look tokens up.
-public sealed partial class AdaptiveSoftmaxGenerator
+internal static partial class ClassWriter
 {
+    // In one piece, the template would read as if this were a type of the generator.
+    private const string VocabularyClass = "Vocabulary";
+
     private static void WriteVocabulary(SourceWriter writer, SoftmaxLayout layout)
     {
         writer.OpenRegion("Vocabulary");
         writer.WriteLines($$"""
             /// <summary>Looks up {{Plural(layout.VocabularySize, "token")}} by bytes, text, id and slot, without allocation and without work at start-up.</summary>
             {{GeneratedCode}}
-            public static class Vocabulary
+            public static class {{VocabularyClass}}
             {
                 /// <summary>Finds a token by its bytes.</summary>
                 /// <param name="token">The bytes.</param>
@@ -37,9 +40,9 @@ public sealed partial class AdaptiveSoftmaxGenerator
                 /// <summary>Where the token with an id stands.</summary>
                 /// <param name="tokenId">The id of a token of the vocabulary.</param>
                 /// <exception cref="global::System.ArgumentOutOfRangeException">The vocabulary has no such id.</exception>
-                public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out var slot)
+                public static global::AdaptiveSoftmax.Vocabulary.TokenSlot GetSlot(int tokenId) => TryGetSlot(tokenId, out global::AdaptiveSoftmax.Vocabulary.TokenSlot slot)
                     ? slot
-                    : throw new global::System.ArgumentOutOfRangeException(nameof(tokenId), tokenId, "The vocabulary has no token with this id.");
+                    : throw new global::System.ArgumentOutOfRangeException("tokenId", tokenId, "The vocabulary has no token with this id.");
 
                 /// <summary>The bytes of the token in a slot.</summary>
                 /// <param name="slot">A slot in [0, <see cref="VocabularySize"/>).</param>
