@@ -25,7 +25,7 @@ internal static class ConvertCommand
 
     public static Command Create(ToolConsole console)
     {
-        var input = new Argument<string>("FILE") { Description = "The weights: safetensors, or what torch.save wrote, of which nothing is run." };
+        var input = new Argument<string>("FILE") { Description = "The weights: safetensors, what torch.save wrote, of which nothing is run, the index of a model in several files, or its folder." };
         var output = new Option<string>("--output", "-o") { Description = "The file to write. It holds the adaptive softmax alone, without the rest of a model.", HelpName = "FILE", Required = true };
         var spec = new Option<string?>("--spec") { Description = "The spec whose fingerprint the weights are marked with, on your word that their classes are its vocabulary's slots in order. Its sizes must be theirs.", HelpName = "FILE" };
         var from = new Option<string?>("--from") { Description = "The library whose layout the weights have. By default the names of the tensors tell; those of Transformer-XL do not tell the order of its rows.", HelpName = "LAYOUT" };
@@ -77,11 +77,11 @@ internal static class ConvertCommand
         converted.Save(request.Output, request.OutputPrefix, request.Format, identity);
 
         var output = console.Output.Profile.Out.Writer;
-        output.WriteLine($"Read {source.Description} at '{source.Tensors.Prefix}': {FileIdentity.Describe(layout)}.");
+        output.WriteLine($"Read {source.Description} at '{Excerpt.Name(source.Tensors.Prefix)}': {FileIdentity.Describe(layout)}.");
         foreach (var note in notes) output.WriteLine(note);
         output.WriteLine(identity is null
             ? $"Wrote {request.Output} without a fingerprint; load it with acceptUnmarked: true, or mark it with --spec."
-            : $"Wrote {request.Output} with the fingerprint {identity.Fingerprint}.");
+            : $"Wrote {request.Output} with the fingerprint {Excerpt.Name(identity.Fingerprint)}.");
     }
 
     /// <summary>The identity to mark with: the spec's, or the one that the file has already.</summary>

@@ -4,7 +4,6 @@ using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Tool.Weights;
 using AdaptiveSoftmax.Vocabulary;
-using Spectre.Console;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
@@ -22,7 +21,7 @@ internal static class InspectCommand
 
     public static Command Create(ToolConsole console)
     {
-        var input = new Argument<string>("FILE") { Description = "The weights: safetensors, or what torch.save wrote, of which nothing is run." };
+        var input = new Argument<string>("FILE") { Description = "The weights: safetensors, what torch.save wrote, of which nothing is run, the index of a model in several files, or its folder." };
         var spec = new Option<string?>("--spec") { Description = "A spec to compare with; the exit code is 1 unless an adaptive softmax of the file fits it.", HelpName = "FILE" };
         var command = new Command(Name, "Shows what a file of weights holds: its tensors, its adaptive softmax, their sizes and the fingerprint.") { input, spec };
         command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed.GetRequiredValue(input), parsed.GetValue(spec), console, cancellationToken), CancellationToken.None));
@@ -36,36 +35,41 @@ internal static class InspectCommand
         cancellationToken.ThrowIfCancellationRequested();
         var output = console.Output.Profile.Out.Writer;
         output.WriteLine($"Format: {file.Format}");
-        WriteTensors(console.Output, file);
+        WriteTensors(output, file);
 
         var mark = FileIdentity.Find(file);
         output.WriteLine(mark is null
             ? "Fingerprint: none, so the file does not say which vocabulary its classes are."
-            : $"Fingerprint: {mark.Fingerprint}, of the vocabulary {mark.VocabularyFingerprint}.");
+            : $"Fingerprint: {Excerpt.Name(mark.Fingerprint)}, of the vocabulary {Excerpt.Name(mark.VocabularyFingerprint)}.");
         var found = SoftmaxSources.FindAll(file);
         if (found.Count == 0) output.WriteLine("Adaptive softmax: none is known by the names of the tensors.");
         var fits = false;
         foreach (var source in found)
         {
             output.WriteLine();
-            output.WriteLine($"Adaptive softmax: {source.Description}, prefix '{source.Tensors.Prefix}'");
+            output.WriteLine($"Adaptive softmax: {source.Description}, prefix '{Excerpt.Name(source.Tensors.Prefix)}'");
             fits |= WriteSoftmax(output, source, mark, spec, definition);
         }
 
         return definition is null || fits ? ExitCode.Success : ExitCode.Failure;
     }
 
-    private static void WriteTensors(IAnsiConsole console, WeightsFile file)
+    // Row by row, since a file may have a hundred thousand tensors.
+    private static void WriteTensors(TextWriter output, WeightsFile file)
     {
-        var table = new Table { Border = console.Profile.Capabilities.Interactive ? TableBorder.Rounded : TableBorder.Ascii2 };
-        table.AddColumn(new TableColumn("tensor").NoWrap());
-        table.AddColumn(new TableColumn("type").NoWrap());
-        table.AddColumn(new TableColumn("shape").NoWrap());
+        const string Type = "type";
+        const string Tensor = "tensor";
+        var nameWidth = file.Tensors.Select(tensor => Excerpt.Name(tensor.Name).Length).Append(Tensor.Length).Max();
+        var typeWidth = file.Tensors.Select(tensor => DescribeType(tensor).Length).Append(Type.Length).Max();
+        output.WriteLine($"  {Tensor.PadRight(nameWidth)} | {Type.PadRight(typeWidth)} | shape");
+        output.WriteLine($"  {new string('-', nameWidth)} | {new string('-', typeWidth)} | -----");
         foreach (var tensor in file.Tensors)
-            table.AddRow(new Text(Excerpt.Name(tensor.Name)), new Text(tensor.Type), new Text($"[{string.Join(", ", tensor.Shape)}]"));
-        console.Write(table);
-        console.Profile.Out.Writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file.Tensors.Count:n0} tensors, {file.Tensors.Sum(tensor => (double)tensor.Count):n0} values."));
+            output.WriteLine($"  {Excerpt.Name(tensor.Name).PadRight(nameWidth)} | {DescribeType(tensor).PadRight(typeWidth)} | {WeightsText.Shape(tensor.Shape)}");
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file.Tensors.Count:n0} tensors, {file.Tensors.Sum(tensor => (double)tensor.Count):n0} values."));
     }
+
+    private static string DescribeType(WeightsTensor tensor) =>
+        SafetensorsTypes.FindBits(tensor.Type) > 0 ? tensor.Type : $"{Excerpt.Name(tensor.Type)} (unknown)";
 
     private static bool WriteSoftmax(TextWriter output, SoftmaxSource source, IdentityMetadata? mark, string? spec, SoftmaxDefinition? definition)
     {

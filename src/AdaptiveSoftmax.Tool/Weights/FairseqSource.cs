@@ -31,7 +31,7 @@ internal sealed class FairseqSource(SourceTensors tensors) : SoftmaxSource(tenso
     {
         // In the first form of the layout a cluster's row stands one earlier, in place of the last word's.
         if (!Tensors.Has("version"))
-            throw new ToolException($"{Tensors.File.FileName}: there is no tensor '{Tensors.Prefix}version', which tells fairseq's present layout from its first one, whose head fairseq itself no longer reads. If it was lost on the way, add it in Python: state['{Tensors.Prefix}version'] = torch.tensor([1])");
+            throw new ToolException($"{Tensors.File.FileName}: there is no tensor '{Excerpt.Name(Tensors.Prefix + "version")}', which tells fairseq's present layout from its first one, whose head fairseq itself no longer reads. If it was lost on the way, add it in Python: state['{Excerpt.Name(Tensors.Prefix + "version")}'] = torch.tensor([1])");
         var notes = new List<string>();
         FillHead(target, notes);
         for (var i = 0; i < target.Layout.ClusterCount; i++)

@@ -25,7 +25,7 @@ internal abstract class SoftmaxSource(SourceTensors tensors)
         }
         catch (ArgumentException exception)
         {
-            throw new ToolException($"{Tensors.File.FileName}: the tensors of '{Tensors.Prefix}' do not make an adaptive softmax. {exception.Message.Replace($" (Parameter '{exception.ParamName}')", "", StringComparison.Ordinal)}");
+            throw new ToolException($"{Tensors.File.FileName}: the tensors of '{Excerpt.Name(Tensors.Prefix)}' do not make an adaptive softmax. {exception.Message.Replace($" (Parameter '{exception.ParamName}')", "", StringComparison.Ordinal)}");
         }
     }
 

@@ -1,10 +1,13 @@
 using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Weights;
 
 /// <summary>Finds the adaptive softmax of a file by the names of its tensors.</summary>
 internal static class SoftmaxSources
 {
+    private const int MaxShown = 8;
+
     /// <summary>The values of <c>--from</c>.</summary>
     public static string[] Names { get; } = [PyTorchSource.Layout, FairseqSource.Layout, TransformerXlSource.Reversed, TransformerXlSource.InOrder];
 
@@ -12,11 +15,12 @@ internal static class SoftmaxSources
     public static IReadOnlyList<SoftmaxSource> FindAll(WeightsFile file)
     {
         var found = new List<SoftmaxSource>();
+        var embeddings = TiedEmbedding.FindEmbeddings(file);
         foreach (var name in file.Tensors.Select(tensor => tensor.Name))
         {
             if (TryGetPrefix(name, FairseqSource.Mark) is { } fairseq) found.Add(new FairseqSource(new SourceTensors(file, fairseq)));
             else if (TryGetPrefix(name, PyTorchSource.Mark) is { } pytorch && file.TryGetTensor(pytorch + "head.weight", out _)) found.Add(new PyTorchSource(new SourceTensors(file, pytorch)));
-            else if (TryGetPrefix(name, TransformerXlSource.Mark) is { } xl && file.TryGetTensor(xl + "out_layers.0.weight", out _)) found.Add(new TransformerXlSource(new SourceTensors(file, xl), areRowsReversed: false));
+            else if (TryGetPrefix(name, TransformerXlSource.Mark) is { } xl && TiedEmbedding.Find(file, xl, embeddings) is { } tensors) found.Add(new TransformerXlSource(tensors, areRowsReversed: false));
         }
 
         return found;
@@ -35,7 +39,7 @@ internal static class SoftmaxSources
         if (found.Length > 1)
             throw new ToolException($"{file.FileName} has {found.Length} adaptive softmaxes, at {Join(found)}; say which with --prefix.");
         if (all.Count == 0)
-            throw new ToolException($"{file.FileName} has no adaptive softmax: none of its {file.Tensors.Count} tensors ends with {PyTorchSource.Mark}, {FairseqSource.Mark} or {TransformerXlSource.Mark}. adaptive-softmax inspect lists them.");
+            throw new ToolException($"{file.FileName} has no adaptive softmax: none of its {file.Tensors.Count} tensors ends with {FairseqSource.Mark}, with {PyTorchSource.Mark} beside a head.weight, or with {TransformerXlSource.Mark} beside an out_layers.0.weight or an embedding's emb_layers.0.weight. adaptive-softmax inspect lists them.");
         throw new ToolException($"{file.FileName} has no adaptive softmax {(from is null ? "" : $"of {from} ")}{(prefix is null ? "" : $"at '{prefix}'")}; it has {Join(all)}.");
     }
 
@@ -48,7 +52,7 @@ internal static class SoftmaxSources
 
     private static bool IsOfKind(SoftmaxSource source, string from) => source is TransformerXlSource ? from is TransformerXlSource.Reversed or TransformerXlSource.InOrder : source.Name == from;
 
-    private static string Join(IEnumerable<SoftmaxSource> sources) => string.Join(", ", sources.Select(source => $"'{source.Tensors.Prefix}' ({source.Description})"));
+    private static string Join(IReadOnlyCollection<SoftmaxSource> sources) => string.Join(", ", sources.Take(MaxShown).Select(source => $"'{Excerpt.Name(source.Tensors.Prefix)}' ({source.Description})")) + (sources.Count > MaxShown ? ", …" : "");
 
     private static string? TryGetPrefix(string name, string mark) =>
         name == mark || name.EndsWith($".{mark}", StringComparison.Ordinal) ? name[..^mark.Length] : null;

@@ -1,4 +1,5 @@
 using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Weights;
 
@@ -7,11 +8,18 @@ namespace AdaptiveSoftmax.Tool.Weights;
 /// <param name="prefix">What stands before each of the module's names, for example <c>decoder.softmax.</c>.</param>
 internal sealed class SourceTensors(WeightsFile file, string prefix)
 {
+    private readonly Dictionary<string, string> _tied = [];
+
     public WeightsFile File => file;
 
     public string Prefix => prefix;
 
-    public bool Has(string name) => file.TryGetTensor(prefix + name, out _);
+    public bool Has(string name) => Find(name) is not null;
+
+    /// <summary>Says that a tensor, where the file lacks it, is one that it has under another module's name.</summary>
+    /// <param name="name">The module's name of it.</param>
+    /// <param name="other">Its whole name in the file.</param>
+    public void Tie(string name, string other) => _tied[name] = other;
 
     /// <summary>How many of numbered tensors there are, from 0 on without a gap.</summary>
     public int Count(Func<int, string> name)
@@ -56,18 +64,24 @@ internal sealed class SourceTensors(WeightsFile file, string prefix)
         var tensor = Get(name, dimensions: null);
         var shape = WeightsContent.GetShape(destination);
         if (!tensor.Shape.SequenceEqual(shape))
-            throw Fault(name, $"is [{string.Join(", ", tensor.Shape)}], and [{string.Join(", ", shape)}] follows from the other tensors.");
+            throw Fault(name, $"is {WeightsText.Shape(tensor.Shape)}, and {WeightsText.Shape(shape)} follows from the other tensors.");
         file.Read(tensor, destination);
     }
 
     /// <summary>A mistake in the file that names a tensor.</summary>
-    public ToolException Fault(string name, string problem) => new($"{file.FileName}: '{prefix}{name}' {problem}");
+    public ToolException Fault(string name, string problem) => new($"{file.FileName}: '{Excerpt.Name(prefix + name)}' {problem}");
+
+    private WeightsTensor? Find(string name)
+    {
+        if (file.TryGetTensor(prefix + name, out var own)) return own;
+        return _tied.TryGetValue(name, out var other) && file.TryGetTensor(other, out var tied) ? tied : null;
+    }
 
     private WeightsTensor Get(string name, int? dimensions)
     {
-        if (!file.TryGetTensor(prefix + name, out var tensor)) throw Fault(name, "is missing, and the module's other tensors are there.");
+        var tensor = Find(name) ?? throw Fault(name, "is missing, and the module's other tensors are there.");
         if (dimensions is { } wanted && tensor.Shape.Count != wanted)
-            throw Fault(name, $"is [{string.Join(", ", tensor.Shape)}]; {wanted} dimension{(wanted == 1 ? " is" : "s are")} needed.");
+            throw Fault(name, $"is {WeightsText.Shape(tensor.Shape)}; {wanted} dimension{(wanted == 1 ? " is" : "s are")} needed.");
         return tensor;
     }
 

@@ -61,8 +61,8 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         if (IsShared)
         {
             (size, var width) = Tensors.GetMatrix(Weight(0));
-            cutoffs = [.. options.Cutoffs ?? throw new ToolException($"{Tensors.File.FileName}: the clusters of '{Tensors.Prefix}' share one matrix, which does not tell the cutoffs; give --cutoffs or --spec.")];
-            if (cutoffs.Length != clusters) throw new ToolException($"{Tensors.File.FileName}: '{Tensors.Prefix}{ClusterWeight}' has {clusters} tail clusters, and {cutoffs.Length} cutoffs are given.");
+            cutoffs = [.. options.Cutoffs ?? throw new ToolException($"{Tensors.File.FileName}: the clusters of '{Excerpt.Name(Tensors.Prefix)}' share one matrix, which does not tell the cutoffs; give --cutoffs or --spec.")];
+            if (cutoffs.Length != clusters) throw new ToolException($"{Tensors.File.FileName}: '{Excerpt.Name(Tensors.Prefix + ClusterWeight)}' has {clusters} tail clusters, and {cutoffs.Length} cutoffs are given.");
             widths = [.. cutoffs.Select(_ => width + more)];
         }
         else
@@ -75,11 +75,11 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         return SoftmaxLayout.Create(hidden + more, size, cutoffs, widths, options.HeadBias ?? true);
     }
 
-    private static string Weight(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_layers.{cluster}.weight");
+    public static string Weight(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_layers.{cluster}.weight");
 
     private static string Bias(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_layers.{cluster}.bias");
 
-    private static string Projection(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_projs.{cluster}");
+    public static string Projection(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_projs.{cluster}");
 
     private void FillHead(ConvertedSoftmax target, Parameter? shared, Parameter? sharedBias, List<string> notes)
     {
@@ -119,7 +119,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         }
 
         if (layout.HasHeadBias) biases.CopyTo(target.HeadBias.Values);
-        else if (!biases.All(bias => bias == biases[0])) throw Tensors.Fault(Bias(0), $"and '{Tensors.Prefix}{ClusterBias}' hold biases of the head, up to {Format(biases.Max(Math.Abs))}, and the spec has no head bias; set \"headBias\": true in it.");
+        else if (!biases.All(bias => bias == biases[0])) throw Tensors.Fault(Bias(0), $"and '{Excerpt.Name(Tensors.Prefix + ClusterBias)}' hold biases of the head, up to {Format(biases.Max(Math.Abs))}, and the spec has no head bias; set \"headBias\": true in it.");
     }
 
     private void FillTail(ConvertedSoftmax target, TailCluster tail, Parameter? shared, Parameter? sharedBias, TailBias mode, List<string> notes)
@@ -158,7 +158,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         var name = Bias(shared is null ? cluster : 0);
         if (mode == TailBias.Refuse)
             throw Tensors.Fault(name, $"gives the tokens of tail cluster {tail.Index} biases from {Format(low)} to {Format(high)}, which a layer without them cannot hold. Keep them exactly with --tail-bias input, for a body that appends a 1 to its hidden vectors, or leave them out with --tail-bias drop, which changes log-probs of the cluster by up to {Format(high - low)}.");
-        notes.Add($"'{Tensors.Prefix}{name}': biases of tail cluster {tail.Index} from {Format(low)} to {Format(high)} are left out, which changes its tokens' log-probs by up to {Format(high - low)}.");
+        notes.Add($"'{Excerpt.Name(Tensors.Prefix + name)}': biases of tail cluster {tail.Index} from {Format(low)} to {Format(high)} are left out, which changes its tokens' log-probs by up to {Format(high - low)}.");
     }
 
     private Parameter ReadProjection(int cluster, int width)

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -6,17 +8,22 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed class CheckpointMismatchException : InvalidOperationException
 {
-    /// <summary>Creates the exception; the message names the file, every difference and the remedy.</summary>
+    private const int Shown = 20;
+
+    /// <summary>Creates the exception; the message names the file, the first differences and the remedy.</summary>
     /// <param name="fileName">The file.</param>
     /// <param name="differences">What differs, a clause each.</param>
     /// <param name="remedy">How to mend it, as a sentence.</param>
     public CheckpointMismatchException(string fileName, IReadOnlyList<string> differences, string remedy)
-        : base($"{fileName} does not fit: {string.Join("; ", differences)}. {remedy}")
+        : base($"{fileName} does not fit: {Join(differences)}. {remedy}")
     {
         FileName = fileName;
         Differences = differences;
         Remedy = remedy;
     }
+
+    private static string Join(IReadOnlyList<string> differences) => string.Join("; ", differences.Take(Shown))
+        + (differences.Count > Shown ? string.Create(CultureInfo.InvariantCulture, $"; and {differences.Count - Shown} more differences") : "");
 
     /// <summary>The file.</summary>
     public string FileName { get; }

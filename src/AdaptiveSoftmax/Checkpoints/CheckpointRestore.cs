@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -52,7 +54,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             foreach (var tensor in file.Tensors)
             {
                 if (!wanted.Contains(tensor.Name) && !tensor.Name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal))
-                    differences.Add($"the file's tensor '{tensor.Name}' belongs to no parameter");
+                    differences.Add($"the file's tensor '{Excerpt.Name(tensor.Name)}' belongs to no parameter");
             }
         }
 
@@ -125,7 +127,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         if (parameters.Count == 0 || file.TryGetTensor(Prefix + parameters[0].Name, out _)) return General;
         var first = parameters[0].Name;
         if (file.Tensors.Select(tensor => tensor.Name).FirstOrDefault(name => name == first || name.EndsWith($".{first}", StringComparison.Ordinal)) is { } found)
-            return $"The file has '{found}': load with prefix: \"{found[..^first.Length]}\".";
+            return $"The file has '{Excerpt.Name(found)}': load with prefix: \"{Excerpt.Name(found[..^first.Length])}\".";
         return General;
     }
 
@@ -133,14 +135,14 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     {
         if (!file.TryGetTensor(name, out var tensor))
         {
-            differences.Add($"the file has no tensor '{name}'");
+            differences.Add($"the file has no tensor '{Excerpt.Name(name)}'");
             return null;
         }
 
         var shape = WeightsContent.GetShape(parameter);
         if (!tensor.Shape.SequenceEqual(shape))
         {
-            differences.Add($"'{name}' is [{string.Join(", ", tensor.Shape)}] in the file, and [{string.Join(", ", shape)}] is needed");
+            differences.Add($"'{Excerpt.Name(name)}' is {WeightsText.Shape(tensor.Shape)} in the file, and {WeightsText.Shape(shape)} is needed");
             return null;
         }
 
@@ -153,7 +155,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         if (_training?.Optimizer is not { } saved)
             throw new CheckpointMismatchException(file.FileName, ["the file has no optimizer state"], Remedy);
         if (saved.Kind != optimizer.Kind)
-            throw new CheckpointMismatchException(file.FileName, [$"its optimizer state is of '{saved.Kind}', and '{optimizer.Kind}' is to be restored"], Remedy);
+            throw new CheckpointMismatchException(file.FileName, [$"its optimizer state is of '{Excerpt.Name(saved.Kind)}', and '{optimizer.Kind}' is to be restored"], Remedy);
         try
         {
             _restored = saved.Kind switch
@@ -179,11 +181,11 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         {
             if (!byName.TryGetValue(name, out var parameter))
             {
-                differences.Add($"its optimizer state covers '{name}', which is no parameter here");
+                differences.Add($"its optimizer state covers '{Excerpt.Name(name)}', which is no parameter here");
                 continue;
             }
 
-            if (steps < 0) differences.Add($"its optimizer state counts {steps} steps of '{name}'");
+            if (steps < 0) differences.Add($"its optimizer state counts {steps} steps of '{Excerpt.Name(name)}'");
             foreach (var state in _restored!.StateNames)
                 FindTensor(CheckpointNames.OfState(name, state), parameter, differences);
         }

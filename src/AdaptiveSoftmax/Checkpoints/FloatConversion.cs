@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
@@ -16,7 +17,7 @@ internal static class FloatConversion
 
     /// <summary>An exception for a type that cannot be converted.</summary>
     public static WeightsFormatException UnknownType(WeightsFile file, WeightsTensor tensor) =>
-        file.CreateFault(tensor.Name, $"Its type is {tensor.Type}; only F32, F64, F16 and BF16 can be read as weights.", "Convert it to F32 before loading.");
+        file.CreateFault(tensor.Name, $"Its type is {Excerpt.Name(tensor.Type)}; only F32, F64, F16 and BF16 can be read as weights.", "Save it as a dense tensor of float32.");
 
     /// <summary>Converts little-endian values.</summary>
     /// <param name="file">The file, for messages.</param>

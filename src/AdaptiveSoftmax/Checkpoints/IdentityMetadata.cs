@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
@@ -84,7 +85,7 @@ internal sealed record IdentityMetadata(
 
         void Add(string what, string file, string here)
         {
-            if (file != here) differences.Add($"{what}: {file} in the file, {here} in {where}");
+            if (file != here) differences.Add($"{what}: {Excerpt.Name(file)} in the file, {Excerpt.Name(here)} in {where}");
         }
     }
 

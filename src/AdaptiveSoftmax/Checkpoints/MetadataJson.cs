@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
@@ -47,5 +48,5 @@ internal static class MetadataJson
 
     /// <summary>Says which string of the metadata is at fault.</summary>
     public static WeightsFormatException Fault(WeightsFile file, string key, Exception exception) =>
-        file.CreateFault(null, $"Its metadata '{key}' is not what Save writes: {exception.Message}", "The file is damaged or was edited; take another copy or an earlier checkpoint.", exception);
+        file.CreateFault(null, $"Its metadata '{key}' is not what Save writes: {Excerpt.Message(exception.Message)}", "The file is damaged or was edited; take another copy or an earlier checkpoint.", exception);
 }

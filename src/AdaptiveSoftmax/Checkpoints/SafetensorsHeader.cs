@@ -1,10 +1,12 @@
+using System.Buffers.Binary;
 using System.Text.Json;
-using System.Text.Unicode;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// The JSON header of a safetensors file: reading it trusts nothing, neither sizes nor offsets nor text.
+/// The JSON header of a safetensors file: reading it trusts nothing, neither sizes nor offsets nor text, and takes no more
+/// memory than what it says.
 /// </summary>
 internal sealed class SafetensorsHeader
 {
@@ -13,8 +15,13 @@ internal sealed class SafetensorsHeader
 
     private const string NotSafetensors = "Check that it is a safetensors file, and copy or save it again.";
     private const string Broken = "The file is damaged or was written by a faulty program; copy or save it again.";
+    private const string CutShort = "The file is cut short; copy or save it again.";
+
+    // What a header of the same names can be escaped to.
+    private const int MaxNameBytes = 6 * WeightsLimits.NameLength;
 
     private readonly string _file;
+    private readonly List<SafetensorsTensor> _ordered = [];
 
     private SafetensorsHeader(string file) => _file = file;
 
@@ -24,60 +31,75 @@ internal sealed class SafetensorsHeader
     /// <summary>The tensors by name.</summary>
     public Dictionary<string, SafetensorsTensor> Tensors { get; } = [];
 
-    /// <summary>Checks the length that stands in the first eight bytes.</summary>
-    public static int CheckLength(string file, ulong length, long fileLength)
-    {
-        if (length > MaxLength)
-            throw new SafetensorsFormatException(file, null, $"The first 8 bytes give a header of {length} bytes, more than the {MaxLength} that the format allows.", NotSafetensors);
-        if ((long)length > fileLength - sizeof(ulong))
-            throw new SafetensorsFormatException(file, null, $"The header should be {length} bytes, but the file ends {fileLength - sizeof(ulong)} bytes after its length.", "The file is cut short; copy or save it again.");
-        return (int)length;
-    }
+    /// <summary>The tensors in the order of their data.</summary>
+    public IReadOnlyList<SafetensorsTensor> Ordered => _ordered;
 
-    /// <summary>Reads and checks a header.</summary>
-    /// <param name="file">The file's name, for messages.</param>
-    /// <param name="json">The header's bytes.</param>
-    /// <param name="dataLength">The bytes that follow the header.</param>
+    /// <summary>The first byte of the data.</summary>
+    public long DataStart { get; private init; }
+
+    /// <summary>Reads and checks the header of a file.</summary>
     /// <exception cref="SafetensorsFormatException">Anything in it is not as the format says.</exception>
-    public static SafetensorsHeader Parse(string file, ReadOnlySpan<byte> json, long dataLength)
+    public static SafetensorsHeader Read(WeightsBytes bytes)
     {
-        var header = new SafetensorsHeader(file);
-        if (!Utf8.IsValid(json)) throw header.Fault(null, "The header is not UTF-8 text.", NotSafetensors);
+        var length = ReadLength(bytes);
+        var header = new SafetensorsHeader(bytes.Name) { DataStart = sizeof(ulong) + length };
         try
         {
-            header.ReadMembers(json);
+            header.ReadMembers(new JsonBytes(bytes, sizeof(ulong), length));
+        }
+        catch (InvalidDataException exception)
+        {
+            throw new SafetensorsFormatException(bytes.Name, null, $"The header cannot be read: {exception.Message}", NotSafetensors, exception);
+        }
+        catch (EndOfStreamException exception)
+        {
+            throw new SafetensorsFormatException(bytes.Name, null, "It ends before its header does.", CutShort, exception);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             // The reader throws the second for an escape that is half a character.
-            throw new SafetensorsFormatException(file, null, $"The header is not valid JSON: {exception.Message}", NotSafetensors, exception);
+            throw new SafetensorsFormatException(bytes.Name, null, $"The header is not valid JSON: {Excerpt.Message(exception.Message)}", NotSafetensors, exception);
         }
 
-        header.CheckOffsets(dataLength);
+        header.CheckOffsets(bytes.Length - header.DataStart);
         return header;
     }
 
-    private void ReadMembers(ReadOnlySpan<byte> json)
+    private static int ReadLength(WeightsBytes bytes)
     {
-        var reader = new Utf8JsonReader(json);
+        Span<byte> prefix = stackalloc byte[sizeof(ulong)];
+        if (bytes.ReadAtLeast(prefix, 0) < prefix.Length)
+            throw new SafetensorsFormatException(bytes.Name, null, $"It has {bytes.Length} bytes, fewer than the 8 of the header's length.", CutShort);
+        var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > MaxLength)
+            throw new SafetensorsFormatException(bytes.Name, null, $"The first 8 bytes give a header of {length} bytes, more than the {MaxLength} that the format allows.", NotSafetensors);
+        if ((long)length > bytes.Length - sizeof(ulong))
+            throw new SafetensorsFormatException(bytes.Name, null, $"The header should be {length} bytes, but the file ends {bytes.Length - sizeof(ulong)} bytes after its length.", CutShort);
+        return (int)length;
+    }
+
+    private void ReadMembers(JsonBytes reader)
+    {
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
             throw Fault(null, "The header is not a JSON object.", NotSafetensors);
         var hasMetadata = false;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = reader.GetString()!;
+            var name = ReadName(ref reader);
             reader.Read();
             if (name == "__metadata__")
             {
                 if (hasMetadata) throw Fault(null, "The header has __metadata__ twice.", Broken);
                 hasMetadata = true;
                 ReadMetadata(ref reader);
+                continue;
             }
-            else
-            {
-                var tensor = ReadTensor(ref reader, name);
-                if (!Tensors.TryAdd(name, tensor)) throw Fault(name, "The header lists it twice.", Broken);
-            }
+
+            if (_ordered.Count == WeightsLimits.Tensors)
+                throw Fault(null, $"The header lists more than the {WeightsLimits.Tensors} tensors that are read of one file.", "Save the tensors that are needed alone, or in several files with an index.");
+            var tensor = ReadTensor(ref reader, name);
+            if (!Tensors.TryAdd(name, tensor)) throw Fault(name, "The header lists it twice.", Broken);
+            _ordered.Add(tensor);
         }
 
         // Reading on to the end finds anything but white space behind the object.
@@ -86,19 +108,28 @@ internal sealed class SafetensorsHeader
         }
     }
 
-    private void ReadMetadata(ref Utf8JsonReader reader)
+    private string ReadName(ref JsonBytes reader)
     {
+        if (reader.IsNoLongerThan(MaxNameBytes) && reader.GetString() is { Length: <= WeightsLimits.NameLength } name) return name;
+        throw Fault(null, $"The header has a name of more than the {WeightsLimits.NameLength} characters that are read.", "Rename the tensor and save it again.");
+    }
+
+    private void ReadMetadata(ref JsonBytes reader)
+    {
+        // Programs that have none write null as well.
+        if (reader.TokenType == JsonTokenType.Null) return;
         if (reader.TokenType != JsonTokenType.StartObject) throw Fault(null, "__metadata__ is not a JSON object.", Broken);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var key = reader.GetString()!;
+            if (Metadata.Count == WeightsLimits.Strings) throw Fault(null, $"__metadata__ has more than the {WeightsLimits.Strings} strings that are read.", Broken);
+            var key = reader.GetString();
             reader.Read();
-            if (reader.TokenType != JsonTokenType.String) throw Fault(null, $"The metadata '{key}' is not a string.", Broken);
-            if (!Metadata.TryAdd(key, reader.GetString()!)) throw Fault(null, $"The metadata '{key}' is there twice.", Broken);
+            if (reader.TokenType != JsonTokenType.String) throw Fault(null, $"The metadata '{Excerpt.Name(key)}' is not a string.", Broken);
+            if (!Metadata.TryAdd(key, reader.GetString())) throw Fault(null, $"The metadata '{Excerpt.Name(key)}' is there twice.", Broken);
         }
     }
 
-    private SafetensorsTensor ReadTensor(ref Utf8JsonReader reader, string name)
+    private SafetensorsTensor ReadTensor(ref JsonBytes reader, string name)
     {
         if (reader.TokenType != JsonTokenType.StartObject) throw Fault(name, "Its entry is not a JSON object.", Broken);
         string? type = null;
@@ -106,12 +137,12 @@ internal sealed class SafetensorsHeader
         long[]? offsets = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var member = reader.GetString()!;
+            var member = reader.IsNoLongerThan(MaxNameBytes) ? reader.GetString() : "";
             reader.Read();
             switch (member)
             {
-                case "dtype" when type is null && reader.TokenType == JsonTokenType.String:
-                    type = reader.GetString()!;
+                case "dtype" when type is null && reader.TokenType == JsonTokenType.String && reader.IsNoLongerThan(MaxNameBytes):
+                    type = reader.GetString();
                     break;
                 case "shape" when shape is null:
                     shape = ReadNumbers(ref reader, name, member);
@@ -132,14 +163,16 @@ internal sealed class SafetensorsHeader
         return CheckSize(name, type, shape, offsets);
     }
 
-    private long[] ReadNumbers(ref Utf8JsonReader reader, string name, string member)
+    private long[] ReadNumbers(ref JsonBytes reader, string name, string member)
     {
         if (reader.TokenType != JsonTokenType.StartArray) throw Fault(name, $"Its '{member}' is not an array.", Broken);
         var numbers = new List<long>();
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
-            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
+            if (!reader.TryGetInt64(out var number) || number < 0)
                 throw Fault(name, $"Its '{member}' holds something else than whole numbers from 0 to {long.MaxValue}.", Broken);
+            if (numbers.Count == WeightsLimits.Dimensions)
+                throw Fault(name, $"Its '{member}' holds more than {WeightsLimits.Dimensions} numbers, the most dimensions that are read.", "Reshape the tensor, or leave it out, and save it again.");
             numbers.Add(number);
         }
 
@@ -150,35 +183,34 @@ internal sealed class SafetensorsHeader
     {
         if (offsets.Length != 2 || offsets[0] > offsets[1])
             throw Fault(name, "Its 'data_offsets' are not a start and an end that follows it.", Broken);
-        var bits = SafetensorsTypes.FindBits(type);
-        if (bits == 0)
-            throw Fault(name, $"Its type '{type}' is not one of {string.Join(", ", SafetensorsTypes.Known)}.", "Convert it to F32 before loading.");
 
         // 128 bits hold the product of two 63-bit numbers, so the check comes before anything can wrap.
         var count = shape.Contains(0) ? Int128.Zero : Int128.One;
         foreach (var size in shape)
         {
             count *= size;
-            if (count > long.MaxValue) throw Fault(name, $"Its shape [{string.Join(", ", shape)}] has more values than 64 bits count.", Broken);
+            if (count > long.MaxValue) throw Fault(name, $"Its shape {WeightsText.Shape(shape)} has more values than 64 bits count.", Broken);
         }
 
+        // A type that nobody here knows is one that nobody here asks for.
+        var bits = SafetensorsTypes.FindBits(type);
         var bytes = offsets[1] - offsets[0];
-        if (count * bits != (Int128)bytes * 8)
-            throw Fault(name, $"Its shape [{string.Join(", ", shape)}] in {type} does not take the {bytes} bytes of its 'data_offsets'.", Broken);
+        if (bits != 0 && count * bits != (Int128)bytes * 8)
+            throw Fault(name, $"Its shape {WeightsText.Shape(shape)} in {type} does not take the {bytes} bytes of its 'data_offsets'.", Broken);
         return new SafetensorsTensor(name, type, shape, (long)count, offsets[0], offsets[1]);
     }
 
     // The format wants the data covered without gaps, so tensors in order of their start must join end to end.
     private void CheckOffsets(long dataLength)
     {
-        var ordered = Tensors.Values.OrderBy(tensor => tensor.Start).ThenBy(tensor => tensor.End);
+        _ordered.Sort((left, right) => left.Start != right.Start ? left.Start.CompareTo(right.Start) : left.End.CompareTo(right.End));
         SafetensorsTensor? last = null;
-        foreach (var tensor in ordered)
+        foreach (var tensor in _ordered)
         {
             var end = last?.End ?? 0;
             if (tensor.End > dataLength)
-                throw Fault(tensor.Name, $"It ends at byte {tensor.End} of the data, but the file holds only {dataLength}.", "The file is cut short; copy or save it again.");
-            if (tensor.Start < end) throw Fault(tensor.Name, $"Its bytes from {tensor.Start} overlap those of '{last!.Name}', which end at {end}.", Broken);
+                throw Fault(tensor.Name, $"It ends at byte {tensor.End} of the data, but the file holds only {dataLength}.", CutShort);
+            if (tensor.Start < end) throw Fault(tensor.Name, $"Its bytes from {tensor.Start} overlap those of '{Excerpt.Name(last!.Name)}', which end at {end}.", Broken);
             if (tensor.Start > end) throw Fault(tensor.Name, $"It starts at byte {tensor.Start} and leaves the bytes from {end} to no tensor.", Broken);
             last = tensor;
         }

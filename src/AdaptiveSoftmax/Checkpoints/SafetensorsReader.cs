@@ -1,7 +1,5 @@
 using System.Buffers;
-using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
-using Microsoft.Win32.SafeHandles;
 
 namespace AdaptiveSoftmax;
 
@@ -14,17 +12,14 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     private const int ReadLength = 1 << 24;
     private const int ConvertLength = 1 << 16;
 
-    private readonly SafeFileHandle _handle;
+    private readonly WeightsBytes _bytes;
     private readonly SafetensorsHeader _header;
-    private readonly long _dataStart;
 
-    private SafetensorsReader(string fileName, SafeFileHandle handle, SafetensorsHeader header, long dataStart)
-        : base(fileName)
+    private SafetensorsReader(WeightsBytes bytes)
+        : base(bytes.Name)
     {
-        _handle = handle;
-        _header = header;
-        _dataStart = dataStart;
-        Tensors = [.. header.Tensors.Values.OrderBy(tensor => tensor.Start).ThenBy(tensor => tensor.End)];
+        _bytes = bytes;
+        _header = SafetensorsHeader.Read(bytes);
     }
 
     /// <inheritdoc/>
@@ -34,7 +29,7 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     public override IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
 
     /// <summary>The tensors in the order of their data.</summary>
-    public override IReadOnlyList<WeightsTensor> Tensors { get; }
+    public override IReadOnlyList<WeightsTensor> Tensors => _header.Ordered;
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file.</param>
@@ -42,25 +37,14 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static new SafetensorsReader Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        var bytes = WeightsBytes.Open(path);
         try
         {
-            var fileLength = RandomAccess.GetLength(handle);
-            if (fileLength < sizeof(ulong))
-                throw new SafetensorsFormatException(path, null, $"It has {fileLength} bytes, fewer than the 8 of the header's length.", "The file is cut short; copy or save it again.");
-            Span<byte> prefix = stackalloc byte[sizeof(ulong)];
-            ReadExactly(path, handle, prefix, 0);
-            var length = SafetensorsHeader.CheckLength(path, BinaryPrimitives.ReadUInt64LittleEndian(prefix), fileLength);
-            var json = new byte[length];
-            ReadExactly(path, handle, json, sizeof(ulong));
-            var dataStart = sizeof(ulong) + (long)length;
-            var header = SafetensorsHeader.Parse(path, json, fileLength - dataStart);
-            return new SafetensorsReader(path, handle, header, dataStart);
+            return Open(bytes);
         }
         catch
         {
-            handle.Dispose();
+            bytes.Dispose();
             throw;
         }
     }
@@ -74,7 +58,10 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     }
 
     /// <inheritdoc/>
-    public override void Dispose() => _handle.Dispose();
+    public override void Dispose() => _bytes.Dispose();
+
+    /// <summary>Reads bytes that the reader then closes.</summary>
+    internal static SafetensorsReader Open(WeightsBytes bytes) => new(bytes);
 
     internal override void Read(WeightsTensor tensor, float* destination)
     {
@@ -92,7 +79,7 @@ public sealed unsafe class SafetensorsReader : WeightsFile
         for (var done = 0L; done < length; done += ReadLength)
         {
             var part = new Span<byte>((byte*)destination + done, (int)Math.Min(ReadLength, length - done));
-            ReadExactly(FileName, _handle, part, _dataStart + tensor.Start + done);
+            ReadExactly(part, tensor.Start + done);
         }
     }
 
@@ -107,7 +94,7 @@ public sealed unsafe class SafetensorsReader : WeightsFile
             {
                 var count = (int)Math.Min(ConvertLength, tensor.Count - done);
                 var bytes = buffer.AsSpan(0, count * size);
-                ReadExactly(FileName, _handle, bytes, _dataStart + tensor.Start + (done * size));
+                ReadExactly(bytes, tensor.Start + (done * size));
                 FloatConversion.Convert(this, tensor, bytes, new Span<float>(destination + done, count));
             }
         }
@@ -117,15 +104,9 @@ public sealed unsafe class SafetensorsReader : WeightsFile
         }
     }
 
-    private static void ReadExactly(string file, SafeFileHandle handle, Span<byte> destination, long offset)
+    private void ReadExactly(Span<byte> destination, long offset)
     {
-        while (!destination.IsEmpty)
-        {
-            var count = RandomAccess.Read(handle, destination, offset);
-            if (count == 0)
-                throw new SafetensorsFormatException(file, null, $"It ends at byte {offset}, before its header's last tensor does.", "It was cut short while it was read; copy or save it again.");
-            destination = destination[count..];
-            offset += count;
-        }
+        if (_bytes.ReadAtLeast(destination, _header.DataStart + offset) < destination.Length)
+            throw CreateFault(null, $"It ends before byte {_header.DataStart + offset + destination.Length}, which its header's last tensor reaches to.", "It was cut short while it was read; copy or save it again.");
     }
 }

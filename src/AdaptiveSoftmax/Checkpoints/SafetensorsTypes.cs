@@ -28,13 +28,12 @@ internal static class SafetensorsTypes
         ["F8_E4M3"] = 8,
         ["F8_E5M2"] = 8,
         ["F8_E8M0"] = 8,
+        ["F8_E4M3FNUZ"] = 8,
+        ["F8_E5M2FNUZ"] = 8,
         ["F6_E2M3"] = 6,
         ["F6_E3M2"] = 6,
         ["F4"] = 4,
     };
-
-    /// <summary>All names.</summary>
-    public static IEnumerable<string> Known => s_bits.Keys;
 
     /// <summary>The bits of one value, or 0 for an unknown type.</summary>
     public static int FindBits(string name) => s_bits.GetValueOrDefault(name);

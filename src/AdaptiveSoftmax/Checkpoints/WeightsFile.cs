@@ -1,11 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
 /// <summary>
 /// A file of named tensors, open for reading. Opening reads names, types and shapes; values are read tensor by tensor.
 /// </summary>
-public abstract unsafe class WeightsFile : IDisposable
+public abstract class WeightsFile : IDisposable
 {
     // The number 0x1950a86a20f9469cfc6c as a pickle of protocol 2 has it.
     private static ReadOnlySpan<byte> LegacyMark => [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19];
@@ -24,24 +25,42 @@ public abstract unsafe class WeightsFile : IDisposable
     /// <summary>The tensors in the order of the file.</summary>
     public abstract IReadOnlyList<WeightsTensor> Tensors { get; }
 
-    /// <summary>Opens a file of either format, safetensors or PyTorch's, whatever its name: its first bytes tell.</summary>
-    /// <param name="path">The file.</param>
-    /// <exception cref="WeightsFormatException">The file is damaged or of another format.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <summary>
+    /// Opens a file of either format, safetensors or PyTorch's, whatever its name: its first bytes tell. The index of a
+    /// model in several files (<c>model.safetensors.index.json</c>), or a folder that holds one, opens all of them as one.
+    /// </summary>
+    /// <param name="path">The file, the index or the folder.</param>
+    /// <exception cref="WeightsFormatException">The file is damaged or of another format; a file of the index is missing.</exception>
+    /// <exception cref="IOException">The file cannot be read; the folder has no weights, or several.</exception>
     public static WeightsFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        Span<byte> start = stackalloc byte[14];
-        using (var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete))
-            start = start[..RandomAccess.Read(handle, start, 0)];
+        if (Directory.Exists(path)) path = WeightsFolder.FindFile(path);
+        return Open(WeightsBytes.Open(path), path);
+    }
 
-        // A safetensors header may have a length that reads like a zip file's mark; then a brace follows it.
-        if (start.StartsWith("PK\u0003\u0004"u8) && start is not [_, _, _, _, _, _, _, _, (byte)'{', ..]) return PyTorchReader.Open(path);
-        if (start.Length > 2 && start[0] == 0x80 && start[2..].SequenceEqual(LegacyMark))
-            throw new PyTorchFormatException(path, null, "It is in PyTorch's old format without zip, which is not read.", "Save it again in Python: torch.save(torch.load('old.pt'), 'weights.pt').");
-        if (start.Length > 8 && start[0] == '{' && !start[..8].ContainsAnyExceptInRange((byte)' ', (byte)'~'))
-            throw new WeightsFormatException(path, null, "It is JSON, such as the index of a model in several files, and holds no tensors.", "Open the file that holds the adaptive softmax; an index names it under 'weight_map'.");
-        return SafetensorsReader.Open(path);
+    /// <summary>
+    /// Opens what a stream holds from where it stands to its end, of either format. A stream that cannot seek is read at
+    /// once, into a temporary file.
+    /// </summary>
+    /// <param name="stream">The stream. It is not closed, and must stay open and unused as long as this is.</param>
+    /// <exception cref="WeightsFormatException">It is damaged or of another format.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static WeightsFile Open(Stream stream) => Open(WeightsBytes.Open(stream), path: null);
+
+    /// <summary>
+    /// Opens what a stream holds from where it stands to its end, without holding on to the caller's thread. A stream that
+    /// cannot seek is read by its asynchronous methods alone.
+    /// </summary>
+    /// <param name="stream">The stream. It is not closed, and must stay open and unused as long as the file is.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="WeightsFormatException">It is damaged or of another format.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static async Task<WeightsFile> OpenAsync(Stream stream, CancellationToken cancellationToken = default)
+    {
+        var bytes = await WeightsBytes.OpenAsync(stream, cancellationToken).ConfigureAwait(false);
+        return await Task.Run(() => Open(bytes, path: null), CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Finds a tensor by name.</summary>
@@ -59,11 +78,11 @@ public abstract unsafe class WeightsFile : IDisposable
     /// <exception cref="WeightsFormatException">
     /// The tensor has another type, holds a finite value that float32 cannot, or the file is damaged.
     /// </exception>
-    public void Read(WeightsTensor tensor, Span<float> destination)
+    public unsafe void Read(WeightsTensor tensor, Span<float> destination)
     {
         CheckOwn(tensor);
         if (destination.Length != tensor.Count)
-            throw new ArgumentException($"'{tensor.Name}' has {tensor.Count} values, but there is room for {destination.Length}.", nameof(destination));
+            throw new ArgumentException($"'{Excerpt.Name(tensor.Name)}' has {tensor.Count} values, but there is room for {destination.Length}.", nameof(destination));
         fixed (float* pointer = destination) Read(tensor, pointer);
     }
 
@@ -76,14 +95,15 @@ public abstract unsafe class WeightsFile : IDisposable
     /// <exception cref="WeightsFormatException">
     /// The tensor has another type, holds a finite value that float32 cannot, or the file is damaged.
     /// </exception>
-    public void Read(WeightsTensor tensor, Parameter destination)
+    public unsafe void Read(WeightsTensor tensor, Parameter destination)
     {
         ArgumentNullException.ThrowIfNull(destination);
         CheckOwn(tensor);
         ObjectDisposedException.ThrowIf(destination.IsDisposed, destination);
         var shape = WeightsContent.GetShape(destination);
         if (!tensor.Shape.SequenceEqual(shape))
-            throw new ArgumentException($"'{tensor.Name}' is [{string.Join(", ", tensor.Shape)}], and '{destination.Name}' is [{string.Join(", ", shape)}].", nameof(destination));
+            throw new ArgumentException($"'{Excerpt.Name(tensor.Name)}' is {WeightsText.Shape(tensor.Shape)}, and '{destination.Name}' is {WeightsText.Shape(shape)}.", nameof(destination));
+        destination.MarkChanged();
         Read(tensor, destination.ValuesPointer);
     }
 
@@ -91,15 +111,46 @@ public abstract unsafe class WeightsFile : IDisposable
     public abstract void Dispose();
 
     /// <summary>Reads all values of a tensor to memory that has room for <see cref="WeightsTensor.Count"/> floats.</summary>
-    internal abstract void Read(WeightsTensor tensor, float* destination);
+    internal abstract unsafe void Read(WeightsTensor tensor, float* destination);
 
     /// <summary>An exception of the format's own type.</summary>
     internal abstract WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null);
+
+    /// <summary>Opens bytes, which belong to the file from then on.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="path">Where they are, if an index among them is to be followed.</param>
+    /// <param name="isShard">Whether they are one of several files, which is no index.</param>
+    internal static WeightsFile Open(WeightsBytes bytes, string? path, bool isShard = false)
+    {
+        try
+        {
+            Span<byte> start = stackalloc byte[14];
+            start = start[..bytes.ReadAtLeast(start, 0)];
+
+            // A safetensors header may have a length that reads like a zip file's mark; then a brace follows it.
+            if (start.StartsWith("PK\u0003\u0004"u8) && start is not [_, _, _, _, _, _, _, _, (byte)'{', ..]) return PyTorchReader.Open(bytes);
+            if (start.Length > 2 && start[0] == 0x80 && start[2..].SequenceEqual(LegacyMark))
+                throw new PyTorchFormatException(bytes.Name, null, "It is in PyTorch's old format without zip, which is not read.", "Save it again in Python: torch.save(torch.load('old.pt'), 'weights.pt').");
+            if (!WeightsIndex.IsJson(start)) return SafetensorsReader.Open(bytes);
+            using (bytes)
+            {
+                var index = WeightsIndex.Read(bytes);
+                if (path is null || isShard)
+                    throw new WeightsFormatException(bytes.Name, null, "It is the index of a model in several files, which are beside it.", "Open the index by its path.");
+                return ShardedWeights.Open(path, index);
+            }
+        }
+        catch
+        {
+            bytes.Dispose();
+            throw;
+        }
+    }
 
     private void CheckOwn(WeightsTensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (!TryGetTensor(tensor.Name, out var own) || own != tensor)
-            throw new ArgumentException($"'{tensor.Name}' is a tensor of another file than {FileName}.", nameof(tensor));
+            throw new ArgumentException($"'{Excerpt.Name(tensor.Name)}' is a tensor of another file than {FileName}.", nameof(tensor));
     }
 }

@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>A file of weights is not what its format says it must be: damaged, cut short, or of another format.</summary>
@@ -10,7 +12,7 @@ public class WeightsFormatException : IOException
     /// <param name="remedy">How to mend it, as a sentence.</param>
     /// <param name="innerException">What was caught on the way.</param>
     public WeightsFormatException(string fileName, string? tensorName, string problem, string remedy, Exception? innerException = null)
-        : base(tensorName is null ? $"{fileName}: {problem} {remedy}" : $"{fileName}: tensor '{tensorName}': {problem} {remedy}", innerException)
+        : base(tensorName is null ? $"{fileName}: {problem} {remedy}" : $"{fileName}: tensor '{Excerpt.Name(tensorName)}': {problem} {remedy}", innerException)
     {
         FileName = fileName;
         TensorName = tensorName;

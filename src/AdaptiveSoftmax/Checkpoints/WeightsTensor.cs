@@ -14,7 +14,10 @@ public abstract class WeightsTensor
     /// <summary>The name, for example <c>head.weight</c>.</summary>
     public string Name { get; }
 
-    /// <summary>The type of its values by its name in safetensors, for example <c>F32</c>, whatever the file's format.</summary>
+    /// <summary>
+    /// The type of its values by its name in safetensors, for example <c>F32</c>, whatever the file's format. What has no
+    /// name there has the file's own, for example <c>complex128</c> or <c>sparse</c>, and is listed and not read.
+    /// </summary>
     public string Type { get; }
 
     /// <summary>The size of each dimension; empty for a single value.</summary>

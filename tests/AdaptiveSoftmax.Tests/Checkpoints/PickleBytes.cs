@@ -40,11 +40,20 @@ internal sealed class PickleBytes
         return Op("t");
     }
 
-    public PickleBytes Tensor(string storage, int key, int count, int offset, int[] shape, int[] strides)
+    public PickleBytes Tensor(string storage, int key, int count, int offset, int[] shape, int[] strides, string? mark = null)
     {
         Global("torch._utils", "_rebuild_tensor_v2").Op("((").Text("storage").Global("torch", storage);
         Text(key.ToString(CultureInfo.InvariantCulture)).Text("cpu").Number(count).Op("tQ").Number(offset);
-        return Numbers(shape).Numbers(strides).Raw(0x89).OrderedDict().Op("tR");
+        Numbers(shape).Numbers(strides).Raw(0x89).OrderedDict();
+        if (mark is not null) Op("}").Text(mark).Raw(0x88).Op("s");
+        return Op("tR");
+    }
+
+    public PickleBytes Untyped(int key, int bytes, string type, int[] shape)
+    {
+        Global("torch._utils", "_rebuild_tensor_v3").Op("((").Text("storage").Global("torch.storage", "UntypedStorage");
+        Text(key.ToString(CultureInfo.InvariantCulture)).Text("cpu").Number(bytes).Op("tQ").Number(0);
+        return Numbers(shape).Numbers(1).Raw(0x89).OrderedDict().Global("torch", type).Op("tR");
     }
 
     public byte[] Zip(params byte[][] storages) => Zip(CompressionLevel.NoCompression, "little", storages);

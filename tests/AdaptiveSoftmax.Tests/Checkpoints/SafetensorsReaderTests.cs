@@ -113,7 +113,9 @@ public sealed class SafetensorsReaderTests : IDisposable
         { """{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "a", "twice" },
         { """{"a":{"dtype":"F32","shape":[2],"shape":[2],"data_offsets":[0,8]}}""", "a", "twice" },
         { """{"a":{"dtype":7,"shape":[2],"data_offsets":[0,8]}}""", "a", "dtype" },
-        { """{"a":{"dtype":"F33","shape":[2],"data_offsets":[0,8]}}""", "a", "F33" },
+        { """{"a":{"dtype":"F32","shape":[""" + string.Join(',', Enumerable.Repeat(0, 100_000)) + """],"data_offsets":[0,0]}}""", "a", "dimensions" },
+        { """{"a":{"dtype":"F32","shape":[2],"data_offsets":[""" + string.Join(',', Enumerable.Repeat(0, 100_000)) + "]}}", "a", "more than" },
+        { "{\"" + new string('n', 1025) + "\":{}}", null, "name" },
         { """{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}""", "a", "shape" },
         { """{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}""", "a", "shape" },
         { """{"a":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}}""", "a", "shape" },
@@ -145,6 +147,74 @@ public sealed class SafetensorsReaderTests : IDisposable
         Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
         Assert.EndsWith(error.Remedy, error.Message, StringComparison.Ordinal);
         Assert.NotEmpty(error.Remedy);
+    }
+
+    [Fact]
+    public void MetadataOfNull_IsNone()
+    {
+        using var reader = Open(SafetensorsBytes.Create($$"""{"__metadata__":null,{{A}}}""", Floats(1, 2)));
+        Assert.Empty(reader.Metadata);
+        Assert.Equal([1, 2], Read(reader, "a"));
+    }
+
+    [Fact]
+    public void TypesThatNobodyKnows_AreListedAndRefusedOnlyWhenAskedFor()
+    {
+        using var reader = Open(SafetensorsBytes.Create($$"""{ {{A}},"b":{"dtype":"F8_E4M3FNUZ","shape":[2],"data_offsets":[8,10]},"c":{"dtype":"F33\u001b","shape":[3],"data_offsets":[10,17]} }""", [.. Floats(1, 2), .. new byte[9]]));
+        Assert.Equal([1, 2], Read(reader, "a"));
+        Assert.Equal(["F32", "F8_E4M3FNUZ", "F33\u001b"], reader.Tensors.Select(tensor => tensor.Type));
+        Assert.Throws<SafetensorsFormatException>(() => Read(reader, "b"));
+        Assert.Contains("F33\\u001b", Assert.Throws<SafetensorsFormatException>(() => Read(reader, "c")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LargestHeader_OfZerosOrOfTensors_IsRefusedWithoutItsMemory()
+    {
+        var shape = _folder["shape"];
+        WriteHeader(shape, """{"a":{"dtype":"F32","shape":[""", "0,", 46_000_000, "0],\"data_offsets\":[0,0]}}");
+        AssertCheap(shape, "dimensions", 16 << 20);
+
+        var tensors = _folder["tensors"];
+        WriteHeader(tensors, "{", i => $$"""{{'"'}}{{i:d7}}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},""", 1_600_000, """  "z":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""");
+        AssertCheap(tensors, "500000 tensors", 400L << 20);
+
+        static void AssertCheap(string path, string says, long most)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            var error = Assert.Throws<SafetensorsFormatException>(() => SafetensorsReader.Open(path).Dispose());
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, most);
+            Assert.Contains(says, error.Message, StringComparison.Ordinal);
+            Assert.InRange(error.Message.Length, 1, 1000);
+        }
+    }
+
+    [Fact]
+    public void ManyTensors_AreRead_AndAMessageAboutAllOfThemIsShort()
+    {
+        const int Count = 100_000;
+        var path = _folder["many"];
+        WriteHeader(path, "{", i => $$"""{{'"'}}layer.{{i:d7}}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},""", Count, """  "z":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}""");
+        using (var reader = SafetensorsReader.Open(path)) Assert.Equal(Count + 1, reader.Tensors.Count);
+        using var parameter = new Parameter("a", 1, 1);
+        var error = Assert.Throws<CheckpointMismatchException>(() => new Checkpoint([parameter]).Restore(path));
+        Assert.Equal(Count + 2, error.Differences.Count);
+        Assert.InRange(error.Message.Length, 1, 5000);
+    }
+
+    [Theory]
+    [InlineData(65_500)]
+    [InlineData(65_536)]
+    [InlineData(200_000)]
+    public void TextThatEndsAnywhereInTheBuffer_IsReadWhole(int length)
+    {
+        for (var shift = 0; shift < 8; shift++)
+        {
+            var text = new string('x', length + shift) + "é€😀" + new string('y', 70_000);
+            using var reader = Open(SafetensorsBytes.Create($$"""{"__metadata__":{"t":"{{text}}"},{{A}}}""", Floats(1, 2)));
+            Assert.Equal(text, reader.Metadata["t"]);
+            byte[] header = [.. System.Text.Encoding.UTF8.GetBytes($$"""{"__metadata__":{"t":"{{new string('x', length + shift)}}"""), 0xE2, 0x82, .. "\"}}"u8];
+            Assert.Contains("UTF-8", Assert.Throws<SafetensorsFormatException>(() => Open(SafetensorsBytes.Create(header, [])).Dispose()).Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
@@ -255,6 +325,23 @@ public sealed class SafetensorsReaderTests : IDisposable
     }
 
     private static byte[] Floats(params float[] values) => MemoryMarshal.AsBytes<float>(values).ToArray();
+
+    private static void WriteHeader(string path, string start, string item, int count, string end) => WriteHeader(path, start, _ => item, count, end);
+
+    private static void WriteHeader(string path, string start, Func<int, string> item, int count, string end)
+    {
+        using var stream = new FileStream(path, FileMode.Create);
+        stream.Write(new byte[8]);
+        using (var writer = new StreamWriter(stream, leaveOpen: true))
+        {
+            writer.Write(start);
+            for (var i = 0; i < count; i++) writer.Write(item(i));
+            writer.Write(end);
+        }
+
+        stream.Position = 0;
+        stream.Write(BitConverter.GetBytes(stream.Length - 8));
+    }
 
     private SafetensorsReader Open(byte[] bytes) => SafetensorsReader.Open(Write(bytes));
 

@@ -49,6 +49,39 @@ public sealed class FileTests
     }
 
     [Fact]
+    public void WhatIsNoDenseFloat_IsPassedOverOrListed_BesideASoftmax()
+    {
+        using var file = Open("files/passed-over.pt");
+        Assert.Equal(
+            [
+                ("7", "F32"), ("sparse", "sparse"), ("csr", "sparse"), ("quantized", "qint8"), ("quantized_rows", "quint8"), ("meta", "meta"),
+                ("complex128", "complex128"), ("conj", "C64"), ("model.head.weight", "F32"), ("model.tail.0.0.weight", "F32"), ("model.tail.0.1.weight", "F32"),
+            ],
+            file.Tensors.Select(tensor => (tensor.Name, tensor.Type)));
+        Assert.All(file.Tensors.Take(8), tensor => Assert.Equal([2L, 3L], tensor.Shape));
+        Assert.Equal([0, 1, 2, 3, 4, 5], Read(file, "7"));
+        Assert.Contains("sparse", Assert.Throws<PyTorchFormatException>(() => Read(file, "sparse")).Message, StringComparison.Ordinal);
+
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(4, 6, [3], hasHeadBias: false), seed: 1);
+        layer.Restore(Fixture.GetPath("files/passed-over.pt"), acceptUnmarked: true, prefix: "model.");
+        Assert.Equal(Read(file, "model.head.weight"), layer.Parameters[0].Values.ToArray());
+    }
+
+    [Fact]
+    public void ListOrTensorAsTheWholeFile_IsRead()
+    {
+        using (var list = Open("files/list.pt"))
+        {
+            Assert.Equal(["0", "1.a"], list.Tensors.Select(tensor => tensor.Name));
+            Assert.Equal([3, 4, 5], Read(list, "1.a"));
+        }
+
+        using var tensor = Open("files/tensor.pt");
+        Assert.Equal("", Assert.Single(tensor.Tensors).Name);
+        Assert.Equal([0, 1, 2, 3, 4, 5], Read(tensor, ""));
+    }
+
+    [Fact]
     public void NewerVersion_IsReadAlike()
     {
         using (var file = Open("files/newer/state-dict.pt")) Assert.Equal(["head.weight", "tail.0.0.weight", "tail.0.1.weight"], file.Tensors.Select(tensor => tensor.Name));
@@ -71,6 +104,7 @@ public sealed class FileTests
     [InlineData("files/legacy.pt", "old format", "torch.save(torch.load('old.pt'), 'weights.pt')")]
     [InlineData("files/module.pt", "'torch.nn.modules.adaptive.AdaptiveLogSoftmaxWithLoss'", "torch.save(model.state_dict(), 'weights.pt')")]
     [InlineData("files/namespace.pt", "'argparse.Namespace'", "torch.load('checkpoint.pt', weights_only=False)['model']")]
+    [InlineData("files/lightning-namespace.pt", "'argparse.Namespace'", "torch.load('checkpoint.pt', weights_only=False)['state_dict']")]
     [InlineData("files/torchscript.pt", "TorchScript", "torch.save(module.state_dict(), 'weights.pt')")]
     public void WhatIsNoStateDict_IsRefusedWithTheRemedy(string name, string problem, string remedy)
     {
@@ -123,7 +157,7 @@ public sealed class FileTests
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["pytorch_model.bin.index.json"], """{"metadata": {}, "weight_map": {}}""");
         var error = Assert.Throws<WeightsFormatException>(() => WeightsFile.Open(folder["pytorch_model.bin.index.json"]));
-        Assert.Contains("weight_map", error.Remedy, StringComparison.Ordinal);
+        Assert.Contains("weight_map", error.Message, StringComparison.Ordinal);
     }
 
     private static WeightsFile Open(string name) => WeightsFile.Open(Fixture.GetPath(name));

@@ -38,6 +38,43 @@ public sealed class ConvertCommandTests
         AssertLogProbs(run.Path("out.safetensors"), name, SoftmaxLayout.Create(hidden + 1, 40, [8, 20], [width0 + 1, width1 + 1], hasHeadBias: true), appended: 1);
     }
 
+    [Theory]
+    [InlineData("transformer-xl", "--from transformer-xl", false)]
+    [InlineData("transformer-xl", "--from transformer-xl", true)]
+    [InlineData("transfo-xl", "--from transfo-xl", false)]
+    [InlineData("transformer-xl-div-1", "--from transformer-xl --cutoffs 8,20", true)]
+    [InlineData("transformer-xl-unprojected", "--from transformer-xl --cutoffs 8,20", false)]
+    public async Task TiedMatrices_AreReadUnderTheEmbeddingsNames(string name, string options, bool keepsFirstProjection)
+    {
+        using var run = new ToolRun();
+        var parameters = new List<Parameter>();
+        using (var file = WeightsFile.Open(Layout(name)))
+        {
+            foreach (var tensor in file.Tensors.Where(tensor => tensor.Type == "F32"))
+            {
+                var own = tensor.Name[(tensor.Name.IndexOf("crit.", StringComparison.Ordinal) + 5)..];
+                var tied = own.StartsWith("out_projs.", StringComparison.Ordinal) ? $"transformer.word_emb.{own.Replace("out_projs", "emb_projs", StringComparison.Ordinal)}"
+                    : own.StartsWith("out_layers.", StringComparison.Ordinal) && own.EndsWith("weight", StringComparison.Ordinal) ? $"transformer.word_emb.{own.Replace("out_layers", "emb_layers", StringComparison.Ordinal)}"
+                    : $"crit.{own}";
+                var isFirst = own == "out_projs.0";
+
+                // With one matrix there is one projection to share, so that of each cluster is its own.
+                if (isFirst && keepsFirstProjection || own.StartsWith("out_projs.", StringComparison.Ordinal) && name.EndsWith("div-1", StringComparison.Ordinal)) tied = $"crit.{own}";
+                var parameter = tensor.Shape.Count == 1 ? Parameter.CreateVector(tied, (int)tensor.Shape[0]) : new Parameter(tied, (int)tensor.Shape[0], (int)tensor.Shape[1]);
+                file.Read(tensor, parameter);
+                parameters.Add(parameter);
+            }
+        }
+
+        SafetensorsWriter.Write(run.Path("tied.safetensors"), parameters);
+        foreach (var parameter in parameters) parameter.Dispose();
+        Assert.Equal(0, await run.RunAsync(["convert", Layout(name), "--tail-bias", "drop", .. options.Split(' '), "-o", run.Path("own.safetensors")]));
+        Assert.Equal(0, await run.RunAsync(["convert", run.Path("tied.safetensors"), "--tail-bias", "drop", .. options.Split(' '), "-o", run.Path("tied-out.safetensors")]));
+        Assert.Equal(File.ReadAllBytes(run.Path("own.safetensors")), File.ReadAllBytes(run.Path("tied-out.safetensors")));
+        Assert.Equal(0, await run.RunAsync("inspect", run.Path("tied.safetensors")));
+        Assert.Contains("Transformer-XL's ProjectedAdaptiveLogSoftmax, prefix 'crit.'", run.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task BiasesOfTails_AreRefusedOrLeftOutWithTheSizeOfWhatThatChanges()
     {

@@ -21,6 +21,8 @@ public sealed class InspectCommandTests
     [InlineData("layouts/transformer-xl.pt", "Transformer-XL's ProjectedAdaptiveLogSoftmax, prefix 'crit.'")]
     [InlineData("layouts/transformer-xl.pt", "cutoffs 8, 20, projections 4, 2, a head bias")]
     [InlineData("layouts/transformer-xl-div-1.pt", "give --cutoffs or --spec")]
+    [InlineData("files/passed-over.pt", "prefix 'model.'")]
+    [InlineData("files/passed-over.pt", "| sparse (unknown)")]
     public async Task File_IsDescribed(string file, string expected)
     {
         using var run = new ToolRun();
@@ -72,6 +74,36 @@ public sealed class InspectCommandTests
         SafetensorsWriter.Write(run.Path("a.safetensors"), [parameter]);
         Assert.Equal(0, await run.RunAsync("inspect", run.Path("a.safetensors")));
         Assert.Contains("a\\u001b[31m[red]x", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task PrefixWithAnEscape_DoesNotReachTheTerminal()
+    {
+        using var run = new ToolRun();
+        using var head = new Parameter("\u001b[2J.head.weight", 4, 2);
+        using var projection = new Parameter("\u001b[2J.tail.0.0.weight", 1, 2);
+        using var output = new Parameter("\u001b[2J.tail.0.1.weight", 2, 1);
+        SafetensorsWriter.Write(run.Path("a.safetensors"), [head, projection, output]);
+        Assert.Equal(0, await run.RunAsync("inspect", run.Path("a.safetensors")));
+        Assert.Contains("prefix '\\u001b[2J.'", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("\u001b[2J", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task IndexAndFolder_AreInspectedAndConvertedAsOneFile()
+    {
+        using var run = new ToolRun();
+        using (var layer = new DynamicAdaptiveSoftmax(Vocabulary.SoftmaxLayout.Create(4, 6, [3], hasHeadBias: false), seed: 1))
+        {
+            SafetensorsWriter.Write(run.Path("1.safetensors"), [layer.Parameters[0]]);
+            SafetensorsWriter.Write(run.Path("2.safetensors"), layer.Parameters.Skip(1));
+        }
+
+        var index = run.Write("model.safetensors.index.json", """{"weight_map":{"head.weight":"1.safetensors","tail.0.0.weight":"2.safetensors","tail.0.1.weight":"2.safetensors"}}""");
+        Assert.Equal(0, await run.RunAsync("inspect", index));
+        Assert.Contains("PyTorch's AdaptiveLogSoftmaxWithLoss, prefix ''", run.Output, StringComparison.Ordinal);
+        Assert.Contains("in 2 files", run.Output, StringComparison.Ordinal);
+        Assert.Equal(0, await run.RunAsync("convert", Path.GetDirectoryName(index)!, "-o", run.Path("one.pt")));
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
@@ -16,22 +17,25 @@ public sealed unsafe class PyTorchReader : WeightsFile
 
     private const int ReadLength = 1 << 20;
     private const int MaxTextLength = 1 << 20;
+
+    // Deflate makes a byte of at most so many.
+    private const long MostInflated = 1032;
     private const string Damaged = "The file is damaged or cut short; copy or save it again.";
 
-    private readonly FileStream _stream;
+    private readonly WeightsBytes _bytes;
     private readonly ZipArchive _archive;
-    private readonly long _length;
     private readonly Dictionary<string, ZipArchiveEntry> _entries = [];
     private readonly Dictionary<string, WeightsTensor> _byName = [];
     private readonly List<WeightsTensor> _tensors = [];
     private Dictionary<string, string> _metadata = [];
 
-    private PyTorchReader(string fileName, FileStream stream)
-        : base(fileName)
+    private PyTorchReader(WeightsBytes bytes)
+        : base(bytes.Name)
     {
-        _stream = stream;
-        _length = stream.Length;
-        _archive = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
+        _bytes = bytes;
+        if (ZipDirectory.FindLength(bytes) is > ZipDirectory.MaxLength and var length)
+            throw CreateFault(null, $"It is a zip file with a directory of {length} bytes, more than the {ZipDirectory.MaxLength} that are read.", "Save the tensors that are needed alone, or in several files with an index.");
+        _archive = new ZipArchive(bytes.CreateStream(), ZipArchiveMode.Read);
     }
 
     /// <inheritdoc/>
@@ -49,21 +53,15 @@ public sealed unsafe class PyTorchReader : WeightsFile
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static new PyTorchReader Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-        PyTorchReader? reader = null;
+        var bytes = WeightsBytes.Open(path);
         try
         {
-            reader = new PyTorchReader(path, stream);
-            reader.ReadDirectory();
-            return reader;
+            return Open(bytes);
         }
-        catch (Exception exception)
+        catch
         {
-            reader?.Dispose();
-            stream.Dispose();
-            if (!IsZipFault(exception)) throw;
-            throw new PyTorchFormatException(path, null, "It is not a sound zip file.", Damaged, exception);
+            bytes.Dispose();
+            throw;
         }
     }
 
@@ -74,7 +72,22 @@ public sealed unsafe class PyTorchReader : WeightsFile
     public override void Dispose()
     {
         _archive.Dispose();
-        _stream.Dispose();
+        _bytes.Dispose();
+    }
+
+    /// <summary>Reads bytes that the reader then closes.</summary>
+    internal static PyTorchReader Open(WeightsBytes bytes)
+    {
+        try
+        {
+            var reader = new PyTorchReader(bytes);
+            reader.ReadDirectory();
+            return reader;
+        }
+        catch (Exception exception) when (IsZipFault(exception))
+        {
+            throw new PyTorchFormatException(bytes.Name, null, "It is not a sound zip file.", Damaged, exception);
+        }
     }
 
     internal override void Read(WeightsTensor tensor, float* destination)
@@ -84,8 +97,9 @@ public sealed unsafe class PyTorchReader : WeightsFile
         if (own.Count == 0) return;
         lock (_archive)
         {
-            if (own.IsContiguous) ReadContiguous(own, destination);
-            else ReadStrided(own, destination);
+            var order = new StorageOrder(own);
+            if (order.IsAscending) ReadInOrder(own, order, destination);
+            else ReadOverlapping(own, order, destination);
         }
     }
 
@@ -100,7 +114,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
         foreach (var entry in _archive.Entries)
         {
             if (!_entries.TryAdd(entry.FullName, entry))
-                throw CreateFault(null, $"It has two records '{entry.FullName}'.", Damaged);
+                throw CreateFault(null, $"It has two records '{Excerpt.Name(entry.FullName)}'.", Damaged);
         }
 
         var pickles = _entries.Keys.Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal) && name.AsSpan().Count('/') == 1).ToList();
@@ -110,22 +124,16 @@ public sealed unsafe class PyTorchReader : WeightsFile
         if (_entries.ContainsKey(root + "constants.pkl"))
             throw CreateFault(null, "It is a TorchScript module.", "Save its weights: torch.save(module.state_dict(), 'weights.pt').");
         if (FindText(root + "byteorder") is { } order && order != "little")
-            throw CreateFault(null, $"Its byte order is '{order}'.", "Save it again on a little-endian machine.");
+            throw CreateFault(null, $"Its byte order is '{Excerpt.Name(order)}'.", "Save it again on a little-endian machine.");
         if (_entries.TryGetValue(root + MetadataRecord, out var strings)) _metadata = ReadMetadata(strings);
         var pickle = new Unpickler(ReadAll(_entries[pickles[0]], Unpickler.MaxLength), Fault).Read();
-        foreach (var (name, view) in StateDictNames.Flatten(pickle, Fault)) Add(name, view, $"{root}data/{view.Storage.Key}");
+        foreach (var (name, view) in StateDictNames.Flatten(pickle, Fault)) Add(name, view, $"{root}data/");
 
         Exception Fault(string problem, string remedy) => CreateFault(null, problem, remedy);
     }
 
-    private void Add(string name, PickleTensor view, string record)
+    private void Add(string name, PickleTensor view, string folder)
     {
-        if (!_entries.TryGetValue(record, out var entry))
-            throw CreateFault(name, $"Its record '{record}' is missing.", Damaged);
-        CheckStored(entry);
-        var size = SafetensorsTypes.FindBits(view.Storage.Type) / 8;
-        if (entry.Length % size != 0 || entry.Length / size != view.Storage.Count)
-            throw CreateFault(name, $"Its storage has {view.Storage.Count} values of {size} bytes, and the record '{record}' has {entry.Length} bytes.", Damaged);
         var count = 1L;
         var last = view.Offset;
         try
@@ -133,7 +141,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
             for (var i = 0; i < view.Shape.Length; i++)
             {
                 count = checked(count * view.Shape[i]);
-                last = checked(last + (Math.Max(view.Shape[i] - 1, 0) * view.Strides[i]));
+                if (i < view.Strides.Length) last = checked(last + (Math.Max(view.Shape[i] - 1, 0) * view.Strides[i]));
             }
         }
         catch (OverflowException)
@@ -141,12 +149,25 @@ public sealed unsafe class PyTorchReader : WeightsFile
             throw CreateFault(name, "Its shape has more values than can be counted.", Damaged);
         }
 
-        if (count > 0 && last >= view.Storage.Count)
-            throw CreateFault(name, $"It reaches to value {last} of a storage of {view.Storage.Count}.", Damaged);
-        var tensor = new PyTorchTensor(name, view, count, entry);
+        var tensor = new PyTorchTensor(name, view, count, FindEntry(name, view, folder, count > 0 ? last : -1));
         if (!_byName.TryAdd(name, tensor))
             throw CreateFault(name, "There are two of this name.", "Rename one in Python and save it again.");
         _tensors.Add(tensor);
+    }
+
+    // A tensor that nobody can read needs no record; PyTorch writes none for some of them.
+    private ZipArchiveEntry? FindEntry(string name, PickleTensor view, string folder, long last)
+    {
+        if (view.Storage is not { } storage || SafetensorsTypes.FindBits(view.Type) / 8 is not (> 0 and var size)) return null;
+        var record = folder + storage.Key;
+        if (!_entries.TryGetValue(record, out var entry))
+            throw CreateFault(name, $"Its record '{Excerpt.Name(record)}' is missing.", Damaged);
+        CheckRecord(entry);
+        if (entry.Length % size != 0 || entry.Length / size != storage.Count)
+            throw CreateFault(name, $"Its storage has {storage.Count} values of {size} bytes, and the record '{Excerpt.Name(record)}' has {entry.Length} bytes.", Damaged);
+        if (last >= storage.Count)
+            throw CreateFault(name, $"It reaches to value {last} of a storage of {storage.Count}.", Damaged);
+        return entry;
     }
 
     private Dictionary<string, string> ReadMetadata(ZipArchiveEntry entry)
@@ -157,7 +178,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
         }
         catch (Exception exception) when (MetadataJson.IsFault(exception))
         {
-            throw CreateFault(null, $"Its record '{entry.FullName}' is not what Save writes: {exception.Message}", Damaged, exception);
+            throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' is not what Save writes: {exception.Message}", Damaged, exception);
         }
     }
 
@@ -166,63 +187,70 @@ public sealed unsafe class PyTorchReader : WeightsFile
 
     private byte[] ReadAll(ZipArchiveEntry entry, int maxLength)
     {
-        CheckStored(entry);
+        CheckRecord(entry);
         if (entry.Length > maxLength)
-            throw CreateFault(null, $"Its record '{entry.FullName}' has {entry.Length} bytes, more than the {maxLength} that are read.", "Save a plain state dict: torch.save(model.state_dict(), 'weights.pt').");
+            throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' has {entry.Length} bytes, more than the {maxLength} that are read.", "Save a plain state dict: torch.save(model.state_dict(), 'weights.pt').");
         var bytes = new byte[entry.Length];
         ReadParts(entry, (part, done) => part.CopyTo(bytes.AsSpan((int)done)));
         return bytes;
     }
 
-    private void CheckStored(ZipArchiveEntry entry)
+    private void CheckRecord(ZipArchiveEntry entry)
     {
-        if (entry.CompressedLength != entry.Length)
-            throw CreateFault(null, $"Its record '{entry.FullName}' is compressed, which torch.save never does.", "Save it again with torch.save.");
-        if (entry.Length > _length)
-            throw CreateFault(null, $"Its record '{entry.FullName}' has {entry.Length} bytes, more than the file.", Damaged);
+        if (entry.IsEncrypted) throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' is encrypted.", "Save it again with torch.save.");
+        if (entry.CompressedLength > _bytes.Length || entry.Length / MostInflated > entry.CompressedLength)
+            throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' should have {entry.Length} bytes, in {entry.CompressedLength} of a file of {_bytes.Length}.", Damaged);
     }
 
-    private void ReadContiguous(PyTorchTensor tensor, float* destination)
+    private void ReadInOrder(PyTorchTensor tensor, StorageOrder order, float* destination)
     {
-        // Parts of a stream are whole values, since their length is a multiple of every size.
+        // Parts of a record are whole values, since their length is a multiple of every size.
         var size = FloatConversion.GetSize(tensor.Type);
-        var start = tensor.Offset * size;
-        var end = start + (tensor.Count * size);
-        ReadParts(tensor.Entry, (part, done) =>
+        var isLeft = true;
+        ReadParts(tensor.Entry!, (part, done) =>
         {
-            var from = Math.Max(start, done);
-            var to = Math.Min(end, done + part.Length);
-            if (from >= to) return;
-            var values = new Span<float>(destination + ((from - start) / size), (int)((to - from) / size));
-            FloatConversion.Convert(this, tensor, part[(int)(from - done)..(int)(to - done)], values);
+            var (first, end) = (done / size, (done + part.Length) / size);
+            while (isLeft && order.Position < end)
+            {
+                var count = Math.Min(order.Run, end - order.Position);
+                Convert(tensor, part.Slice((int)((order.Position - first) * size), (int)count * size), destination + order.Place);
+                isLeft = order.Advance(count);
+            }
         });
     }
 
-    private void ReadStrided(PyTorchTensor tensor, float* destination)
+    private void ReadOverlapping(PyTorchTensor tensor, StorageOrder order, float* destination)
     {
         var size = FloatConversion.GetSize(tensor.Type);
-        var storage = (byte*)NativeMemory.Alloc((nuint)tensor.Entry.Length);
+        var (start, length) = (tensor.Offset * size, tensor.Span * size);
+        var window = (byte*)NativeMemory.Alloc((nuint)length);
         try
         {
-            ReadParts(tensor.Entry, (part, done) => part.CopyTo(new Span<byte>(storage + done, part.Length)));
-            var index = new long[tensor.Shape.Count];
-            var position = tensor.Offset;
-            for (var i = 0L; i < tensor.Count; i++)
+            ReadParts(tensor.Entry!, (part, done) =>
             {
-                FloatConversion.Convert(this, tensor, new ReadOnlySpan<byte>(storage + (position * size), size), new Span<float>(destination + i, 1));
-                for (var axis = index.Length - 1; axis >= 0; axis--)
-                {
-                    position += tensor.Strides[axis];
-                    if (++index[axis] < tensor.Shape[axis]) break;
-                    position -= tensor.Strides[axis] * tensor.Shape[axis];
-                    index[axis] = 0;
-                }
+                var (from, to) = (Math.Max(start, done), Math.Min(start + length, done + part.Length));
+                if (from < to) part[(int)(from - done)..(int)(to - done)].CopyTo(new Span<byte>(window + (from - start), (int)(to - from)));
+            });
+            var run = 0L;
+            do
+            {
+                run = order.Run;
+                Convert(tensor, new ReadOnlySpan<byte>(window + ((order.Position * size) - start), checked((int)run * size)), destination + order.Place);
             }
+            while (order.Advance(run));
         }
         finally
         {
-            NativeMemory.Free(storage);
+            NativeMemory.Free(window);
         }
+    }
+
+    private void Convert(PyTorchTensor tensor, ReadOnlySpan<byte> bytes, float* destination)
+    {
+        var values = new Span<float>(destination, bytes.Length / FloatConversion.GetSize(tensor.Type));
+        FloatConversion.Convert(this, tensor, bytes, values);
+        if (!tensor.IsNegated) return;
+        foreach (ref var value in values) value = -value;
     }
 
     // Gives an entry's bytes in order, and compares their checksum at the end. 0 is what PyTorch leaves if told to compute none.
@@ -243,11 +271,11 @@ public sealed unsafe class PyTorchReader : WeightsFile
             }
 
             if (entry.Crc32 != 0 && crc != entry.Crc32)
-                throw CreateFault(null, $"Its record '{entry.FullName}' has the checksum {crc:x8}, and {entry.Crc32:x8} was saved.", Damaged);
+                throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' has the checksum {crc:x8}, and {entry.Crc32:x8} was saved.", Damaged);
         }
         catch (Exception exception) when (IsZipFault(exception))
         {
-            throw CreateFault(null, $"Its record '{entry.FullName}' cannot be read.", Damaged, exception);
+            throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' cannot be read.", Damaged, exception);
         }
     }
 

@@ -3,11 +3,11 @@ using System.IO.Compression;
 namespace AdaptiveSoftmax;
 
 /// <summary>One tensor of a PyTorch file: a view, with strides, of a zip entry.</summary>
-internal sealed class PyTorchTensor(string name, PickleTensor view, long count, ZipArchiveEntry entry)
-    : WeightsTensor(name, view.Storage.Type, view.Shape, count)
+internal sealed class PyTorchTensor(string name, PickleTensor view, long count, ZipArchiveEntry? entry)
+    : WeightsTensor(name, view.Type, view.Shape, count)
 {
-    /// <summary>The storage's bytes.</summary>
-    public ZipArchiveEntry Entry { get; } = entry;
+    /// <summary>The storage's bytes; null where there are none that can be read.</summary>
+    public ZipArchiveEntry? Entry { get; } = entry;
 
     /// <summary>The first value, counted in values.</summary>
     public long Offset { get; } = view.Offset;
@@ -15,19 +15,9 @@ internal sealed class PyTorchTensor(string name, PickleTensor view, long count, 
     /// <summary>The distance of neighbours in each dimension, in values.</summary>
     public IReadOnlyList<long> Strides { get; } = view.Strides;
 
-    /// <summary>Whether the values stand in row-major order without gaps.</summary>
-    public bool IsContiguous
-    {
-        get
-        {
-            var expected = 1L;
-            for (var i = Shape.Count - 1; i >= 0; i--)
-            {
-                if (Shape[i] != 1 && Strides[i] != expected) return false;
-                expected *= Shape[i];
-            }
+    /// <summary>Whether its values are those of the storage with the other sign.</summary>
+    public bool IsNegated { get; } = view.IsNegated;
 
-            return true;
-        }
-    }
+    /// <summary>The values from the first that it covers to the last, of a tensor that has any.</summary>
+    public long Span => 1 + Shape.Zip(Strides, (size, stride) => (size - 1) * stride).Sum();
 }

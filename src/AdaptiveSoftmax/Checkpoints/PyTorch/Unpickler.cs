@@ -1,11 +1,13 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// Reads the pickle of a state dict. It calls nothing: a handful of names is understood, and any other is a fault.
+/// Reads the pickle of a state dict. It calls nothing: a handful of names is understood, and any other is a fault, which is
+/// reported after the rest is read, so that the way out can be named.
 /// </summary>
 internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> createFault)
 {
@@ -17,21 +19,6 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
 
     private const int MaxOperations = 4_000_000;
     private const string Damaged = "The file is damaged; copy or save it again.";
-    private const string SavePlain = "Nothing of it was run. Save only the tensors, in Python: torch.save(model.state_dict(), 'weights.pt'), or for a checkpoint, torch.save(torch.load('checkpoint.pt', weights_only=False)['model'], 'weights.pt') if you trust where it came from.";
-
-    private const string OrderedDict = "collections.OrderedDict";
-    private const string RebuildTensor = "torch._utils._rebuild_tensor_v2";
-    private const string RebuildTypedTensor = "torch._utils._rebuild_tensor_v3";
-    private const string RebuildParameter = "torch._utils._rebuild_parameter";
-    private const string RebuildParameterWithState = "torch._utils._rebuild_parameter_with_state";
-
-    // Values that stand beside tensors in a checkpoint: they are read over.
-    private const string Size = "torch.Size";
-    private const string Device = "torch.device";
-    private static readonly string[] s_sets = ["__builtin__.set", "__builtin__.frozenset", "builtins.set", "builtins.frozenset"];
-
-    private static readonly HashSet<string> s_functions =
-        [OrderedDict, RebuildTensor, RebuildTypedTensor, RebuildParameter, RebuildParameterWithState, Size, Device, PyTorchTypes.UntypedStorage, .. s_sets];
 
     private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -39,14 +26,30 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
     private readonly List<int> _marks = [];
     private readonly List<object?> _memo = [];
     private int _position;
+    private string? _refused;
 
     /// <summary>Reads the one object of the pickle.</summary>
     public object? Read()
     {
+        object? root = null;
+        try
+        {
+            root = ReadRoot();
+        }
+        catch (Exception) when (_refused is not null)
+        {
+            // What comes after a stranger may be strange as well; the stranger is what to name.
+        }
+
+        return _refused is null ? root : throw createFault($"It holds a Python object of '{Excerpt.Name(_refused)}', which is no part of a state dict.", PickleRemedy.Find(root));
+    }
+
+    private object? ReadRoot()
+    {
         for (var operations = 0; ; operations++)
         {
             if (operations == MaxOperations)
-                throw createFault($"Its pickle has more than {MaxOperations} operations.", SavePlain);
+                throw createFault($"Its pickle has more than {MaxOperations} operations.", PickleRemedy.Find(null));
             var code = Take(1)[0];
             if (code == '.')
             {
@@ -81,10 +84,15 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
             case (byte)'s': SetItems(Pop(2)); break;
             case (byte)'u': SetItems(PopMarked()); break;
             case (byte)'b':
-                // An ordered dict's attributes: PyTorch keeps module versions there.
+                // Attributes: PyTorch keeps module versions at an ordered dict, and users what they like at tensors.
                 Pop(1);
-                Top<PickleDict>("sets attributes of something else than a dict");
+                if (_stack.Count <= Floor || _stack[^1] is not (PickleDict or PickleTensor or PickleObject)) throw Fault("sets attributes of something else than an object");
                 break;
+            case (byte)'0': Pop(1); break;
+            case (byte)'1': PopMarked(); break;
+            case (byte)'2': Push(Top<object>("repeats an object that is not there")); break;
+            case 0x81: Create(Pop(2)[0]); break;
+            case 0x92: Create(Pop(3)[0]); break;
             case (byte)'c': PushGlobal(TakeLine(), TakeLine()); break;
             case 0x93:
                 var names = Pop(2);
@@ -115,73 +123,90 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
         (byte)'G' => BinaryPrimitives.ReadDoubleBigEndian(Take(8)),
         (byte)'X' => TakeString(TakeUInt32()),
         0x8C => TakeString(Take(1)[0]),
+        0x8D => TakeString(TakeLength()),
         (byte)'C' => SkipBytes(Take(1)[0]),
         (byte)'B' => SkipBytes(TakeUInt32()),
-        _ => throw createFault($"Its pickle has the operation 0x{code:X2} at byte {_position - 1}, which no state dict needs.", SavePlain),
+        0x8E or 0x96 => SkipBytes(TakeLength()),
+        (byte)'U' => Encoding.Latin1.GetString(Take(Take(1)[0])),
+        (byte)'T' => Encoding.Latin1.GetString(Take(TakeUInt32())),
+        _ => throw createFault($"Its pickle has the operation 0x{code:X2} at byte {_position - 1}, which no state dict needs.", PickleRemedy.Find(null)),
     });
 
     private void PushGlobal(string module, string name)
     {
         var full = $"{module}.{name}";
-        if (!s_functions.Contains(full) && PyTorchTypes.FindStorage(full) is null && PyTorchTypes.FindType(full) is null && !PyTorchTypes.IsOtherType(full))
-            throw createFault($"It holds a Python object of '{full}', which is no part of a state dict.", SavePlain);
-        Push(new PickleGlobal(full));
+        if (PickleNames.IsKnown(full))
+        {
+            Push(new PickleGlobal(full));
+            return;
+        }
+
+        _refused ??= full;
+        Push(PickleObject.Instance);
     }
 
     private PickleStorage CreateStorage(object? id)
     {
         if (id is not object?[] parts
-            || parts is not ["storage", PickleGlobal global, string key, string, long count] || count < 0)
+            || parts is not ["storage", PickleGlobal global, string key, string location, long count, ..] || count < 0)
             throw Fault("describes a storage otherwise than torch.save does");
+
         // A storage without a type counts bytes.
-        if (global.Name == PyTorchTypes.UntypedStorage) return new PickleStorage(SafetensorsTypes.Byte, key, count) { IsUntyped = true };
-        if (PyTorchTypes.FindStorage(global.Name) is not { } type) throw Fault("describes a storage otherwise than torch.save does");
-        return new PickleStorage(type, key, count);
+        var isUntyped = PyTorchTypes.IsUntypedStorage(global.Name);
+        var type = isUntyped ? SafetensorsTypes.Byte : PyTorchTypes.FindStorage(global.Name) ?? throw Fault("describes a storage otherwise than torch.save does");
+        return new PickleStorage(type, key, count) { IsUntyped = isUntyped, IsMeta = location == "meta" };
+    }
+
+    // An object of a class: of those that are known, a plain tensor is none of the state dict's.
+    private void Create(object? type)
+    {
+        if (type is not (PickleGlobal or PickleObject)) throw Fault("makes an object of something else than a class");
+        Push(PickleObject.Instance);
     }
 
     private object? Rebuild(object?[] call)
     {
+        if (call is [PickleObject, object?[]]) return PickleObject.Instance;
         if (call is not [PickleGlobal global, object?[] arguments]) throw Fault("calls something else than a name");
         switch (global.Name)
         {
-            case OrderedDict when arguments.Length == 0:
-                return new PickleDict();
-            case RebuildParameter or RebuildParameterWithState when arguments is [PickleTensor tensor, ..]:
-                return tensor;
-            case RebuildTensor when arguments is [PickleStorage { IsUntyped: false } storage, long offset, object?[] shape, object?[] strides, ..]:
-                if (CreateTensor(storage, offset, shape, strides) is { } typed) return typed;
-                break;
-            case RebuildTypedTensor when arguments is [PickleStorage { IsUntyped: true } storage, long offset, object?[] shape, object?[] strides, _, _, PickleGlobal type, ..]:
-                if (PyTorchTypes.FindType(type.Name) is not { } name)
-                    throw createFault($"It holds a tensor of '{type.Name}', which is not read.", "Convert it in Python, or leave it out, and save again.");
-                var size = SafetensorsTypes.FindBits(name) / 8;
-                if (storage.Count % size != 0) break;
-                if (CreateTensor(new PickleStorage(name, storage.Key, storage.Count / size), offset, shape, strides) is { } untyped) return untyped;
-                break;
-            case Size when arguments is [object?[] sizes] && sizes.All(value => value is long):
-                return sizes;
-            case Device when arguments.All(value => value is string or long):
-                return null;
-            case var set when s_sets.Contains(set) && arguments is [List<object?> items]:
-                return items;
+            case PickleNames.OrderedDict when arguments.Length == 0: return new PickleDict();
+            case PickleNames.OrderedDict or PickleNames.Counter when arguments is [PickleDict dict]: return dict;
+            case PickleNames.OrderedDict when arguments is [object?[] or List<object?>] && ToDict((IEnumerable<object?>)arguments[0]!) is { } made: return made;
+            case PickleNames.Size when arguments is [object?[] sizes] && sizes.All(value => value is long): return sizes;
+            case var set when PickleNames.IsSet(set) && arguments is [List<object?> items]: return items;
+            case var set when PickleNames.IsSet(set) && arguments.Length == 0: return new List<object?>();
+            case var plain when PickleNames.IsPassedOver(plain) && arguments.All(value => value is null or string or long or double or bool or BigInteger or PickleObject or List<object?>):
+                return PickleObject.Instance;
+            default:
+                return PickleTensors.Find(global.Name, arguments) ?? throw Fault($"calls '{Excerpt.Name(global.Name)}' with other arguments than torch.save does");
+        }
+    }
+
+    private static PickleDict? ToDict(IEnumerable<object?> pairs)
+    {
+        var dict = new PickleDict();
+        foreach (var pair in pairs)
+        {
+            if (pair is List<object?> { Count: 2 } list) dict.Pairs.Add((list[0], list[1]));
+            else if (pair is object?[] { Length: 2 } tuple) dict.Pairs.Add((tuple[0], tuple[1]));
+            else return null;
         }
 
-        throw Fault($"calls '{global.Name}' with other arguments than torch.save does");
+        return dict;
     }
 
-    private static PickleTensor? CreateTensor(PickleStorage storage, long offset, object?[] shape, object?[] strides)
+    private void AppendTo(object?[] items)
     {
-        if (shape.Length != strides.Length || shape.Length > MaxDepth || offset < 0) return null;
-        if (!shape.Concat(strides).All(value => value is long and >= 0)) return null;
-        return new PickleTensor(storage, offset, [.. shape.Cast<long>()], [.. strides.Cast<long>()]);
+        if (Top<object>("appends to nothing") is PickleObject) return;
+        Top<List<object?>>("appends to something else than a list").AddRange(items);
     }
-
-    private void AppendTo(object?[] items) => Top<List<object?>>("appends to something else than a list").AddRange(items);
 
     private void SetItems(object?[] items)
     {
-        var pairs = Top<PickleDict>("sets items of something else than a dict").Pairs;
         if (items.Length % 2 != 0) throw Fault("has a key without a value");
+        if (Top<object>("sets items of nothing") is PickleObject) return;
+        var pairs = Top<PickleDict>("sets items of something else than a dict").Pairs;
         for (var i = 0; i < items.Length; i += 2) pairs.Add((items[i], items[i + 1]));
     }
 
@@ -257,13 +282,15 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
         else Push(value);
     }
 
-    private object? SkipBytes(uint length)
+    private PickleObject SkipBytes(uint length)
     {
         Take(length);
-        return null;
+        return PickleObject.Instance;
     }
 
-    private Exception TooDeep() => createFault($"Its pickle nests containers more than {MaxDepth} deep.", SavePlain);
+    private uint TakeLength() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8)) is <= uint.MaxValue and var length ? (uint)length : throw Fault("is cut short");
+
+    private Exception TooDeep() => createFault($"Its pickle nests containers more than {MaxDepth} deep.", PickleRemedy.Find(null));
 
     private Exception Fault(string what) => createFault($"Its pickle {what}, at byte {_position}.", Damaged);
 }
