@@ -2,6 +2,7 @@ using AdaptiveSoftmax.Vocabulary;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;
+using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace AdaptiveSoftmax.TorchSharp;
 
@@ -24,7 +25,8 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     private readonly TokenGrouping _grouping;
 
     // Not a field of a module's type: that would make the softmax a part of this module, and list its parameters twice.
-    private readonly Func<Tensor>? _sharedTable;
+    private readonly Func<TorchParameter[]>? _shared;
+    private bool _disposed;
 
     /// <summary>Creates the module with tables and projections of its own.</summary>
     /// <param name="embedding_dim">The size of a vector, and the width of the shortlist's table.</param>
@@ -56,10 +58,12 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     /// <param name="padding_idx">The value whose vector is zero and trains nothing, a class or not; null for none.</param>
     /// <param name="device">Where the parameters are; null for the default device.</param>
     /// <param name="dtype">The parameters' type; null for the default type.</param>
+    /// <exception cref="ArgumentException">The type is no floating-point type.</exception>
     /// <exception cref="DllNotFoundException">libtorch cannot be loaded; the message has the remedy.</exception>
     public AdaptiveInput(SoftmaxLayout layout, long? padding_idx = null, Device? device = null, ScalarType? dtype = null)
         : base(ModuleArguments.CheckedName(layout, nameof(AdaptiveInput)))
     {
+        ModuleParameters.CheckType(dtype);
         Layout = layout;
         this.padding_idx = padding_idx;
         embeddings = new ModuleList<Sequential>(
@@ -68,7 +72,7 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
                 ("0", new EmbeddingTable(band.Size, band.Width, device, dtype)),
                 ("1", nn.Linear(band.Width, layout.HiddenSize, hasBias: false, device, dtype)))),
         ]);
-        _grouping = new TokenGrouping(layout);
+        _grouping = new TokenGrouping(layout, GetType());
         RegisterComponents();
         reset_parameters();
     }
@@ -93,10 +97,11 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     {
         Layout = softmax.Layout;
         this.padding_idx = padding_idx;
-        _sharedTable = () => softmax.head.weight;
-        var (device, dtype) = (softmax.head.weight.device, softmax.head.weight.dtype);
+        _shared = softmax.OrderedParameters;
+        var table = _shared()[0];
+        var (device, dtype) = (table.device, table.dtype);
         embeddings = new ModuleList<Sequential>([.. Bands.Select(Share)]);
-        _grouping = new TokenGrouping(Layout);
+        _grouping = new TokenGrouping(Layout, GetType());
         RegisterComponents();
         reset_parameters();
 
@@ -104,11 +109,11 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
         {
             var tail = band.Index - 1;
             // The head's rows of clusters come after those of the shortlist, so that no class of the shortlist reads them.
-            var table = new SharedModule("EmbeddingTable", rows => EmbeddingTable.Lookup(tail < 0 ? softmax.head.weight : softmax.Output(tail), rows));
+            var rows = new SharedModule("EmbeddingTable", classes => EmbeddingTable.Lookup(tail < 0 ? softmax.head.weight : softmax.Output(tail), classes));
             nn.Module<Tensor, Tensor> projection = tie_projections && tail >= 0
                 ? new SharedModule(nameof(Linear), vectors => vectors.matmul(softmax.Projection(tail)))
                 : nn.Linear(band.Width, Layout.HiddenSize, hasBias: false, device, dtype);
-            return nn.Sequential(("0", table), ("1", projection));
+            return nn.Sequential(("0", rows), ("1", projection));
         }
     }
 
@@ -138,7 +143,9 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     /// </summary>
     public void reset_parameters()
     {
+        using var scope = NewDisposeScope();
         using var noGradient = no_grad();
+        CheckParameters();
         foreach (var (index, start, size, width) in Bands)
         {
             if (embeddings[index][0] is EmbeddingTable { Weight: var table })
@@ -155,7 +162,11 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     /// <param name="input">Classes, integers of any type and shape, [*].</param>
     /// <returns>The vectors, [*, embedding], in the parameters' type.</returns>
     /// <exception cref="ArgumentException">The type does not fit, a class is out of range, or the input is on another device than the parameters.</exception>
-    /// <exception cref="InvalidOperationException">The softmax that shares its weights has been moved, or changed its type, without this module.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The softmax that shares its weights has been moved, or changed its type, without this module; or somebody replaced a
+    /// parameter by one that does not fit. The message names it.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The module, the softmax or a parameter is disposed.</exception>
     public override Tensor forward(Tensor input)
     {
         Check(input);
@@ -181,7 +192,12 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing) _grouping.Dispose();
+        if (disposing)
+        {
+            _disposed = true;
+            _grouping.Dispose();
+        }
+
         base.Dispose(disposing);
     }
 
@@ -189,10 +205,31 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     {
         ArgumentNullException.ThrowIfNull(input);
         ModuleArguments.CheckClasses(input, nameof(input));
-        var own = ((Linear)embeddings[0][1]).weight;
-        if (_sharedTable?.Invoke() is { } shared && (shared.dtype != own.dtype || !ModuleArguments.IsSame(shared.device, own.device)))
+        var own = CheckParameters();
+        if (_shared?.Invoke()[0] is { } shared && (shared.dtype != own.dtype || !ModuleArguments.IsSame(shared.device, own.device)))
             throw new InvalidOperationException($"The weights of the softmax are {shared.dtype} on {shared.device} and the embeddings' own projections {own.dtype} on {own.device}; move both modules with the same calls of to.");
-        if (!ModuleArguments.IsSame(input.device, own.device))
-            throw new ArgumentException($"The input is on {input.device} and the embeddings are on {own.device}; move one to the other.", nameof(input));
+        ModuleArguments.CheckDevice(input, nameof(input), own.device);
+    }
+
+    // The shortlist's projection, which is always this module's own.
+    private TorchParameter CheckParameters()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (embeddings.Count != Layout.ClusterCount + 1 || embeddings.Any(band => band.Count != 2))
+            throw new InvalidOperationException($"embeddings must hold {Layout.ClusterCount + 1} modules of a table and a projection each, and somebody changed that.");
+        var found = new List<(string, TorchParameter)>();
+        foreach (var (index, _, size, width) in Bands)
+        {
+            var (table, projection) = (embeddings[index][0], embeddings[index][1]);
+            if (projection is not SharedModule)
+                found.Add(($"embeddings.{index}.1.weight", ModuleParameters.Weight(projection, $"embeddings.{index}.1", embedding_dim, width)));
+            if (table is EmbeddingTable { Weight: var weight })
+                found.Add(($"embeddings.{index}.0.weight", ModuleParameters.Check(weight, $"embeddings.{index}.0.weight", size, width)));
+            else if (table is not SharedModule)
+                throw new InvalidOperationException($"embeddings.{index}.0 is a {table.GetType().Name}; tables cannot be replaced by other modules.");
+        }
+
+        ModuleParameters.CheckDevices(found);
+        return found[0].Item2;
     }
 }

@@ -7,13 +7,15 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     /// <summary>The log-probs of all classes.</summary>
     /// <param name="input">Hidden vectors, [N, in] or [in].</param>
     /// <returns>[N, classes] or [classes].</returns>
-    /// <exception cref="ArgumentException">The shape or the type does not fit.</exception>
+    /// <exception cref="ArgumentException">The shape, the type or the device does not fit.</exception>
+    /// <exception cref="InvalidOperationException">Somebody replaced a parameter by one that does not fit; the message names it.</exception>
+    /// <exception cref="ObjectDisposedException">The module or a parameter is disposed.</exception>
     public Tensor log_prob(Tensor input)
     {
+        var weights = Tensors;
         CheckInput(input, dimensions: null);
         using var scope = NewDisposeScope();
         var inputs = input.dim() == 1 ? input.unsqueeze(0) : input;
-        var weights = Tensors;
         var head = HeadLogProbs(inputs, weights);
         var parts = new List<Tensor> { head.narrow(1, 0, shortlist_size) };
         for (var cluster = 0; cluster < Layout.ClusterCount; cluster++)
@@ -29,20 +31,22 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     /// </remarks>
     /// <param name="input">Hidden vectors, [N, in] or [in].</param>
     /// <returns>Classes, int64, [N] or [].</returns>
-    /// <exception cref="ArgumentException">The shape or the type does not fit.</exception>
+    /// <exception cref="ArgumentException">The shape, the type or the device does not fit.</exception>
+    /// <exception cref="InvalidOperationException">Somebody replaced a parameter by one that does not fit; the message names it.</exception>
+    /// <exception cref="ObjectDisposedException">The module or a parameter is disposed.</exception>
     public Tensor predict(Tensor input)
     {
+        var weights = Tensors;
         CheckInput(input, dimensions: null);
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         var inputs = input.dim() == 1 ? input.unsqueeze(0) : input;
-        var classes = FindBest(inputs);
+        var classes = FindBest(inputs, weights);
         return (input.dim() == 1 ? classes.squeeze(0) : classes).MoveToOuterDisposeScope();
     }
 
-    private Tensor FindBest(Tensor input)
+    private Tensor FindBest(Tensor input, SoftmaxTensors weights)
     {
-        var weights = Tensors;
         var head = HeadLogProbs(input, weights);
         var (best, classes) = head.narrow(1, 0, shortlist_size).max(1);
         var clusters = head.narrow(1, shortlist_size, n_clusters);

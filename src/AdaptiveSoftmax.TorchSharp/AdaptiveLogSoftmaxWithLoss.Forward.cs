@@ -11,15 +11,19 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     /// log p(target), [N] or [], 0 where the target is ignored; and the loss, [], or with the reduction <c>None</c> in the
     /// shape of the targets. The loss of no targets is 0, where PyTorch gives NaN.
     /// </returns>
-    /// <exception cref="ArgumentException">Shapes or types do not agree, or a target is out of range.</exception>
+    /// <exception cref="ArgumentException">Shapes, types or devices do not agree, or a target is out of range.</exception>
+    /// <exception cref="InvalidOperationException">Somebody replaced a parameter by one that does not fit; the message names it.</exception>
+    /// <exception cref="ObjectDisposedException">The module or a parameter is disposed.</exception>
     public override (Tensor output, Tensor loss) forward(Tensor input, Tensor target)
     {
+        var parameters = CheckedParameters();
         CheckTarget(input, target);
         using var scope = NewDisposeScope();
         var isSingle = target.dim() == 0;
         var inputs = isSingle ? input.unsqueeze(0) : input;
         var targets = (isSingle ? target.unsqueeze(0) : target).to(ScalarType.Int64);
-        var (output, loss) = UsesFused(inputs) ? Fuse(inputs, targets) : Compose(inputs, targets, Tensors);
+        var ordered = parameters.Select(pair => pair.Parameter);
+        var (output, loss) = UsesFused(inputs, parameters) ? Fuse(inputs, targets, ordered) : Compose(inputs, targets, SoftmaxTensors.From(Layout, [.. ordered]));
         if (isSingle && reduction == nn.Reduction.None) loss = loss.squeeze(0);
         return ((isSingle ? output.squeeze(0) : output).MoveToOuterDisposeScope(), loss.MoveToOuterDisposeScope());
     }
@@ -102,6 +106,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         if (target.dim() == 1 && target.shape[0] != input.shape[0])
             throw new ArgumentException($"There are {target.shape[0]} targets for {input.shape[0]} hidden vectors; give one each.", nameof(target));
         ModuleArguments.CheckClasses(target, nameof(target));
+        ModuleArguments.CheckDevice(target, nameof(target), head.weight.device);
     }
 
     private void CheckInput(Tensor input, int? dimensions)
@@ -114,6 +119,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         if (input.shape[^1] != in_features)
             throw new ArgumentException($"A hidden vector of the input has {input.shape[^1]} values; it must have in_features, {in_features}.", nameof(input));
         var type = head.weight.dtype;
+        ModuleArguments.CheckDevice(input, nameof(input), head.weight.device);
         if (input.dtype != type && !(IsHalf(input.dtype) && type == ScalarType.Float32))
             throw new ArgumentException($"The input's type is {input.dtype} and that of the parameters is {type}; only a half-precision input may differ, for parameters in float32.", nameof(input));
     }

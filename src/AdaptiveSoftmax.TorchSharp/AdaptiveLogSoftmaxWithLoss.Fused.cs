@@ -1,39 +1,39 @@
 using TorchSharp;
 using static TorchSharp.torch;
+using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace AdaptiveSoftmax.TorchSharp;
 
 public sealed partial class AdaptiveLogSoftmaxWithLoss
 {
-    private bool UsesFused(Tensor input)
+    private bool UsesFused(Tensor input, List<(string, TorchParameter)> parameters)
     {
         if (implementation == SoftmaxImplementation.Composed) return false;
-        var obstacle = FindObstacle(input);
+        var obstacle = FindObstacle(input, parameters);
         if (obstacle is not null && implementation == SoftmaxImplementation.Fused)
             throw new InvalidOperationException($"The fused implementation takes contiguous parameters and an input on the processor in float32, and {obstacle}; move it, or choose the implementation Auto or Composed.");
         return obstacle is null;
     }
 
-    private string? FindObstacle(Tensor input)
+    private static string? FindObstacle(Tensor input, List<(string, TorchParameter)> parameters)
     {
         if (Describe(input) is { } found) return $"the input is {found}";
-        foreach (var (name, parameter) in named_parameters())
+        foreach (var (name, parameter) in parameters)
         {
             if (Describe(parameter) is { } fault) return $"{name} is {fault}";
-            if (!parameter.is_contiguous()) return $"{name} is not contiguous";
+            if (!parameter.is_contiguous() || parameter.is_neg()) return $"{name} is not contiguous";
         }
 
         return null;
 
         static string? Describe(Tensor tensor) =>
-            tensor.device_type != DeviceType.CPU || tensor.is_sparse ? $"on {tensor.device}" : tensor.dtype != ScalarType.Float32 ? $"of type {tensor.dtype}" : null;
+            tensor.device_type != DeviceType.CPU ? $"on {tensor.device}" : tensor.is_sparse ? "sparse" : tensor.dtype != ScalarType.Float32 ? $"of type {tensor.dtype}" : null;
     }
 
-    private (Tensor Output, Tensor Loss) Fuse(Tensor input, Tensor target)
+    private (Tensor Output, Tensor Loss) Fuse(Tensor input, Tensor target, IEnumerable<TorchParameter> parameters)
     {
-        FusedFunction.ReleaseReturned();
         // A view that strides over memory, such as a transposed one, is copied.
-        Tensor[] tensors = [input.contiguous(), .. OrderedParameters()];
+        Tensor[] tensors = [input.resolve_neg().contiguous(), .. parameters];
         var options = new LossOptions
         {
             LabelSmoothing = (float)label_smoothing,
@@ -44,11 +44,19 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         var call = new FusedCall(this, pass, wantsGradient);
         if (!is_grad_enabled() || !wantsGradient.Contains(true))
         {
-            using (pass) return call.Forward(tensors, keepsLogits: false);
+            using (pass) return Copies(call.Forward(tensors, keepsLogits: false));
         }
 
-        var results = FusedFunction.apply([call, tensors[0], .. tensors.Skip(1).Select(weight => weight.unsqueeze(0))]);
-        return (results[0], results[1]);
+        // A second backward pass without retain_graph is libtorch's error at nodes that saved a tensor. Both results come by
+        // this one, whose saved 1 changes no bit.
+        return Copies(FusedFunction.Apply(call, tensors) * ones([], ScalarType.Float32, CPU));
+
+        // Views of one tensor would be changed together by an operation in place.
+        (Tensor Output, Tensor Loss) Copies(Tensor results)
+        {
+            var (output, loss) = call.Split(results);
+            return (output.clone(), loss.clone());
+        }
     }
 
     private int[] FindSlots(Tensor target)

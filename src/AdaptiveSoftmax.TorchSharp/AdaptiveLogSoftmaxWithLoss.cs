@@ -3,7 +3,6 @@ using AdaptiveSoftmax.Vocabulary;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;
-using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace AdaptiveSoftmax.TorchSharp;
 
@@ -25,6 +24,8 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
 
     private readonly TokenGrouping _grouping;
     private readonly DeferredMemory _memory = new(BlockLogitBytes, KeptLogitBytes);
+
+    private bool _disposed;
 
     /// <summary>Creates the module with PyTorch's initialisation.</summary>
     /// <param name="in_features">The size of a hidden vector.</param>
@@ -61,7 +62,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
     /// <param name="ignore_index">The target that stands for no target, such as padding: it adds nothing to loss or gradient.</param>
     /// <param name="label_smoothing">The share in [0, 1] of each target that is spread evenly over all classes.</param>
     /// <param name="reduction">How losses of targets become one; <c>None</c> keeps one loss a target.</param>
-    /// <exception cref="ArgumentException">The label smoothing or the reduction is out of range.</exception>
+    /// <exception cref="ArgumentException">The label smoothing or the reduction is out of range, or the type is no floating-point type.</exception>
     /// <exception cref="DllNotFoundException">libtorch cannot be loaded; the message has the remedy.</exception>
     public AdaptiveLogSoftmaxWithLoss(
         SoftmaxLayout layout,
@@ -76,6 +77,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The label smoothing is {label_smoothing}; it must be from 0 to 1."), nameof(label_smoothing));
         if (!Enum.IsDefined(reduction))
             throw new ArgumentException($"The reduction {reduction} is none of None, Mean and Sum.", nameof(reduction));
+        ModuleParameters.CheckType(dtype);
         Layout = layout;
         this.ignore_index = ignore_index;
         this.label_smoothing = label_smoothing;
@@ -87,7 +89,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
                 nn.Linear(layout.HiddenSize, cluster.ProjectionWidth, hasBias: false, device, dtype),
                 nn.Linear(cluster.ProjectionWidth, cluster.Size, hasBias: false, device, dtype))),
         ]);
-        _grouping = new TokenGrouping(layout);
+        _grouping = new TokenGrouping(layout, GetType());
         RegisterComponents();
     }
 
@@ -139,8 +141,9 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
     /// <summary>Initialises the parameters again as PyTorch does: uniform in ±1/√fan_in.</summary>
     public void reset_parameters()
     {
+        using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        foreach (var (_, parameter) in named_parameters())
+        foreach (var parameter in OrderedParameters())
         {
             var fanIn = parameter.dim() == 1 ? in_features : parameter.shape[1];
             nn.init.uniform_(parameter, -1 / Math.Sqrt(fanIn), 1 / Math.Sqrt(fanIn));
@@ -152,32 +155,11 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
     {
         if (disposing)
         {
-            FusedFunction.ReleaseReturned();
+            _disposed = true;
             _memory.Dispose();
             _grouping.Dispose();
         }
 
         base.Dispose(disposing);
-    }
-
-    /// <summary>The projection of a tail, [width, in].</summary>
-    internal TorchParameter Projection(int cluster) => ((Linear)tail[cluster][0]).weight;
-
-    /// <summary>The output of a tail, [size, width].</summary>
-    internal TorchParameter Output(int cluster) => ((Linear)tail[cluster][1]).weight;
-
-    /// <summary>The parameters.</summary>
-    internal SoftmaxTensors Tensors => SoftmaxTensors.From(Layout, [.. OrderedParameters()]);
-
-    /// <summary>Every parameter, in the order of a layer's.</summary>
-    internal IEnumerable<TorchParameter> OrderedParameters()
-    {
-        yield return head.weight;
-        if (head.bias is { } bias) yield return bias;
-        for (var cluster = 0; cluster < Layout.ClusterCount; cluster++)
-        {
-            yield return Projection(cluster);
-            yield return Output(cluster);
-        }
     }
 }

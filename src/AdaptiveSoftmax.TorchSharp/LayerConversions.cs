@@ -1,5 +1,5 @@
+using TorchSharp;
 using static TorchSharp.torch;
-using TorchParameter = TorchSharp.Modules.Parameter;
 
 namespace AdaptiveSoftmax.TorchSharp;
 
@@ -16,8 +16,9 @@ public static class LayerConversions
     /// <param name="ignore_index">The target that stands for no target.</param>
     /// <param name="label_smoothing">The share in [0, 1] of each target that is spread evenly over all classes.</param>
     /// <param name="reduction">How losses of targets become one.</param>
-    /// <exception cref="ArgumentException">The label smoothing or the reduction is out of range.</exception>
+    /// <exception cref="ArgumentException">The label smoothing or the reduction is out of range, or the type is no floating-point type.</exception>
     /// <exception cref="DllNotFoundException">libtorch cannot be loaded; the message has the remedy.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public static AdaptiveLogSoftmaxWithLoss ToTorch(
         this AdaptiveSoftmaxLayer layer,
         Device? device = null,
@@ -27,13 +28,23 @@ public static class LayerConversions
         nn.Reduction reduction = nn.Reduction.Mean)
     {
         ArgumentNullException.ThrowIfNull(layer);
+        LibTorch.Require();
         var module = new AdaptiveLogSoftmaxWithLoss(layer.Layout, device ?? CPU, dtype ?? ScalarType.Float32, ignore_index, label_smoothing, reduction)
         {
             Identity = layer.Identity,
         };
-        using var noGradient = no_grad();
-        foreach (var (parameter, tensor) in layer.Parameters.Zip(module.OrderedParameters())) Copy(parameter, tensor);
-        return module;
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var noGradient = no_grad();
+            foreach (var (parameter, tensor) in layer.Parameters.Zip(module.OrderedParameters())) Copy(parameter, tensor);
+            return module;
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Takes over the weights of a module. If this throws, the weights are as they were.</summary>
@@ -44,15 +55,21 @@ public static class LayerConversions
     /// vocabulary's slots.
     /// </param>
     /// <exception cref="CheckpointMismatchException">The module is of another vocabulary or other sizes; the message says which.</exception>
+    /// <exception cref="InvalidOperationException">Somebody replaced a parameter of the module by one that does not fit; the message names it.</exception>
+    /// <exception cref="ObjectDisposedException">The layer, the module or one of its parameters is disposed.</exception>
     public static void FromTorch(this AdaptiveSoftmaxLayer layer, AdaptiveLogSoftmaxWithLoss module, bool acceptUnmarked = false)
     {
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(module);
         Check(layer, module, acceptUnmarked);
+        using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        foreach (var (parameter, tensor) in layer.Parameters.Zip(module.OrderedParameters()))
+        // All that can fail comes before the first weight changes.
+        Tensor[] hosts = [.. module.CheckedParameters().Select(pair => ToHost(pair.Name, pair.Parameter))];
+        ObjectDisposedException.ThrowIf(layer.Parameters.Any(parameter => parameter.IsDisposed), layer);
+        foreach (var (parameter, host) in layer.Parameters.Zip(hosts))
         {
-            Copy(tensor, parameter);
+            ForEachChunk(parameter, host, (values, tensor) => tensor.CopyTo(values));
             parameter.MarkChanged();
         }
     }
@@ -105,20 +122,21 @@ public static class LayerConversions
         $"hidden {layout.HiddenSize}, vocabulary {layout.VocabularySize}, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, "
         + $"projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, {(layout.HasHeadBias ? "a" : "no")} head bias";
 
-    private static void Copy(Parameter source, TorchParameter target)
+    private static void Copy(Parameter source, Tensor target)
     {
-        using var host = IsDirect(target) ? target.alias() : empty(target.shape, ScalarType.Float32, CPU);
+        var host = IsDirect(target) ? target.alias() : empty(target.shape, ScalarType.Float32, CPU);
         ForEachChunk(source, host, (values, tensor) => values.CopyTo(tensor));
         if (!IsDirect(target)) target.copy_(host);
     }
 
-    private static void Copy(TorchParameter source, Parameter target)
+    private static Tensor ToHost(string name, Tensor source)
     {
-        using var host = IsDirect(source) ? source.alias() : source.to(ScalarType.Float32, CPU).contiguous();
-        ForEachChunk(target, host, (values, tensor) => tensor.CopyTo(values));
+        if (source.device_type == DeviceType.META) throw new InvalidOperationException($"{name} is on the device meta, where tensors have no values.");
+        return IsDirect(source) ? source.alias() : source.to(ScalarType.Float32, CPU).resolve_neg().contiguous();
     }
 
-    private static bool IsDirect(Tensor tensor) => tensor.device_type == global::TorchSharp.DeviceType.CPU && tensor.dtype == ScalarType.Float32 && tensor.is_contiguous();
+    private static bool IsDirect(Tensor tensor) =>
+        tensor.device_type == DeviceType.CPU && tensor.dtype == ScalarType.Float32 && tensor.is_contiguous() && !tensor.is_neg();
 
     // In parts of some rows: a span holds less than a large weight.
     private static unsafe void ForEachChunk(Parameter parameter, Tensor tensor, ChunkAction action)

@@ -41,6 +41,16 @@ internal static class ModuleArguments
             throw new ArgumentException($"The {name}'s type is {classes.dtype}; classes are integers.", name);
     }
 
+    /// <summary>Refuses an argument that is not where the parameters are.</summary>
+    /// <param name="argument">The argument.</param>
+    /// <param name="name">Its name, for the error.</param>
+    /// <param name="device">Where the parameters are.</param>
+    public static void CheckDevice(Tensor argument, string name, Device device)
+    {
+        if (!IsSame(argument.device, device))
+            throw new ArgumentException($"The {name} is on {argument.device} and the parameters are on {device}; move one to the other.", name);
+    }
+
     /// <summary>Whether two devices are one; TorchSharp's own comparison tells objects apart.</summary>
     /// <param name="one">A device.</param>
     /// <param name="other">The other.</param>

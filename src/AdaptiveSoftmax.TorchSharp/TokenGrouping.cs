@@ -3,15 +3,20 @@ using static TorchSharp.torch;
 
 namespace AdaptiveSoftmax.TorchSharp;
 
-/// <summary>Sorts classes by the part of the layout that holds them, with one wait for the device.</summary>
-internal sealed class TokenGrouping(SoftmaxLayout layout) : IDisposable
+/// <summary>Sorts classes by the part of the layout that holds them, with one wait for the device. Safe to use from several threads.</summary>
+/// <param name="layout">The sizes.</param>
+/// <param name="owner">Who is disposed with it, for the error of a call that comes later.</param>
+internal sealed class TokenGrouping(SoftmaxLayout layout, Type owner) : IDisposable
 {
     // What bucketize gives: below 0, the shortlist, a tail each, past the end; and ignored ones.
     private const int Shortlist = 1;
     private readonly int _past = layout.ClusterCount + 2;
     private readonly int _ignored = layout.ClusterCount + 3;
-    private Tensor? _boundaries;
-    private Tensor? _buckets;
+    private readonly List<Bounds> _bounds = [];
+    private bool _disposed;
+
+    // For bucketize, and the buckets that it gives, [buckets, 1].
+    private sealed record Bounds(Tensor Starts, Tensor Buckets);
 
     /// <summary>Groups classes.</summary>
     /// <param name="classes">The classes, int64 [N].</param>
@@ -20,11 +25,11 @@ internal sealed class TokenGrouping(SoftmaxLayout layout) : IDisposable
     /// <exception cref="ArgumentException">A class is out of range.</exception>
     public TokenGroups Group(Tensor classes, long? ignoreIndex, string name)
     {
-        Prepare(classes.device);
-        var buckets = bucketize(classes, _boundaries!, right: true);
+        var (starts, all) = BoundsOn(classes.device);
+        var buckets = bucketize(classes, starts, right: true);
         if (ignoreIndex is { } ignored) buckets = buckets.masked_fill(classes.eq(ignored), _ignored);
         var (sorted, order) = buckets.sort(stable: true);
-        var counts = buckets.unsqueeze(0).eq(_buckets!).sum(1).cpu().data<long>().ToArray();
+        var counts = buckets.unsqueeze(0).eq(all).sum(1).cpu().data<long>().ToArray();
         if (counts[0] + counts[_past] > 0) throw OutOfRange(layout, classes, ignoreIndex, name);
         var active = classes.shape[0] - counts[_ignored];
         return new TokenGroups(
@@ -33,17 +38,33 @@ internal sealed class TokenGrouping(SoftmaxLayout layout) : IDisposable
 
     public void Dispose()
     {
-        _boundaries?.Dispose();
-        _buckets?.Dispose();
+        lock (_bounds)
+        {
+            _disposed = true;
+            foreach (var (starts, buckets) in _bounds)
+            {
+                starts.Dispose();
+                buckets.Dispose();
+            }
+
+            _bounds.Clear();
+        }
     }
 
-    private void Prepare(Device device)
+    // Those of a device stay for the module's life: another thread may be at work with them.
+    private Bounds BoundsOn(Device device)
     {
-        if (_boundaries is { } known && ModuleArguments.IsSame(known.device, device)) return;
-        Dispose();
-        long[] boundaries = [0, .. layout.Tails.Select(tail => (long)tail.Start), layout.VocabularySize];
-        _boundaries = tensor(boundaries, device: device).DetachFromDisposeScope();
-        _buckets = arange(_ignored + 1, dtype: ScalarType.Int64, device: device).unsqueeze(1).DetachFromDisposeScope();
+        lock (_bounds)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, owner);
+            if (_bounds.Find(known => ModuleArguments.IsSame(known.Starts.device, device)) is { } found) return found;
+            long[] starts = [0, .. layout.Tails.Select(tail => (long)tail.Start), layout.VocabularySize];
+            var made = new Bounds(
+                tensor(starts, device: device).DetachFromDisposeScope(),
+                arange(_ignored + 1, dtype: ScalarType.Int64, device: device).unsqueeze(1).DetachFromDisposeScope());
+            _bounds.Add(made);
+            return made;
+        }
     }
 
     /// <summary>The error for classes that do not exist.</summary>

@@ -147,7 +147,7 @@ public sealed class InputTests
         AssertRefused("from 255 to 255", tensor(new byte[] { 255, 5 }));
         AssertRefused("integers", tensor([0.5f]));
         AssertRefused("integers", tensor([true]));
-        AssertRefused("on meta and the embeddings are on cpu", empty(2, ScalarType.Int64, META));
+        AssertRefused("on meta and the parameters are on cpu", empty(2, ScalarType.Int64, META));
         Assert.Throws<ArgumentNullException>(() => module.forward(null!));
         Assert.Throws<ArgumentNullException>(() => new AdaptiveInput((SoftmaxLayout)null!));
         Assert.Throws<ArgumentNullException>(() => new AdaptiveInput(16, 20, null!));
