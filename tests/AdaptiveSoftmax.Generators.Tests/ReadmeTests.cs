@@ -106,11 +106,10 @@ public sealed partial class ReadmeTests
                     int[] tokens = new int[3], targets = [1, 4], prompt = [0, 2], digitTokens = [3, 5];
                     DecodeSequence[] sequences = [new(softmax, DecodeOptions.Greedy), new(softmax)];
                     var results = new DecodedToken[2];
-                    const int endOfText = 5, token = 4, drafted = 1;
-                    const long position = 1;
-                    ulong[] bitsOfTheGrammar = [0b111111];
+                    const int endOfText = 5, token = 4, accepted = 2, position = 0;
+                    ulong[] bitsOfTheGrammar = [0b110100];
                     BeamStep step = (parents, chosen, vectors) => vectors.Fill(0.5f);
-                    {{CSharpBlock.Match(page).Groups[1].Value}}
+                    {{string.Concat(CSharpBlock.Matches(page).Select(block => block.Groups[1].Value))}}
                     return $"{tokens[0] == results[0].Token} {perplexity > 1} {best.Count} {logProb < 0} {digits.Mask is not null} {biased.Bias is not null} {result.Count} {next.UnseenMass}";
                 }
             }
