@@ -100,12 +100,12 @@ public abstract partial class AdaptiveSoftmaxLayer
         for (var first = 0; first < members.Length; first += blockSize)
         {
             using var scope = batch.Scratch.Begin();
-            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
+            var block = batch.Gather(Pool, members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
             var logits = layer.Forward(Pool, batch.Scratch, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
             batch.AddLogProbs(block, logits, cluster);
             if (!batch.WantsGradient) continue;
             layer.Backward(Pool, batch.Scratch, logits, batch.WeightsOf(block, cluster), block.Rows, block.Tokens.Length, block.RowGradient);
-            batch.ScatterGradient(block);
+            batch.ScatterGradient(Pool, block);
         }
     }
 }

@@ -57,7 +57,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         {
             var parameter = _parameters[i];
             var fanIn = parameter.IsVector ? Layout.HiddenSize : parameter.Columns;
-            UniformInitializer.Fill(parameter, 1 / Math.Sqrt(fanIn), seed, stream: (ulong)i);
+            UniformInitializer.Fill(Pool, parameter, 1 / Math.Sqrt(fanIn), seed, stream: (ulong)i);
         }
     }
 

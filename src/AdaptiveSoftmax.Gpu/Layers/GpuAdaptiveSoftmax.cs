@@ -108,7 +108,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
             var parameter = _parameters[i];
             var fanIn = parameter.IsVector ? Layout.HiddenSize : parameter.Columns;
             using var host = parameter.CreateHost();
-            UniformInitializer.Fill(host, 1 / Math.Sqrt(fanIn), seed, stream: (ulong)i);
+            UniformInitializer.Fill(WorkerPool.Get(Environment.ProcessorCount), host, 1 / Math.Sqrt(fanIn), seed, stream: (ulong)i);
             parameter.CopyFrom(host);
         }
     }

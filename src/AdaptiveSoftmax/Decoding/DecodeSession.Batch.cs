@@ -177,9 +177,9 @@ public sealed unsafe partial class DecodeSession
         var logits = _scratch.Floats((long)count * rows);
         logSumExp = _scratch.Floats(count);
         using var scope = _scratch.Begin();
-        var inputs = SoftmaxDecoder.HiddenLanes(_scratch, hidden, count, _softmax.Layout.HiddenSize, out var lanes);
+        var inputs = _softmax.HiddenLanes(_scratch, hidden, members: null, count, out var lanes);
         var head = _softmax.DecodingHead.Forward(_softmax.Pool, _scratch, inputs, lanes);
-        Transpose.FromLanes(head.Logits, lanes, count, rows, logits, rows);
+        Transpose.FromLanes(_softmax.Pool, head.Logits, lanes, count, rows, logits, rows);
         new ReadOnlySpan<float>(head.LogSumExp, count).CopyTo(new Span<float>(logSumExp, count));
         for (var i = 0; i < count; i++)
         {
@@ -215,12 +215,11 @@ public sealed unsafe partial class DecodeSession
 
     private void RunTail(float* hidden, int first, int cluster, int* members, int memberCount, ref DecodeFaults faults)
     {
-        var vectors = _softmax.GatherRows(_scratch, hidden, members, memberCount);
-        var inputs = SoftmaxDecoder.HiddenLanes(_scratch, vectors, memberCount, _softmax.Layout.HiddenSize, out var lanes);
+        var inputs = _softmax.HiddenLanes(_scratch, hidden, members, memberCount, out var lanes);
         var tail = _softmax.DecodingTails[cluster].Forward(_softmax.Pool, _scratch, inputs, lanes);
         var rows = _softmax.Layout.Tails[cluster].Size;
         var logits = _scratch.Floats((long)memberCount * rows);
-        Transpose.FromLanes(tail.Logits, lanes, memberCount, rows, logits, rows);
+        Transpose.FromLanes(_softmax.Pool, tail.Logits, lanes, memberCount, rows, logits, rows);
         for (var i = 0; i < memberCount; i++)
         {
             var own = logits + ((nint)i * rows);

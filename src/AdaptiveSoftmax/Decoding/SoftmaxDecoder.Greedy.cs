@@ -125,7 +125,7 @@ public abstract partial class SoftmaxDecoder
     private unsafe void PredictBlock(Scratch scratch, float* hidden, int first, Span<int> tokens, ClusterTally tally, ref DecodeFaults faults)
     {
         using var scope = scratch.Begin();
-        var inputs = HiddenLanes(scratch, hidden, tokens.Length, Layout.HiddenSize, out var lanes);
+        var inputs = HiddenLanes(scratch, hidden, members: null, tokens.Length, out var lanes);
         var head = DecodingHead.Forward(Pool, scratch, inputs, lanes);
         var clusters = ClusterLogProbs(scratch, head);
         var score = scratch.Floats(lanes);
@@ -147,8 +147,7 @@ public abstract partial class SoftmaxDecoder
             using var ofTail = scratch.Begin();
             var members = scratch.Ints(tokens.Length);
             var count = FindMembers(wanted, tokens.Length, cluster, members);
-            var rows = GatherRows(scratch, hidden, members, count);
-            inputs = HiddenLanes(scratch, rows, count, Layout.HiddenSize, out var tailLanes);
+            inputs = HiddenLanes(scratch, hidden, members, count, out var tailLanes);
             var logits = DecodingTails[cluster].Forward(Pool, scratch, inputs, tailLanes);
             for (var i = 0; i < count; i++)
             {

@@ -75,7 +75,7 @@ public abstract partial class SoftmaxDecoder
     private unsafe void LogProbBlock(Scratch scratch, float* hidden, int first, int tokens, float* output, ref DecodeFaults faults)
     {
         using var scope = scratch.Begin();
-        var inputs = HiddenLanes(scratch, hidden, tokens, Layout.HiddenSize, out var lanes);
+        var inputs = HiddenLanes(scratch, hidden, members: null, tokens, out var lanes);
         var head = DecodingHead.Forward(Pool, scratch, inputs, lanes);
         var clusters = ClusterLogProbs(scratch, head);
         var none = scratch.Floats(lanes);
@@ -110,11 +110,12 @@ public abstract partial class SoftmaxDecoder
         return any;
     }
 
-    internal static unsafe float* HiddenLanes(Scratch scratch, float* hidden, int tokens, int hiddenSize, out int lanes)
+    // The hidden vectors of some rows, of the first ones without members, as [hidden, lanes].
+    internal unsafe float* HiddenLanes(Scratch scratch, float* hidden, int* members, int count, out int lanes)
     {
-        lanes = TokenBlocks.LanesFor(tokens);
-        var inputs = scratch.Floats((long)lanes * hiddenSize);
-        Transpose.ToLanes(hidden, tokens, hiddenSize, inputs, lanes);
+        lanes = TokenBlocks.LanesFor(count);
+        var inputs = scratch.Floats((long)lanes * Layout.HiddenSize);
+        Transpose.Gather(Pool, hidden, members, count, Layout.HiddenSize, inputs, lanes);
         return inputs;
     }
 

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace AdaptiveSoftmax;
 
 // The log-probs of given tokens.
@@ -106,7 +104,7 @@ public abstract partial class SoftmaxDecoder
     private unsafe void ScoreBlock(Scratch scratch, float* hidden, int first, int* slots, int count, float* logProbs, ref DecodeFaults faults)
     {
         using var scope = scratch.Begin();
-        var inputs = HiddenLanes(scratch, hidden, count, Layout.HiddenSize, out var lanes);
+        var inputs = HiddenLanes(scratch, hidden, members: null, count, out var lanes);
         var head = DecodingHead.Forward(Pool, scratch, inputs, lanes);
         var clusters = ClusterLogProbs(scratch, head);
         var members = scratch.Ints(count);
@@ -129,8 +127,7 @@ public abstract partial class SoftmaxDecoder
             using var ofTail = scratch.Begin();
             var memberCount = FindMembers(wanted, count, tail.Index, members);
             if (memberCount == 0) continue;
-            var vectors = GatherRows(scratch, hidden, members, memberCount);
-            inputs = HiddenLanes(scratch, vectors, memberCount, Layout.HiddenSize, out var tailLanes);
+            inputs = HiddenLanes(scratch, hidden, members, memberCount, out var tailLanes);
             var logits = DecodingTails[tail.Index].Forward(Pool, scratch, inputs, tailLanes);
             for (var i = 0; i < memberCount; i++)
             {
@@ -141,14 +138,5 @@ public abstract partial class SoftmaxDecoder
                 logProbs[row] = float.NaN;
             }
         }
-    }
-
-    /// <summary>Copies the hidden vectors of some rows side by side.</summary>
-    internal unsafe float* GatherRows(Scratch scratch, float* hidden, int* members, int count)
-    {
-        var size = Layout.HiddenSize;
-        var rows = scratch.Floats((long)count * size);
-        for (var i = 0; i < count; i++) NativeMemory.Copy(hidden + ((nint)members[i] * size), rows + ((nint)i * size), (nuint)size * sizeof(float));
-        return rows;
     }
 }

@@ -11,17 +11,21 @@ internal static unsafe class Gemv
     // 128 rows of 512 floats are a quarter of a megabyte: large against the cost of handing a part over, and enough
     // parts in a head of some thousand rows that no thread waits long for the last one.
     private const int FloatsPerPart = 1 << 16;
+    private const int FloatsPerSmallPart = 1 << 14;
 
     /// <summary>The rows of one part, by the shape alone.</summary>
     public static int RowsPerPart<TShape>(TShape shape)
         where TShape : unmanaged, IMatrixShape => Math.Max(4, FloatsPerPart / shape.Columns / 4 * 4);
+
+    /// <summary>The rows of a part where nothing but the products is done: small enough that a projection busies several threads.</summary>
+    public static int RowsPerSmallPart(int columns) => Math.Max(4, FloatsPerSmallPart / columns / 4 * 4);
 
     /// <summary>The product on the pool's threads.</summary>
     public static void Multiply<TShape>(WorkerPool pool, TShape shape, float* weight, float* input, float* outputs)
         where TShape : unmanaged, IMatrixShape
     {
         var body = new Body<TShape> { Shape = shape, Weight = weight, Input = input, Outputs = outputs };
-        var rowsPerPart = RowsPerPart(shape);
+        var rowsPerPart = RowsPerSmallPart(shape.Columns);
         pool.Run(ref body, (shape.Rows + rowsPerPart - 1) / rowsPerPart);
     }
 
@@ -64,8 +68,8 @@ internal static unsafe class Gemv
 
         public readonly void Run(int part)
         {
-            var first = part * RowsPerPart(Shape);
-            MultiplyRows(Shape, Weight, Input, Outputs, first, Math.Min(Shape.Rows, first + RowsPerPart(Shape)));
+            var rows = RowsPerSmallPart(Shape.Columns);
+            MultiplyRows(Shape, Weight, Input, Outputs, part * rows, Math.Min(Shape.Rows, (part + 1) * rows));
         }
     }
 }

@@ -105,11 +105,11 @@ public static unsafe class MatrixKernels
         var lanes = TokenBlocks.LanesFor(tokens);
         var inputLanes = scratch.Floats((long)weight.Columns * lanes);
         var outputLanes = scratch.Floats((long)weight.Rows * lanes);
-        Transpose.ToLanes(input, tokens, weight.Columns, inputLanes, lanes);
+        Transpose.Gather(pool, input, null, tokens, weight.Columns, inputLanes, lanes);
         Gemm.Multiply(
             pool, weight.ValuesPointer, weight.Columns, 1, inputLanes, lanes, outputLanes, lanes,
             weight.Rows, lanes, weight.Columns, accumulate: false, RowsPerPart, ColumnsPerPart);
-        Transpose.FromLanes(outputLanes, lanes, tokens, weight.Rows, output, weight.Rows);
+        Transpose.FromLanes(pool, outputLanes, lanes, tokens, weight.Rows, output, weight.Rows);
     }
 
     private static WorkerPool GetPool(int threads)

@@ -79,18 +79,33 @@ internal readonly unsafe struct Simd128(Vector128<float> v) : ISimd<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Sums(Simd128 s0, Simd128 s1, Simd128 s2, Simd128 s3)
     {
-        Vector128<float> even = Pairs(s0._v, s1._v), odd = Pairs(s2._v, s3._v);
-        return Sse.IsSupported
-            ? Sse.MoveLowToHigh(even, odd) + Sse.MoveHighToLow(odd, even)
-            : Vector128.Create(even.GetLower(), odd.GetLower()) + Vector128.Create(even.GetUpper(), odd.GetUpper());
+        Vector128<float> even = ZipLow(s0._v, s1._v) + ZipHigh(s0._v, s1._v), odd = ZipLow(s2._v, s3._v) + ZipHigh(s2._v, s3._v);
+        return LowerHalves(even, odd) + UpperHalves(even, odd);
     }
 
-    // a0 + a2, b0 + b2, a1 + a3, b1 + b3.
+    /// <summary>a0, b0, a1, b1.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Pairs(Vector128<float> a, Vector128<float> b)
+    internal static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b)
     {
-        if (Sse.IsSupported) return Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b);
-        if (AdvSimd.Arm64.IsSupported) return AdvSimd.Arm64.ZipLow(a, b) + AdvSimd.Arm64.ZipHigh(a, b);
-        return Vector128.Create(a[0] + a[2], b[0] + b[2], a[1] + a[3], b[1] + b[3]);
+        if (Sse.IsSupported) return Sse.UnpackLow(a, b);
+        return AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b) : Vector128.Create(a[0], b[0], a[1], b[1]);
     }
+
+    /// <summary>a2, b2, a3, b3.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b)
+    {
+        if (Sse.IsSupported) return Sse.UnpackHigh(a, b);
+        return AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b) : Vector128.Create(a[2], b[2], a[3], b[3]);
+    }
+
+    /// <summary>a0, a1, b0, b1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> LowerHalves(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.MoveLowToHigh(a, b) : Vector128.Create(a.GetLower(), b.GetLower());
+
+    /// <summary>a2, a3, b2, b3.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> UpperHalves(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.MoveHighToLow(b, a) : Vector128.Create(a.GetUpper(), b.GetUpper());
 }

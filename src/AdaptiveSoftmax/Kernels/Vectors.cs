@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>Sums of vectors of any length.</summary>
+/// <summary>Vectors of any length.</summary>
 internal static unsafe class Vectors
 {
     /// <summary>target[i] += source[i].</summary>
@@ -11,6 +12,23 @@ internal static unsafe class Vectors
     /// <summary>The same, at most at one vector width.</summary>
     public static void Add<TSimd>(float* target, float* source, int count)
         where TSimd : unmanaged, ISimd<TSimd> => Elementwise.Run<TSimd, Addition>(new Addition(target, source), count);
+
+    /// <summary>The largest magnitude; NaN where a value is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float LargestMagnitude(float* values, int count)
+    {
+        var largest = 0f;
+        if (count < Vector256<float>.Count)
+        {
+            for (var i = 0; i < count; i++) largest = MathF.Max(largest, MathF.Abs(values[i]));
+            return largest;
+        }
+
+        var top = Vector256.Abs(Vector256.Load(values + count - Vector256<float>.Count));
+        for (var i = 0; i + Vector256<float>.Count <= count; i += Vector256<float>.Count) top = Vector256.Max(top, Vector256.Abs(Vector256.Load(values + i)));
+        for (var lane = 0; lane < Vector256<float>.Count; lane++) largest = MathF.Max(largest, top[lane]);
+        return largest;
+    }
 
     private readonly struct Addition(float* target, float* source) : IElementOperation
     {

@@ -125,7 +125,7 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
         for (var first = 0; first < members.Length; first += blockSize)
         {
             using var scope = batch.Scratch.Begin();
-            var block = batch.Gather(members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
+            var block = batch.Gather(pool, members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
             var kept = keepsLogits ? memory.Keep((long)batch.RowCount(cluster) * block.LaneCount * sizeof(float)) : null;
             if (keepsLogits) _blocks.Enqueue(kept);
             var logits = layer.Forward(pool, batch.Scratch, kept?.Scratch ?? batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
@@ -143,10 +143,10 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
             using var scope = batch.Scratch.Begin();
             var tokens = members.Slice(first, Math.Min(blockSize, members.Length - first));
             using var kept = _blocks.TryDequeue(out var next) ? next : null;
-            var block = kept is null ? batch.Gather(tokens, cluster) : batch.GatherRows(tokens, cluster);
+            var block = kept is null ? batch.Gather(pool, tokens, cluster) : batch.GatherRows(pool, tokens, cluster);
             var logits = kept?.Logits ?? layer.Forward(pool, batch.Scratch, batch.Scratch, block.Lanes, block.LaneCount, withLogitSum: false);
             layer.Backward(pool, batch.Scratch, logits, batch.WeightsOf(block, cluster), block.Rows, tokens.Length, block.RowGradient);
-            batch.ScatterGradient(block);
+            batch.ScatterGradient(pool, block);
         }
     }
 

@@ -25,7 +25,7 @@ internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection 
     {
         int width = shape.Rows, hidden = shape.Columns;
         var projectedRows = scratch.Floats((long)logits.Lanes * width);
-        Transpose.FromLanes(logits.Projected, logits.Lanes, tokens, width, projectedRows, width);
+        Transpose.FromLanes(pool, logits.Projected, logits.Lanes, tokens, width, projectedRows, width);
         var rowGradient = scratch.Floats((long)logits.Lanes * width);
         output.Backward(pool, scratch, logits, weights, projectedRows, tokens, rowGradient);
 

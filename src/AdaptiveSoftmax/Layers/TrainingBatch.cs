@@ -110,24 +110,22 @@ internal sealed unsafe class TrainingBatch
     }
 
     /// <summary>Copies the hidden vectors of some positions next to each other, as rows and as lanes.</summary>
-    public GatheredBlock Gather(ReadOnlySpan<int> tokens, int cluster)
+    public GatheredBlock Gather(WorkerPool pool, ReadOnlySpan<int> tokens, int cluster)
     {
-        var rows = GatherRows(tokens, cluster);
-        var lanes = Scratch.Floats((long)rows.LaneCount * _layout.HiddenSize);
-        Transpose.ToLanes(rows.Rows, tokens.Length, _layout.HiddenSize, lanes, rows.LaneCount);
-        return new GatheredBlock(tokens, rows.Rows, lanes, rows.LaneCount, rows.RowGradient);
+        var lanes = TokenBlocks.LanesFor(tokens.Length, Members(cluster).Length);
+        return Gather(pool, tokens, lanes, Scratch.Floats((long)lanes * _layout.HiddenSize));
     }
 
     /// <summary>The same without the lanes: what a backward pass alone needs.</summary>
-    public GatheredBlock GatherRows(ReadOnlySpan<int> tokens, int cluster)
+    public GatheredBlock GatherRows(WorkerPool pool, ReadOnlySpan<int> tokens, int cluster) =>
+        Gather(pool, tokens, TokenBlocks.LanesFor(tokens.Length, Members(cluster).Length), lanes: null);
+
+    private GatheredBlock Gather(WorkerPool pool, ReadOnlySpan<int> tokens, int laneCount, float* lanes)
     {
-        var hiddenSize = _layout.HiddenSize;
-        var laneCount = TokenBlocks.LanesFor(tokens.Length, Members(cluster).Length);
-        var rows = Scratch.Floats((long)laneCount * hiddenSize);
-        for (var i = 0; i < tokens.Length; i++)
-            new ReadOnlySpan<float>(_hidden + ((nint)tokens[i] * hiddenSize), hiddenSize).CopyTo(new Span<float>(rows + ((nint)i * hiddenSize), hiddenSize));
-        var rowGradient = _hiddenGradient is null ? null : Scratch.Floats((long)laneCount * hiddenSize);
-        return new GatheredBlock(tokens, rows, lanes: null, laneCount, rowGradient);
+        var rows = Scratch.Floats((long)laneCount * _layout.HiddenSize);
+        var rowGradient = _hiddenGradient is null ? null : Scratch.Floats((long)laneCount * _layout.HiddenSize);
+        fixed (int* positions = tokens) Transpose.Gather(pool, _hidden, positions, tokens.Length, _layout.HiddenSize, lanes, laneCount, rows);
+        return new GatheredBlock(tokens, rows, lanes, laneCount, rowGradient);
     }
 
     /// <summary>After a forward pass over the block: adds the part's share to the log-probs.</summary>
@@ -169,16 +167,10 @@ internal sealed unsafe class TrainingBatch
     }
 
     /// <summary>Adds the gradient of some positions' vectors where they came from, if it is wanted.</summary>
-    public void ScatterGradient(GatheredBlock block)
+    public void ScatterGradient(WorkerPool pool, GatheredBlock block)
     {
         if (_hiddenGradient is null) return;
-        var hiddenSize = _layout.HiddenSize;
-        for (var i = 0; i < block.Tokens.Length; i++)
-        {
-            var target = _hiddenGradient + ((nint)block.Tokens[i] * hiddenSize);
-            var source = block.RowGradient + ((nint)i * hiddenSize);
-            Vectors.Add(target, source, hiddenSize);
-        }
+        fixed (int* positions = block.Tokens) Transpose.ScatterAdd(pool, block.RowGradient, _hiddenGradient, positions, block.Tokens.Length, _layout.HiddenSize);
     }
 
     private double WeightOfAllRows(int cluster) => cluster == Head ? _layout.VocabularySize : _layout.Tails[cluster].Size;

@@ -1,19 +1,43 @@
+using System.Numerics;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>Uniform random weights, the same bits on every machine.</summary>
-internal static class UniformInitializer
+internal static unsafe class UniformInitializer
 {
+    private const int ValuesPerPart = 1 << 14;
+
     /// <summary>Fills a parameter with values uniform in [−bound, bound).</summary>
-    public static unsafe void Fill(Parameter parameter, double bound, ulong seed, ulong stream)
+    public static void Fill(WorkerPool pool, Parameter parameter, double bound, ulong seed, ulong stream)
     {
-        var start = CountedRandom.Start(seed, stream);
-        var values = parameter.ValuesPointer;
-        for (long i = 0; i < parameter.Count; i++)
+        var body = new Body { Values = parameter.ValuesPointer, Count = parameter.Count, Bound = bound, Start = CountedRandom.Start(seed, stream) };
+        pool.Run(ref body, (int)((parameter.Count + ValuesPerPart - 1) / ValuesPerPart));
+        parameter.MarkChanged();
+    }
+
+    private struct Body : IParallelBody
+    {
+        // 24 random bits as a number in [0, 2).
+        private const double Scale = 2.0 / (1 << 24);
+
+        public float* Values;
+        public long Count;
+        public double Bound;
+        public ulong Start;
+
+        public readonly void Run(int part)
         {
-            var unit = (CountedRandom.Bits(start, (ulong)i) >> 40) * (1.0 / (1 << 24));
-            values[i] = (float)(((2 * unit) - 1) * bound);
+            var i = (long)part * ValuesPerPart;
+            var end = Math.Min(Count, i + ValuesPerPart);
+            for (; i + Vector<float>.Count <= end; i += Vector<float>.Count)
+                Vector.Narrow(Values64((ulong)i), Values64((ulong)i + (ulong)Vector<ulong>.Count)).Store(Values + i);
+            for (; i < end; i++) Values[i] = (float)((((CountedRandom.Bits(Start, (ulong)i) >> 40) * Scale) - 1) * Bound);
         }
 
-        parameter.MarkChanged();
+        private readonly Vector<double> Values64(ulong first)
+        {
+            var bits = CountedRandom.Bits(Start, new Vector<ulong>(first) + Vector<ulong>.Indices);
+            return ((Vector.ConvertToDouble(bits >>> 40) * Scale) - Vector<double>.One) * Bound;
+        }
     }
 }

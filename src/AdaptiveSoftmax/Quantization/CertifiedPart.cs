@@ -44,11 +44,11 @@ internal sealed unsafe class CertifiedPart : IDisposable
     private readonly QuantizedMatrix _screen;
     private readonly RowErrors _errors;
 
-    public CertifiedPart(Parameter weight, Parameter? bias, Parameter? projection)
+    public CertifiedPart(WorkerPool pool, Parameter weight, Parameter? bias, Parameter? projection)
     {
         (_weight, _bias, _projection) = (weight, bias, projection);
-        _screen = new QuantizedMatrix(weight, WeightPrecision.Int8);
-        _errors = new RowErrors(weight, bias, _screen.View);
+        _screen = new QuantizedMatrix(pool, weight, WeightPrecision.Int8);
+        _errors = new RowErrors(pool, weight, bias, _screen.View);
         RowsPerPart = Gemv.RowsPerPart(new MatrixShape(weight.Rows, weight.Columns));
         PartCount = (weight.Rows + RowsPerPart - 1) / RowsPerPart;
     }

@@ -37,8 +37,8 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         _layer = layer;
         _parameters = parameters;
         _version = Version(parameters);
-        _head = new CertifiedPart(head.Weight, head.Bias, projection: null);
-        _tails = [.. tails.Select(tail => new CertifiedPart(tail.Output, bias: null, tail.Projection))];
+        _head = new CertifiedPart(Pool, head.Weight, head.Bias, projection: null);
+        _tails = [.. tails.Select(tail => new CertifiedPart(Pool, tail.Output, bias: null, tail.Projection))];
     }
 
     /// <summary>The bytes of the int8 weights, scales and bounds, which are needed beside the layer's float32 weights.</summary>

@@ -5,16 +5,19 @@ namespace AdaptiveSoftmax;
 /// <summary>The memory of a quantised weight.</summary>
 internal sealed unsafe class QuantizedMatrix : IDisposable
 {
+    private const int ValuesPerPart = 1 << 15;
+
     private readonly NativeFloats _values;
     private readonly NativeFloats? _scales;
 
-    public QuantizedMatrix(Parameter source, WeightPrecision precision)
+    public QuantizedMatrix(WorkerPool pool, Parameter source, WeightPrecision precision)
     {
         (Rows, Columns, Precision) = (source.Rows, source.Columns, precision);
         var bytes = source.Count * precision.GetBytesPerValue();
         _values = new NativeFloats((bytes + sizeof(float) - 1) / sizeof(float));
         _scales = precision == WeightPrecision.Int8 ? new NativeFloats(Rows) : null;
-        for (var row = 0; row < Rows; row++) View.StoreRow(row, source.ValuesPointer + ((nint)row * Columns));
+        var body = new StoreBody { View = View, Source = source.ValuesPointer, RowsPerPart = Math.Max(1, ValuesPerPart / Math.Max(1, Columns)) };
+        pool.Run(ref body, (Rows + body.RowsPerPart - 1) / body.RowsPerPart);
     }
 
     public int Rows { get; }
@@ -41,5 +44,19 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     {
         _values.Dispose();
         _scales?.Dispose();
+    }
+
+    private struct StoreBody : IParallelBody
+    {
+        public QuantizedView View;
+        public float* Source;
+        public int RowsPerPart;
+
+        public readonly void Run(int part)
+        {
+            var view = View;
+            var end = Math.Min(view.Rows, (part + 1) * RowsPerPart);
+            for (var row = part * RowsPerPart; row < end; row++) view.StoreRow(row, Source + ((nint)row * view.Columns));
+        }
     }
 }

@@ -12,9 +12,9 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
     private readonly NativeFloats? _bias;
 
     /// <summary>The head; its bias stays in float32.</summary>
-    public QuantizedPart(Parameter weight, Parameter? bias, WeightPrecision precision)
+    public QuantizedPart(WorkerPool pool, Parameter weight, Parameter? bias, WeightPrecision precision)
     {
-        _output = new QuantizedMatrix(weight, precision);
+        _output = new QuantizedMatrix(pool, weight, precision);
         if (bias is null) return;
         _bias = new NativeFloats(bias.Count);
         bias.Values.CopyTo(new Span<float>(_bias.Pointer, bias.Rows));
@@ -24,10 +24,10 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
     /// A tail. Its projection is small beside its output and an error in it moves all the tail's logits, so it keeps
     /// bfloat16 where the output is int8.
     /// </summary>
-    public QuantizedPart(TailLayer tail, WeightPrecision precision)
+    public QuantizedPart(WorkerPool pool, TailLayer tail, WeightPrecision precision)
     {
-        _projection = new QuantizedMatrix(tail.Projection, precision == WeightPrecision.Float32 ? precision : WeightPrecision.BFloat16);
-        _output = new QuantizedMatrix(tail.Output, precision);
+        _projection = new QuantizedMatrix(pool, tail.Projection, precision == WeightPrecision.Float32 ? precision : WeightPrecision.BFloat16);
+        _output = new QuantizedMatrix(pool, tail.Output, precision);
     }
 
     public long Bytes => _output.Bytes + (_projection?.Bytes ?? 0) + ((_bias?.Count ?? 0) * sizeof(float));
@@ -64,7 +64,8 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
         if (_projection is not null)
         {
             var projected = scratch.Floats(_projection.Rows);
-            _projection.View.MultiplyRows(hidden, projected, 0, _projection.Rows);
+            var body = new ProjectionBody { Matrix = _projection.View, Input = hidden, Outputs = projected, RowsPerPart = Gemv.RowsPerSmallPart(_projection.Columns) };
+            pool.Run(ref body, (_projection.Rows + body.RowsPerPart - 1) / body.RowsPerPart);
             hidden = projected;
         }
 
@@ -79,9 +80,9 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
             Rows = _output.Rows,
             Lanes = 1,
         };
-        var body = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerPart = RowsPerPart };
-        if (_output.Precision == WeightPrecision.Int8) body.Whole = new WholeInput(hidden, _output.Columns, scratch.Shorts(_output.Columns));
-        pool.Run(ref body, parts);
+        var output = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerPart = RowsPerPart };
+        if (_output.Precision == WeightPrecision.Int8) output.Whole = new WholeInput(hidden, _output.Columns, scratch.Shorts(_output.Columns));
+        pool.Run(ref output, parts);
         LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, parts, lanes: 1, block.LogSumExp);
         return block;
     }
@@ -97,6 +98,19 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
     {
         var body = new BlockBody { Matrix = weight.View, Inputs = inputs, Lanes = lanes, Outputs = outputs, Bias = bias, Maximum = maximum, Sum = sum };
         pool.Run(ref body, (weight.Rows + TokenBlocks.RowsPerPart - 1) / TokenBlocks.RowsPerPart);
+    }
+
+    private struct ProjectionBody : IParallelBody
+    {
+        public QuantizedView Matrix;
+        public float* Input, Outputs;
+        public int RowsPerPart;
+
+        public readonly void Run(int part)
+        {
+            var matrix = Matrix;
+            matrix.MultiplyRows(Input, Outputs, part * RowsPerPart, Math.Min(matrix.Rows, (part + 1) * RowsPerPart));
+        }
     }
 
     private struct OneTokenBody : IParallelBody

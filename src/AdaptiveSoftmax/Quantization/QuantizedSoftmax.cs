@@ -16,8 +16,8 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
         precision.Check(Layout.ClusterCount);
         Precision = precision;
         _vocabulary = source;
-        _head = new QuantizedPart(head.Weight, head.Bias, precision.Head);
-        _tails = [.. tails.Select((tail, i) => new QuantizedPart(tail, precision.OfTail(i)))];
+        _head = new QuantizedPart(Pool, head.Weight, head.Bias, precision.Head);
+        _tails = [.. tails.Select((tail, i) => new QuantizedPart(Pool, tail, precision.OfTail(i)))];
     }
 
     /// <summary>The precisions of the weights.</summary>

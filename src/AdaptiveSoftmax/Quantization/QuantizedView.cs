@@ -11,8 +11,6 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPrecision precision, float* values, float* scales)
 {
-    private const int LargestInt8 = 127;
-
     public int Rows { get; } = rows;
 
     public int Columns { get; } = columns;
@@ -81,33 +79,12 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
                 new ReadOnlySpan<float>(source, Columns).CopyTo(new Span<float>(values + start, Columns));
                 break;
             case WeightPrecision.BFloat16:
-                for (var k = 0; k < Columns; k++) ((ushort*)values)[start + k] = ToBFloat16(source[k]);
+                RowRounding.ToBFloat16(source, Columns, (ushort*)values + start);
                 break;
             default:
-                scales[row] = StoreInt8(new ReadOnlySpan<float>(source, Columns), (sbyte*)values + start);
+                scales[row] = RowRounding.ToInt8(source, Columns, (sbyte*)values + start);
                 break;
         }
-    }
-
-    // A row that is not finite keeps that property by its scale: its logit is NaN, as a float32 one would be or become.
-    private static float StoreInt8(ReadOnlySpan<float> row, sbyte* target)
-    {
-        var largest = 0f;
-        foreach (var value in row) largest = MathF.Max(largest, MathF.Abs(value));
-        if (!float.IsFinite(largest)) return float.NaN;
-        // The quotient of a value by a scale that is not a normal number could pass 127.
-        var scale = largest / LargestInt8;
-        for (var k = 0; k < row.Length && scale > 0; k++)
-            target[k] = (sbyte)Math.Clamp(MathF.Round(row[k] / scale), -LargestInt8, LargestInt8);
-        return scale;
-    }
-
-    // To nearest, ties to even; a NaN stays one.
-    private static ushort ToBFloat16(float value)
-    {
-        var bits = BitConverter.SingleToUInt32Bits(value);
-        if (float.IsNaN(value)) return (ushort)((bits >> 16) | 0x40);
-        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
     private static void Widen<TFormat>(byte* source, float scale, float* target, int count)

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -26,29 +29,29 @@ internal sealed unsafe class RowErrors : IDisposable
     // More than the bound loses by being computed in float64, rounded to float32 and multiplied by a norm.
     private const double Surplus = 1 + (1.0 / (1 << 20));
 
+    private const int ValuesPerPart = 1 << 15;
+
     // The smallest positive float.
     private const double Smallest = 1.401298464324817e-45;
 
     private readonly NativeFloats _of;
 
-    public RowErrors(Parameter weight, Parameter? bias, QuantizedView screen)
+    public RowErrors(WorkerPool pool, Parameter weight, Parameter? bias, QuantizedView screen)
     {
         _of = new NativeFloats(weight.Rows);
-        var gamma = Gamma(weight.Columns + 4);
-        for (var row = 0; row < weight.Rows; row++)
+        var body = new NormsBody { Weight = weight.ValuesPointer, Screen = screen, Of = _of.Pointer, RowsPerPart = Math.Max(1, ValuesPerPart / Math.Max(1, weight.Columns)) };
+        var parts = (weight.Rows + body.RowsPerPart - 1) / body.RowsPerPart;
+        var largestNorms = new double[parts];
+        fixed (double* norms = largestNorms)
         {
-            var scale = (double)screen.Scale(row);
-            var (norm, residual) = Norms(weight.Row(row), screen.Int8Row(row), scale);
-            var factor = residual + (gamma * norm) + (Gamma(8) * (norm + residual));
-            _of.Pointer[row] = RoundUp(Math.Max(factor, (norm + residual) / ResidualFactor));
-            Largest = MathF.Max(Largest, _of.Pointer[row]);
-            LargestNorm = Math.Max(LargestNorm, norm + residual);
+            body.LargestNorms = norms;
+            pool.Run(ref body, parts);
         }
 
-        var largestBias = 0.0;
-        for (var row = 0; bias is not null && row < bias.Rows; row++) largestBias = Math.Max(largestBias, Math.Abs((double)bias.Values[row]));
-        Floor = RoundUp((4 * UnitRoundoff * largestBias) + (4 * weight.Columns * Smallest) + (Smallest * int.MaxValue));
-        LargestBias = largestBias;
+        Largest = weight.Rows == 0 ? 0 : SoftmaxKernel.Maximum(_of.Pointer, weight.Rows);
+        foreach (var norm in largestNorms) LargestNorm = Math.Max(LargestNorm, norm);
+        LargestBias = bias is null ? 0 : Vectors.LargestMagnitude(bias.ValuesPointer, bias.Rows);
+        Floor = RoundUp((4 * UnitRoundoff * LargestBias) + (4 * weight.Columns * Smallest) + (Smallest * int.MaxValue));
     }
 
     /// <summary>The factor of the input's norm, [rows].</summary>
@@ -76,18 +79,62 @@ internal sealed unsafe class RowErrors : IDisposable
 
     public void Dispose() => _of.Dispose();
 
-    private static (double Norm, double Residual) Norms(ReadOnlySpan<float> row, sbyte* stored, double scale)
+    private static float RoundUp(double value) => MathF.BitIncrement((float)(value * Surplus));
+
+    private struct NormsBody : IParallelBody
     {
-        double sum = 0, residual = 0;
-        for (var k = 0; k < row.Length; k++)
+        public QuantizedView Screen;
+        public float* Weight, Of;
+        public double* LargestNorms;
+        public int RowsPerPart;
+
+        public readonly void Run(int part)
         {
-            var difference = row[k] - (scale * stored[k]);
-            sum += (double)row[k] * row[k];
-            residual += difference * difference;
+            var screen = Screen;
+            var gamma = Gamma(screen.Columns + 4);
+            var largest = 0.0;
+            for (var row = part * RowsPerPart; row < Math.Min(screen.Rows, (part + 1) * RowsPerPart); row++)
+            {
+                var (norm, residual) = Norms(Weight + ((nint)row * screen.Columns), screen.Int8Row(row), screen.Scale(row), screen.Columns);
+                var factor = residual + (gamma * norm) + (Gamma(8) * (norm + residual));
+                Of[row] = RoundUp(Math.Max(factor, (norm + residual) / ResidualFactor));
+                largest = Math.Max(largest, norm + residual);
+            }
+
+            LargestNorms[part] = largest;
         }
 
-        return (Math.Sqrt(sum), Math.Sqrt(residual));
-    }
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static (double Norm, double Residual) Norms(float* row, sbyte* stored, double scale, int columns)
+        {
+            var step = Vector256.Create(scale);
+            Vector256<double> sums = default, residuals = default;
+            var k = 0;
+            for (; k + Vector256<float>.Count <= columns; k += Vector256<float>.Count)
+            {
+                var (values, whole) = (Vector256.Load(row + k), Vector256.ConvertToSingle(Simd256.WidenInt8(stored + k)));
+                AddSquares(Vector256.WidenLower(values), Vector256.WidenLower(whole), step, ref sums, ref residuals);
+                AddSquares(Vector256.WidenUpper(values), Vector256.WidenUpper(whole), step, ref sums, ref residuals);
+            }
 
-    private static float RoundUp(double value) => MathF.BitIncrement((float)(value * Surplus));
+            double sum = Vector256.Sum(sums), residual = Vector256.Sum(residuals);
+            for (; k < columns; k++)
+            {
+                var difference = row[k] - (scale * stored[k]);
+                sum += (double)row[k] * row[k];
+                residual += difference * difference;
+            }
+
+            return (Math.Sqrt(sum), Math.Sqrt(residual));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void AddSquares(
+            Vector256<double> values, Vector256<double> whole, Vector256<double> step, ref Vector256<double> sums, ref Vector256<double> residuals)
+        {
+            var difference = values - (step * whole);
+            sums += values * values;
+            residuals += difference * difference;
+        }
+    }
 }

@@ -15,7 +15,7 @@ internal readonly unsafe struct WholeInput
     public WholeInput(float* x, int columns, short* values)
     {
         Values = values;
-        var largest = Largest(x, columns);
+        var largest = Vectors.LargestMagnitude(x, columns);
         var limit = Int8Gemv.LargestInput(columns);
         Step = MathF.Max(largest / limit, SmallestStep);
 
@@ -53,17 +53,6 @@ internal readonly unsafe struct WholeInput
 
     /// <summary>‖x − Step · Values‖.</summary>
     public double Residual { get; }
-
-    private static float Largest(float* x, int columns)
-    {
-        var top = Vector256<float>.Zero;
-        var k = 0;
-        for (; k + Vector256<float>.Count <= columns; k += Vector256<float>.Count) top = Vector256.Max(top, Vector256.Abs(Vector256.Load(x + k)));
-        var largest = 0f;
-        for (var lane = 0; lane < Vector256<float>.Count; lane++) largest = MathF.Max(largest, top[lane]);
-        for (; k < columns; k++) largest = MathF.Max(largest, MathF.Abs(x[k]));
-        return largest;
-    }
 
     private static Vector256<int> Round(
         Vector256<float> x, Vector256<float> step, Vector256<float> least, Vector256<float> most, ref Vector256<double> squares, ref Vector256<double> residuals)

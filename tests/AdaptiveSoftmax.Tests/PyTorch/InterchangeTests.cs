@@ -51,7 +51,7 @@ public sealed class InterchangeTests : IDisposable
         layer.Parameters[0].Values[1] = -0f;
         save(layer, _folder[name], prefix);
         using var input = new Parameter("input", Tokens, hidden);
-        UniformInitializer.Fill(input, bound: 3, seed: 5, stream: 0);
+        UniformInitializer.Fill(WorkerPool.Get(2), input, bound: 3, seed: 5, stream: 0);
         SafetensorsWriter.Write(_folder[name + ".input"], [input]);
         _jobs.Add(new Job(layer, input.Values.ToArray(), prefix, new
         {

@@ -14,7 +14,7 @@ public unsafe class QuantizedSoftmaxTests
             var random = new Random(seed);
             using var source = new Parameter("w", rows, columns);
             foreach (ref var value in source.Values) value = (float)((random.NextDouble() * 2) - 1);
-            using var matrix = new QuantizedMatrix(source, precision);
+            using var matrix = new QuantizedMatrix(WorkerPool.Get(2), source, precision);
             using var input = new NativeArray(columns, random);
             using var outputs = new NativeArray(rows, random);
             var stored = Stored(source, precision);
@@ -121,7 +121,7 @@ public unsafe class QuantizedSoftmaxTests
         {
             using var source = new Parameter("w", 1, 1);
             source.Values[0] = value;
-            using var matrix = new QuantizedMatrix(source, WeightPrecision.BFloat16);
+            using var matrix = new QuantizedMatrix(WorkerPool.Get(2), source, WeightPrecision.BFloat16);
             float actual;
             matrix.View.Widen(0, 1, &actual);
             Assert.Equal(expected, actual);
