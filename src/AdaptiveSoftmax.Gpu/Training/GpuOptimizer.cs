@@ -41,16 +41,6 @@ public sealed class GpuOptimizer : IDisposable
     /// <summary>The bytes of state on the device.</summary>
     public long StateBytes => _states.Values.Sum(state => state.Bytes);
 
-    /// <summary>Takes one step of a layer's own parameters.</summary>
-    /// <param name="layer">The layer; a body's parameters are stepped in a call that names both.</param>
-    /// <exception cref="ObjectDisposedException">The optimizer or the layer is disposed.</exception>
-    /// <exception cref="GpuMemoryException">The device has too little memory for state.</exception>
-    public void Step(GpuAdaptiveSoftmax layer)
-    {
-        ArgumentNullException.ThrowIfNull(layer);
-        Step(layer.Parameters);
-    }
-
     /// <summary>Takes one step: moves every parameter that has a gradient, and consumes that gradient.</summary>
     /// <param name="parameters">The parameters; a repeated one is stepped once.</param>
     /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>

@@ -7,7 +7,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 public readonly struct GpuLoss
 {
-    private readonly GpuAdaptiveSoftmax _layer;
+    private readonly GpuAdaptiveSoftmax? _layer;
     private readonly ArrayView<int> _targets;
 
     internal GpuLoss(GpuAdaptiveSoftmax layer, ArrayView<float> view, ArrayView<int> targets)
@@ -24,5 +24,8 @@ public readonly struct GpuLoss
     /// <exception cref="ArgumentException">
     /// A target is not in the vocabulary. Such targets counted as ignored; the message names the first.
     /// </exception>
-    public float Read() => _layer.ReadLoss(View, _targets);
+    /// <exception cref="InvalidOperationException">This is the loss of no batch.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public float Read() =>
+        _layer is null ? throw new InvalidOperationException("There is no loss to read: this is no result of Loss, Forward or Backward.") : _layer.ReadLoss(View, _targets);
 }
