@@ -76,10 +76,10 @@ internal sealed class BatchEngine : IDisposable
     /// <summary>The continuations that are made, but not yet sent.</summary>
     public int Unsent => Count(SequenceState.Ended);
 
-    /// <summary>Whether so many continuations would be taken now.</summary>
-    public bool HasRoomFor(int continuations)
+    /// <summary>What would become of a request of so many continuations now.</summary>
+    public Admission Ask(int continuations)
     {
-        lock (_gate) return Taken + continuations <= Capacity;
+        lock (_gate) return _isClosed ? Admission.Closed : Taken + continuations > Capacity ? Admission.Full : Admission.Accepted;
     }
 
     /// <summary>Takes a request, all of its continuations or none.</summary>
@@ -87,8 +87,7 @@ internal sealed class BatchEngine : IDisposable
     {
         lock (_gate)
         {
-            if (_isClosed) return Admission.Closed;
-            if (Taken + generation.Sequences.Count > Capacity) return Admission.Full;
+            if (Ask(generation.Sequences.Count) is not Admission.Accepted and var refusal) return refusal;
             foreach (var sequence in generation.Sequences)
             {
                 Move(sequence, SequenceState.Waiting);

@@ -18,7 +18,7 @@ internal sealed partial class CompletionEndpoint(ServedModel model, ServerOption
             reports.Refused(exception.Status);
             await ErrorWriter.WriteAsync(context, exception);
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
             // Nobody is there to be told.
         }
@@ -33,14 +33,10 @@ internal sealed partial class CompletionEndpoint(ServedModel model, ServerOption
     {
         var asked = validator.Validate(request);
         // To make tokens of a prompt costs more than to refuse it.
-        if (!engine.HasRoomFor(asked.Choices)) throw ApiException.Full(engine.Capacity);
+        Check(engine.Ask(asked.Choices));
         var prompts = await encoder.EncodeAsync(asked.Prompts, context.RequestAborted);
         var generation = new Generation(model, asked.Options with { Prompts = prompts });
-        switch (engine.Submit(generation))
-        {
-            case Admission.Full: throw ApiException.Full(engine.Capacity);
-            case Admission.Closed: throw ApiException.ShuttingDown();
-        }
+        Check(engine.Submit(generation));
 
         var outcome = Outcome.Cancelled;
         try
@@ -74,6 +70,15 @@ internal sealed partial class CompletionEndpoint(ServedModel model, ServerOption
         {
             engine.Release(generation);
             reports.Ended(generation, outcome, request.User);
+        }
+    }
+
+    private void Check(Admission admission)
+    {
+        switch (admission)
+        {
+            case Admission.Full: throw ApiException.Full(engine.Capacity);
+            case Admission.Closed: throw ApiException.ShuttingDown();
         }
     }
 

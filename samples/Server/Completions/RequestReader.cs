@@ -13,6 +13,7 @@ internal static class RequestReader
     private const string Example = "{\"prompt\": \"Once upon a time\"}";
 
     /// <exception cref="ApiException">It is not what it should be, or too large.</exception>
+    /// <exception cref="OperationCanceledException">The client has left.</exception>
     public static async Task<CompletionRequest> ReadAsync(HttpRequest request, CancellationToken cancellation)
     {
         CheckType(request);
@@ -28,6 +29,10 @@ internal static class RequestReader
         catch (BadHttpRequestException exception)
         {
             throw new ApiException(exception.StatusCode, exception.Message, "invalid_request_error");
+        }
+        catch (IOException exception)
+        {
+            throw new OperationCanceledException("The client left before its request was whole.", exception, cancellation);
         }
 
         return Parse(body.GetBuffer().AsSpan(0, (int)body.Length));

@@ -1,8 +1,11 @@
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 
@@ -11,6 +14,8 @@ namespace ServerSample;
 /// <summary>Puts the server together. It listens on what its options say and on nothing else, whatever the environment holds.</summary>
 internal static class CompletionServer
 {
+    private const int SendBufferBytes = 1 << 17;
+
     // Kestrel closes a connection that is slower for longer than the grace period.
     private static readonly MinDataRate s_leastRate = new(bytesPerSecond: 1024, gracePeriod: TimeSpan.FromSeconds(10));
 
@@ -36,6 +41,7 @@ internal static class CompletionServer
                 else kestrel.ListenLocalhost(port == 0 ? ListenAddress.FindFreeLocalPort() : port);
             }
         });
+        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.CreateBoundListenSocket = Listen);
         string[] hosts = options.AllowRemote ? ["*"] : [.. addresses.Select(address => address.Host).Concat(["localhost", "127.0.0.1", "[::1]"]).Distinct()];
         // A page elsewhere whose name is made to point here could otherwise read what is here.
         builder.Services.Configure<HostFilteringOptions>(filter => (filter.AllowedHosts, filter.IncludeFailureMessage) = (hosts, false));
@@ -49,6 +55,14 @@ internal static class CompletionServer
     /// <summary>Where a started server listens.</summary>
     public static IEnumerable<Uri> AddressesOf(WebApplication app) =>
         app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(address => new Uri(address));
+
+    // Connections inherit it. The system would else take megabytes for a client that does not read, where nobody counts them.
+    private static Socket Listen(EndPoint endpoint)
+    {
+        var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+        socket.SendBufferSize = SendBufferBytes;
+        return socket;
+    }
 
     private static void AddServices(IServiceCollection services, ServedModel model, ServerOptions options)
     {
