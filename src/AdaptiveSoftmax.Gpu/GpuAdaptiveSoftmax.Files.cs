@@ -45,9 +45,9 @@ public abstract partial class GpuAdaptiveSoftmax
         using var host = new HostParameters(_parameters);
         using var reader = WeightsFile.Open(path);
         using var restore = new CheckpointRestore(reader, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
-        restore.Check(allowOthers: true, optimizer: null);
+        restore.Check(allowOthers: true, optimizers: []);
         restore.ReadStaged();
-        restore.Commit(optimizer: null);
+        restore.Commit(optimizers: []);
         host.Upload();
     }
 

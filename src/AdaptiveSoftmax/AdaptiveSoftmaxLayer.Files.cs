@@ -39,8 +39,8 @@ public abstract partial class AdaptiveSoftmaxLayer
         ArgumentNullException.ThrowIfNull(prefix);
         using var file = WeightsFile.Open(path);
         using var restore = new CheckpointRestore(file, Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
-        restore.Check(allowOthers: true, optimizer: null);
+        restore.Check(allowOthers: true, optimizers: []);
         restore.ReadStaged();
-        restore.Commit(optimizer: null);
+        restore.Commit(optimizers: []);
     }
 }

@@ -14,15 +14,18 @@ namespace AdaptiveSoftmax;
 public sealed class Checkpoint
 {
     private readonly List<Parameter> _parameters;
-    private readonly Optimizer? _optimizer;
+    private readonly IReadOnlyList<Optimizer> _optimizers;
     private readonly SoftmaxIdentity? _identity;
 
     /// <summary>Describes a run without an adaptive softmax, or a part of one.</summary>
-    /// <param name="parameters">The parameters, whose names must differ and not start with <c>optimizer.</c>.</param>
-    /// <param name="optimizer">The optimizer that steps them, if its state belongs to the run.</param>
-    /// <exception cref="ArgumentException">A name is used twice or is reserved.</exception>
-    public Checkpoint(IEnumerable<Parameter> parameters, Optimizer? optimizer = null)
-        : this(parameters, optimizer, identity: null)
+    /// <param name="parameters">
+    /// The parameters, whose names must differ and not start with <c>optimizer.</c>; one that several layers share may stand
+    /// there several times.
+    /// </param>
+    /// <param name="optimizers">All optimizers that step them, if their state belongs to the run.</param>
+    /// <exception cref="ArgumentException">A name is used twice or is reserved, or an optimizer stands there twice.</exception>
+    public Checkpoint(IEnumerable<Parameter> parameters, params IReadOnlyList<Optimizer> optimizers)
+        : this(parameters, optimizers, identity: null)
     {
     }
 
@@ -30,20 +33,31 @@ public sealed class Checkpoint
     /// Describes a run with an adaptive softmax, whose fingerprint is saved and must agree when the run is restored.
     /// </summary>
     /// <param name="softmax">The adaptive softmax.</param>
-    /// <param name="body">The parameters of the rest of the model, whose names must differ and not start with <c>optimizer.</c>.</param>
-    /// <param name="optimizer">The optimizer that steps them, if its state belongs to the run.</param>
-    /// <exception cref="ArgumentException">A name is used twice or is reserved.</exception>
-    public Checkpoint(AdaptiveSoftmaxLayer softmax, IEnumerable<Parameter>? body = null, Optimizer? optimizer = null)
-        : this([.. GetParameters(softmax), .. body ?? []], optimizer, softmax.Identity)
+    /// <param name="body">
+    /// The parameters of the rest of the model, whose names must differ and not start with <c>optimizer.</c>; those that it
+    /// shares with the softmax may be among them.
+    /// </param>
+    /// <param name="optimizers">All optimizers that step them, if their state belongs to the run.</param>
+    /// <exception cref="ArgumentException">A name is used twice or is reserved, or an optimizer stands there twice.</exception>
+    public Checkpoint(AdaptiveSoftmaxLayer softmax, IEnumerable<Parameter>? body = null, params IReadOnlyList<Optimizer> optimizers)
+        : this([.. GetParameters(softmax), .. body ?? []], optimizers, softmax.Identity)
     {
     }
 
     internal Checkpoint(IEnumerable<Parameter> parameters, Optimizer? optimizer, SoftmaxIdentity? identity)
+        : this(parameters, optimizer is null ? [] : [optimizer], identity)
+    {
+    }
+
+    private Checkpoint(IEnumerable<Parameter> parameters, IReadOnlyList<Optimizer> optimizers, SoftmaxIdentity? identity)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        _parameters = [.. parameters];
-        _optimizer = optimizer;
+        ArgumentNullException.ThrowIfNull(optimizers);
+        _parameters = [.. parameters.Distinct()];
+        _optimizers = [.. optimizers];
         _identity = identity;
+        if (_optimizers.Distinct().Count() < _optimizers.Count)
+            throw new ArgumentException("An optimizer stands there twice; name each once.", nameof(optimizers));
         var names = new HashSet<string>();
         foreach (var parameter in _parameters)
         {
@@ -69,7 +83,10 @@ public sealed class Checkpoint
     /// </summary>
     /// <param name="path">The file, which is replaced if it exists.</param>
     /// <param name="format">The file's format, whatever its name.</param>
-    /// <exception cref="InvalidOperationException">The optimizer has state of a parameter that is not in the checkpoint.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The run could not be resumed from the file: an optimizer has state or a group of a parameter that is not in the
+    /// checkpoint, or a parameter was stepped by an optimizer that is not.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">A parameter or the optimizer is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
     public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors)
@@ -78,10 +95,10 @@ public sealed class Checkpoint
         var content = new WeightsContent();
         if (format == WeightsFormat.Safetensors) content.AddMetadata("format", "pt");
         if (_identity is not null) content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
-        content.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizer()).ToJson());
+        content.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizers()).ToJson());
         foreach (var (key, value) in Strings) content.AddMetadata(CheckpointNames.StringPrefix + key, value);
         foreach (var parameter in _parameters) content.Add(parameter, Prefix);
-        AddOptimizerState(content);
+        foreach (var optimizer in _optimizers) AddState(optimizer, content);
         content.WriteFile(path, format);
     }
 
@@ -102,9 +119,9 @@ public sealed class Checkpoint
     {
         using var reader = WeightsFile.Open(path);
         using var restore = new CheckpointRestore(reader, _parameters, _identity) { AcceptUnmarked = acceptUnmarked };
-        restore.Check(allowOthers: false, _optimizer);
+        restore.Check(allowOthers: false, _optimizers);
         restore.ReadStaged();
-        restore.Commit(_optimizer);
+        restore.Commit(_optimizers);
         Step = restore.Step;
         Strings.Clear();
         foreach (var (key, value) in restore.Strings) Strings.Add(key, value);
@@ -116,37 +133,48 @@ public sealed class Checkpoint
         return softmax.Parameters;
     }
 
-    private OptimizerMetadata? DescribeOptimizer()
+    private List<OptimizerMetadata> DescribeOptimizers()
     {
-        if (_optimizer is null) return null;
-        ObjectDisposedException.ThrowIf(_optimizer.IsDisposed, _optimizer);
-        var known = _parameters.ToHashSet();
-        foreach (var parameter in _optimizer.SteppedParameters)
-        {
-            if (!known.Contains(parameter))
-                throw new InvalidOperationException($"The optimizer has stepped '{parameter.Name}', which is not in the checkpoint, so the run could not be resumed from it; add the parameter.");
-        }
-
-        var steps = new Dictionary<string, long>();
-        foreach (var parameter in _parameters)
-        {
-            if (_optimizer.FindState(parameter) is { } state) steps.Add(parameter.Name, state.Steps);
-        }
-
-        return new OptimizerMetadata(_optimizer.Kind, _optimizer.GetSettings(), _optimizer.StepCount, steps);
+        CheckOptimizers();
+        return [.. _optimizers.Select(optimizer => new OptimizerMetadata(
+            optimizer.Kind,
+            optimizer.Settings,
+            optimizer.StepCount,
+            _parameters.Where(parameter => optimizer.FindState(parameter) is not null).ToDictionary(parameter => parameter.Name, parameter => optimizer.FindState(parameter)!.Steps),
+            [.. optimizer.Groups.Select(group => new GroupMetadata([.. group.Parameters.Select(parameter => parameter.Name)], group.LearningRateFactor, group.WeightDecay))]))];
     }
 
-    private unsafe void AddOptimizerState(WeightsContent content)
+    private void CheckOptimizers()
     {
-        if (_optimizer is null) return;
+        var known = _parameters.ToHashSet();
+        foreach (var optimizer in _optimizers)
+        {
+            ObjectDisposedException.ThrowIf(optimizer.IsDisposed, optimizer);
+            foreach (var parameter in optimizer.SteppedParameters.Concat(optimizer.Groups.SelectMany(group => group.Parameters)))
+            {
+                if (!known.Contains(parameter))
+                    throw new InvalidOperationException($"The optimizer has stepped '{parameter.Name}' or has a group of it, and it is not in the checkpoint, so the run could not be resumed from it; add the parameter.");
+            }
+        }
+
+        // A checkpoint without optimizers is one of weights alone.
+        foreach (var parameter in _optimizers.Count == 0 ? [] : _parameters)
+        {
+            if (parameter.SteppedBy is Optimizer { IsDisposed: false } other && !_optimizers.Contains(other))
+                throw new InvalidOperationException($"'{parameter.Name}' was stepped by an optimizer '{other.Kind}' that is not in the checkpoint, so the run could not be resumed from it; name all optimizers, or dispose of one that is not used any more.");
+            if (_optimizers.Count(optimizer => optimizer.FindState(parameter) is not null) > 1)
+                throw new InvalidOperationException($"Two optimizers of the checkpoint have stepped '{parameter.Name}', and a file holds one state of it; step it by one.");
+        }
+    }
+
+    private unsafe void AddState(Optimizer optimizer, WeightsContent content)
+    {
+        var buffers = optimizer.State;
         foreach (var parameter in _parameters)
         {
-            if (_optimizer.FindState(parameter) is not { } state) continue;
+            if (optimizer.FindState(parameter) is not { } state) continue;
             for (var i = 0; i < state.Buffers.Length; i++)
-            {
-                var name = CheckpointNames.OfState(parameter.Name, _optimizer.StateNames[i]);
-                content.Add(name, WeightsContent.GetShape(parameter), state.Buffers[i].Pointer, parameter.Count);
-            }
+                content.Add(CheckpointNames.OfState(parameter.Name, buffers[i].Name), WeightsContent.GetShape(parameter), state.Buffers[i].Pointer, parameter.Count);
         }
     }
 }

@@ -1,3 +1,5 @@
+using AdaptiveSoftmax;
+
 namespace LanguageModelSample;
 
 /// <summary>
@@ -9,7 +11,7 @@ internal sealed record Schedule
     /// <summary>The share of a run that the fall takes.</summary>
     public const double FallShare = 0.4;
 
-    private const int WarmUpSteps = 50;
+    private static readonly LearningRateSchedule s_open = LearningRateSchedule.Constant(1).WithWarmUp(50);
 
     /// <summary>The first step of the run, which is not 0 where the run adds to another.</summary>
     public long Start { get; init; }
@@ -23,8 +25,8 @@ internal sealed record Schedule
     /// <summary>The share of the peak rate at a step, in [0, 1].</summary>
     public double RateAt(long step)
     {
-        var rise = Math.Min(1, (step - Start + 1.0) / WarmUpSteps);
-        if (FallStart is not { } fallStart || step < fallStart) return rise;
-        return Math.Min(rise, Math.Max(0.0, End!.Value - step) / (End.Value - fallStart));
+        if (FallStart is not { } fallStart || step < fallStart) return s_open.RateAt(step - Start);
+        var fall = LearningRateSchedule.Linear(s_open.RateAt(fallStart - Start), 0, Math.Max(1, End!.Value - fallStart));
+        return s_open.Then(fallStart - Start, fall).RateAt(step - Start);
     }
 }

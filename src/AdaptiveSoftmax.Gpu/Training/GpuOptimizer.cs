@@ -90,10 +90,11 @@ public sealed class GpuOptimizer : IDisposable
     /// <summary>Takes hyperparameters and state of an optimizer on the host.</summary>
     internal unsafe void FromHost(Optimizer source, IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
     {
+        var rule = Copy(source);
         foreach (var state in _states.Values) state.Dispose();
         _states.Clear();
         _rule.Dispose();
-        _rule = Copy(source);
+        _rule = rule;
         _rule.StepCount = source.StepCount;
         for (var i = 0; i < parameters.Count; i++)
         {
@@ -108,19 +109,19 @@ public sealed class GpuOptimizer : IDisposable
         }
     }
 
-    private static Optimizer Copy(Optimizer rule) => rule switch
+    private static Optimizer Copy(Optimizer rule)
     {
-        Sgd => Sgd.FromSettings(rule.GetSettings()),
-        Adagrad => Adagrad.FromSettings(rule.GetSettings()),
-        AdamW => AdamW.FromSettings(rule.GetSettings()),
-        _ => throw new ArgumentException($"There is no kernel for the optimizer {rule.GetType().Name}; use Sgd, Adagrad or AdamW.", nameof(rule)),
-    };
+        if (rule is not (Sgd or Adagrad or AdamW))
+            throw new ArgumentException($"There is no kernel for the optimizer {rule.GetType().Name}; use Sgd, Adagrad or AdamW.", nameof(rule));
+        if (rule.Groups.Any())
+            throw new ArgumentException("A device steps all of its parameters by the same settings; take an optimizer without groups.", nameof(rule));
+        return rule.CreateNew();
+    }
 
     private GpuOptimizerState GetOrCreateState(GpuParameter parameter)
     {
         if (_states.TryGetValue(parameter, out var state)) return state;
-        var initial = _rule is Adagrad adagrad ? (float)adagrad.InitialAccumulatorValue : 0;
-        state = new GpuOptimizerState(parameter, _rule.StateNames.Count, initial);
+        state = new GpuOptimizerState(parameter, _rule.State);
         _states.Add(parameter, state);
         parameter.ForgetSteps();
         return state;

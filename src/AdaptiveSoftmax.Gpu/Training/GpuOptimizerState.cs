@@ -9,16 +9,16 @@ internal sealed class GpuOptimizerState : IDisposable
     private readonly MemoryBuffer1D<float, Stride1D.Dense>[] _buffers;
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _corrections;
 
-    public GpuOptimizerState(GpuParameter parameter, int bufferCount, float initial)
+    public GpuOptimizerState(GpuParameter parameter, IReadOnlyList<StateBuffer> state)
     {
         _corrections = DeviceMemory.AllocateZeros<float>(parameter.Accelerator, 2, $"the optimizer's corrections of '{parameter.Name}'");
-        _buffers = new MemoryBuffer1D<float, Stride1D.Dense>[bufferCount];
+        _buffers = new MemoryBuffer1D<float, Stride1D.Dense>[state.Count];
         try
         {
-            for (var i = 0; i < bufferCount; i++)
+            for (var i = 0; i < state.Count; i++)
             {
                 _buffers[i] = DeviceMemory.AllocateZeros<float>(parameter.Accelerator, parameter.PaddedCount, $"the optimizer's state of '{parameter.Name}' [{parameter.Rows}, {parameter.Columns}]");
-                if (initial != 0) Fill(parameter, i, initial);
+                if (state[i].InitialValue != 0) Fill(parameter, i, (float)state[i].InitialValue);
             }
         }
         catch

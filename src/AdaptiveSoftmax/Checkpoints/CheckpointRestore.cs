@@ -11,7 +11,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     private readonly List<WeightsTensor> _sources = [];
     private readonly List<NativeFloats> _staged = [];
     private TrainingMetadata? _training;
-    private Optimizer? _restored;
+    private OptimizerRestore? _optimizers;
 
     /// <summary>Whether weights without a fingerprint are taken.</summary>
     public bool AcceptUnmarked { get; init; }
@@ -30,8 +30,8 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
 
     /// <summary>Checks fingerprint, names and shapes.</summary>
     /// <param name="allowOthers">Whether the file may hold tensors of other parts of a model.</param>
-    /// <param name="optimizer">The optimizer to restore, or null where the file's is not wanted.</param>
-    public void Check(bool allowOthers, Optimizer? optimizer)
+    /// <param name="optimizers">The optimizers to restore, or none where the file's are not wanted.</param>
+    public void Check(bool allowOthers, IReadOnlyList<Optimizer> optimizers)
     {
         CheckIdentity();
         var differences = new List<string>();
@@ -41,7 +41,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
             var name = Prefix + parameter.Name;
             wanted.Add(name);
-            if (FindTensor(name, parameter, differences) is { } tensor) _sources.Add(tensor);
+            if (FindTensor(file, name, parameter, differences) is { } tensor) _sources.Add(tensor);
         }
 
         // Without its bias a head gives other probabilities; that must not go unnoticed.
@@ -61,9 +61,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.FileName, differences, FindRemedy());
         if (file.Metadata.TryGetValue(TrainingMetadata.Key, out var json)) _training = TrainingMetadata.Parse(file, json);
-        if (optimizer is null) return;
-        ObjectDisposedException.ThrowIf(optimizer.IsDisposed, optimizer);
-        CheckOptimizer(optimizer);
+        if (optimizers.Count > 0) _optimizers = new OptimizerRestore(file, parameters, _training?.Optimizers ?? [], optimizers);
     }
 
     /// <summary>Reads all data into memory of its own.</summary>
@@ -76,11 +74,11 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             file.Read(tensor, staged.Pointer);
         }
 
-        ReadOptimizerState();
+        _optimizers?.Read();
     }
 
     /// <summary>Takes over what <see cref="ReadStaged"/> read.</summary>
-    public void Commit(Optimizer? optimizer)
+    public void Commit(IReadOnlyList<Optimizer> optimizers)
     {
         for (var i = 0; i < _staged.Count; i++)
         {
@@ -90,14 +88,14 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             parameters[i].MarkChanged();
         }
 
-        if (_restored is not null) optimizer!.TakeFrom(_restored);
+        _optimizers?.Commit(optimizers);
     }
 
     /// <summary>Releases what was read to one side.</summary>
     public void Dispose()
     {
         foreach (var staged in _staged) staged.Dispose();
-        _restored?.Dispose();
+        _optimizers?.Dispose();
     }
 
     private void CheckIdentity()
@@ -131,7 +129,8 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         return General;
     }
 
-    private WeightsTensor? FindTensor(string name, Parameter parameter, List<string> differences)
+    /// <summary>A tensor with a parameter's shape; null, and a difference more, where there is none.</summary>
+    internal static WeightsTensor? FindTensor(WeightsFile file, string name, Parameter parameter, List<string> differences)
     {
         if (!file.TryGetTensor(name, out var tensor))
         {
@@ -147,67 +146,5 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         }
 
         return tensor;
-    }
-
-    private void CheckOptimizer(Optimizer optimizer)
-    {
-        const string Remedy = "Restore into the kind of optimizer that was saved, or restore without an optimizer to start its state anew.";
-        if (_training?.Optimizer is not { } saved)
-            throw new CheckpointMismatchException(file.FileName, ["the file has no optimizer state"], Remedy);
-        if (saved.Kind != optimizer.Kind)
-            throw new CheckpointMismatchException(file.FileName, [$"its optimizer state is of '{Excerpt.Name(saved.Kind)}', and '{optimizer.Kind}' is to be restored"], Remedy);
-        try
-        {
-            _restored = saved.Kind switch
-            {
-                "sgd" => Sgd.FromSettings(saved.Settings),
-                "adagrad" => Adagrad.FromSettings(saved.Settings),
-                _ => AdamW.FromSettings(saved.Settings),
-            };
-        }
-        catch (Exception exception) when (exception is KeyNotFoundException or ArgumentException)
-        {
-            throw MetadataJson.Fault(file, TrainingMetadata.Key, exception);
-        }
-
-        CheckOptimizerTensors(saved, Remedy);
-    }
-
-    private void CheckOptimizerTensors(OptimizerMetadata saved, string remedy)
-    {
-        var differences = new List<string>();
-        var byName = parameters.ToDictionary(parameter => parameter.Name);
-        foreach (var (name, steps) in saved.ParameterSteps)
-        {
-            if (!byName.TryGetValue(name, out var parameter))
-            {
-                differences.Add($"its optimizer state covers '{Excerpt.Name(name)}', which is no parameter here");
-                continue;
-            }
-
-            if (steps < 0) differences.Add($"its optimizer state counts {steps} steps of '{Excerpt.Name(name)}'");
-            foreach (var state in _restored!.StateNames)
-                FindTensor(CheckpointNames.OfState(name, state), parameter, differences);
-        }
-
-        if (differences.Count > 0) throw new CheckpointMismatchException(file.FileName, differences, remedy);
-    }
-
-    private void ReadOptimizerState()
-    {
-        if (_restored is null) return;
-        var saved = _training!.Optimizer!;
-        _restored.StepCount = saved.StepCount;
-        foreach (var parameter in parameters)
-        {
-            if (!saved.ParameterSteps.TryGetValue(parameter.Name, out var steps)) continue;
-            var state = _restored.GetOrCreateState(parameter);
-            state.Steps = steps;
-            for (var i = 0; i < state.Buffers.Length; i++)
-            {
-                file.TryGetTensor(CheckpointNames.OfState(parameter.Name, _restored.StateNames[i]), out var tensor);
-                file.Read(tensor!, state.Buffers[i].Pointer);
-            }
-        }
     }
 }

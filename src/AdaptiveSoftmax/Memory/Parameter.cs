@@ -125,6 +125,9 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>The rows of a row-sparse gradient, in the order of their first touch; empty for a dense one.</summary>
     public ReadOnlySpan<int> TouchedRows => _touchedRows is null ? [] : _touchedRows.Rows;
 
+    /// <summary>The optimizer that took the last step, which no checkpoint may forget; null before the first.</summary>
+    internal object? SteppedBy { get; set; }
+
     /// <summary>Whether the gradient was found to be finite since something was last added to it.</summary>
     internal bool GradientIsSound { get; set; }
 

@@ -19,65 +19,38 @@ public sealed class Adagrad : Optimizer
     /// <param name="epsilon">PyTorch's <c>eps</c>, which keeps the division finite.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is negative or not finite.</exception>
     public Adagrad(double learningRate = 1e-2, double learningRateDecay = 0, double weightDecay = 0, double initialAccumulatorValue = 0, double epsilon = 1e-10)
-        : base(learningRate)
+        : base("adagrad", new Dictionary<string, double>
+        {
+            [LearningRateSetting] = learningRate,
+            ["lr_decay"] = learningRateDecay,
+            [WeightDecaySetting] = weightDecay,
+            ["initial_accumulator_value"] = initialAccumulatorValue,
+            ["eps"] = epsilon,
+        })
     {
-        CheckNotNegative(learningRateDecay, nameof(learningRateDecay));
-        CheckNotNegative(weightDecay, nameof(weightDecay));
-        CheckNotNegative(initialAccumulatorValue, nameof(initialAccumulatorValue));
-        CheckNotNegative(epsilon, nameof(epsilon));
-        LearningRateDecay = learningRateDecay;
-        WeightDecay = weightDecay;
-        InitialAccumulatorValue = initialAccumulatorValue;
-        Epsilon = epsilon;
     }
 
     /// <summary>How the rate falls with the parameter's steps.</summary>
-    public double LearningRateDecay { get; private set; }
+    public double LearningRateDecay => Settings["lr_decay"];
 
     /// <summary>The L2 penalty.</summary>
-    public double WeightDecay { get; private set; }
+    public double WeightDecay => Settings[WeightDecaySetting];
 
     /// <summary>What the sum of squares starts from.</summary>
-    public double InitialAccumulatorValue { get; private set; }
+    public double InitialAccumulatorValue => Settings["initial_accumulator_value"];
 
     /// <summary>What keeps the division finite.</summary>
-    public double Epsilon { get; private set; }
+    public double Epsilon => Settings["eps"];
 
     /// <inheritdoc/>
-    internal override string Kind => "adagrad";
+    protected override IReadOnlyList<StateBuffer> GetState(IReadOnlyDictionary<string, double> settings) =>
+        [new("sum", settings["initial_accumulator_value"])];
 
     /// <inheritdoc/>
-    internal override IReadOnlyList<string> StateNames => ["sum"];
-
-    private protected override float InitialState => (float)InitialAccumulatorValue;
-
-    /// <summary>Creates the optimizer from the settings of a checkpoint.</summary>
-    internal static Adagrad FromSettings(IReadOnlyDictionary<string, double> settings) =>
-        new(settings["lr"], settings["lr_decay"], settings["weight_decay"], settings["initial_accumulator_value"], settings["eps"]);
-
-    /// <inheritdoc/>
-    internal override IReadOnlyDictionary<string, double> GetSettings() => new Dictionary<string, double>
+    protected override void Update(ParameterStep step)
     {
-        ["lr"] = LearningRate,
-        ["lr_decay"] = LearningRateDecay,
-        ["weight_decay"] = WeightDecay,
-        ["initial_accumulator_value"] = InitialAccumulatorValue,
-        ["eps"] = Epsilon,
-    };
-
-    private protected override void TakeSettings(Optimizer other)
-    {
-        var source = (Adagrad)other;
-        LearningRateDecay = source.LearningRateDecay;
-        WeightDecay = source.WeightDecay;
-        InitialAccumulatorValue = source.InitialAccumulatorValue;
-        Epsilon = source.Epsilon;
-    }
-
-    private protected override void Update(Parameter parameter, OptimizerState state)
-    {
-        var rate = LearningRate / (1 + ((state.Steps - 1) * LearningRateDecay));
-        Run(new Rule(new Vector<float>((float)rate), new Vector<float>((float)WeightDecay), new Vector<float>((float)Epsilon)), parameter, state);
+        var rate = step[LearningRateSetting] / (1 + ((step.Steps - 1) * LearningRateDecay));
+        step.Run(new Rule(new Vector<float>((float)rate), new Vector<float>((float)step[WeightDecaySetting]), new Vector<float>((float)Epsilon)));
     }
 
     private readonly struct Rule(Vector<float> rate, Vector<float> decay, Vector<float> epsilon) : IUpdateRule

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
@@ -21,78 +20,53 @@ public sealed class AdamW : Optimizer
     /// <param name="weightDecay">The share of each value, times the learning rate, that a step takes away.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range or not finite.</exception>
     public AdamW(double learningRate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, double weightDecay = 1e-2)
-        : base(learningRate)
+        : base("adamw", new Dictionary<string, double>
+        {
+            [LearningRateSetting] = learningRate,
+            ["beta1"] = beta1,
+            ["beta2"] = beta2,
+            ["eps"] = epsilon,
+            [WeightDecaySetting] = weightDecay,
+        })
     {
-        CheckBeta(beta1, nameof(beta1));
-        CheckBeta(beta2, nameof(beta2));
-        CheckNotNegative(epsilon, nameof(epsilon));
-        CheckNotNegative(weightDecay, nameof(weightDecay));
-        Beta1 = beta1;
-        Beta2 = beta2;
-        Epsilon = epsilon;
-        WeightDecay = weightDecay;
     }
 
     /// <summary>How long the mean of gradients remembers.</summary>
-    public double Beta1 { get; private set; }
+    public double Beta1 => Settings["beta1"];
 
     /// <summary>How long the mean of squares remembers.</summary>
-    public double Beta2 { get; private set; }
+    public double Beta2 => Settings["beta2"];
 
     /// <summary>What keeps the division finite.</summary>
-    public double Epsilon { get; private set; }
+    public double Epsilon => Settings["eps"];
 
     /// <summary>The share of each value, times the learning rate, that a step takes away.</summary>
-    public double WeightDecay { get; private set; }
+    public double WeightDecay => Settings[WeightDecaySetting];
 
     /// <inheritdoc/>
-    internal override string Kind => "adamw";
+    protected override IReadOnlyList<StateBuffer> GetState(IReadOnlyDictionary<string, double> settings) => [new("exp_avg"), new("exp_avg_sq")];
 
     /// <inheritdoc/>
-    internal override IReadOnlyList<string> StateNames => ["exp_avg", "exp_avg_sq"];
-
-    /// <summary>Creates the optimizer from the settings of a checkpoint.</summary>
-    internal static AdamW FromSettings(IReadOnlyDictionary<string, double> settings) =>
-        new(settings["lr"], settings["beta1"], settings["beta2"], settings["eps"], settings["weight_decay"]);
-
-    /// <inheritdoc/>
-    internal override IReadOnlyDictionary<string, double> GetSettings() => new Dictionary<string, double>
+    protected override void CheckSettings(IReadOnlyDictionary<string, double> settings)
     {
-        ["lr"] = LearningRate,
-        ["beta1"] = Beta1,
-        ["beta2"] = Beta2,
-        ["eps"] = Epsilon,
-        ["weight_decay"] = WeightDecay,
-    };
-
-    private protected override void TakeSettings(Optimizer other)
-    {
-        var source = (AdamW)other;
-        Beta1 = source.Beta1;
-        Beta2 = source.Beta2;
-        Epsilon = source.Epsilon;
-        WeightDecay = source.WeightDecay;
+        ArgumentNullException.ThrowIfNull(settings);
+        foreach (var (name, value) in settings) CheckSetting(name, value, limit: name is "beta1" or "beta2" ? 1 : double.PositiveInfinity);
     }
 
-    private protected override void Update(Parameter parameter, OptimizerState state)
+    /// <inheritdoc/>
+    protected override void Update(ParameterStep step)
     {
-        var correction1 = 1 - Math.Pow(Beta1, state.Steps);
-        var correction2 = 1 - Math.Pow(Beta2, state.Steps);
-        var rule = new Rule(
-            rate: new Vector<float>((float)(LearningRate / correction1)),
-            keep: new Vector<float>((float)(1 - (LearningRate * WeightDecay))),
+        var rate = step[LearningRateSetting];
+        var correction1 = 1 - Math.Pow(Beta1, step.Steps);
+        var correction2 = 1 - Math.Pow(Beta2, step.Steps);
+        step.Run(new Rule(
+            rate: new Vector<float>((float)(rate / correction1)),
+            keep: new Vector<float>((float)(1 - (rate * step[WeightDecaySetting]))),
             freshMean: new Vector<float>((float)(1 - Beta1)),
             oldSquare: new Vector<float>((float)Beta2),
             freshSquare: new Vector<float>((float)(1 - Beta2)),
             rootCorrection: new Vector<float>((float)Math.Sqrt(correction2)),
-            epsilon: new Vector<float>((float)Epsilon));
-        Run(rule, parameter, state);
-    }
-
-    private static void CheckBeta(double value, string name)
-    {
-        if (!(value >= 0 && value < 1))
-            throw new ArgumentOutOfRangeException(name, value.ToString(CultureInfo.InvariantCulture), $"{name} must be in [0, 1).");
+            epsilon: new Vector<float>((float)Epsilon)));
     }
 
     private readonly struct Rule(

@@ -5,13 +5,17 @@ internal sealed class OptimizerState : IDisposable
 {
     private readonly NativeFloats[] _buffers;
 
-    /// <summary>Allocates one zeroed buffer of <paramref name="count"/> values for each of <paramref name="bufferCount"/>.</summary>
-    public OptimizerState(int bufferCount, long count)
+    /// <summary>Allocates one buffer of <paramref name="count"/> values for each kind of state.</summary>
+    public OptimizerState(IReadOnlyList<StateBuffer> state, long count)
     {
-        _buffers = new NativeFloats[bufferCount];
+        _buffers = new NativeFloats[state.Count];
         try
         {
-            for (var i = 0; i < bufferCount; i++) _buffers[i] = new NativeFloats(count);
+            for (var i = 0; i < _buffers.Length; i++)
+            {
+                _buffers[i] = new NativeFloats(count);
+                if (state[i].InitialValue != 0) _buffers[i].Fill((float)state[i].InitialValue);
+            }
         }
         catch
         {
@@ -22,6 +26,9 @@ internal sealed class OptimizerState : IDisposable
 
     /// <summary>The steps in which the parameter had a gradient.</summary>
     public long Steps { get; set; }
+
+    /// <summary>Whether a rule ran in this step, and so wrote zeros over the gradient.</summary>
+    public bool ConsumedGradient { get; set; }
 
     /// <summary>The state buffers, each with one value for each value of the parameter.</summary>
     public ReadOnlySpan<NativeFloats> Buffers => _buffers;

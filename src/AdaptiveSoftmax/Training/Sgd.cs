@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
@@ -23,76 +22,59 @@ public sealed class Sgd : Optimizer
     /// <param name="nesterov">Whether to use Nesterov's form, which needs momentum and no dampening.</param>
     /// <exception cref="ArgumentException">A value is out of range, or Nesterov's form was asked for without momentum or with dampening.</exception>
     public Sgd(double learningRate = 1e-3, double momentum = 0, double dampening = 0, double weightDecay = 0, bool nesterov = false)
-        : base(learningRate)
+        : base("sgd", new Dictionary<string, double>
+        {
+            [LearningRateSetting] = learningRate,
+            ["momentum"] = momentum,
+            ["dampening"] = dampening,
+            [WeightDecaySetting] = weightDecay,
+            ["nesterov"] = nesterov ? 1 : 0,
+        })
     {
-        CheckNotNegative(momentum, nameof(momentum));
-        if (!double.IsFinite(dampening))
-            throw new ArgumentOutOfRangeException(nameof(dampening), dampening.ToString(CultureInfo.InvariantCulture), "dampening must be a finite number.");
-        CheckNotNegative(weightDecay, nameof(weightDecay));
-        if (nesterov && (momentum <= 0 || dampening != 0))
-            throw new ArgumentException("Nesterov's form needs a momentum above 0 and a dampening of 0.", nameof(nesterov));
-        Momentum = momentum;
-        Dampening = dampening;
-        WeightDecay = weightDecay;
-        Nesterov = nesterov;
     }
 
     /// <summary>The share of the buffer that stays from step to step.</summary>
-    public double Momentum { get; private set; }
+    public double Momentum => Settings["momentum"];
 
     /// <summary>The share of the gradient that is kept out of the buffer.</summary>
-    public double Dampening { get; private set; }
+    public double Dampening => Settings["dampening"];
 
     /// <summary>The L2 penalty.</summary>
-    public double WeightDecay { get; private set; }
+    public double WeightDecay => Settings[WeightDecaySetting];
 
     /// <summary>Whether Nesterov's form is used.</summary>
-    public bool Nesterov { get; private set; }
+    public bool Nesterov => Settings["nesterov"] != 0;
 
     /// <inheritdoc/>
-    internal override string Kind => "sgd";
+    protected override IReadOnlyList<StateBuffer> GetState(IReadOnlyDictionary<string, double> settings) =>
+        settings["momentum"] == 0 ? [] : [new("momentum_buffer")];
 
     /// <inheritdoc/>
-    internal override IReadOnlyList<string> StateNames => Momentum == 0 ? [] : ["momentum_buffer"];
-
-    /// <summary>Creates the optimizer from the settings of a checkpoint.</summary>
-    internal static Sgd FromSettings(IReadOnlyDictionary<string, double> settings) =>
-        new(settings["lr"], settings["momentum"], settings["dampening"], settings["weight_decay"], settings["nesterov"] != 0);
-
-    /// <inheritdoc/>
-    internal override IReadOnlyDictionary<string, double> GetSettings() => new Dictionary<string, double>
+    protected override void CheckSettings(IReadOnlyDictionary<string, double> settings)
     {
-        ["lr"] = LearningRate,
-        ["momentum"] = Momentum,
-        ["dampening"] = Dampening,
-        ["weight_decay"] = WeightDecay,
-        ["nesterov"] = Nesterov ? 1 : 0,
-    };
-
-    private protected override void TakeSettings(Optimizer other)
-    {
-        var source = (Sgd)other;
-        Momentum = source.Momentum;
-        Dampening = source.Dampening;
-        WeightDecay = source.WeightDecay;
-        Nesterov = source.Nesterov;
+        ArgumentNullException.ThrowIfNull(settings);
+        // PyTorch takes any dampening, so it may be negative.
+        foreach (var (name, value) in settings) CheckSetting(name, name == "dampening" ? Math.Abs(value) : value);
+        if (settings["nesterov"] != 0 && (settings["momentum"] == 0 || settings["dampening"] != 0))
+            throw new ArgumentException("Nesterov's form needs a momentum above 0 and a dampening of 0.");
     }
 
-    private protected override void Update(Parameter parameter, OptimizerState state)
+    /// <inheritdoc/>
+    protected override void Update(ParameterStep step)
     {
-        var rate = new Vector<float>((float)LearningRate);
-        var decay = new Vector<float>((float)WeightDecay);
+        var rate = new Vector<float>((float)step[LearningRateSetting]);
+        var decay = new Vector<float>((float)step[WeightDecaySetting]);
         if (Momentum == 0)
         {
-            Run(new PlainRule(rate, decay), parameter, state);
+            step.Run(new PlainRule(rate, decay));
             return;
         }
 
-        var isFirst = state.Steps == 1 && parameter.GradientLayout == GradientLayout.Dense;
+        var isFirst = step.Steps == 1 && step.Parameter.GradientLayout == GradientLayout.Dense;
         var fresh = new Vector<float>(isFirst ? 1 : (float)(1 - Dampening));
         var momentum = new Vector<float>((float)Momentum);
-        if (Nesterov) Run(new NesterovRule(rate, decay, momentum, fresh), parameter, state);
-        else Run(new MomentumRule(rate, decay, momentum, fresh), parameter, state);
+        if (Nesterov) step.Run(new NesterovRule(rate, decay, momentum, fresh));
+        else step.Run(new MomentumRule(rate, decay, momentum, fresh));
     }
 
     private readonly struct PlainRule(Vector<float> rate, Vector<float> decay) : IUpdateRule

@@ -42,7 +42,7 @@ public abstract class GpuOptimizerTests
         // From the file on: the CPU, another layer on the device, and the one that was never interrupted.
         using var host = new DynamicAdaptiveSoftmax(s_layout, seed: 77);
         using var hostRule = Create(name);
-        var hostCheckpoint = new Checkpoint(host, optimizer: hostRule);
+        var hostCheckpoint = new Checkpoint(host, body: null, hostRule);
         hostCheckpoint.Restore(path);
         Assert.Equal((3, "x"), (hostCheckpoint.Step, hostCheckpoint.Strings["note"]));
         using var second = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 78);

@@ -32,7 +32,7 @@ public sealed class CheckpointTests : IDisposable
             resumed.Train(Steps - stop);
             Assert.Equal(whole.Values, resumed.Values);
             Assert.Equal(whole.Optimizer.StepCount, resumed.Optimizer.StepCount);
-            Assert.Equal(whole.Optimizer.GetSettings(), resumed.Optimizer.GetSettings());
+            Assert.Equal(whole.Optimizer.Settings.ToArray(), resumed.Optimizer.Settings.ToArray());
         }
     }
 
@@ -234,12 +234,12 @@ public sealed class CheckpointTests : IDisposable
     {
         var values = run.Values;
         var strings = run.Checkpoint.Strings.ToArray();
-        var settings = run.Optimizer.GetSettings();
+        var settings = run.Optimizer.Settings.ToArray();
         var step = (run.Checkpoint.Step, run.Optimizer.StepCount);
         Assert.Throws<TException>(() => run.Checkpoint.Restore(path));
         Assert.Equal(values, run.Values);
         Assert.Equal(strings, run.Checkpoint.Strings.ToArray());
-        Assert.Equal(settings, run.Optimizer.GetSettings());
+        Assert.Equal(settings, run.Optimizer.Settings.ToArray());
         Assert.Equal(step, (run.Checkpoint.Step, run.Optimizer.StepCount));
     }
 }
