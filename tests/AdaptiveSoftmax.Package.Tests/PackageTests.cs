@@ -3,12 +3,14 @@ using System.IO.Compression;
 namespace AdaptiveSoftmax.Package.Tests;
 
 /// <summary>A project that knows the package only gets the generator, its files and its errors.</summary>
-public sealed class PackageTests(PackedFeed feed) : IClassFixture<PackedFeed>
+public sealed class PackageTests(PackedFeed feed)
 {
     private const string Program = """
+        #pragma warning disable CA1515, CS8981
         using System.Globalization;
         using AdaptiveSoftmax;
         using Consumer;
+        [assembly: CLSCompliant(true)]
 
         using var softmax = Words.Create(seed: 7);
         float[] hidden = [.. Enumerable.Range(0, 2 * Words.HiddenSize).Select(i => MathF.Sin(i))];
@@ -30,6 +32,10 @@ public sealed class PackageTests(PackedFeed feed) : IClassFixture<PackedFeed>
             /// <summary>Words.</summary>
             [AdaptiveSoftmax("words.softmax.json")]
             internal sealed partial class Words;
+
+            /// <summary>The same words, as a library would show them.</summary>
+            [AdaptiveSoftmax("words.softmax.json")]
+            public sealed partial class @record;
         }
         """;
 
@@ -68,10 +74,11 @@ public sealed class PackageTests(PackedFeed feed) : IClassFixture<PackedFeed>
         var folder = feed.CreateProject(
             "Consumer",
             ("Program.cs", Program),
-            ("Specs/words.softmax.json", """{ "hiddenSize": 16, "vocabulary": "words.tokens", "cutoffs": [1, 3] }"""),
+            ("Specs/words.softmax.json", """{ "$schema": "../obj/softmax.schema.json", "hiddenSize": 16, "vocabulary": "words.tokens", "cutoffs": [1, 3] }"""),
             ("Specs/words.tokens", Table));
         var (exitCode, output) = await DotNet.RunAsync(folder, "build", "--configuration", "Release", "--output", "out");
         Assert.True(exitCode == 0, output);
+        Assert.True(File.Exists(Path.Combine(folder, "obj/softmax.schema.json")), output);
         (exitCode, output) = await DotNet.RunAsync(folder, "out/Consumer.dll");
         Assert.True(exitCode == 0, output);
         Assert.Equal("4 True 1 30 True", output.Trim());

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 
+[assembly: AssemblyFixture(typeof(AdaptiveSoftmax.Package.Tests.PackedFeed))]
+
 namespace AdaptiveSoftmax.Package.Tests;
 
 /// <summary>A folder with the packages as they would be published, and room for projects that use them.</summary>
@@ -13,17 +15,40 @@ public sealed class PackedFeed : IAsyncLifetime
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("package");
 
-    /// <summary>The package itself.</summary>
-    public string PackagePath => Directory.GetFiles(_folder.FullName, "AdaptiveSoftmax.*.nupkg", SearchOption.AllDirectories).Single(path => char.IsAsciiDigit(Path.GetFileName(path)["AdaptiveSoftmax.".Length]));
+    /// <summary>The root of the repository.</summary>
+    public static string Root { get; } = Path.GetFullPath("../..", Path.GetDirectoryName(ThisFile())!);
 
-    public async ValueTask InitializeAsync()
+    /// <summary>The packages by their ids.</summary>
+    public IReadOnlyDictionary<string, string> Packages => Directory.GetFiles(Path.Combine(_folder.FullName, "feed"), "*.nupkg")
+        .ToDictionary(path => Path.GetFileName(path)[..Path.GetFileName(path).IndexOf(".0.", StringComparison.Ordinal)]);
+
+    /// <summary>The package with the generator.</summary>
+    public string PackagePath => Packages["AdaptiveSoftmax"];
+
+    /// <summary>Whether the packages are as they would be published.</summary>
+    public static bool IsRelease => Configuration == "Release";
+
+    public async ValueTask InitializeAsync() => await PackAsync("feed", Directory.GetFiles(Path.Combine(Root, "src"), "*.csproj", SearchOption.AllDirectories));
+
+    /// <summary>Packs projects that are built, with more properties, into a folder beside the feed.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="projects">The projects.</param>
+    /// <param name="properties">More properties: <c>Name=Value</c>.</param>
+    internal async Task<string> PackAsync(string folder, string[] projects, params string[] properties)
     {
-        var root = Path.GetFullPath("../..", Path.GetDirectoryName(ThisFile())!);
-        foreach (var project in new[] { "AdaptiveSoftmax.Vocabulary", "AdaptiveSoftmax" })
-        {
-            var (exitCode, output) = await DotNet.RunAsync(root, "pack", $"src/{project}", "--configuration", Configuration, "--no-restore", "--output", Path.Combine(_folder.FullName, "feed"));
-            Assert.True(exitCode == 0, output);
-        }
+        var output = Path.Combine(_folder.FullName, folder);
+        string[] all = [$"Configuration={Configuration}", "NoBuild=true", $"PackageOutputPath={output}", .. properties];
+        var packing = Path.Combine(_folder.FullName, "pack.proj");
+        await File.WriteAllTextAsync(packing, $"""
+            <Project>
+              <Target Name="Pack">
+                <MSBuild Projects="{string.Join(';', projects)}" Targets="Pack" Properties="{string.Join(';', all)}" BuildInParallel="true" />
+              </Target>
+            </Project>
+            """);
+        var (exitCode, text) = await DotNet.RunAsync(Root, "msbuild", packing, "-target:Pack", "-maxCpuCount:2");
+        Assert.True(exitCode == 0, text);
+        return output;
     }
 
     public ValueTask DisposeAsync()

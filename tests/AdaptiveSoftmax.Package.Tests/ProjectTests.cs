@@ -1,7 +1,7 @@
 namespace AdaptiveSoftmax.Package.Tests;
 
 /// <summary>Projects of other kinds than a plain program in C#, and what lies in their folders.</summary>
-public sealed class ProjectTests(PackedFeed feed) : IClassFixture<PackedFeed>
+public sealed class ProjectTests(PackedFeed feed)
 {
     private const string Spec = """{ "hiddenSize": 16, "vocabulary": ["a", "b", "c", "d"], "cutoffs": [1, 2], "projections": [4, 4] }""";
 

@@ -21,7 +21,7 @@ internal sealed partial class SpecBinder(ErrorList errors)
 
         Positions = new SpecPositions(root.Span, default);
         var members = _values.MembersOf(root, "a spec", SpecMembers.OfSpec);
-        if (members.TryGetValue(SpecMembers.Schema, out var schema)) _values.ReadString(SpecMembers.Schema, schema, "\"softmax.schema.json\"");
+        if (members.TryGetValue(SpecMembers.Schema, out var schema)) _values.ReadString(SpecMembers.Schema, schema, "\"obj/softmax.schema.json\"");
         var hasHiddenSize = BindHiddenSize(root, members);
         var tokenCount = BindVocabulary(root, members);
         var cutoffs = BindCutoffs(root, members, tokenCount);
