@@ -87,14 +87,14 @@ internal sealed partial class CompletionEndpoint(ServedModel model, ServerOption
         var pieces = new List<TextPiece>();
         await foreach (var piece in generation.Pieces.ReadAllAsync(context.RequestAborted)) pieces.Add(piece);
         var answer = builder.Whole(pieces);
-        await new ReadTime(options.ReadTime).SendAsync(token => context.Response.WriteAsJsonAsync(answer, WireFormat.Plain.CompletionResponse, cancellationToken: token), context.RequestAborted);
+        await new ReadAllowance(options.ReadTime).SendAsync(token => context.Response.WriteAsJsonAsync(answer, WireFormat.Plain.CompletionResponse, cancellationToken: token), context.RequestAborted);
         // The end of the body is yet to come, so that a client that asks again has its place back.
         engine.Release(generation);
     }
 
     private async Task StreamAsync(HttpContext context, Generation generation, ResponseBuilder builder, bool withUsage)
     {
-        var (cancellation, writer, time) = (context.RequestAborted, context.Response.BodyWriter, new ReadTime(options.ReadTime));
+        var (cancellation, writer, time) = (context.RequestAborted, context.Response.BodyWriter, new ReadAllowance(options.ReadTime));
         // An error that comes before the first text still has a status of its own.
         await generation.Pieces.WaitToReadAsync(cancellation);
         context.Response.ContentType = "text/event-stream";

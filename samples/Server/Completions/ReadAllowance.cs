@@ -8,7 +8,7 @@ internal sealed class UnreadException : Exception;
 
 /// <summary>How long an answer may yet wait for its client to read. What the transport holds is bounded, so that to send is to wait for the client.</summary>
 /// <param name="left">The time, of all waits together.</param>
-internal sealed class ReadTime(TimeSpan left)
+internal sealed class ReadAllowance(TimeSpan left)
 {
     private TimeSpan _left = left;
 
