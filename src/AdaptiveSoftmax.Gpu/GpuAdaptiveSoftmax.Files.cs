@@ -13,12 +13,34 @@ public abstract partial class GpuAdaptiveSoftmax
     /// </param>
     /// <param name="format">The file's format, whatever its name: safetensors, or a state dict for <c>torch.load</c>.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path, string prefix = "", WeightsFormat format = WeightsFormat.Safetensors)
-    {
-        ArgumentNullException.ThrowIfNull(prefix);
-        CheckUsable();
-        new GpuCheckpoint(this) { Prefix = prefix }.Save(path, format);
-    }
+    public void Save(string path, string prefix = "", WeightsFormat format = WeightsFormat.Safetensors) => CreateCheckpoint(prefix).Save(path, format);
+
+    /// <inheritdoc cref="Save(string, string, WeightsFormat)"/>
+    /// <summary>Saves the weights with the fingerprint of sizes and vocabulary to a stream.</summary>
+    /// <param name="stream">The stream, from where it stands. It need not seek, and stays open.</param>
+    /// <param name="prefix">What to put before each name.</param>
+    /// <param name="format">The format.</param>
+    public void Save(Stream stream, string prefix = "", WeightsFormat format = WeightsFormat.Safetensors) => CreateCheckpoint(prefix).Save(stream, format);
+
+    /// <inheritdoc cref="Save(string, string, WeightsFormat)"/>
+    /// <summary>
+    /// Copies the weights to the host, which waits for the device, and saves them without holding on to the caller's
+    /// thread. The layer may go on meanwhile.
+    /// </summary>
+    /// <param name="path">The file, which the CPU's layer reads as well.</param>
+    /// <param name="prefix">What to put before each name.</param>
+    /// <param name="format">The format, whatever the file's name.</param>
+    /// <param name="cancellationToken">Ends it between two tensors, and leaves the file as it was.</param>
+    public Task SaveAsync(string path, string prefix = "", WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default) =>
+        CreateCheckpoint(prefix).SaveAsync(path, format, cancellationToken);
+
+    /// <inheritdoc cref="SaveAsync(string, string, WeightsFormat, CancellationToken)"/>
+    /// <param name="stream">The stream, from where it stands, by its asynchronous methods alone. It stays open.</param>
+    /// <param name="prefix">What to put before each name.</param>
+    /// <param name="format">The format.</param>
+    /// <param name="cancellationToken">Ends it; what was written stays in the stream.</param>
+    public Task SaveAsync(Stream stream, string prefix = "", WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default) =>
+        CreateCheckpoint(prefix).SaveAsync(stream, format, cancellationToken);
 
     /// <summary>
     /// Takes over the weights of a file, which may hold other parts of a model too. If this throws, the weights are as
@@ -42,13 +64,22 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         ArgumentNullException.ThrowIfNull(prefix);
         CheckUsable();
-        using var host = new HostParameters(_parameters);
-        using var reader = WeightsFile.Open(path);
-        using var restore = new CheckpointRestore(reader, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
-        restore.Check(allowOthers: true, optimizers: []);
-        restore.ReadStaged();
-        restore.Commit(optimizers: []);
-        host.Upload();
+        using var file = WeightsFile.Open(path);
+        Restore(file, acceptUnmarked, prefix);
+    }
+
+    /// <inheritdoc cref="Restore(string, bool, string)"/>
+    /// <param name="stream">
+    /// The stream, from where it stands to its end. It stays open. One that cannot seek is read into a temporary file first.
+    /// </param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    public void Restore(Stream stream, bool acceptUnmarked = false, string prefix = "")
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        CheckUsable();
+        using var file = WeightsFile.Open(stream);
+        Restore(file, acceptUnmarked, prefix);
     }
 
     /// <summary>Takes over the weights of a layer on the host, bit by bit.</summary>
@@ -56,7 +87,8 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">It has other sizes or another vocabulary.</exception>
     public void CopyFrom(AdaptiveSoftmaxLayer source)
     {
-        CheckIdentity(source);
+        ArgumentNullException.ThrowIfNull(source);
+        CheckIdentity(source, Identity);
         for (var i = 0; i < _parameters.Length; i++) _parameters[i].CopyFrom(source.Parameters[i]);
         foreach (var parameter in _parameters) parameter.ZeroGradient();
     }
@@ -66,16 +98,34 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">It has other sizes or another vocabulary.</exception>
     public void CopyTo(AdaptiveSoftmaxLayer destination)
     {
-        CheckIdentity(destination);
+        ArgumentNullException.ThrowIfNull(destination);
+        CheckIdentity(destination, destination.Identity);
         for (var i = 0; i < _parameters.Length; i++) _parameters[i].CopyTo(destination.Parameters[i]);
         foreach (var parameter in destination.Parameters) parameter.ZeroGradient();
     }
 
-    private void CheckIdentity(AdaptiveSoftmaxLayer host)
+    private GpuCheckpoint CreateCheckpoint(string prefix)
     {
-        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(prefix);
         CheckUsable();
-        if (!host.Layout.Equals(Layout) || host.Identity.Fingerprint != Identity.Fingerprint)
+        return new GpuCheckpoint(this) { Prefix = prefix };
+    }
+
+    private void Restore(WeightsFile file, bool acceptUnmarked, string prefix)
+    {
+        using var host = new HostParameters(_parameters);
+        using var restore = new CheckpointRestore(file, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
+        restore.Check(allowOthers: true, optimizers: []);
+        restore.ReadStaged();
+        restore.Commit(optimizers: []);
+        host.Upload();
+    }
+
+    // A layer without a vocabulary takes any weights of its sizes, as it does from files.
+    private void CheckIdentity(AdaptiveSoftmaxLayer host, SoftmaxIdentity destination)
+    {
+        CheckUsable();
+        if (!host.Layout.Equals(Layout) || (destination.Fingerprint.Length > 0 && host.Identity.Fingerprint != Identity.Fingerprint))
             throw new ArgumentException($"The layer on the host has {(host.Layout.Equals(Layout) ? "another vocabulary" : "other sizes")}; weights fit a layer of the same class.", nameof(host));
     }
 }

@@ -39,24 +39,54 @@ public sealed class GpuCheckpoint
     /// <summary>What stands in the file before each parameter's name.</summary>
     internal string Prefix { get; init; } = "";
 
-    /// <inheritdoc cref="Checkpoint.Save"/>
+    /// <inheritdoc cref="Checkpoint.Save(string, WeightsFormat)"/>
     public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors)
     {
-        using var host = new HostParameters(_parameters);
-        host.Download();
-        using var optimizer = _optimizer?.ToHost(_parameters, host.Parameters);
-        var checkpoint = new Checkpoint(host.Parameters, optimizer, _identity) { Step = Step, Prefix = Prefix };
-        foreach (var (key, value) in Strings) checkpoint.Strings.Add(key, value);
-        checkpoint.Save(path, format);
+        using var host = Download();
+        host.Checkpoint.Save(path, format);
     }
 
-    /// <inheritdoc cref="Checkpoint.Restore"/>
-    public void Restore(string path, bool acceptUnmarked = false)
+    /// <inheritdoc cref="Checkpoint.Save(Stream, WeightsFormat)"/>
+    public void Save(Stream stream, WeightsFormat format = WeightsFormat.Safetensors)
+    {
+        using var host = Download();
+        host.Checkpoint.Save(stream, format);
+    }
+
+    /// <inheritdoc cref="Checkpoint.SaveAsync(string, WeightsFormat, CancellationToken)"/>
+    /// <summary>
+    /// Copies the run to the host, which waits for the device, and saves it without holding on to the caller's thread. The
+    /// run may go on meanwhile.
+    /// </summary>
+    public async Task SaveAsync(string path, WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default)
+    {
+        using var host = Download();
+        await host.Checkpoint.SaveAsync(path, format, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc cref="Checkpoint.SaveAsync(Stream, WeightsFormat, CancellationToken)"/>
+    /// <summary>
+    /// Copies the run to the host, which waits for the device, and saves it to a stream without holding on to the caller's
+    /// thread. The run may go on meanwhile.
+    /// </summary>
+    public async Task SaveAsync(Stream stream, WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default)
+    {
+        using var host = Download();
+        await host.Checkpoint.SaveAsync(stream, format, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc cref="Checkpoint.Restore(string, bool)"/>
+    public void Restore(string path, bool acceptUnmarked = false) => Restore(checkpoint => checkpoint.Restore(path, acceptUnmarked));
+
+    /// <inheritdoc cref="Checkpoint.Restore(Stream, bool)"/>
+    public void Restore(Stream stream, bool acceptUnmarked = false) => Restore(checkpoint => checkpoint.Restore(stream, acceptUnmarked));
+
+    private void Restore(Action<Checkpoint> restore)
     {
         using var host = new HostParameters(_parameters);
         using var optimizer = _optimizer?.CreateHost();
         var checkpoint = new Checkpoint(host.Parameters, optimizer, _identity);
-        checkpoint.Restore(path, acceptUnmarked);
+        restore(checkpoint);
 
         // From here on only the device can fail: what it is to hold has been read and checked.
         _optimizer?.FromHost(optimizer!, _parameters, host.Parameters);
@@ -65,9 +95,29 @@ public sealed class GpuCheckpoint
         Strings = new Dictionary<string, string>(checkpoint.Strings);
     }
 
+    private HostRun Download()
+    {
+        var host = new HostParameters(_parameters);
+        host.Download();
+        var optimizer = _optimizer?.ToHost(_parameters, host.Parameters);
+        var checkpoint = new Checkpoint(host.Parameters, optimizer, _identity) { Step = Step, Prefix = Prefix };
+        foreach (var (key, value) in Strings) checkpoint.Strings.Add(key, value);
+        return new HostRun(checkpoint, host, optimizer);
+    }
+
     private static IReadOnlyList<GpuParameter> GetParameters(GpuAdaptiveSoftmax softmax)
     {
         ArgumentNullException.ThrowIfNull(softmax);
         return softmax.Parameters;
+    }
+
+    /// <summary>A run as it was on the device, on the host.</summary>
+    private sealed record HostRun(Checkpoint Checkpoint, HostParameters Parameters, Optimizer? Optimizer) : IDisposable
+    {
+        public void Dispose()
+        {
+            Parameters.Dispose();
+            Optimizer?.Dispose();
+        }
     }
 }

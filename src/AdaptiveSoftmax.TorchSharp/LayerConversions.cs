@@ -69,8 +69,8 @@ public static class LayerConversions
         ObjectDisposedException.ThrowIf(layer.Parameters.Any(parameter => parameter.IsDisposed), layer);
         foreach (var (parameter, host) in layer.Parameters.Zip(hosts))
         {
-            ForEachChunk(parameter, host, (values, tensor) => tensor.CopyTo(values));
             parameter.MarkChanged();
+            ForEachChunk(parameter, host, (values, tensor) => tensor.CopyTo(values));
         }
     }
 
@@ -97,25 +97,13 @@ public static class LayerConversions
     private static void Check(AdaptiveSoftmaxLayer layer, AdaptiveLogSoftmaxWithLoss module, bool acceptUnmarked)
     {
         const string Module = "The module";
-        // A layer without a vocabulary, whose fingerprint is empty, takes any weights of its sizes.
-        var isMarked = module.Identity is { Fingerprint.Length: > 0 };
-        if (isMarked && layer.Identity.Fingerprint.Length > 0)
-        {
-            var differences = IdentityMetadata.From(module.Identity!).Compare(IdentityMetadata.From(layer.Identity));
-            if (differences.Count > 0) throw new CheckpointMismatchException(Module, differences, "Take the module of a layer of the same class.");
-        }
-
         if (!layer.Layout.Equals(module.Layout))
         {
             throw new CheckpointMismatchException(
                 Module, [$"its sizes are {Describe(module.Layout)} and the layer's {Describe(layer.Layout)}"], "Create the module with the layer's sizes, or with ToTorch.");
         }
 
-        if (!isMarked && layer.Identity.Fingerprint.Length > 0 && !acceptUnmarked)
-        {
-            throw new CheckpointMismatchException(
-                Module, ["it carries no fingerprint of a vocabulary"], "Create it with ToTorch, or pass acceptUnmarked: true if its classes are this vocabulary's slots.");
-        }
+        IdentityMetadata.Check(Module, module.Identity is null ? null : IdentityMetadata.From(module.Identity), layer.Identity, acceptUnmarked, "Take the module of a layer of the same class.");
     }
 
     private static string Describe(Vocabulary.SoftmaxLayout layout) =>

@@ -89,9 +89,40 @@ public sealed class Checkpoint
     /// </exception>
     /// <exception cref="ObjectDisposedException">A parameter or the optimizer is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
-    public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors)
+    public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors) => CreateContent(format).Write(path, format);
+
+    /// <inheritdoc cref="Save(string, WeightsFormat)"/>
+    /// <summary>Saves the run to a stream.</summary>
+    /// <param name="stream">The stream, from where it stands. It need not seek, and stays open.</param>
+    /// <param name="format">The format, whatever the file's name.</param>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(Stream stream, WeightsFormat format = WeightsFormat.Safetensors) => CreateContent(format).Write(stream, format);
+
+    /// <inheritdoc cref="Save(string, WeightsFormat)"/>
+    /// <summary>
+    /// Saves the run without holding on to the caller's thread. Nothing of it may change until the task ends.
+    /// </summary>
+    /// <param name="path">The file, which is replaced if it exists.</param>
+    /// <param name="format">The format, whatever the file's name.</param>
+    /// <param name="cancellationToken">Ends it between two tensors, and leaves the file as it was.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Task SaveAsync(string path, WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default) =>
+        CreateContent(format).WriteAsync(path, format, cancellationToken);
+
+    /// <inheritdoc cref="Save(Stream, WeightsFormat)"/>
+    /// <summary>
+    /// Saves the run to a stream, by its asynchronous methods alone and without holding on to the caller's thread. Nothing
+    /// of it may change until the task ends.
+    /// </summary>
+    /// <param name="stream">The stream, from where it stands. It need not seek, and stays open.</param>
+    /// <param name="format">The format, whatever the file's name.</param>
+    /// <param name="cancellationToken">Ends it; what was written stays in the stream.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Task SaveAsync(Stream stream, WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default) =>
+        CreateContent(format).WriteAsync(stream, format, cancellationToken);
+
+    private WeightsContent CreateContent(WeightsFormat format)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
         var content = new WeightsContent();
         if (format == WeightsFormat.Safetensors) content.AddMetadata("format", "pt");
         if (_identity is not null) content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
@@ -99,7 +130,7 @@ public sealed class Checkpoint
         foreach (var (key, value) in Strings) content.AddMetadata(CheckpointNames.StringPrefix + key, value);
         foreach (var parameter in _parameters) content.Add(parameter, Prefix);
         foreach (var optimizer in _optimizers) AddState(optimizer, content);
-        content.WriteFile(path, format);
+        return content;
     }
 
     /// <summary>
@@ -117,10 +148,58 @@ public sealed class Checkpoint
     /// <exception cref="IOException">The file cannot be read.</exception>
     public void Restore(string path, bool acceptUnmarked = false)
     {
-        using var reader = WeightsFile.Open(path);
-        using var restore = new CheckpointRestore(reader, _parameters, _identity) { AcceptUnmarked = acceptUnmarked };
+        using var file = WeightsFile.Open(path);
+        Restore(file, acceptUnmarked, CancellationToken.None);
+    }
+
+    /// <inheritdoc cref="Restore(string, bool)"/>
+    /// <param name="stream">
+    /// The stream, from where it stands to its end, in either format. It stays open. One that cannot seek is read into a
+    /// temporary file first.
+    /// </param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word.</param>
+    public void Restore(Stream stream, bool acceptUnmarked = false)
+    {
+        using var file = WeightsFile.Open(stream);
+        Restore(file, acceptUnmarked, CancellationToken.None);
+    }
+
+    /// <inheritdoc cref="Restore(string, bool)"/>
+    /// <remarks>Does not hold on to the caller's thread. Nothing of the run may be used until the task ends.</remarks>
+    /// <param name="path">The file.</param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word.</param>
+    /// <param name="cancellationToken">Ends it between two tensors, and leaves all as it was.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Task RestoreAsync(string path, bool acceptUnmarked = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Task.Run(() =>
+        {
+            using var file = WeightsFile.Open(path);
+            Restore(file, acceptUnmarked, cancellationToken);
+        }, cancellationToken);
+    }
+
+    /// <inheritdoc cref="Restore(Stream, bool)"/>
+    /// <remarks>
+    /// Does not hold on to the caller's thread. Nothing of the run may be used until the task ends. A stream that cannot seek
+    /// is read by its asynchronous methods alone.
+    /// </remarks>
+    /// <param name="stream">The stream, from where it stands to its end. It stays open.</param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word.</param>
+    /// <param name="cancellationToken">Ends it between two tensors, and leaves all as it was.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public async Task RestoreAsync(Stream stream, bool acceptUnmarked = false, CancellationToken cancellationToken = default)
+    {
+        using var file = await WeightsFile.OpenAsync(stream, cancellationToken).ConfigureAwait(false);
+        await Task.Run(() => Restore(file, acceptUnmarked, cancellationToken), cancellationToken).ConfigureAwait(false);
+    }
+
+    private void Restore(WeightsFile file, bool acceptUnmarked, CancellationToken cancellationToken)
+    {
+        using var restore = new CheckpointRestore(file, _parameters, _identity) { AcceptUnmarked = acceptUnmarked };
         restore.Check(allowOthers: false, _optimizers);
-        restore.ReadStaged();
+        restore.ReadStaged(cancellationToken);
         restore.Commit(_optimizers);
         Step = restore.Step;
         Strings.Clear();

@@ -14,7 +14,52 @@ public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
     /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public DynamicAdaptiveSoftmax(SoftmaxLayout layout, ulong seed = 1, AdaptiveSoftmaxOptions? options = null)
-        : base(Identify(layout), CreateHead(layout), CreateTails(layout), options) => Initialize(seed);
+        : this(layout, options) => Initialize(seed);
+
+    private DynamicAdaptiveSoftmax(SoftmaxLayout layout, AdaptiveSoftmaxOptions? options)
+        : base(Identify(layout), CreateHead(layout), CreateTails(layout), options)
+    {
+    }
+
+    /// <summary>Creates a layer with the weights of a file. It has no vocabulary, so any weights of its sizes fit.</summary>
+    /// <param name="path">The file, in any form that <see cref="AdaptiveSoftmaxLayer.Restore(string, bool, string)"/> takes.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name in the file, for example <c>decoder.softmax.</c>.</param>
+    /// <exception cref="CheckpointMismatchException">The weights are of other sizes; the message says which.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static DynamicAdaptiveSoftmax Load(string path, SoftmaxLayout layout, AdaptiveSoftmaxOptions? options = null, string prefix = "") =>
+        Restored(new DynamicAdaptiveSoftmax(layout, options), softmax => softmax.Restore(path, acceptUnmarked: false, prefix));
+
+    /// <inheritdoc cref="Load(string, SoftmaxLayout, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Creates a layer with the weights that a stream holds.</summary>
+    /// <param name="stream">The stream, from where it stands to its end. It stays open.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    public static DynamicAdaptiveSoftmax Load(Stream stream, SoftmaxLayout layout, AdaptiveSoftmaxOptions? options = null, string prefix = "") =>
+        Restored(new DynamicAdaptiveSoftmax(layout, options), softmax => softmax.Restore(stream, acceptUnmarked: false, prefix));
+
+    /// <inheritdoc cref="Load(string, SoftmaxLayout, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Creates a layer with the weights of a file, without holding on to the caller's thread.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    /// <param name="cancellationToken">Ends it between two tensors.</param>
+    public static Task<DynamicAdaptiveSoftmax> LoadAsync(string path, SoftmaxLayout layout, AdaptiveSoftmaxOptions? options = null, string prefix = "", CancellationToken cancellationToken = default) =>
+        RestoredAsync(new DynamicAdaptiveSoftmax(layout, options), softmax => softmax.RestoreAsync(path, acceptUnmarked: false, prefix, cancellationToken));
+
+    /// <inheritdoc cref="Load(Stream, SoftmaxLayout, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Creates a layer with the weights that a stream holds, without holding on to the caller's thread.</summary>
+    /// <param name="stream">The stream, from where it stands to its end. It stays open.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    /// <param name="cancellationToken">Ends it between two tensors.</param>
+    public static Task<DynamicAdaptiveSoftmax> LoadAsync(Stream stream, SoftmaxLayout layout, AdaptiveSoftmaxOptions? options = null, string prefix = "", CancellationToken cancellationToken = default) =>
+        RestoredAsync(new DynamicAdaptiveSoftmax(layout, options), softmax => softmax.RestoreAsync(stream, acceptUnmarked: false, prefix, cancellationToken));
 
     /// <inheritdoc/>
     protected override int FindSlot(int tokenId) => (uint)tokenId < (uint)Layout.VocabularySize ? tokenId : -1;

@@ -86,6 +86,12 @@ public sealed class LayerTests
         layer.FromTorch(unmarked, acceptUnmarked: true);
         Assert.NotEqual(before, layer.Parameters.Select(Bits));
 
+        // A layer without a vocabulary takes any weights of its sizes.
+        using var plain = new DynamicAdaptiveSoftmax(layer.Layout);
+        using var marked = layer.ToTorch();
+        plain.FromTorch(marked);
+        plain.FromTorch(unmarked);
+
         void AssertRefused(string message, AdaptiveLogSoftmaxWithLoss module, bool accept) =>
             Assert.Contains(message, Assert.Throws<CheckpointMismatchException>(() => layer.FromTorch(module, accept)).Message, StringComparison.Ordinal);
     }

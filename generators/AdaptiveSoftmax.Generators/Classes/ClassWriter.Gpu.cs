@@ -99,20 +99,47 @@ internal static partial class ClassWriter
                 return softmax;
             }
 
-            /// <summary>Creates a layer on a device with the weights of a file that <c>Save</c> wrote, on the CPU or on a device.</summary>
-            /// <param name="path">A safetensors file with this class's fingerprint.</param>
+            /// <summary>Creates a layer on a device with the weights of a file, of a layer on the CPU or on a device.</summary>
+            /// <param name="path">The file: safetensors, or what <c>torch.save</c> wrote; or the index or the folder of a model in several files.</param>
             /// <param name="accelerator">The device, which stays the caller's.</param>
             /// <param name="options">How the layer runs; null for the defaults.</param>
+            /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+            /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
             /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
             /// <exception cref="global::AdaptiveSoftmax.Gpu.GpuMemoryException">The device has too little memory.</exception>
-            /// <exception cref="global::System.IO.IOException">The file cannot be read.</exception>
+            /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
             {{GeneratedCode}}
-            public static OnGpu Load(string path, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null)
+            public static OnGpu Load(string path, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null, bool acceptUnmarked = false, string prefix = "")
             {
                 OnGpu softmax = new OnGpu(accelerator, options);
                 try
                 {
-                    softmax.Restore(path);
+                    softmax.Restore(path, acceptUnmarked, prefix);
+                    return softmax;
+                }
+                catch
+                {
+                    softmax.Dispose();
+                    throw;
+                }
+            }
+
+            /// <summary>Creates a layer on a device with the weights of a stream, of a layer on the CPU or on a device.</summary>
+            /// <param name="stream">A stream, which is read from where it stands to its end and stays open.</param>
+            /// <param name="accelerator">The device, which stays the caller's.</param>
+            /// <param name="options">How the layer runs; null for the defaults.</param>
+            /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+            /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+            /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+            /// <exception cref="global::AdaptiveSoftmax.Gpu.GpuMemoryException">The device has too little memory.</exception>
+            /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+            {{GeneratedCode}}
+            public static OnGpu Load(global::System.IO.Stream stream, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null, bool acceptUnmarked = false, string prefix = "")
+            {
+                OnGpu softmax = new OnGpu(accelerator, options);
+                try
+                {
+                    softmax.Restore(stream, acceptUnmarked, prefix);
                     return softmax;
                 }
                 catch

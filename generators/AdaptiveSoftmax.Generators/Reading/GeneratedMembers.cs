@@ -14,7 +14,10 @@ internal static class GeneratedMembers
     public static IReadOnlyList<(string Name, string Parameters)> Methods { get; } =
     [
         ("Create", "ulong?, AdaptiveSoftmax.AdaptiveSoftmaxOptions"),
-        ("Load", "string, AdaptiveSoftmax.AdaptiveSoftmaxOptions"),
+        ("Load", "string, AdaptiveSoftmax.AdaptiveSoftmaxOptions, bool, string"),
+        ("Load", "System.IO.Stream, AdaptiveSoftmax.AdaptiveSoftmaxOptions, bool, string"),
+        ("LoadAsync", "string, AdaptiveSoftmax.AdaptiveSoftmaxOptions, bool, string, System.Threading.CancellationToken"),
+        ("LoadAsync", "System.IO.Stream, AdaptiveSoftmax.AdaptiveSoftmaxOptions, bool, string, System.Threading.CancellationToken"),
         ("CreateZeros", "AdaptiveSoftmax.AdaptiveSoftmaxOptions"),
         ("FindSlot", "int"),
         ("GetTokenId", "int"),
@@ -24,7 +27,8 @@ internal static class GeneratedMembers
     public static IReadOnlyList<(string Name, string Parameters)> GpuMethods { get; } =
     [
         ("Create", "ILGPU.Runtime.Accelerator, ulong?, AdaptiveSoftmax.Gpu.GpuOptions"),
-        ("Load", "string, ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions"),
+        ("Load", "string, ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions, bool, string"),
+        ("Load", "System.IO.Stream, ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions, bool, string"),
         ("ToGpu", "ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions"),
     ];
 

@@ -142,8 +142,8 @@ public sealed partial class GpuParameter : IDisposable
     public unsafe void CopyTo(Parameter destination)
     {
         CheckSizes(destination);
-        Download(Values, destination.ValuesPointer);
         destination.MarkChanged();
+        Download(Values, destination.ValuesPointer);
     }
 
     /// <summary>Copies the gradient from the device, zeros where there is none. Waits for the device.</summary>

@@ -7,14 +7,14 @@ namespace AdaptiveSoftmax.Tool.Weights;
 /// <summary>The fingerprint that a file carries, and its comparison with a spec's.</summary>
 internal static class FileIdentity
 {
-    /// <summary>The mark of a file that this project saved, or null.</summary>
+    /// <summary>The mark of a file that this project saved; null where it does not say which vocabulary.</summary>
     /// <exception cref="ToolException">It is of a later version.</exception>
     public static IdentityMetadata? Find(WeightsFile file)
     {
         if (!file.Metadata.TryGetValue(IdentityMetadata.Key, out var json)) return null;
         try
         {
-            return IdentityMetadata.Parse(file, json);
+            return IdentityMetadata.Parse(file, json) is { IsMarked: true } mark ? mark : null;
         }
         catch (CheckpointMismatchException exception)
         {

@@ -64,11 +64,12 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         if (optimizers.Count > 0) _optimizers = new OptimizerRestore(file, parameters, _training?.Optimizers ?? [], optimizers);
     }
 
-    /// <summary>Reads all data into memory of its own.</summary>
-    public void ReadStaged()
+    /// <summary>Reads all data into memory of its own; cancellation is looked at before each tensor.</summary>
+    public void ReadStaged(CancellationToken cancellationToken = default)
     {
         foreach (var tensor in _sources)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var staged = new NativeFloats(tensor.Count);
             _staged.Add(staged);
             file.Read(tensor, staged.Pointer);
@@ -82,10 +83,10 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     {
         for (var i = 0; i < _staged.Count; i++)
         {
+            parameters[i].MarkChanged();
             var bytes = parameters[i].Count * sizeof(float);
             Buffer.MemoryCopy(_staged[i].Pointer, parameters[i].ValuesPointer, bytes, bytes);
             parameters[i].ZeroGradient();
-            parameters[i].MarkChanged();
         }
 
         _optimizers?.Commit(optimizers);
@@ -101,18 +102,8 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     private void CheckIdentity()
     {
         if (identity is null) return;
-        if (!file.Metadata.TryGetValue(IdentityMetadata.Key, out var json))
-        {
-            if (AcceptUnmarked) return;
-            throw new CheckpointMismatchException(
-                file.FileName,
-                ["it carries no fingerprint, so nothing says which token each of its rows belongs to"],
-                "If its classes are known to be this vocabulary's slots in order, load it with acceptUnmarked: true.");
-        }
-
-        var differences = IdentityMetadata.Parse(file, json).Compare(IdentityMetadata.From(identity));
-        if (differences.Count > 0)
-            throw new CheckpointMismatchException(file.FileName, differences, "Build with the spec and token table that the weights were trained with, or train again with these.");
+        var weights = file.Metadata.TryGetValue(IdentityMetadata.Key, out var json) ? IdentityMetadata.Parse(file, json) : null;
+        IdentityMetadata.Check(file.FileName, weights, identity, AcceptUnmarked, "Build with the spec and token table that the weights were trained with, or train again with these.");
     }
 
     // Most often the weights are there, under a module's name.

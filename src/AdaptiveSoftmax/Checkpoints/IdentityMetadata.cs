@@ -22,6 +22,31 @@ internal sealed record IdentityMetadata(
 
     private const int Version = 1;
 
+    /// <summary>Whether it says which vocabulary; a layer without one, of sizes alone, has no fingerprint.</summary>
+    public bool IsMarked => Fingerprint.Length > 0;
+
+    /// <summary>
+    /// The one rule by which weights come into a layer, from a file or a module. Sizes must agree. Where both sides have a
+    /// fingerprint, these must agree too. A layer without one takes any weights of its sizes; a layer with one takes weights
+    /// without on the caller's word alone.
+    /// </summary>
+    /// <param name="source">Where the weights are, for messages.</param>
+    /// <param name="weights">What they say of themselves, or null.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="acceptUnmarked">The caller's word that the weights' classes are the layer's slots.</param>
+    /// <param name="remedy">What to do where both say something else.</param>
+    /// <exception cref="CheckpointMismatchException">The weights are not for the layer.</exception>
+    public static void Check(string source, IdentityMetadata? weights, SoftmaxIdentity layer, bool acceptUnmarked, string remedy)
+    {
+        var expected = From(layer);
+        if (weights?.Compare(expected) is { Count: > 0 } differences) throw new CheckpointMismatchException(source, differences, remedy);
+        if (weights is { IsMarked: true } || !expected.IsMarked || acceptUnmarked) return;
+        throw new CheckpointMismatchException(
+            source,
+            ["it carries no fingerprint, so nothing says which token each of its rows belongs to"],
+            "If its classes are known to be this vocabulary's slots in order, load it with acceptUnmarked: true.");
+    }
+
     /// <summary>Describes the identity of a layer.</summary>
     public static IdentityMetadata From(SoftmaxIdentity identity) => new(
         identity.Fingerprint,
@@ -79,6 +104,7 @@ internal sealed record IdentityMetadata(
         Add("cutoffs", Format(Cutoffs), Format(expected.Cutoffs));
         Add("projections", Format(Projections), Format(expected.Projections));
         Add("head bias", HasHeadBias ? "present" : "absent", expected.HasHeadBias ? "present" : "absent");
+        if (!IsMarked || !expected.IsMarked) return differences;
         Add("vocabulary (ids or tokens, by slot)", VocabularyFingerprint, expected.VocabularyFingerprint);
         if (differences.Count == 0) Add("fingerprint", Fingerprint, expected.Fingerprint);
         return differences;

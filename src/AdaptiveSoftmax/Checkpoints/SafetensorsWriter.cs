@@ -14,17 +14,26 @@ public static class SafetensorsWriter
     // Names and strings are for people's eyes, so nothing is escaped that JSON does not need escaped.
     private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Writes parameters under their own names, atomically: see <see cref="Checkpoint.Save"/>.</summary>
+    /// <summary>Writes parameters under their own names, atomically: see <see cref="Vocabulary.AtomicFile"/>.</summary>
     /// <param name="path">The file, which is replaced if it exists.</param>
     /// <param name="parameters">The parameters, whose names must differ.</param>
     /// <param name="metadata">Strings to save beside them.</param>
     /// <exception cref="ArgumentException">Two parameters have one name.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
     public static void Write(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null) =>
-        WeightsContent.From(parameters, metadata).WriteFile(path, WeightsFormat.Safetensors);
+        WeightsContent.From(parameters, metadata).Write(path, WeightsFormat.Safetensors);
+
+    /// <summary>Writes parameters under their own names to a stream, from where it stands. The stream stays open.</summary>
+    /// <param name="stream">The stream, which need not seek.</param>
+    /// <param name="parameters">The parameters, whose names must differ.</param>
+    /// <param name="metadata">Strings to save beside them.</param>
+    /// <exception cref="ArgumentException">Two parameters have one name, or the stream cannot be written.</exception>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public static void Write(Stream stream, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null) =>
+        WeightsContent.From(parameters, metadata).Write(stream, WeightsFormat.Safetensors);
 
     /// <summary>Writes header and data.</summary>
-    internal static void WriteTo(Stream stream, WeightsContent content)
+    internal static void WriteTo(Stream stream, WeightsContent content, CancellationToken cancellationToken = default)
     {
         var json = WriteHeader(content);
         var length = sizeof(ulong) + json.WrittenCount;
@@ -37,7 +46,7 @@ public static class SafetensorsWriter
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)json.WrittenCount);
         stream.Write(prefix);
         stream.Write(json.WrittenSpan);
-        foreach (var entry in content.Entries) entry.ForEachPart(stream.Write);
+        foreach (var entry in content.Entries) entry.ForEachPart(stream.Write, cancellationToken);
     }
 
     private static ArrayBufferWriter<byte> WriteHeader(WeightsContent content)

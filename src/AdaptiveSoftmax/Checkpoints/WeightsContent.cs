@@ -51,20 +51,53 @@ internal sealed unsafe class WeightsContent
     }
 
     /// <summary>Writes a file in a format, atomically.</summary>
-    public void WriteFile(string path, WeightsFormat format)
+    public void Write(string path, WeightsFormat format, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        switch (format)
-        {
-            case WeightsFormat.Safetensors:
-                AtomicFile.Write(path, stream => SafetensorsWriter.WriteTo(stream, this));
-                break;
-            case WeightsFormat.PyTorch:
-                AtomicFile.Write(path, stream => PyTorchWriter.WriteTo(stream, this));
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such format of weights.");
-        }
+        CheckFormat(format);
+        AtomicFile.Write(path, stream => WriteTo(stream, format, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Writes to a stream in a format, from where it stands. The stream stays open.</summary>
+    public void Write(Stream stream, WeightsFormat format)
+    {
+        CheckWritable(stream);
+        CheckFormat(format);
+        WriteTo(stream, format, CancellationToken.None);
+        stream.Flush();
+    }
+
+    /// <summary>Writes a file in a format, atomically, on another thread.</summary>
+    public Task WriteAsync(string path, WeightsFormat format, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        CheckFormat(format);
+        return Task.Run(() => Write(path, format, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Writes to a stream by its asynchronous methods alone, from where it stands. The stream stays open.</summary>
+    public Task WriteAsync(Stream stream, WeightsFormat format, CancellationToken cancellationToken)
+    {
+        CheckWritable(stream);
+        CheckFormat(format);
+        return PipedStream.WriteAsync(stream, pipe => WriteTo(pipe, format, cancellationToken), cancellationToken);
+    }
+
+    private void WriteTo(Stream stream, WeightsFormat format, CancellationToken cancellationToken)
+    {
+        if (format == WeightsFormat.PyTorch) PyTorchWriter.WriteTo(stream, this, cancellationToken: cancellationToken);
+        else SafetensorsWriter.WriteTo(stream, this, cancellationToken);
+    }
+
+    private static void CheckFormat(WeightsFormat format)
+    {
+        if (format is not (WeightsFormat.Safetensors or WeightsFormat.PyTorch)) throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such format of weights.");
+    }
+
+    private static void CheckWritable(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        if (!stream.CanWrite) throw new ArgumentException("The stream cannot be written; open it for writing.", nameof(stream));
     }
 
     // Half a surrogate pair has no UTF-8, so it would come back as another string.
@@ -97,8 +130,9 @@ internal sealed unsafe class WeightsContent
         private readonly float* _values = values;
 
         /// <summary>Gives the values' bytes in order, in parts that a span can hold.</summary>
-        public void ForEachPart(TakePart take)
+        public void ForEachPart(TakePart take, CancellationToken cancellationToken)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             for (var done = 0L; done < ByteCount; done += PartLength)
                 take(new ReadOnlySpan<byte>((byte*)_values + done, (int)Math.Min(PartLength, ByteCount - done)));
         }

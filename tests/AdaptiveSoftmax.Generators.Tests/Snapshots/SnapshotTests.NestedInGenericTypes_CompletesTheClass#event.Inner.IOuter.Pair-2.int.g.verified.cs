@@ -71,27 +71,55 @@ namespace @event.@Inner
                     return softmax;
                 }
 
-                /// <summary>Creates a layer with the weights of a file that <c>Save</c> wrote.</summary>
-                /// <param name="path">A safetensors file with this class's fingerprint.</param>
+                /// <summary>Creates a layer with the weights of a file.</summary>
+                /// <param name="path">The file: safetensors, or what <c>torch.save</c> wrote; or the index or the folder of a model in several files.</param>
                 /// <param name="options">How the layer runs; null for the defaults.</param>
+                /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+                /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
                 /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
                 /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
-                /// <exception cref="global::System.IO.IOException">The file cannot be read.</exception>
+                /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
                 [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-                public static @int Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null)
-                {
-                    @int softmax = CreateZeros(options);
-                    try
-                    {
-                        ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Restore(path);
-                        return softmax;
-                    }
-                    catch
-                    {
-                        ((global::AdaptiveSoftmax.AdaptiveSoftmaxLayer)softmax).Dispose();
-                        throw;
-                    }
-                }
+                public static @int Load(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
+                    global::AdaptiveSoftmax.AdaptiveSoftmaxLayer.Restored(CreateZeros(options), softmax => softmax.Restore(path, acceptUnmarked, prefix));
+
+                /// <summary>Creates a layer with the weights of a file, without holding on to the caller's thread.</summary>
+                /// <param name="path">The file: safetensors, or what <c>torch.save</c> wrote; or the index or the folder of a model in several files.</param>
+                /// <param name="options">How the layer runs; null for the defaults.</param>
+                /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+                /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+                /// <param name="cancellationToken">Ends it between two tensors.</param>
+                /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+                /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
+                /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+                [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+                public static global::System.Threading.Tasks.Task<@int> LoadAsync(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "", global::System.Threading.CancellationToken cancellationToken = default) =>
+                    global::AdaptiveSoftmax.AdaptiveSoftmaxLayer.RestoredAsync(CreateZeros(options), softmax => softmax.RestoreAsync(path, acceptUnmarked, prefix, cancellationToken));
+
+                /// <summary>Creates a layer with the weights of a stream.</summary>
+                /// <param name="stream">A stream, which is read from where it stands to its end and stays open.</param>
+                /// <param name="options">How the layer runs; null for the defaults.</param>
+                /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+                /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+                /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+                /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
+                /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+                [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+                public static @int Load(global::System.IO.Stream stream, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
+                    global::AdaptiveSoftmax.AdaptiveSoftmaxLayer.Restored(CreateZeros(options), softmax => softmax.Restore(stream, acceptUnmarked, prefix));
+
+                /// <summary>Creates a layer with the weights of a stream, without holding on to the caller's thread.</summary>
+                /// <param name="stream">A stream, which is read from where it stands to its end and stays open.</param>
+                /// <param name="options">How the layer runs; null for the defaults.</param>
+                /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+                /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+                /// <param name="cancellationToken">Ends it between two tensors.</param>
+                /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+                /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
+                /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+                [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+                public static global::System.Threading.Tasks.Task<@int> LoadAsync(global::System.IO.Stream stream, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "", global::System.Threading.CancellationToken cancellationToken = default) =>
+                    global::AdaptiveSoftmax.AdaptiveSoftmaxLayer.RestoredAsync(CreateZeros(options), softmax => softmax.RestoreAsync(stream, acceptUnmarked, prefix, cancellationToken));
 
                 private static @int CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
                     new @int(new HeadLayer(), new Tail0Layer(), options);

@@ -51,6 +51,45 @@ public abstract class GeneratedLayerTests
     }
 
     [Fact]
+    public async Task Streams_GoBothWays_WithPrefixAndWithoutFingerprint()
+    {
+        var token = TestContext.Current.CancellationToken;
+        using var host = Shop.Create(seed: 4);
+        var (stream, unmarked) = (new MemoryStream(), new MemoryStream());
+        host.Save(stream, "decoder.");
+        SafetensorsWriter.Write(unmarked, host.Parameters);
+
+        stream.Position = 0;
+        using var layer = Shop.Load(stream, Accelerator, prefix: "decoder.");
+        AssertSameBits(host, layer);
+        unmarked.Position = 0;
+        Assert.Throws<CheckpointMismatchException>(() => Shop.Load(unmarked, Accelerator));
+        unmarked.Position = 0;
+        using var taken = Shop.Load(unmarked, Accelerator, acceptUnmarked: true);
+        AssertSameBits(host, taken);
+
+        var later = new MemoryStream();
+        await layer.SaveAsync(later, "decoder.", cancellationToken: token);
+        Assert.Equal(stream.ToArray(), later.ToArray());
+        later.Position = 0;
+        using var onHost = await Shop.LoadAsync(later, prefix: "decoder.", cancellationToken: token);
+        AssertSameBits(onHost, layer);
+        unmarked.Position = 0;
+        using var again = Shop.Load(unmarked, acceptUnmarked: true);
+        AssertSameBits(again, layer);
+    }
+
+    [Fact]
+    public void LayerWithoutAVocabulary_TakesTheWeightsOfAClass_AndNotTheOtherWayRound()
+    {
+        using var layer = Shop.Create(Accelerator, seed: 4);
+        using var plain = new DynamicAdaptiveSoftmax(layer.Layout, seed: 5);
+        Assert.Throws<ArgumentException>(() => layer.CopyFrom(plain));
+        layer.CopyTo(plain);
+        AssertSameBits(plain, layer);
+    }
+
+    [Fact]
     public void Restore_OfAnotherVocabulary_LeavesTheWeights()
     {
         using var folder = new TemporaryFolder();

@@ -1,0 +1,209 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tests.Checkpoints;
+
+/// <summary>Weights in streams, and without holding on to the caller's thread.</summary>
+public sealed class StreamTests : IDisposable
+{
+    private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(4, 6, [3], hasHeadBias: true);
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly DynamicAdaptiveSoftmax _saved = new(s_layout, seed: 1);
+    private readonly DynamicAdaptiveSoftmax _other = new(s_layout, seed: 2);
+
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _saved.Dispose();
+        _other.Dispose();
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(WeightsFormat.Safetensors)]
+    [InlineData(WeightsFormat.PyTorch)]
+    public void Stream_HoldsTheBytesOfTheFile_FromWhereItStands(WeightsFormat format)
+    {
+        _saved.Save(_folder["file"], "a.", format);
+        var stream = new MemoryStream();
+        stream.Write("before"u8);
+        _saved.Save(stream, "a.", format);
+        Assert.Equal(File.ReadAllBytes(_folder["file"]), stream.ToArray()[6..]);
+        stream.Position = 6;
+        _other.Restore(stream, prefix: "a.");
+        AssertEqual();
+        Assert.True(stream.CanRead);
+    }
+
+    [Theory]
+    [InlineData(WeightsFormat.Safetensors)]
+    [InlineData(WeightsFormat.PyTorch)]
+    public void StreamThatCannotSeek_IsWrittenAndRead(WeightsFormat format)
+    {
+        var inner = new MemoryStream();
+        _saved.Save(new PlainStream(inner), format: format);
+        _other.Restore(new PlainStream(new MemoryStream(inner.ToArray())));
+        AssertEqual();
+    }
+
+    [Theory]
+    [InlineData(WeightsFormat.Safetensors)]
+    [InlineData(WeightsFormat.PyTorch)]
+    public async Task StreamThatIsAsynchronousAlone_IsWrittenAndRead(WeightsFormat format)
+    {
+        var inner = new MemoryStream();
+        await _saved.SaveAsync(new PlainStream(inner) { IsAsynchronousAlone = true }, format: format, cancellationToken: Token);
+        await _other.RestoreAsync(new PlainStream(new MemoryStream(inner.ToArray())) { IsAsynchronousAlone = true }, cancellationToken: Token);
+        AssertEqual();
+
+        _saved.Save(_folder["file"], format: format);
+        Assert.Equal(File.ReadAllBytes(_folder["file"]), inner.ToArray());
+    }
+
+    [Fact]
+    public async Task FileThatIsSavedAsynchronously_IsTheSame_AndIsLoaded()
+    {
+        _saved.Save(_folder["file"]);
+        await _saved.SaveAsync(_folder["other"], cancellationToken: Token);
+        Assert.Equal(File.ReadAllBytes(_folder["file"]), File.ReadAllBytes(_folder["other"]));
+        await _other.RestoreAsync(_folder["other"], cancellationToken: Token);
+        AssertEqual();
+        using (var loaded = DynamicAdaptiveSoftmax.Load(_folder["file"], s_layout)) AssertEqual(loaded);
+        using (var loaded = await DynamicAdaptiveSoftmax.LoadAsync(_folder["file"], s_layout, cancellationToken: Token)) AssertEqual(loaded);
+        using (var stream = File.OpenRead(_folder["file"])) AssertEqual(DynamicAdaptiveSoftmax.Load(stream, s_layout));
+        using (var stream = File.OpenRead(_folder["file"])) AssertEqual(await DynamicAdaptiveSoftmax.LoadAsync(stream, s_layout, cancellationToken: Token));
+    }
+
+    [Fact]
+    public async Task Run_GoesOnFromAStream()
+    {
+        using var run = new ToyRun("adamw");
+        run.Train(3);
+        var (stream, later) = (new MemoryStream(), new MemoryStream());
+        run.Checkpoint.Save(stream);
+        await run.Checkpoint.SaveAsync(later, WeightsFormat.PyTorch, Token);
+        run.Train(3);
+        foreach (var saved in new[] { stream, later })
+        {
+            using var resumed = new ToyRun("adamw", seed: 5);
+            saved.Position = 0;
+            if (saved == stream) resumed.Checkpoint.Restore(saved);
+            else await resumed.Checkpoint.RestoreAsync(new PlainStream(saved) { IsAsynchronousAlone = true }, cancellationToken: Token);
+            Assert.Equal(3, resumed.Checkpoint.Step);
+            resumed.Train(3);
+            Assert.Equal(run.Values, resumed.Values);
+        }
+    }
+
+    [Fact]
+    public async Task Cancellation_LeavesFileAndWeightsAsTheyWere()
+    {
+        _saved.Save(_folder["file"]);
+        var bytes = File.ReadAllBytes(_folder["file"]);
+        var before = Values(_other);
+        var cancelled = new CancellationToken(canceled: true);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.SaveAsync(_folder["file"], cancellationToken: cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.RestoreAsync(_folder["file"], cancellationToken: cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.RestoreAsync(new MemoryStream(bytes), cancellationToken: cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.SaveAsync(new MemoryStream(), cancellationToken: cancelled));
+
+        // In the middle: the stream is asked for the first tensor, and cancels before the next.
+        using var source = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.RestoreAsync(new PlainStream(new MemoryStream(bytes)) { CanSeekToo = true, OnRead = source.Cancel }, cancellationToken: source.Token));
+        Assert.Equal(bytes, File.ReadAllBytes(_folder["file"]));
+        Assert.Equal(["file"], _folder.Files);
+        Assert.Equal(before, Values(_other));
+    }
+
+    [Fact]
+    public async Task FaultOfTheStream_IsTheOneThatIsReported()
+    {
+        Assert.Equal("full", Assert.Throws<IOException>(() => _saved.Save(new PlainStream(new MemoryStream()) { FailsToWrite = true })).Message);
+        Assert.Equal("full", (await Assert.ThrowsAsync<IOException>(() => _saved.SaveAsync(new PlainStream(new MemoryStream()) { FailsToWrite = true }, cancellationToken: Token))).Message);
+        using var large = new Parameter("large", 4_000, 1_000);
+        Assert.Equal("full", (await Assert.ThrowsAsync<IOException>(() => new Checkpoint([large]).SaveAsync(new PlainStream(new MemoryStream()) { FailsToWrite = true }, cancellationToken: Token))).Message);
+        Assert.Throws<ArgumentException>(() => _saved.Save(new MemoryStream([], writable: false)));
+        var damaged = new MemoryStream();
+        _saved.Save(damaged);
+        var before = Values(_other);
+        Assert.Throws<SafetensorsFormatException>(() => _other.Restore(new MemoryStream(damaged.ToArray()[..^1])));
+        Assert.Equal(before, Values(_other));
+    }
+
+    [Fact]
+    public async Task LoadThatFails_DisposesOfTheNewLayer()
+    {
+        _saved.Save(_folder["file"]);
+        var other = SoftmaxLayout.Create(4, 7, [3], hasHeadBias: true);
+        Assert.Contains("vocabulary size", Assert.Throws<CheckpointMismatchException>(() => DynamicAdaptiveSoftmax.Load(_folder["file"], other)).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<CheckpointMismatchException>(() => DynamicAdaptiveSoftmax.LoadAsync(_folder["file"], other, cancellationToken: Token));
+    }
+
+    private static float[][] Values(DynamicAdaptiveSoftmax layer) => [.. layer.Parameters.Select(parameter => parameter.Values.ToArray())];
+
+    private void AssertEqual() => AssertEqual(_other);
+
+    private void AssertEqual(DynamicAdaptiveSoftmax other) => Assert.Equal(Values(_saved), Values(other));
+
+    /// <summary>A stream with fewer talents than the one under it.</summary>
+    private sealed class PlainStream(Stream inner) : Stream
+    {
+        public bool IsAsynchronousAlone { get; init; }
+
+        public bool CanSeekToo { get; init; }
+
+        public bool FailsToWrite { get; init; }
+
+        public Action? OnRead { get; init; }
+
+        public override bool CanRead => inner.CanRead;
+
+        public override bool CanSeek => CanSeekToo;
+
+        public override bool CanWrite => inner.CanWrite;
+
+        public override long Length => CanSeekToo ? inner.Length : throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => CanSeekToo ? inner.Position : throw new NotSupportedException();
+            set => inner.Position = CanSeekToo ? value : throw new NotSupportedException();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            Assert.False(IsAsynchronousAlone);
+            OnRead?.Invoke();
+            return inner.Read(buffer, offset, Math.Min(count, 100));
+        }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await Task.Yield();
+            return await inner.ReadAsync(buffer[..Math.Min(buffer.Length, 100)], cancellationToken);
+        }
+
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            Assert.False(IsAsynchronousAlone);
+            if (FailsToWrite) throw new IOException("full");
+            inner.Write(buffer, offset, count);
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await Task.Yield();
+            if (FailsToWrite) throw new IOException("full");
+            await inner.WriteAsync(buffer, cancellationToken);
+        }
+
+        public override void Flush() => Assert.False(IsAsynchronousAlone);
+
+        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public override long Seek(long offset, SeekOrigin origin) => CanSeekToo ? inner.Seek(offset, origin) : throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}
