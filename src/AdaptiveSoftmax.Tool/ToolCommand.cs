@@ -21,8 +21,8 @@ internal static class ToolCommand
             Output = console.Output.Profile.Out.Writer,
             Error = console.Error.Profile.Out.Writer,
             EnableDefaultExceptionHandler = false,
-            // Commands stop within milliseconds; the time is for a busy machine, and a disk that is slow to remove a half-written file.
-            ProcessTerminationTimeout = TimeSpan.FromMinutes(1),
+            // Commands stop within milliseconds; the time is for a busy machine. What waits for a pipe does not stop by itself.
+            ProcessTerminationTimeout = TimeSpan.FromSeconds(5),
         };
         try
         {

@@ -15,7 +15,7 @@ public sealed class TextDataTests : IDisposable
     public void EveryToken_IsEitherLearntFromOrHeldOut()
     {
         for (var i = 0; i < 300; i++) File.WriteAllText(Path.Combine(_folder, $"{i:D3}.txt"), string.Join(' ', Enumerable.Range(i * 100, 100)));
-        var files = CorpusFiles.Find([_folder], CorpusFormat.Text);
+        var files = CorpusFiles.Find([_folder]).Files;
         var expected = s_tokenizer.ReadStream(files, cancellationToken: TestContext.Current.CancellationToken);
 
         var text = Load(files, threads: 1);
@@ -32,7 +32,7 @@ public sealed class TextDataTests : IDisposable
     public void OneLongDocument_IsDividedToo()
     {
         File.WriteAllText(Path.Combine(_folder, "book.txt"), string.Join(' ', Enumerable.Range(0, 10_000)));
-        var text = Load(CorpusFiles.Find([_folder], CorpusFormat.Text), threads: 2);
+        var text = Load(CorpusFiles.Find([_folder]).Files, threads: 2);
         Assert.Equal(4096, text.HeldOut.Length);
         Assert.True(text.Training.Length > 10_000);
     }
@@ -41,7 +41,7 @@ public sealed class TextDataTests : IDisposable
     public void TooLittleText_IsAnErrorThatSaysHowMuchIsNeeded()
     {
         File.WriteAllText(Path.Combine(_folder, "note.txt"), "Too short.");
-        var error = Assert.Throws<CorpusException>(() => Load(CorpusFiles.Find([_folder], CorpusFormat.Text), threads: 2));
+        var error = Assert.Throws<CorpusException>(() => Load(CorpusFiles.Find([_folder]).Files, threads: 2));
         Assert.Contains("at least 8,192", error.Message, StringComparison.Ordinal);
     }
 

@@ -47,7 +47,7 @@ internal sealed class PromptEncoder(ServedModel model, ServerOptions options) : 
     private int[] Encode(string text, CancellationToken cancellation)
     {
         var ids = new List<int>();
-        foreach (var word in model.Tokenizer.EncodeWords(text))
+        foreach (var word in model.Tokenizer.EncodeWords(text, cancellation))
         {
             cancellation.ThrowIfCancellationRequested();
             ids.AddRange(word.Span);

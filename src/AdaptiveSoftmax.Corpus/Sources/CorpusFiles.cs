@@ -1,77 +1,39 @@
-using System.IO.Enumeration;
-using System.Xml;
+using System.Globalization;
+using System.Text;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Corpus;
 
 /// <summary>Finds the files of a corpus.</summary>
 public static class CorpusFiles
 {
+    private const int NamedInMessage = 5;
+
     /// <summary>
-    /// The files that paths name, in the order of the paths; the files of a folder and of those below it in ordinal
-    /// order of their relative paths. Hidden files are left out of folders. A folder of
-    /// <see cref="CorpusFormat.XmlDoc"/> gives only its XML documentation, whatever other XML stands there.
+    /// The files that paths name, in the order of the paths; the files of a folder and of those below it in ordinal order
+    /// of their relative paths. Links are followed, and each file and folder is taken once, by whatever names it is found.
+    /// Hidden files are left out of folders without a word; files of data (JSON, token tables, specs), empty ones, pipes,
+    /// devices and links to nothing with one. A folder of <see cref="CorpusFormat.XmlDoc"/> gives only its XML
+    /// documentation, whatever other XML stands there.
     /// </summary>
     /// <param name="paths">Files and folders.</param>
-    /// <param name="format">How their text is written.</param>
-    /// <param name="pattern">Which names a folder gives, with * and ?; all for plain text and *.xml for XML documentation if omitted.</param>
-    /// <exception cref="CorpusException">A path does not exist or cannot be read, or there is no file.</exception>
-    public static IReadOnlyList<CorpusFile> Find(IEnumerable<string> paths, CorpusFormat format, string? pattern = null)
+    /// <param name="search">Which files are read, and how; all plain text if omitted.</param>
+    /// <exception cref="CorpusException">A path does not exist, cannot be read, or is not what the format says, or there is no file.</exception>
+    public static CorpusSelection Find(IEnumerable<string> paths, CorpusSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(paths);
-        pattern ??= format == CorpusFormat.XmlDoc ? "*.xml" : "*";
-        var files = new List<CorpusFile>();
-        foreach (var path in paths)
-        {
-            if (Directory.Exists(path)) AddFolder(files, path, format, pattern);
-            else if (File.Exists(path)) files.Add(new CorpusFile(path, format, new FileInfo(path).Length));
-            else throw new CorpusException($"{path} does not exist; give files or folders that do.");
-        }
-
-        if (files.Count == 0)
-            throw new CorpusException($"There is no file to read: the paths hold none named {pattern}{(format == CorpusFormat.XmlDoc ? " that is XML documentation" : "")}. Give other paths or another pattern.");
-        return files;
+        search ??= new CorpusSearch();
+        var walk = new CorpusWalk(search);
+        foreach (var path in paths) walk.Add(path);
+        if (walk.Files.Count == 0) throw NoFile(walk, search);
+        return new CorpusSelection(walk.Files, walk.LeftOut);
     }
 
-    private static void AddFolder(List<CorpusFile> files, string folder, CorpusFormat format, string pattern)
+    private static CorpusException NoFile(CorpusWalk walk, CorpusSearch search)
     {
-        var options = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System, IgnoreInaccessible = false };
-        var found = new List<string>();
-        try
-        {
-            foreach (var file in Directory.EnumerateFiles(folder, "*", options))
-            {
-                if (FileSystemName.MatchesSimpleExpression(pattern, Path.GetFileName(file))) found.Add(file);
-            }
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new CorpusException($"{folder} cannot be read: {exception.Message}", exception);
-        }
-
-        // Separators count as the lowest character, so the order is that of the paths' parts on every system.
-        found.Sort((a, b) => string.CompareOrdinal(SortKey(folder, a), SortKey(folder, b)));
-        foreach (var path in found)
-        {
-            var file = new CorpusFile(path, format, new FileInfo(path).Length);
-            if (format != CorpusFormat.XmlDoc || IsXmlDocumentation(file)) files.Add(file);
-        }
-    }
-
-    private static string SortKey(string folder, string file) =>
-        Path.GetRelativePath(folder, file).Replace(Path.DirectorySeparatorChar, '\u0001');
-
-    private static bool IsXmlDocumentation(CorpusFile file)
-    {
-        using var stream = file.Open();
-        try
-        {
-            using var reader = XmlReader.Create(stream, XmlDocReader.Settings);
-            return reader.MoveToContent() == XmlNodeType.Element && reader.LocalName == XmlDocReader.RootName;
-        }
-        catch (XmlException)
-        {
-            // Broken XML is reported where it is read, with its line; here only other kinds of XML are told apart.
-            return true;
-        }
+        var message = new StringBuilder($"There is no file to read: the paths hold none named {walk.Pattern}{(search.Format == CorpusFormat.XmlDoc ? " that is XML documentation" : "")}");
+        foreach (var (path, reason) in walk.LeftOut.Take(NamedInMessage)) message.Append(CultureInfo.InvariantCulture, $"; {Excerpt.Name(path)} {reason}");
+        if (walk.LeftOut.Count > NamedInMessage) message.Append(CultureInfo.InvariantCulture, $"; {walk.LeftOut.Count - NamedInMessage} more are left out");
+        return new CorpusException(message.Append(". Give other paths or another pattern.").ToString());
     }
 }

@@ -63,18 +63,26 @@ internal static class PlainTextReader
     /// </summary>
     internal static int FindBorder(ReadOnlySpan<char> text, int from)
     {
-        for (var i = Math.Max(from, 1); i < text.Length; i++)
+        for (var i = Math.Max(from, 2); i < text.Length; i++)
         {
-            if (text[i - 1] == '\n' && !char.IsWhiteSpace(text[i]) && text[i] != '/') return i;
+            if (IsLineStart(text, i) && !char.IsWhiteSpace(text[i - 2])) return i;
         }
 
         for (var i = Math.Max(from, 1); i + 1 < text.Length; i++)
         {
-            if (text[i] == ' ' && char.IsAsciiLetter(text[i - 1]) && char.IsAsciiLetter(text[i + 1])) return i;
+            if (text[i] == ' ' && char.IsLetter(text[i - 1]) && char.IsLetter(text[i + 1])) return i;
+        }
+
+        // Of several line ends GPT-2's split, and it alone, takes the last for itself where text follows, and not at a text's end.
+        for (var i = Math.Max(from, 1); i < text.Length; i++)
+        {
+            if (IsLineStart(text, i)) return i;
         }
 
         return -1;
     }
+
+    private static bool IsLineStart(ReadOnlySpan<char> text, int i) => text[i - 1] == '\n' && !char.IsWhiteSpace(text[i]) && text[i] != '/';
 
     /// <summary>The encoding that a byte order mark names, else UTF-8; each refuses bytes that it does not know.</summary>
     private static Encoding DetectEncoding(CorpusFile file, FileStream stream)

@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Vocabulary;
 using Microsoft.ML.Tokenizers;
 
 namespace AdaptiveSoftmax.Corpus;
@@ -11,19 +12,28 @@ public sealed class CorpusTokenizer
     // A batch takes about a millisecond, far longer than handing it over.
     private const int BatchLength = 1 << 15;
 
-    private readonly TiktokenTokenizer _tokenizer;
+    private readonly PreTokenizer _splitter;
+    private readonly BytePairRanks _ranks;
 
-    private CorpusTokenizer(TiktokenTokenizer tokenizer, EncodedVocabulary vocabulary)
+    private CorpusTokenizer(EncodedVocabulary vocabulary, string split)
     {
-        _tokenizer = tokenizer;
+        _splitter = TextSplit.Create(split, vocabulary.SpecialTokens);
+        _ranks = new BytePairRanks(vocabulary);
         Vocabulary = vocabulary;
+        Split = split;
     }
 
     /// <summary>The names that <see cref="Create"/> knows.</summary>
     public static IReadOnlyList<string> KnownEncodings { get; } = [.. BuiltInEncoding.All.Select(encoding => encoding.Name)];
 
+    /// <summary>The names that <see cref="TiktokenOptions.Split"/> may have.</summary>
+    public static IReadOnlyList<string> KnownSplits => TextSplit.Names;
+
     /// <summary>The tokens of the encoding.</summary>
     public EncodedVocabulary Vocabulary { get; }
+
+    /// <summary>How text is split into words before words are encoded, one of <see cref="KnownSplits"/>.</summary>
+    public string Split { get; }
 
     /// <summary>Creates the tokenizer of a known encoding.</summary>
     /// <param name="encoding">One of <see cref="KnownEncodings"/>.</param>
@@ -32,47 +42,60 @@ public sealed class CorpusTokenizer
     {
         var builtIn = BuiltInEncoding.All.FirstOrDefault(known => known.Name == encoding)
             ?? throw new ArgumentException($"The encoding {encoding} is unknown; there are {string.Join(", ", KnownEncodings)}.", nameof(encoding));
-        var vocabulary = builtIn == BuiltInEncoding.O200kBase ? EncodedVocabulary.O200kBase : EncodedVocabulary.Cl100kBase;
-        return new CorpusTokenizer(TiktokenTokenizer.CreateForEncoding(encoding), vocabulary);
+        return new CorpusTokenizer(builtIn.Vocabulary, builtIn.Name);
     }
 
     /// <summary>
-    /// Creates the tokenizer of a <c>.tiktoken</c> file: one token in base64 and its id a line. The ids go on with an
-    /// end-of-text token. Text is split into words before it is encoded as a known encoding splits it.
+    /// Creates the tokenizer of a rank file, which is known by its content, not by its name: one token in base64 and its id a
+    /// line, as tiktoken, Llama 3 and Whisper have it.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <param name="splitLike">One of <see cref="KnownEncodings"/>.</param>
-    /// <exception cref="ArgumentException">The encoding to split like is unknown.</exception>
-    /// <exception cref="CorpusException">The file cannot be read or is not such a file; the message says where.</exception>
-    public static CorpusTokenizer ReadTiktoken(string path, string splitLike = "o200k_base")
+    /// <param name="options">How text is split, and the special tokens, which such a file does not say; needed unless it holds the tokens of a built-in encoding.</param>
+    /// <exception cref="CorpusException">The file cannot be read or is not such a file, or the options do not go with it; the message says where and what to give.</exception>
+    public static CorpusTokenizer ReadTiktoken(string path, TiktokenOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(path);
-        if (!KnownEncodings.Contains(splitLike))
-            throw new ArgumentException($"The encoding {splitLike} is unknown; there are {string.Join(", ", KnownEncodings)}.", nameof(splitLike));
-        var vocabulary = TiktokenFile.Read(path);
-        var splitter = TiktokenTokenizer.CreateForEncoding(splitLike).PreTokenizer;
-        return new CorpusTokenizer(TiktokenTokenizer.Create(path, splitter, normalizer: null, vocabulary.SpecialTokens), vocabulary);
+        options ??= new TiktokenOptions();
+        var known = string.Join(", ", KnownSplits);
+        var split = options.Split is { } name ? TextSplit.Find(name) ?? throw new CorpusException($"Text cannot be split like {Excerpt.Quote(name)}; there are {known}.") : null;
+        foreach (var token in options.SpecialTokens.Keys)
+        {
+            if (token.Length == 0 || token.Any(char.IsWhiteSpace)) throw new CorpusException($"A special token cannot be called {Excerpt.Quote(token)}; give a name without white space, such as {EncodedVocabulary.EndOfText}.");
+        }
+
+        var file = TiktokenFile.Read(path);
+        var builtIn = split is null || options.SpecialTokens.Count == 0 ? file.FindBuiltIn() : null;
+        split ??= builtIn?.Name
+            ?? throw new CorpusException($"{path} holds the tokens of no built-in encoding, and does not say how text is split into words before they are encoded; give a split: one of {known}.");
+        var special = options.SpecialTokens.Count == 0 && builtIn is not null ? builtIn.SpecialTokens : options.SpecialTokens;
+        var vocabulary = file.CreateVocabulary(special, options.EndOfText);
+        if (vocabulary.EndOfTextId < 0 && options.EndOfText != EncodedVocabulary.EndOfText)
+            throw new CorpusException($"{Excerpt.Name(options.EndOfText)} is to end documents, and is no special token of {path}; give its id.");
+        return new CorpusTokenizer(vocabulary, split);
     }
 
     /// <summary>The ids of one text.</summary>
     /// <param name="text">The text.</param>
-    public int[] Encode(string text)
+    /// <param name="cancellationToken">Stops within milliseconds.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public int[] Encode(string text, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         var ids = new List<int>();
-        new WordEncoder(_tokenizer).Encode(text, ids);
+        CreateEncoder().Encode(text, ids, cancellationToken);
         return [.. ids];
     }
 
     /// <summary>
     /// Yields the ids of one text word by word, so that a caller can stop in the midst of it. Together they are those of
-    /// <see cref="Encode(string)"/>.
+    /// <see cref="Encode"/>.
     /// </summary>
     /// <param name="text">The text.</param>
-    public IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text)
+    /// <param name="cancellationToken">Stops within milliseconds, inside a word too.</param>
+    public IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return new WordEncoder(_tokenizer).EncodeWords(text);
+        return CreateEncoder().EncodeWords(text, cancellationToken);
     }
 
     /// <summary>Yields the ids of each document in the order of the files.</summary>
@@ -91,10 +114,11 @@ public sealed class CorpusTokenizer
     /// <param name="files">The files.</param>
     /// <param name="options">Threads and progress.</param>
     /// <param name="cancellationToken">Stops within milliseconds.</param>
-    /// <exception cref="CorpusException">A file cannot be read or is not what its format says, or there are more tokens than an array holds.</exception>
+    /// <exception cref="CorpusException">A file cannot be read or is not what its format says, the encoding has no end-of-text token, or there are more tokens than an array holds.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public int[] ReadStream(IReadOnlyList<CorpusFile> files, TokenizeOptions? options = null, CancellationToken cancellationToken = default)
     {
+        if (Vocabulary.EndOfTextId < 0) throw new CorpusException($"No token of {Vocabulary.Name} ends a document, so that documents cannot stand one after the other; name a special token that does.");
         var documents = new List<int[]>();
         var length = 0L;
         foreach (var document in ReadDocuments(files, options, cancellationToken))
@@ -135,7 +159,7 @@ public sealed class CorpusTokenizer
         var total = files.Sum(file => file.Length);
         var progress = new CorpusProgress(0, total, 0, 0);
         var open = new List<int>();
-        var batches = OrderedParallel.Map(Batch(files, cancellationToken), () => new WordEncoder(_tokenizer), Encode, options.Threads, cancellationToken);
+        var batches = OrderedParallel.Map(Batch(files, cancellationToken), CreateEncoder, Encode, options.Threads, cancellationToken);
         foreach (var batch in batches)
         {
             foreach (var (ids, endsDocument) in batch.Pieces)
@@ -162,14 +186,16 @@ public sealed class CorpusTokenizer
         }
     }
 
-    private static EncodedBatch Encode(WordEncoder encoder, TextBatch batch)
+    private WordEncoder CreateEncoder() => new(_splitter, _ranks, Vocabulary.SpecialTokens);
+
+    private static EncodedBatch Encode(WordEncoder encoder, TextBatch batch, CancellationToken cancellationToken)
     {
         var pieces = new (int[] Ids, bool EndsDocument)[batch.Pieces.Count];
         var ids = new List<int>();
         for (var i = 0; i < pieces.Length; i++)
         {
             ids.Clear();
-            encoder.Encode(batch.Pieces[i].Text, ids);
+            encoder.Encode(batch.Pieces[i].Text, ids, cancellationToken);
             pieces[i] = ([.. ids], batch.Pieces[i].EndsDocument);
         }
 

@@ -13,7 +13,7 @@ internal static class OrderedParallel
     /// <paramref name="threads"/> others, each with a state of its own. An error of reading or mapping surfaces at its
     /// place in the order. Leaving the sequence early stops the threads.
     /// </summary>
-    public static IEnumerable<TResult> Map<TItem, TState, TResult>(IEnumerable<TItem> items, Func<TState> createState, Func<TState, TItem, TResult> map, int threads, CancellationToken cancellationToken)
+    public static IEnumerable<TResult> Map<TItem, TState, TResult>(IEnumerable<TItem> items, Func<TState> createState, Func<TState, TItem, CancellationToken, TResult> map, int threads, CancellationToken cancellationToken)
     {
         if (threads == 1)
         {
@@ -21,7 +21,7 @@ internal static class OrderedParallel
             foreach (var item in items)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                yield return map(state, item);
+                yield return map(state, item, cancellationToken);
             }
 
             yield break;
@@ -45,6 +45,9 @@ internal static class OrderedParallel
                 Task.WaitAny([result.Task], cancellationToken);
                 yield return result.Task.GetAwaiter().GetResult();
             }
+
+            // The reader ends without a word where it is cancelled, and what was read until then is not all.
+            cancellationToken.ThrowIfCancellationRequested();
         }
         finally
         {
@@ -96,7 +99,7 @@ internal static class OrderedParallel
         }
     }
 
-    private static void MapAll<TItem, TState, TResult>(BlockingCollection<(TItem Item, TaskCompletionSource<TResult> Result)> work, TState state, Func<TState, TItem, TResult> map, CancellationToken stop)
+    private static void MapAll<TItem, TState, TResult>(BlockingCollection<(TItem Item, TaskCompletionSource<TResult> Result)> work, TState state, Func<TState, TItem, CancellationToken, TResult> map, CancellationToken stop)
     {
         try
         {
@@ -104,7 +107,7 @@ internal static class OrderedParallel
             {
                 try
                 {
-                    result.SetResult(map(state, item));
+                    result.SetResult(map(state, item, stop));
                 }
                 catch (Exception exception)
                 {

@@ -1,46 +1,54 @@
+using System.Text;
 using Microsoft.ML.Tokenizers;
 
 namespace AdaptiveSoftmax.Corpus;
 
-/// <summary>
-/// Encodes text on one thread. The tokenizer itself may be shared, but its cache of words takes a lock a word, so that
-/// threads gain nothing from each other; each encoder therefore remembers the words that it has met.
-/// </summary>
-internal sealed class WordEncoder
+/// <summary>Encodes text on one thread: splits it into words, and remembers the tokens of those that it has met.</summary>
+internal sealed class WordEncoder(PreTokenizer splitter, BytePairRanks ranks, IReadOnlyDictionary<string, int> specialTokens)
 {
     // Text repeats its words so often that starting over costs little; the limit bounds the memory.
     private const int MaxWords = 1 << 18;
     private const int MaxWordLength = 128;
+    private const int WordsBetweenChecks = 1 << 10;
 
-    private readonly TiktokenTokenizer _tokenizer;
+    private readonly BytePairEncoder _encoder = new(ranks);
     private readonly Dictionary<string, int[]> _words = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> _lookup;
+    private readonly List<int> _ids = [];
+    private byte[] _bytes = [];
 
-    public WordEncoder(TiktokenTokenizer tokenizer)
+    /// <summary>Appends the ids of a text.</summary>
+    public void Encode(string text, List<int> ids, CancellationToken cancellationToken)
     {
-        _tokenizer = tokenizer;
-        _lookup = _words.GetAlternateLookup<ReadOnlySpan<char>>();
-    }
-
-    /// <summary>Appends the ids of a text, the same ids as the tokenizer gives for the whole of it.</summary>
-    public void Encode(string text, List<int> ids)
-    {
-        foreach (var word in EncodeWords(text)) ids.AddRange(word.Span);
+        foreach (var word in EncodeWords(text, cancellationToken)) ids.AddRange(word.Span);
     }
 
     /// <summary>Yields the ids of a text word by word.</summary>
-    public IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text)
+    public IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text, CancellationToken cancellationToken)
     {
-        foreach (var (offset, length) in _tokenizer.PreTokenizer!.PreTokenize(text)) yield return EncodeWord(text.AsSpan(offset, length));
+        var words = 0;
+        foreach (var (offset, length) in splitter.PreTokenize(text))
+        {
+            if (words++ % WordsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
+            yield return EncodeWord(text.AsSpan(offset, length), cancellationToken);
+        }
     }
 
-    private int[] EncodeWord(ReadOnlySpan<char> word)
+    private int[] EncodeWord(ReadOnlySpan<char> word, CancellationToken cancellationToken)
     {
-        if (_lookup.TryGetValue(word, out var encoded)) return encoded;
-        encoded = [.. _tokenizer.EncodeToIds(word, considerPreTokenization: false)];
+        var lookup = _words.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (lookup.TryGetValue(word, out var encoded)) return encoded;
+        encoded = specialTokens.TryGetValue(word.ToString(), out var special) ? [special] : Join(word, cancellationToken);
         if (word.Length > MaxWordLength) return encoded;
         if (_words.Count == MaxWords) _words.Clear();
-        _lookup[word] = encoded;
+        lookup[word] = encoded;
         return encoded;
+    }
+
+    private int[] Join(ReadOnlySpan<char> word, CancellationToken cancellationToken)
+    {
+        if (_bytes.Length < Encoding.UTF8.GetMaxByteCount(word.Length)) _bytes = new byte[Encoding.UTF8.GetMaxByteCount(word.Length)];
+        _ids.Clear();
+        _encoder.Encode(_bytes.AsSpan(0, Encoding.UTF8.GetBytes(word, _bytes)), _ids, cancellationToken);
+        return [.. _ids];
     }
 }

@@ -27,6 +27,9 @@ internal sealed record BuiltInEncoding(string Name, string DataAssembly, IReadOn
         ["<|endofprompt|>"] = 100276,
     });
 
+    /// <summary>Its tokens, loaded on first use.</summary>
+    public EncodedVocabulary Vocabulary => this == O200kBase ? EncodedVocabulary.O200kBase : EncodedVocabulary.Cl100kBase;
+
     public static IReadOnlyList<BuiltInEncoding> All { get; } = [O200kBase, Cl100kBase];
 
     /// <summary>Reads the package's resource: a line with the capacity, then one base64 token a line in order of ids.</summary>

@@ -11,7 +11,7 @@ namespace AdaptiveSoftmax.Corpus;
 /// </summary>
 public sealed class EncodedVocabulary
 {
-    /// <summary>The name of the special token that ends a document.</summary>
+    /// <summary>The name that the special token has, where a caller names no other, that ends a document.</summary>
     public const string EndOfText = "<|endoftext|>";
 
     private static readonly Lazy<EncodedVocabulary> SharedO200kBase = new(() => BuiltInEncoding.O200kBase.LoadVocabulary());
@@ -21,8 +21,9 @@ public sealed class EncodedVocabulary
     private readonly int[] _starts;
     private readonly TokenKind[] _kinds;
 
-    private EncodedVocabulary(string name, byte[] bytes, int[] starts, TokenKind[] kinds, IReadOnlyDictionary<string, int> specialTokens)
+    private EncodedVocabulary(string name, byte[] bytes, int[] starts, TokenKind[] kinds, IReadOnlyDictionary<string, int> specialTokens, string endOfText)
     {
+        EndOfTextId = specialTokens.TryGetValue(endOfText, out var id) ? id : -1;
         Name = name;
         SpecialTokens = specialTokens;
         _bytes = bytes;
@@ -45,8 +46,11 @@ public sealed class EncodedVocabulary
     /// <summary>The special tokens by name.</summary>
     public IReadOnlyDictionary<string, int> SpecialTokens { get; }
 
-    /// <summary>The id of <see cref="EndOfText"/>, which ends a document; −1 where the encoding has none.</summary>
-    public int EndOfTextId => SpecialTokens.TryGetValue(EndOfText, out var id) ? id : -1;
+    /// <summary>The id of the special token that ends a document, by default <see cref="EndOfText"/>; −1 where the encoding has none.</summary>
+    public int EndOfTextId { get; }
+
+    /// <summary>The ids that are followed by special tokens alone.</summary>
+    internal int OrdinaryCount => Array.LastIndexOf(_kinds, TokenKind.Ordinary) + 1;
 
     /// <summary>The bytes of a token.</summary>
     /// <param name="id">An id in [0, <see cref="Count"/>).</param>
@@ -87,7 +91,7 @@ public sealed class EncodedVocabulary
     }
 
     /// <summary>Builds a vocabulary from ordinary tokens by id and special tokens by name.</summary>
-    internal static EncodedVocabulary Create(string name, IReadOnlyList<byte[]?> ordinary, IReadOnlyDictionary<string, int> specialTokens)
+    internal static EncodedVocabulary Create(string name, IReadOnlyList<byte[]?> ordinary, IReadOnlyDictionary<string, int> specialTokens, string endOfText = EndOfText)
     {
         var count = ordinary.Count;
         foreach (var id in specialTokens.Values) count = Math.Max(count, id + 1);
@@ -123,7 +127,7 @@ public sealed class EncodedVocabulary
             starts[id + 1] = starts[id] + tokens[id]!.Length;
         }
 
-        return new EncodedVocabulary(name, bytes, starts, kinds, specialTokens);
+        return new EncodedVocabulary(name, bytes, starts, kinds, specialTokens, endOfText);
     }
 
     private void CheckId(int id)

@@ -15,6 +15,9 @@ internal static class ConvertCommand
     private const string SafetensorsFormat = "safetensors";
     private const string PyTorchFormat = "pytorch";
 
+    private static readonly OutputKind s_safetensors = new("weights of an adaptive softmax alone", [".safetensors"], "most libraries tell safetensors by that ending", SoftmaxSources.IsSoftmaxAlone);
+    private static readonly OutputKind s_pytorch = new("weights of an adaptive softmax alone", [".pt", ".pth", ".bin", ".ckpt"], "most libraries tell torch.save's files by those endings", SoftmaxSources.IsSoftmaxAlone);
+
     public static IReadOnlyList<Example> Examples { get; } =
     [
         new("Mark weights that PyTorch trained with a spec's fingerprint", "convert model.pt --spec news.softmax.json --output news.safetensors"),
@@ -37,16 +40,17 @@ internal static class ConvertCommand
         var cutoffs = new Option<string?>("--cutoffs") { Description = "The first class of each tail cluster, where neither tensors nor spec tell: Transformer-XL with a div value of 1.", HelpName = "N,N" };
         var tailBias = new Option<string>("--tail-bias") { Description = "What to do with biases of tokens in tail clusters, which a layer lacks: refuse them, drop them and say what that changes, or keep them exactly as one more input, which the model's body sets to 1.", DefaultValueFactory = _ => "refuse" };
         tailBias.AcceptOnlyFromAmong("refuse", "drop", "input");
+        var force = OutputPath.CreateForceOption();
 
         var command = new Command(Name, "Converts the weights of an adaptive softmax: from other libraries' layouts, between formats and names, and marks them with a spec's fingerprint.")
         {
-            input, output, spec, from, prefix, outputPrefix, format, cutoffs, tailBias,
+            input, output, spec, from, prefix, outputPrefix, format, cutoffs, tailBias, force,
         };
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var request = new ConvertRequest(
                 parsed.GetRequiredValue(input),
-                parsed.GetRequiredValue(output),
+                OutputPath.Check(parsed.GetRequiredValue(output), parsed.GetRequiredValue(format) == PyTorchFormat ? s_pytorch : s_safetensors, parsed.GetValue(force)),
                 parsed.GetValue(spec),
                 parsed.GetValue(from),
                 parsed.GetValue(prefix),
@@ -62,8 +66,9 @@ internal static class ConvertCommand
 
     private static void Run(ConvertRequest request, ToolConsole console, CancellationToken cancellationToken)
     {
-        OutputPath.Check(request.Output);
+        request.Output.RefuseInputs(request.Input);
         var definition = request.Spec is null ? null : SpecFile.Read(request.Spec);
+        if (definition is not null) request.Output.RefuseInputs(request.Spec, definition.Spec.TableFile is { } table ? SpecFile.GetTablePath(request.Spec!, table) : null);
         using var file = WeightsFile.Open(request.Input);
         var source = SoftmaxSources.Choose(file, request.From, request.Prefix);
         var options = new ConvertOptions(request.Cutoffs ?? InspectCommand.Cutoffs(definition), definition?.Layout.HasHeadBias, request.TailBias);
@@ -74,14 +79,15 @@ internal static class ConvertCommand
         using var converted = new ConvertedSoftmax(layout);
         var notes = source.Fill(converted, options);
         cancellationToken.ThrowIfCancellationRequested();
-        converted.Save(request.Output, request.OutputPrefix, request.Format, identity);
+        converted.Save(request.Output.Path, request.OutputPrefix, request.Format, identity);
 
         var output = console.Output.Profile.Out.Writer;
         output.WriteLine($"Read {source.Description} at '{Excerpt.Name(source.Tensors.Prefix)}': {FileIdentity.Describe(layout)}.");
         foreach (var note in notes) output.WriteLine(note);
         output.WriteLine(identity is null
-            ? $"Wrote {request.Output} without a fingerprint; load it with acceptUnmarked: true, or mark it with --spec."
-            : $"Wrote {request.Output} with the fingerprint {Excerpt.Name(identity.Fingerprint)}.");
+            ? $"Wrote {request.Output.Path} without a fingerprint; load it with acceptUnmarked: true, or mark it with --spec."
+            : $"Wrote {request.Output.Path} with the fingerprint {Excerpt.Name(identity.Fingerprint)}.");
+        request.Output.Remark(console);
     }
 
     /// <summary>The identity to mark with: the spec's, or the one that the file has already.</summary>
@@ -102,5 +108,5 @@ internal static class ConvertCommand
     }
 
     private sealed record ConvertRequest(
-        string Input, string Output, string? Spec, string? From, string? Prefix, string OutputPrefix, WeightsFormat Format, IReadOnlyList<int>? Cutoffs, TailBias TailBias);
+        string Input, OutputPath Output, string? Spec, string? From, string? Prefix, string OutputPrefix, WeightsFormat Format, IReadOnlyList<int>? Cutoffs, TailBias TailBias);
 }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Diagnostics;
 using System.Globalization;
 using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Tool.Terminal;
@@ -10,11 +9,13 @@ namespace AdaptiveSoftmax.Tool.Commands;
 /// <summary>The options of commands that count text: which text, in which encoding.</summary>
 internal sealed class CorpusOptions
 {
-    private const string TiktokenSuffix = ".tiktoken";
-
     private readonly Option<string> _encoding;
+    private readonly Option<string?> _split;
+    private readonly Option<string[]> _special = new("--special") { Description = "A special token of a rank file and its id, such as \"<|endoftext|>=100257\"; may be given more than once.", HelpName = "NAME=ID", DefaultValueFactory = _ => [] };
+    private readonly Option<string?> _endOfText = new("--end-of-text") { Description = $"The special token of a rank file that ends a document, {EncodedVocabulary.EndOfText} if omitted.", HelpName = "NAME" };
     private readonly Option<string> _format = new("--format", "-f") { Description = "How the files are written: plain text, or the XML documentation of .NET assemblies.", DefaultValueFactory = _ => "text" };
     private readonly Option<string?> _include = new("--include") { Description = "Which names folders give, with * and ?. By default all, or *.xml with --format xmldoc.", HelpName = "PATTERN" };
+    private readonly Option<bool> _raw = new("--raw") { Description = "Count files of data, such as JSON and token tables, as the text that they are written in." };
     private readonly Option<bool> _sdkDocs = new("--sdk-docs") { Description = "Count the API reference of the .NET SDK on this machine, before any PATH." };
     private readonly Option<string?> _sdkPacks = new("--sdk-packs") { Description = "The folder with the SDK's reference packs, where they are not found by themselves. Implies --sdk-docs.", HelpName = "FOLDER" };
     private readonly Option<int> _threads = new("--threads") { Description = "The threads that tokenise; the result is the same for any number.", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
@@ -22,56 +23,57 @@ internal sealed class CorpusOptions
     public CorpusOptions()
     {
         var known = string.Join(", ", CorpusTokenizer.KnownEncodings);
-        _encoding = new Option<string>("--encoding", "-e") { Description = $"The encoding whose tokens are counted: {known}, or the path of a *{TiktokenSuffix} file.", HelpName = "NAME", DefaultValueFactory = _ => CorpusTokenizer.KnownEncodings[0] };
+        _encoding = new Option<string>("--encoding", "-e") { Description = $"The encoding whose tokens are counted: {known}, or the path of a rank file, a token in base64 and its id a line, as tiktoken, Llama 3 and Whisper have it.", HelpName = "NAME", DefaultValueFactory = _ => CorpusTokenizer.KnownEncodings[0] };
         _encoding.CompletionSources.Add([.. CorpusTokenizer.KnownEncodings]);
-        _encoding.Validators.Add(result =>
-        {
-            if (result.Tokens is [{ Value: var value }] && !CorpusTokenizer.KnownEncodings.Contains(value) && !IsFile(value))
-                result.AddError($"The encoding {value} is unknown; give one of {known}, or the path of a *{TiktokenSuffix} file.");
-        });
+        var splits = string.Join(", ", CorpusTokenizer.KnownSplits);
+        _split = new Option<string?>("--split") { Description = $"How a rank file's encoding splits text into words, which the file does not say: {splits}. By default that of the built-in encoding whose tokens the file holds.", HelpName = "NAME" };
+        _split.CompletionSources.Add([.. CorpusTokenizer.KnownSplits]);
         _format.AcceptOnlyFromAmong("text", "xmldoc");
         _threads.Validators.Add(result =>
         {
-            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) && value < 1)
-                result.AddError($"--threads is {value}; give at least 1.");
+            if (result.GetValueOrDefault<int>() is var value && value < 1) result.AddError($"--threads is {value}; give at least 1.");
         });
     }
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _encoding, _format, _include, _sdkDocs, _sdkPacks, _threads }) command.Options.Add(option);
+        foreach (var option in new Option[] { _encoding, _split, _special, _endOfText, _format, _include, _raw, _sdkDocs, _sdkPacks, _threads }) command.Options.Add(option);
     }
 
     public bool HasSdkDocs(SymbolResult result) => result.GetValue(_sdkDocs) || result.GetValue(_sdkPacks) is not null;
 
     public CorpusRequest Read(ParseResult parsed, IReadOnlyList<string> paths) => new(
         parsed.GetRequiredValue(_encoding),
+        new TiktokenOptions
+        {
+            Split = parsed.GetValue(_split),
+            SpecialTokens = ParseSpecial(parsed.GetRequiredValue(_special)),
+            EndOfText = parsed.GetValue(_endOfText) ?? EncodedVocabulary.EndOfText,
+        },
         paths,
-        parsed.GetRequiredValue(_format) == "xmldoc" ? CorpusFormat.XmlDoc : CorpusFormat.Text,
-        parsed.GetValue(_include),
+        new CorpusSearch
+        {
+            Format = parsed.GetRequiredValue(_format) == "xmldoc" ? CorpusFormat.XmlDoc : CorpusFormat.Text,
+            Pattern = parsed.GetValue(_include),
+            IsRaw = parsed.GetValue(_raw),
+        },
         HasSdkDocs(parsed.CommandResult),
         parsed.GetValue(_sdkPacks),
         parsed.GetValue(_threads));
 
-    public static CorpusTokenizer CreateTokenizer(string encoding) => IsFile(encoding) ? CorpusTokenizer.ReadTiktoken(encoding) : CorpusTokenizer.Create(encoding);
+    public static bool IsKnown(string encoding) => CorpusTokenizer.KnownEncodings.Contains(encoding);
 
-    private static bool IsFile(string encoding) => encoding.EndsWith(TiktokenSuffix, StringComparison.OrdinalIgnoreCase);
-}
-
-/// <summary>Text to count.</summary>
-internal sealed record CorpusRequest(string Encoding, IReadOnlyList<string> Paths, CorpusFormat Format, string? Include, bool SdkDocs, string? SdkPacks, int Threads)
-{
-    public CountedCorpus Count(ToolConsole console, CancellationToken cancellationToken)
+    private static Dictionary<string, int> ParseSpecial(IEnumerable<string> texts)
     {
-        var files = new List<CorpusFile>();
-        if (SdkDocs) files.AddRange(ReferencePacks.FindDocumentation(SdkPacks));
-        if (Paths.Count > 0) files.AddRange(CorpusFiles.Find(Paths, Format, Include));
-        var tokenizer = CorpusOptions.CreateTokenizer(Encoding);
-        var watch = Stopwatch.StartNew();
-        var counts = CountBar.Run(console.Error, progress => tokenizer.Count(files, new TokenizeOptions { Threads = Threads, Progress = progress }, cancellationToken));
-        return new CountedCorpus(counts, files.Count, files.Sum(file => file.Length), watch.Elapsed.TotalSeconds);
+        var tokens = new Dictionary<string, int>();
+        foreach (var text in texts)
+        {
+            var end = text.LastIndexOf('=');
+            if (end < 1 || !int.TryParse(text.AsSpan(end + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+                throw new ToolException($"--special is {text}; give a name and an id, such as \"{EncodedVocabulary.EndOfText}=100257\".");
+            if (!tokens.TryAdd(text[..end], id)) throw new ToolException($"--special gives {text[..end]} twice; give it once.");
+        }
+
+        return tokens;
     }
 }
-
-/// <summary>Text that was counted.</summary>
-internal sealed record CountedCorpus(TokenCounts Counts, int Files, long Bytes, double Seconds);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -67,8 +68,8 @@ internal static class DriftCommand
 
     private static DriftOutcome Compare(string tableFile, CorpusRequest request, string? specFile, DriftOptions options, ToolConsole console, CancellationToken cancellationToken)
     {
-        var read = TokenTableReader.Read(tableFile, File.ReadAllText(tableFile));
-        var table = read.Table ?? throw ToolException.Of(read.Errors);
+        var read = InputFile.ReadTable(tableFile);
+        var table = read.Table!;
         var definition = specFile is null ? null : ReadSpec(specFile, read);
         var (observed, observedFile) = ReadObserved(request, console, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
@@ -86,7 +87,7 @@ internal static class DriftCommand
 
     private static SoftmaxDefinition ReadSpec(string file, TokenTableReadResult table)
     {
-        var spec = SpecReader.Read(file, File.ReadAllText(file));
+        var spec = SpecReader.Read(file, InputFile.ReadText(file, FileContentKind.Spec));
         if (spec.Errors.Count == 0 && spec.TableFile is null)
             throw new ToolException($"{file} holds its vocabulary itself, without counts; give a spec that names a token table.");
         var result = SoftmaxDefinitionReader.Combine(spec, table);
@@ -96,11 +97,12 @@ internal static class DriftCommand
     /// <returns>The counts, and the file that holds them; null where they were counted here.</returns>
     private static (TokenTable Table, string? File) ReadObserved(CorpusRequest request, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (!request.Paths.Any(path => path.EndsWith(TableSuffix, StringComparison.OrdinalIgnoreCase))) return (request.Count(console, cancellationToken).Counts.ToTable(), null);
+        if (!request.Paths.Any(IsTable)) return (request.Count(console, output: null, cancellationToken).Counts.ToTable(), null);
         if (request.Paths.Count > 1 || request.SdkDocs) throw new ToolException($"A token table cannot be observed together with others; give --observed one *{TableSuffix} file, or text alone.");
-        var read = TokenTableReader.Read(request.Paths[0], File.ReadAllText(request.Paths[0]));
-        return (read.Table ?? throw ToolException.Of(read.Errors), request.Paths[0]);
+        return (InputFile.ReadTable(request.Paths[0]).Table!, request.Paths[0]);
     }
+
+    private static bool IsTable(string path) => path.EndsWith(TableSuffix, StringComparison.OrdinalIgnoreCase) || FileContent.Find(path) == FileContentKind.TokenTable;
 
     private static DriftBaseline CreateBaseline(string file, TokenTable table, SoftmaxLayout layout)
     {

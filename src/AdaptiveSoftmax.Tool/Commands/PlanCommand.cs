@@ -1,5 +1,4 @@
 using System.CommandLine;
-using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
@@ -25,64 +24,78 @@ internal static class PlanCommand
         var hiddenSize = new Option<int>("--hidden-size", "-H") { Description = "The size of the hidden vectors that the softmax takes.", HelpName = "N", Required = true };
         var output = new Option<string?>("--output", "-o") { Description = "The spec to write, by convention *.softmax.json, in the table's folder. Without it the plan is only shown.", HelpName = "FILE" };
         var clusters = new Option<int?>("--clusters", "-k") { Description = "The number of tail clusters. By default the planner chooses.", HelpName = "N" };
-        var divValue = new Option<double>("--div-value") { Description = "The factor by which each cluster's projection narrows.", HelpName = "X", DefaultValueFactory = _ => defaults.DivValue };
+        var divValue = new Option<double?>("--div-value") { Description = $"The factor by which each cluster's projection narrows. By default that of a spec that is there, else {defaults.DivValue}.", HelpName = "X" };
         var headCoverage = new Option<double>("--head-coverage") { Description = "The share of occurrences that the shortlist covers at least.", HelpName = "X", DefaultValueFactory = _ => defaults.MinimumHeadCoverage };
         var batchSize = new Option<int>("--batch-size") { Description = "The targets of a training step.", HelpName = "N", DefaultValueFactory = _ => defaults.CostModel.BatchSize };
-        var headBias = new Option<bool>("--head-bias") { Description = "Give the head a bias." };
+        var headBias = new Option<bool?>("--head-bias") { Description = "Give the head a bias, or take it with --head-bias false. By default as in a spec that is there, else none.", Arity = ArgumentArity.ZeroOrOne };
+        var force = OutputPath.CreateForceOption();
 
         var command = new Command(Name, "Chooses cutoffs that make a training step on a CPU cheapest, shows what to expect of them and writes a spec.")
         {
-            table, hiddenSize, output, clusters, divValue, headCoverage, batchSize, headBias,
+            table, hiddenSize, output, clusters, divValue, headCoverage, batchSize, headBias, force,
         };
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             if (parsed.GetValue(batchSize) < 1) throw new ToolException($"--batch-size is {parsed.GetValue(batchSize)}; give at least 1.");
+            var isForced = parsed.GetValue(force);
+            var file = parsed.GetValue(output) is { } path ? OutputPath.Check(path, OutputKind.Spec, isForced) : null;
+            file?.RefuseInputs(parsed.GetRequiredValue(table));
+            var spec = file is null ? null : PlannedSpec.Open(file.Path, isForced);
             var options = new ClusterPlanOptions
             {
                 Clusters = parsed.GetValue(clusters),
-                DivValue = parsed.GetValue(divValue),
+                DivValue = parsed.GetValue(divValue) ?? spec?.DivValue ?? defaults.DivValue,
                 MinimumHeadCoverage = parsed.GetValue(headCoverage),
-                HasHeadBias = parsed.GetValue(headBias),
+                HasHeadBias = parsed.GetValue(headBias) ?? spec?.HeadBias ?? defaults.HasHeadBias,
                 CostModel = new TrainingCostModel { BatchSize = parsed.GetValue(batchSize) },
             };
-            Run(parsed.GetRequiredValue(table), parsed.GetValue(hiddenSize), options, parsed.GetValue(output), console, cancellationToken);
+            var read = InputFile.ReadTable(parsed.GetRequiredValue(table));
+            cancellationToken.ThrowIfCancellationRequested();
+            var plan = Plan(read.Table!.Counts, parsed.GetValue(hiddenSize), options, cancellationToken);
+            PlanTable.Write(console.Output, plan, options.CostModel.BatchSize);
+            var (tokens, entries) = (read.Table!.Counts.ToArray().Sum(count => (double)count), read.Table.Count);
+            if (tokens < entries) console.WriteNote(FormattableString.Invariant($"The table counts only {tokens:n0} tokens for its {entries:n0} entries, too few to plan from; count more text."));
+            if (file is not null) Write(file, spec!, plan, options, read, console, cancellationToken);
             return ExitCode.Success;
         }, CancellationToken.None));
         return command;
     }
 
-    private static void Run(string tableFile, int hiddenSize, ClusterPlanOptions options, string? output, ToolConsole console, CancellationToken cancellationToken)
+    private static void Write(OutputPath file, PlannedSpec planned, ClusterPlan plan, ClusterPlanOptions options, TokenTableReadResult table, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (output is not null) OutputPath.Check(output);
-        var read = TokenTableReader.Read(tableFile, File.ReadAllText(tableFile));
-        var table = read.Table ?? throw ToolException.Of(read.Errors);
-        cancellationToken.ThrowIfCancellationRequested();
-
-        var plan = Plan(table.Counts, hiddenSize, options, cancellationToken);
-        PlanTable.Write(console.Output, plan, options.CostModel.BatchSize);
-        if (output is null) return;
-
         var spec = new SoftmaxSpec
         {
-            HiddenSize = hiddenSize,
-            TableFile = NameFrom(output, tableFile),
+            HiddenSize = plan.Layout.HiddenSize,
+            TableFile = NameFrom(file.Path, table.File),
             Cutoffs = plan.Cutoffs,
             DivValue = options.DivValue,
             HeadBias = options.HasHeadBias,
             TailPrecisions = new EquatableArray<WeightPrecision>(new WeightPrecision[plan.Cutoffs.Count]),
         };
-        using var text = new StringWriter();
-        SpecWriter.Write(text, spec);
-        var result = SoftmaxDefinitionReader.Combine(SpecReader.Read(output, text.ToString()), read);
+        using var alone = new StringWriter();
+        SpecWriter.Write(alone, spec);
+        var result = SoftmaxDefinitionReader.Combine(SpecReader.Read(file.Path, alone.ToString()), table);
         var definition = result.Definition ?? throw ToolException.Of(result.Errors);
+
+        var notes = new List<string>();
+        var text = planned.Write(spec, notes);
+        // What a build refuses in members that stay is the user's own, and not to be lost.
+        var whole = SoftmaxDefinitionReader.Combine(SpecReader.Read(file.Path, text), table);
+        if (whole.Definition is null) notes.Add($"A build will refuse what stays of the spec: {ToolException.Of(whole.Errors).Message}");
         cancellationToken.ThrowIfCancellationRequested();
-        OutputFile.Write(output, writer => writer.Write(text.ToString()), cancellationToken);
-        console.Output.Profile.Out.Writer.WriteLine($"Wrote {output} with fingerprint {definition.Fingerprint}.");
+        AtomicFile.WriteText(file.Path, writer => writer.Write(text), cancellationToken);
+
+        console.Output.Profile.Out.Writer.WriteLine($"Wrote {file.Path} with fingerprint {definition.Fingerprint}.");
+        if (planned.Kept.Count > 0) console.Output.Profile.Out.Writer.WriteLine($"Kept of the spec that was there: {string.Join(", ", planned.Kept.Select(Excerpt.Name))}.");
+        foreach (var note in notes) console.WriteNote(note);
+        file.Remark(console);
     }
 
     /// <exception cref="ToolException">No plan keeps to the options.</exception>
     public static ClusterPlan Plan(ReadOnlySpan<long> counts, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
     {
+        // The planner takes unseen tokens for equally likely, which is no plan of anybody's text.
+        if (!counts.ContainsAnyExcept(0)) throw new ToolException("All counts are 0, so nothing tells frequent tokens from rare ones; count a corpus with `adaptive-softmax count`.");
         try
         {
             return ClusterPlanner.Plan(counts, hiddenSize, options, cancellationToken);

@@ -1,15 +1,62 @@
+using System.CommandLine;
 using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Files;
 
-/// <summary>Checks where a command will write before it works for long.</summary>
-internal static class OutputPath
+/// <summary>What a command writes.</summary>
+/// <param name="Name">What it is called, with its article.</param>
+/// <param name="Suffixes">How its name should end.</param>
+/// <param name="Reason">What a name that ends otherwise leads to.</param>
+/// <param name="IsOwn">Whether a file that is there is of this kind, so that a new one may take its place.</param>
+internal sealed record OutputKind(string Name, string[] Suffixes, string Reason, Func<string, bool> IsOwn)
 {
-    /// <exception cref="ToolException">There can be no such file.</exception>
-    public static void Check(string path)
+    public static OutputKind TokenTable { get; } = new("a token table", [".tokens"], "a build hands no file of another name to the generator", path => FileContent.Find(path) == FileContentKind.TokenTable);
+
+    public static OutputKind Spec { get; } = new("a spec", [".softmax.json"], "a build finds no spec of another name", path => FileContent.Find(path) == FileContentKind.Spec);
+}
+
+/// <summary>A file that a command will write, checked before it works for long.</summary>
+internal sealed class OutputPath
+{
+    private readonly OutputKind _kind;
+
+    private OutputPath(string path, OutputKind kind) => (Path, _kind) = (path, kind);
+
+    public string Path { get; }
+
+    /// <summary>The option that lets a command write over what it did not write.</summary>
+    public static Option<bool> CreateForceOption() => new("--force") { Description = "Write over a file that is there, whatever it holds." };
+
+    /// <summary>Checks that a file can be written, and that it takes the place of its own kind alone.</summary>
+    /// <exception cref="ToolException">There can be no such file, or another would be lost.</exception>
+    public static OutputPath Check(string path, OutputKind kind, bool isForced)
     {
         if (Directory.Exists(path)) throw new ToolException($"{path} is a folder; give --output the name of a file.");
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path));
+        if (System.IO.Path.EndsInDirectorySeparator(path)) throw new ToolException($"{path} names a folder; give --output the name of a file.");
+        var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path));
         if (folder is not null && !Directory.Exists(folder)) throw new ToolException($"The folder {folder} does not exist; create it or give --output another one.");
+        if (!isForced && FileContent.Find(path) is not (FileContentKind.Missing or FileContentKind.Empty or FileContentKind.DeviceOrPipe) and var found && !kind.IsOwn(path))
+            throw new ToolException($"{path} is there, and is {FileContent.Describe(found)}, not {kind.Name} as adaptive-softmax writes it; give --output another name, or --force to write over it.");
+        return new OutputPath(path, kind);
+    }
+
+    /// <summary>Checks that the file is none of those that are read, also by another name.</summary>
+    /// <exception cref="ToolException">It is one of them.</exception>
+    public void RefuseInputs(params IEnumerable<string?> inputs)
+    {
+        if (FileId.Find(Path) is not { } id) return;
+        foreach (var input in inputs)
+        {
+            if (input is not null && FileId.Find(input) == id)
+                throw new ToolException($"--output {Path} is {(input == Path ? "what is read" : $"the same file as {input}, which is read")}, and would be lost; give --output another name.");
+        }
+    }
+
+    /// <summary>Says where the name is not the one that others look for.</summary>
+    public void Remark(ToolConsole console)
+    {
+        if (_kind.Suffixes.Any(suffix => Path.EndsWith(suffix, StringComparison.OrdinalIgnoreCase)) || FileContent.Find(Path) == FileContentKind.DeviceOrPipe) return;
+        console.WriteNote($"{Path} does not end in {string.Join(" or ", _kind.Suffixes)}: {_kind.Reason}.");
     }
 }

@@ -24,6 +24,13 @@ internal sealed record ToolConsole(IAnsiConsole Output, IAnsiConsole Error)
         return console;
     }
 
+    /// <summary>Writes what a user should know beside the results, without anything that a terminal would obey.</summary>
+    public void WriteNote(string message)
+    {
+        Error.Write(new Text("note: ", new Style(Color.Yellow)));
+        Error.Profile.Out.Writer.WriteLine(Excerpt.Message(message));
+    }
+
     /// <summary>Writes an error, unbroken however long, without anything that a terminal would obey.</summary>
     public void WriteError(string message)
     {

@@ -26,6 +26,23 @@ internal static class SoftmaxSources
         return found;
     }
 
+    /// <summary>Whether a file holds an adaptive softmax and nothing else, so that another may take its place.</summary>
+    public static bool IsSoftmaxAlone(string path)
+    {
+        try
+        {
+            using var file = WeightsFile.Open(path);
+            var found = FindAll(file);
+            if (found is not [PyTorchSource source]) return false;
+            var prefix = source.Tensors.Prefix;
+            return file.Tensors.All(tensor => tensor.Name.StartsWith($"{prefix}head.", StringComparison.Ordinal) || tensor.Name.StartsWith($"{prefix}tail.", StringComparison.Ordinal));
+        }
+        catch (WeightsFormatException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The one that is meant.</summary>
     /// <param name="file">The file.</param>
     /// <param name="from">The layout by name, or null to let the tensors tell.</param>

@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace AdaptiveSoftmax.Vocabulary;
 
-/// <summary>What Unix says of a file: the mode with kind and permissions, and whose it is.</summary>
-internal readonly record struct UnixStatus(int Mode, uint User, uint Group)
+/// <summary>What Unix says of a file: the mode with kind and permissions, whose it is, and its number on its disk.</summary>
+internal readonly record struct UnixStatus(int Mode, uint User, uint Group, long Disk, long Number)
 {
     private const int KindMask = 0xF000;
     private const int PermissionMask = 0xFFF;
@@ -20,7 +20,10 @@ internal readonly record struct UnixStatus(int Mode, uint User, uint Group)
 /// <summary>Kinds of files, by their numbers in a mode.</summary>
 internal enum UnixFileKind
 {
+    Pipe = 0x1000,
+    CharacterDevice = 0x2000,
     Folder = 0x4000,
+    BlockDevice = 0x6000,
     Regular = 0x8000,
     Socket = 0xC000,
 }
@@ -36,8 +39,10 @@ internal static unsafe partial class UnixFiles
     private const int CloseOnExecute = 0x10;
     private const int InputOutputError = 5;
 
-    // The library's struct has flags, mode, user, group, and more that is not of interest.
+    // The library's struct has flags, mode, user and group of 4 bytes, then 8 bytes each: size, four times, disk, device, number.
     private const int StatusLength = 256;
+    private const int DiskOffset = 88;
+    private const int NumberOffset = 104;
 
     /// <summary>Whether the system has these calls.</summary>
     public static bool IsSupported { get; } =
@@ -47,7 +52,8 @@ internal static unsafe partial class UnixFiles
     public static UnixStatus? FindStatus(string path)
     {
         var status = stackalloc int[StatusLength / sizeof(int)];
-        return Stat(path, status) == 0 ? new UnixStatus(status[1], (uint)status[2], (uint)status[3]) : null;
+        if (Stat(path, status) != 0) return null;
+        return new UnixStatus(status[1], (uint)status[2], (uint)status[3], *(long*)((byte*)status + DiskOffset), *(long*)((byte*)status + NumberOffset));
     }
 
     /// <summary>Whether the process may write to a file.</summary>

@@ -87,7 +87,7 @@ public sealed class XmlDocReaderTests
         using var folder = new TemporaryFolder();
         var path = folder.Write("A.xml", "<FileList/>");
 
-        var error = Assert.Throws<CorpusException>(() => CorpusFiles.Find([path], CorpusFormat.XmlDoc)[0].ReadPieces(TestContext.Current.CancellationToken).ToArray());
+        var error = Assert.Throws<CorpusException>(() => CorpusFiles.Find([path], new CorpusSearch { Format = CorpusFormat.XmlDoc }).Files[0].ReadPieces(TestContext.Current.CancellationToken).ToArray());
         Assert.Contains("its root is <FileList>", error.Message, StringComparison.Ordinal);
     }
 

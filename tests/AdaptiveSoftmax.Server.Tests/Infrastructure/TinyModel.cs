@@ -50,7 +50,7 @@ internal static class TinyModel
         try
         {
             File.WriteAllLines(path, tokens.Select((token, id) => $"{Convert.ToBase64String(token)} {id}"));
-            return CorpusTokenizer.ReadTiktoken(path);
+            return CorpusTokenizer.ReadTiktoken(path, new TiktokenOptions { Split = "o200k_base", SpecialTokens = new Dictionary<string, int> { [EncodedVocabulary.EndOfText] = 256 + s_words.Length } });
         }
         finally
         {

@@ -41,8 +41,52 @@ public sealed class CountCommandTests
         run.Write("bytes.tiktoken", string.Concat(Enumerable.Range(0, 256).Select(value => $"{Convert.ToBase64String([(byte)value])} {value}\n")));
         run.Write("text", "ab");
 
-        Assert.Equal(0, await run.RunAsync("count", run.Path("text"), "-e", run.Path("bytes.tiktoken"), "-o", run.Path("x.tokens")));
+        Assert.Equal(0, await run.RunAsync("count", run.Path("text"), "-e", run.Path("bytes.tiktoken"), "--split", "gpt2", "--special", "<|endoftext|>=256", "-o", run.Path("x.tokens")));
         Assert.Contains("3 of the 257 tokens of bytes occur", run.Output, StringComparison.Ordinal);
+        Assert.Contains("bytes has the special tokens <|endoftext|>=256; text is split like gpt2; <|endoftext|> ends a document.", run.Error, StringComparison.Ordinal);
+
+        Assert.Equal(0, await run.RunAsync("count", run.Path("text"), "-e", run.Path("bytes.tiktoken"), "--split", "gpt2", "-o", run.Path("x.tokens")));
+        Assert.Contains("2 of the 256 tokens of bytes occur", run.Output, StringComparison.Ordinal);
+        Assert.Contains("bytes has no special tokens; text is split like gpt2; no token ends a document", run.Error, StringComparison.Ordinal);
+
+        Assert.Equal(1, await run.RunAsync("count", run.Path("text"), "-e", run.Path("bytes.tiktoken"), "-o", run.Path("x.tokens")));
+        Assert.Contains("does not say how text is split", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", run.Path("text"), "-e", run.Path("bytes.tiktoken"), "--split", "gpt2", "--special", "<|endoftext|>=1,000", "-o", run.Path("x.tokens")));
+        Assert.Contains("--special is <|endoftext|>=1,000; give a name and an id", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", run.Path("text"), "--split", "gpt2", "-o", run.Path("x.tokens")));
+        Assert.Contains("go with a rank file; o200k_base brings its own.", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "is empty")]
+    [InlineData("\ufeff", "is empty")]
+    public async Task NoText_IsAnErrorAndLeavesNoFile(string text, string expected)
+    {
+        using var run = new ToolRun();
+        run.Write("a.txt", text);
+        Assert.Equal(1, await run.RunAsync("count", run.Path("a.txt"), "-o", run.Path("x.tokens")));
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+        run.Write("A.xml", "<doc><members/></doc>");
+        Assert.Equal(1, await run.RunAsync("count", "-f", "xmldoc", run.Path("A.xml"), "-o", run.Path("x.tokens")));
+        Assert.Contains("There is no text in the 1 files", run.Error, StringComparison.Ordinal);
+        Assert.Equal(["A.xml", "a.txt"], run.Files);
+    }
+
+    [Fact]
+    public async Task WhatIsLeftOut_IsNamed()
+    {
+        using var run = new ToolRun();
+        run.Write("texts/a.txt", "text");
+        run.Write("texts/b.jsonl", "{\"text\":\"hello world\"}\n");
+        run.Write("texts/empty", "");
+        Assert.Equal(0, await run.RunAsync("count", run.Path("texts"), "-o", run.Path("x.tokens")));
+        Assert.Contains("in 1 documents of 1 files", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"note: left out: {run.Path("texts/b.jsonl")} is JSON", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"note: left out: {run.Path("texts/empty")} is empty.", run.Error, StringComparison.Ordinal);
+        Assert.Equal(0, await run.RunAsync("count", "--raw", run.Path("texts"), "-o", run.Path("x.tokens")));
+        Assert.Contains("in 2 documents of 2 files", run.Output, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", run.Path("texts/b.jsonl"), "-o", run.Path("y.tokens")));
+        Assert.Contains("--raw", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -86,12 +130,12 @@ public sealed class CountCommandTests
     {
         using var run = new ToolRun();
         run.Write("text", "text");
-        run.Write("x.tokens", "old");
+        run.Write("x.tokens", "0\t1\ta\n1\t1\tb\n");
 
         Assert.Equal(130, await run.RunAsync(new CancellationToken(canceled: true), "count", run.Path("text"), "-o", run.Path("x.tokens")));
         Assert.Contains("cancelled; no file was written", run.Error, StringComparison.Ordinal);
         Assert.Equal(["text", "x.tokens"], run.Files);
-        Assert.Equal("old", File.ReadAllText(run.Path("x.tokens")));
+        Assert.Equal("0\t1\ta\n1\t1\tb\n", File.ReadAllText(run.Path("x.tokens")));
     }
 
     [Fact]

@@ -92,6 +92,26 @@ public sealed class PlanCommandTests
     }
 
     [Fact]
+    public async Task ATableOfZeros_IsNoneToPlanFrom()
+    {
+        using var run = new ToolRun();
+        run.Write("x.tokens", "0\t0\ta\n1\t0\tb\n2\t0\tc\n");
+        Assert.Equal(1, await run.RunAsync("plan", run.Path("x.tokens"), "--hidden-size", "64", "-o", run.Path("x.softmax.json")));
+        Assert.Contains("All counts are 0", run.Error, StringComparison.Ordinal);
+        Assert.Equal("", run.Output);
+        Assert.Equal(["x.tokens"], run.Files);
+    }
+
+    [Fact]
+    public async Task MoreEntriesThanTokens_IsSaid()
+    {
+        using var run = new ToolRun();
+        run.Write("x.tokens", string.Concat(Enumerable.Range(0, 100).Select(slot => $"{slot}\t{(slot == 0 ? 5 : 0)}\tt{slot}\n")));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "--hidden-size", "64"));
+        Assert.Contains("note: The table counts only 5 tokens for its 100 entries", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task MissingTable_IsAnErrorThatNamesIt()
     {
         using var run = new ToolRun();

@@ -1,0 +1,52 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace AdaptiveSoftmax.Corpus;
+
+/// <summary>The ordinary tokens of an encoding by their bytes. A token's id is its rank: pairs of lower ranks are joined first.</summary>
+internal sealed class BytePairRanks
+{
+    private readonly Dictionary<byte[], int>.AlternateLookup<ReadOnlySpan<byte>> _ids;
+
+    public BytePairRanks(EncodedVocabulary vocabulary)
+    {
+        var ids = new Dictionary<byte[], int>(vocabulary.Count, new BytesComparer());
+        for (var id = 0; id < vocabulary.Count; id++)
+        {
+            if (vocabulary.GetKind(id) != TokenKind.Ordinary) continue;
+            var token = vocabulary.GetToken(id);
+            ids[token.ToArray()] = id;
+            LongestToken = Math.Max(LongestToken, token.Length);
+        }
+
+        _ids = ids.GetAlternateLookup<ReadOnlySpan<byte>>();
+    }
+
+    /// <summary>The bytes of the longest token.</summary>
+    public int LongestToken { get; }
+
+    /// <summary>The id of the token with these bytes.</summary>
+    public bool TryGetId(ReadOnlySpan<byte> bytes, out int id)
+    {
+        if (bytes.Length <= LongestToken) return _ids.TryGetValue(bytes, out id);
+        id = 0;
+        return false;
+    }
+
+    private sealed class BytesComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    {
+        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
+
+        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
+
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode([DisallowNull] byte[] bytes) => GetHashCode(bytes.AsSpan());
+
+        public int GetHashCode(ReadOnlySpan<byte> alternate)
+        {
+            var hash = default(HashCode);
+            hash.AddBytes(alternate);
+            return hash.ToHashCode();
+        }
+    }
+}
