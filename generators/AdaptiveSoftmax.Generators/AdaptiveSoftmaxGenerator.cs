@@ -26,7 +26,7 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             .Where(reading => reading is not null)
             .Select((reading, _) => reading!);
         var classes = readings
-            .Where(reading => reading.Faults.Count == 0)
+            .Where(reading => reading.Faults.Count == 0 || reading.Class.CannotBeMade)
             .Select((reading, _) => reading.Class)
             .Collect()
             .SelectMany((models, _) => NameFiles(models))
@@ -78,6 +78,10 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
         {
             if (isNeeded) output.AddSource(GeneratedFiles.Friend, ClassWriter.WriteFriend());
         });
+        context.RegisterSourceOutput(classes.Collect().Select((all, _) => all.Any(model => model.CannotBeMade)), (output, isNeeded) =>
+        {
+            if (isNeeded) output.AddSource(GeneratedFiles.StandIn, ClassWriter.WriteStandInLayer());
+        });
         context.RegisterSourceOutput(gpuSources, (output, source) =>
         {
             output.AddSource(source.Class.FileName + GeneratedFiles.Gpu, ClassWriter.WriteGpu(source));
@@ -100,7 +104,7 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
     private static IEnumerable<ClassModel> NameFiles(ImmutableArray<ClassModel> models)
     {
         // File names are compared without regard to case, and a class whose attribute stands on two of its parts comes twice.
-        var names = new HashSet<string>([GeneratedFiles.Friend], StringComparer.OrdinalIgnoreCase);
+        var names = new HashSet<string>([GeneratedFiles.Friend, GeneratedFiles.StandIn], StringComparer.OrdinalIgnoreCase);
         var seen = new HashSet<(string, EquatableArray<string>, string)>();
         foreach (var model in models.OrderBy(model => model.FileName, StringComparer.Ordinal))
         {

@@ -150,14 +150,40 @@ public sealed class ShapeTests
     public void NamesOfTheGpuPackage_AreFreeWithoutIt() =>
         new GeneratorRun("""[AdaptiveSoftmax.AdaptiveSoftmax("x.softmax.json")] internal sealed partial class OnGpu { public bool ToGpu => true; }""", s_spec).Emit();
 
+    // The other members stand in, so that code that uses them says nothing.
     [Theory]
     [InlineData("public sealed partial class ⟦X⟧(int size) { public int Size => size; }", "ASMX1012")]
     [InlineData("public sealed partial class ⟦X⟧();", "ASMX1012")]
     [InlineData("public sealed partial class X { private ⟦X⟧() { } }", "ASMX1012")]
     [InlineData("public sealed partial class X { public X(int size) : this() { } private ⟦X⟧() { } }", "ASMX1012")]
     [InlineData("public sealed partial class X { public required int ⟦Value⟧; }", "ASMX1013")]
-    public void Constructor_IsReportedAtItsPlace(string declaration, string id) => AssertReportedAlone(
-        Marked.Parse($"""#pragma warning disable CS1591{"\n"}[AdaptiveSoftmax.AdaptiveSoftmax("x.softmax.json")] {declaration}"""), id);
+    [InlineData("public sealed partial class X { public required string ⟦Value⟧ { get; init; } }", "ASMX1013")]
+    public void ClassThatCannotBeMade_IsTheOnlyErrorOfTheProgram(string declaration, string id)
+    {
+        foreach (var assembly in new[] { "", "[assembly: System.CLSCompliant(true)]" })
+        {
+            var source = Marked.Parse($$"""
+                #pragma warning disable CS1591
+                {{assembly}}
+                [AdaptiveSoftmax.AdaptiveSoftmax("x.softmax.json")] {{declaration}}
+
+                internal static class Program
+                {
+                    public static int Run(ILGPU.Runtime.Accelerator accelerator)
+                    {
+                        using var softmax = X.Create(seed: 1);
+                        using var again = X.Load("x.safetensors");
+                        using var device = softmax.ToGpu(accelerator);
+                        return X.VocabularySize + softmax.Head.Weight.Rows + softmax.Tail1.Output.Rows + softmax.Predict(new float[X.HiddenSize]) + X.Vocabulary.GetTokenId(0) + device.ToCpu().Tail0.Output.Rows;
+                    }
+                }
+                """);
+            var run = new GeneratorRun(source.Text, s_spec).WithReferences(GeneratorRun.GpuReferences);
+            var reported = Assert.Single(run.Reported);
+            Assert.Equal((id, source.Span), (reported.Id, reported.Location.SourceSpan));
+            Assert.Empty(run.Compiled);
+        }
+    }
 
     [Fact]
     public void TypeThatHidesANamespace_IsReportedAtItsPlace() => AssertReportedAlone(

@@ -9,7 +9,7 @@ internal static partial class ClassWriter
     public static SourceText WriteClass(ClassSource source)
     {
         var writer = new SourceWriter();
-        OpenClass(writer, source.Class, source.SpecPath, " : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer");
+        OpenClass(writer, source.Class, source.SpecPath, BaseOf(source));
         if (source.IsStandIn)
             writer.WriteLines("// The spec is missing or wrong, which is reported there. This stands in for the class, so that nothing else is reported.\n");
         WriteSizes(writer, source);
@@ -18,7 +18,7 @@ internal static partial class ClassWriter
         writer.WriteLine();
         WriteVocabulary(writer, source.Layout);
         writer.WriteLine();
-        WriteLayers(writer, source.Layout);
+        WriteLayers(writer, source);
         CloseClass(writer, source.Class);
         return writer.ToText();
     }
@@ -72,17 +72,10 @@ internal static partial class ClassWriter
                     hasHeadBias: {{(layout.HasHeadBias ? "true" : "false")}}),
                 Fingerprint,
                 "{{source.VocabularyFingerprint}}");
-
-            {{GeneratedCode}}
-            private {{name}}(HeadLayer head, {{string.Concat(tails.Select(i => $"Tail{Text(i)}Layer tail{Text(i)}, "))}}global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
-                : base(s_identity, head, new global::AdaptiveSoftmax.TailLayer[] { {{string.Join(", ", tails.Select(i => $"tail{Text(i)}"))}} }, options)
-            {
-                Head = head;
             """);
-        foreach (var i in tails) writer.WriteLines($"    Tail{Text(i)} = tail{Text(i)};");
+        if (!source.Class.CannotBeMade) WriteConstructor(writer, name, tails);
+        writer.WriteLine();
         writer.WriteLines($$"""
-            }
-
             /// <summary>Creates a layer and initialises its weights as PyTorch does.</summary>
             /// <param name="seed">The seed of the initialisation; null for the spec's, which is {{source.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture)}}.</param>
             /// <param name="options">How the layer runs; null for the defaults.</param>
@@ -146,11 +139,25 @@ internal static partial class ClassWriter
                 global::AdaptiveSoftmax.AdaptiveSoftmaxLayer.RestoredAsync(CreateZeros(options), softmax => softmax.RestoreAsync(stream, acceptUnmarked, prefix, cancellationToken));
 
             private static {{name}} CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
-                new {{name}}(new HeadLayer(), {{string.Concat(tails.Select(i => $"new Tail{Text(i)}Layer(), "))}}options);
+                {{(source.Class.CannotBeMade ? "throw null!" : $"new {name}(new HeadLayer(), {string.Concat(tails.Select(i => $"new Tail{Text(i)}Layer(), "))}options)")}};
             """);
         WriteQuantization(writer, source);
         writer.WriteLine();
         writer.CloseRegion();
+    }
+
+    private static void WriteConstructor(SourceWriter writer, string name, int[] tails)
+    {
+        writer.WriteLine();
+        writer.WriteLines($$"""
+            {{GeneratedCode}}
+            private {{name}}(HeadLayer head, {{string.Concat(tails.Select(i => $"Tail{Text(i)}Layer tail{Text(i)}, "))}}global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options)
+                : base(s_identity, head, new global::AdaptiveSoftmax.TailLayer[] { {{string.Join(", ", tails.Select(i => $"tail{Text(i)}"))}} }, options)
+            {
+                Head = head;
+            """);
+        foreach (var i in tails) writer.WriteLines($"    Tail{Text(i)} = tail{Text(i)};");
+        writer.WriteLines("}");
     }
 
     // A spec that asks for float32 everywhere, as one without a precision does, leaves the choice to the runtime's default.
@@ -171,13 +178,15 @@ internal static partial class ClassWriter
         static string Precision(WeightPrecision precision) => $"global::AdaptiveSoftmax.Vocabulary.WeightPrecision.{precision}";
     }
 
-    private static void WriteLayers(SourceWriter writer, SoftmaxLayout layout)
+    private static void WriteLayers(SourceWriter writer, ClassSource source)
     {
+        var layout = source.Layout;
+        var value = source.Class.CannotBeMade ? " = null!;" : "";
         writer.OpenRegion("Layers");
         writer.WriteLines($$"""
             /// <summary>The head: {{Plural(layout.ShortlistSize, "token")}}, then one row for each tail cluster.</summary>
             {{GeneratedCode}}
-            public HeadLayer Head { get; }
+            public HeadLayer Head { get; }{{value}}
             """);
         foreach (var tail in layout.Tails)
         {
@@ -185,7 +194,7 @@ internal static partial class ClassWriter
             writer.WriteLines($$"""
                 /// <summary>Tail cluster {{Text(tail.Index)}}: {{Plural(tail.Size, "token")}} from slot {{Grouped(tail.Start)}}.</summary>
                 {{GeneratedCode}}
-                public Tail{{Text(tail.Index)}}Layer Tail{{Text(tail.Index)}} { get; }
+                public Tail{{Text(tail.Index)}}Layer Tail{{Text(tail.Index)}} { get; }{{value}}
                 """);
         }
 

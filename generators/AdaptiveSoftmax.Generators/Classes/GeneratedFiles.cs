@@ -14,6 +14,9 @@ internal static class GeneratedFiles
     /// <summary>The file that lets ILGPU see classes that are not public.</summary>
     public const string Friend = "ILGPURuntime.g.cs";
 
+    /// <summary>The file with the base of classes that cannot be made.</summary>
+    public const string StandIn = "AdaptiveSoftmaxStandIn.g.cs";
+
     /// <summary>The endings of all files of a class.</summary>
     public static IReadOnlyList<string> OfClass { get; } = [Class, Tables, Gpu, TensorCores];
 }

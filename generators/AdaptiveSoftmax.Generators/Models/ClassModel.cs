@@ -10,5 +10,6 @@ namespace AdaptiveSoftmax.Generators;
 /// <param name="SpecName">The name of the spec that the attribute gives.</param>
 /// <param name="SourceFolder">The folder of the source that the attribute stands in.</param>
 /// <param name="IsMeasuredByCls">Whether the compiler would hold its members against the Common Language Specification.</param>
+/// <param name="CannotBeMade">Whether constructor and factories would not compile beside the user's half, which is reported; the other members stand in.</param>
 internal sealed record ClassModel(
-    string Namespace, EquatableArray<string> EnclosingTypes, string Name, string FileName, string SpecName, string SourceFolder, bool IsMeasuredByCls);
+    string Namespace, EquatableArray<string> EnclosingTypes, string Name, string FileName, string SpecName, string SourceFolder, bool IsMeasuredByCls, bool CannotBeMade);

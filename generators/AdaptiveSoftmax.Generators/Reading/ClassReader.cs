@@ -7,7 +7,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace AdaptiveSoftmax.Generators;
 
 /// <summary>An annotated class with all that the generator says of it.</summary>
-/// <param name="Class">The class; to be completed if it has no faults.</param>
+/// <param name="Class">The class; to be completed if it has no faults, or only such that its members can stand in.</param>
 /// <param name="Faults">What keeps it from being completed.</param>
 /// <param name="AttributePlace">Where the attribute stands.</param>
 /// <param name="NeedsFriend">Whether ILGPU, on CUDA, sees it as a friend of the assembly only.</param>
@@ -29,12 +29,14 @@ internal static class ClassReader
 
         var language = ((CSharpParseOptions)context.TargetNode.SyntaxTree.Options).LanguageVersion;
         var faults = ClassFaults.Find(type, context.SemanticModel.Compilation, language, cancellation)
-            .Select(fault => new Fault(fault.Descriptor, Place.Of(fault.Location), fault.Arguments));
+            .Select(fault => new Fault(fault.Descriptor, Place.Of(fault.Location), fault.Arguments))
+            .ToArray();
         var place = attribute.ApplicationSyntaxReference?.GetSyntax(cancellation).GetLocation() ?? context.TargetNode.GetLocation();
-        return new ClassReading(ReadModel(type, specName, context.TargetNode.SyntaxTree.FilePath), new EquatableArray<Fault>(faults), Place.Of(place), NeedsFriend(type));
+        var cannotBeMade = faults.Length > 0 && type.BaseType?.SpecialType == SpecialType.System_Object && faults.All(fault => fault.Id == Descriptors.OwnConstructor.Id || fault.Id == Descriptors.RequiredMember.Id);
+        return new ClassReading(ReadModel(type, specName, context.TargetNode.SyntaxTree.FilePath, cannotBeMade), new EquatableArray<Fault>(faults), Place.Of(place), NeedsFriend(type));
     }
 
-    private static ClassModel ReadModel(INamedTypeSymbol type, string specName, string path)
+    private static ClassModel ReadModel(INamedTypeSymbol type, string specName, string path, bool cannotBeMade)
     {
         var enclosing = new List<string>();
         var fileName = new StringBuilder(type.MetadataName);
@@ -53,7 +55,8 @@ internal static class ClassReader
             FileNames.ToHint(fileName.ToString()),
             specName,
             FileNames.FolderOf(path),
-            IsMeasuredByCls(type));
+            IsMeasuredByCls(type),
+            cannotBeMade);
     }
 
     private static List<string> NamespacesOf(INamedTypeSymbol type)
