@@ -88,7 +88,7 @@ public sealed class CorpusTokenizer
 
     /// <summary>
     /// Yields the ids of one text word by word, so that a caller can stop in the midst of it. Together they are those of
-    /// <see cref="Encode"/>.
+    /// <see cref="Encode(string, CancellationToken)"/>.
     /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="cancellationToken">Stops within milliseconds, inside a word too.</param>
