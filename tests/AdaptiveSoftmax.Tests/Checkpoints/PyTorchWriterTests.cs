@@ -156,7 +156,7 @@ public sealed class PyTorchWriterTests : IDisposable
         large.Row(Rows - 1)[Columns - 1] = 3;
         small.Values[0] = 4;
         using (var stream = new ZeroSkippingStream(File.Create(_folder["large.pt"])))
-            PyTorchWriter.WriteTo(stream, WeightsContent.From([large, small], metadata: null));
+            PyTorchWriter.WriteTo(stream, WeightsContent.From([large, small], metadata: null), cancellationToken: TestContext.Current.CancellationToken);
         using var zip = ZipFile.OpenRead(_folder["large.pt"]);
         var entry = zip.GetEntry("archive/data/0")!;
         Assert.Equal((long)Rows * Columns * sizeof(float), entry.Length);

@@ -58,7 +58,7 @@ public sealed class SafetensorsWriterTests : IDisposable
         large.Row(0)[1] = 1;
         large.Row(16_499)[Columns - 1] = 3;
         using var stream = new EndKeepingStream();
-        SafetensorsWriter.WriteTo(stream, WeightsContent.From([large], metadata: null));
+        SafetensorsWriter.WriteTo(stream, WeightsContent.From([large], metadata: null), TestContext.Current.CancellationToken);
         Assert.Equal(16_500L * Columns * sizeof(float), stream.Length - (stream.HeaderLength + sizeof(ulong)));
         Assert.Equal([0f, 3f], MemoryMarshal.Cast<byte, float>(stream.End.AsSpan(^8..)).ToArray());
     }
