@@ -31,7 +31,7 @@ internal sealed class TensorCopies : IDisposable
     /// <summary>Copies the tensors to the parameters.</summary>
     public void Take()
     {
-        foreach (var (tensor, parameter) in _pairs) tensor.bytes.CopyTo(MemoryMarshal.AsBytes(parameter.Values));
+        foreach (var (tensor, parameter) in _pairs) parameter.Set(MemoryMarshal.Cast<byte, float>(tensor.bytes));
     }
 
     /// <summary>Copies the parameters to the tensors.</summary>

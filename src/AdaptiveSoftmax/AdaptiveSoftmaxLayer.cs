@@ -85,7 +85,17 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     public CertifiedSoftmax Certify()
     {
         CheckFiniteWeights();
-        return new CertifiedSoftmax(this, _parameters, _head, _tails, Options);
+        return new CertifiedSoftmax(this, _head, _tails, Options);
+    }
+
+    private protected override long Version
+    {
+        get
+        {
+            var changes = 0L;
+            foreach (var parameter in _parameters) changes += parameter.Version;
+            return changes;
+        }
     }
 
     private protected override void DisposeWeights()

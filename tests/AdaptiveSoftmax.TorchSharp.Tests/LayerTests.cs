@@ -14,7 +14,7 @@ public sealed class LayerTests
     public void ToTorchAndFromTorch_KeepEveryBit()
     {
         using var layer = News.Create(seed: 3);
-        layer.Head.Weight.Values[3] = BitConverter.Int32BitsToSingle(1);
+        layer.Head.Weight.WritableValues[3] = BitConverter.Int32BitsToSingle(1);
         using var module = layer.ToTorch();
         Assert.Same(layer.Identity, module.Identity);
         Assert.Equal(layer.Parameters.Select(parameter => parameter.Name), module.named_parameters().Select(pair => pair.name));

@@ -28,7 +28,10 @@ internal sealed class Body : IDisposable
         Shape = shape;
         var random = new Random(unchecked((int)seed));
         _embedding = new Parameter("body.embedding.weight", shape.EmbeddingRows, shape.EmbeddingSize, GradientLayout.SparseRows);
-        foreach (ref var value in _embedding.Values) value = EmbeddingBound * ((2 * random.NextSingle()) - 1);
+        _embedding.Edit(values =>
+        {
+            foreach (ref var value in values) value = EmbeddingBound * ((2 * random.NextSingle()) - 1);
+        });
         _first = new Linear("body.first", shape.HiddenSize, shape.Window * shape.EmbeddingSize, random, shape.Threads);
         _second = new Linear("body.second", shape.HiddenSize, shape.HiddenSize, random, shape.Threads);
         _norm = new RmsNorm("body.norm", shape.HiddenSize);

@@ -16,7 +16,10 @@ internal sealed class Linear : IDisposable
         _threads = threads;
         // Keeps the scale of what passes through: a variance of 1 / inputs a weight.
         var bound = MathF.Sqrt(3f / inputs);
-        foreach (ref var value in _weight.Values) value = bound * ((2 * random.NextSingle()) - 1);
+        _weight.Edit(values =>
+        {
+            foreach (ref var value in values) value = bound * ((2 * random.NextSingle()) - 1);
+        });
     }
 
     /// <summary>Weight [outputs, inputs] and bias [outputs].</summary>

@@ -12,7 +12,7 @@ internal sealed class RmsNorm : IDisposable
     public RmsNorm(string name, int size)
     {
         _scale = Parameter.CreateVector($"{name}.weight", size);
-        _scale.Values.Fill(1);
+        _scale.Edit(values => values.Fill(1));
     }
 
     /// <summary>The factors, [size].</summary>

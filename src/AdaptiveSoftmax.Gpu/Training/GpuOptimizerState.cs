@@ -46,7 +46,7 @@ internal sealed class GpuOptimizerState : IDisposable
     private unsafe void Fill(GpuParameter parameter, int buffer, float value)
     {
         using var host = parameter.CreateHost();
-        host.Values.Fill(value);
+        host.WritableValues.Fill(value);
         parameter.Upload(host.ValuesPointer, Buffer(buffer));
     }
 }

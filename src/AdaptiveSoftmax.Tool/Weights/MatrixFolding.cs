@@ -15,10 +15,10 @@ internal static class MatrixFolding
         {
             for (var column = 0; column < source.Columns; column += Tile)
             {
-                for (var r = row; r < Math.Min(source.Rows, row + Tile); r++)
+                for (var c = column; c < Math.Min(source.Columns, column + Tile); c++)
                 {
-                    var values = source.Row(r);
-                    for (var c = column; c < Math.Min(source.Columns, column + Tile); c++) target.Row(c)[r] = values[c];
+                    var values = target.WritableRow(c);
+                    for (var r = row; r < Math.Min(source.Rows, row + Tile); r++) values[r] = source.Row(r)[c];
                 }
             }
         }
@@ -27,7 +27,7 @@ internal static class MatrixFolding
     /// <summary>Copies rows, which may be narrower than the target's.</summary>
     public static void CopyRows(Parameter source, Parameter target, int firstRow)
     {
-        for (var row = 0; row < source.Rows; row++) source.Row(row).CopyTo(target.Row(firstRow + row));
+        for (var row = 0; row < source.Rows; row++) source.Row(row).CopyTo(target.WritableRow(firstRow + row));
     }
 
     /// <summary>target[firstRow + r, c] = source[r] · factor[c], summed in double precision and rounded once.</summary>
@@ -38,8 +38,8 @@ internal static class MatrixFolding
     public static void MultiplyRows(Parameter source, Parameter factor, Parameter target, int firstRow) =>
         Parallel.For(0, source.Rows, row =>
         {
-            ReadOnlySpan<float> left = source.Row(row);
-            var output = target.Row(firstRow + row);
+            var left = source.Row(row);
+            var output = target.WritableRow(firstRow + row);
             for (var column = 0; column < factor.Rows; column++) output[column] = (float)Dot(left, factor.Row(column));
         });
 

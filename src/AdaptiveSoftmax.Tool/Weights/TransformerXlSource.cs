@@ -38,7 +38,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         var notes = new List<string>();
         foreach (var parameter in new[] { target.Head }.Concat(target.Layout.Tails.SelectMany(tail => new[] { target.Projection(tail.Index), target.Output(tail.Index) })))
         {
-            for (var row = 0; row < parameter.Rows; row++) parameter.Row(row).Clear();
+            for (var row = 0; row < parameter.Rows; row++) parameter.WritableRow(row).Clear();
         }
 
         using var shared = IsShared ? Tensors.Read(Weight(0)) : null;
@@ -96,14 +96,14 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         var biases = new float[layout.HeadRows];
         for (var row = 0; row < layout.ShortlistSize; row++)
         {
-            words.Row(row).CopyTo(rows.Row(row));
+            words.Row(row).CopyTo(rows.WritableRow(row));
             biases[row] = (sharedBias ?? ownBias!).Values[row];
         }
 
         for (var i = 0; i < layout.ClusterCount; i++)
         {
             var stored = areRowsReversed ? layout.ClusterCount - 1 - i : i;
-            clusters.Row(stored).CopyTo(rows.Row(layout.ShortlistSize + i));
+            clusters.Row(stored).CopyTo(rows.WritableRow(layout.ShortlistSize + i));
             biases[layout.ShortlistSize + i] = clusterBias.Values[stored];
         }
 
@@ -118,7 +118,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
             MatrixFolding.CopyRows(rows, target.Head, firstRow: 0);
         }
 
-        if (layout.HasHeadBias) biases.CopyTo(target.HeadBias.Values);
+        if (layout.HasHeadBias) target.HeadBias.Set(biases);
         else if (!biases.All(bias => bias == biases[0])) throw Tensors.Fault(Bias(0), $"and '{Excerpt.Name(Tensors.Prefix + ClusterBias)}' hold biases of the head, up to {Format(biases.Max(Math.Abs))}, and the spec has no head bias; set \"headBias\": true in it.");
     }
 
@@ -130,7 +130,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         using var ownBias = shared is null ? Tensors.Read(Bias(cluster)) : null;
         if (ownBias is not null) CheckVector(Bias(cluster), ownBias, tail.Size);
         var (weight, first) = shared is null ? (own!, 0) : (shared, tail.Start);
-        for (var row = 0; row < tail.Size; row++) weight.Row(first + row).CopyTo(output.Row(row));
+        for (var row = 0; row < tail.Size; row++) weight.Row(first + row).CopyTo(output.WritableRow(row));
 
         var projection = target.Projection(tail.Index);
         if (IsProjected)
@@ -140,14 +140,14 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         }
         else
         {
-            for (var i = 0; i < weight.Columns; i++) projection.Row(i)[i] = 1;
+            for (var i = 0; i < weight.Columns; i++) projection.WritableRow(i)[i] = 1;
         }
 
-        ReadOnlySpan<float> bias = (sharedBias ?? ownBias!).Values.Slice(first, tail.Size);
+        var bias = (sharedBias ?? ownBias!).Values.Slice(first, tail.Size);
         if (mode == TailBias.Input)
         {
-            projection.Row(tail.ProjectionWidth - 1)[^1] = 1;
-            for (var row = 0; row < tail.Size; row++) output.Row(row)[^1] = bias[row];
+            projection.WritableRow(tail.ProjectionWidth - 1)[^1] = 1;
+            for (var row = 0; row < tail.Size; row++) output.WritableRow(row)[^1] = bias[row];
             return;
         }
 

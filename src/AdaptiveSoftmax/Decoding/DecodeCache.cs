@@ -10,7 +10,8 @@ namespace AdaptiveSoftmax;
 /// <para>
 /// The key is the caller's promise: two contexts with the same key get the same tokens. A hash of 128 good bits keeps
 /// that promise for any number of contexts that a machine can see; one of 64 bits meets an accidental pair after some
-/// billions. What else decides on the result goes into <c>variant</c>: the version of the weights, biases, masks.
+/// billions. What else decides on the result goes into <c>variant</c>: the weights (<see cref="SoftmaxDecoder.WeightsVersion"/>), biases, masks. A session's
+/// calls do so by themselves.
 /// </para>
 /// <para>
 /// Entries hold the most probable tokens in order, so that one of k answers every question for k or fewer. Whoever was
@@ -111,7 +112,7 @@ public sealed class DecodeCache
         ShardOf(entry).Set(entry, tokens, logProbs);
     }
 
-    /// <summary>Forgets all entries, as is due when the weights have changed. Counts of hits and misses stay.</summary>
+    /// <summary>Forgets all entries. Counts of hits and misses stay.</summary>
     public void Clear()
     {
         foreach (var shard in _shards) shard.Clear();

@@ -10,8 +10,8 @@ public sealed unsafe partial class DecodeSession
 
     /// <summary>
     /// The most probable tokens of a context, from <see cref="Cache"/> where it has them, and else computed and kept there.
-    /// With one place it is greedy decoding. Weights that change make the cache's entries wrong:
-    /// <see cref="DecodeCache.Clear"/> it then. Layers that share a cache do not get each other's entries.
+    /// With one place it is greedy decoding. Entries belong to the weights that made them: once these change, and for other
+    /// layers that share the cache, the context is computed anew.
     /// </summary>
     /// <param name="contextKey">The caller's key of the context; equal keys promise equal hidden vectors.</param>
     /// <param name="hidden">The context's hidden vector, [hidden].</param>
@@ -25,8 +25,8 @@ public sealed unsafe partial class DecodeSession
     {
         if (hidden.Length != _softmax.Layout.HiddenSize)
             throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {_softmax.Layout.HiddenSize}.", nameof(hidden));
-        if (TryGetCached(contextKey, tokens, logProbs, out var cached)) return cached;
-        return Keep(contextKey, tokens, logProbs, TopK(hidden, tokens, logProbs));
+        if (TryGetCached(contextKey, tokens, logProbs, out var variant, out var cached)) return cached;
+        return Keep(contextKey, variant, tokens, logProbs, TopK(hidden, tokens, logProbs));
     }
 
     /// <inheritdoc cref="TopK(UInt128, ReadOnlySpan{float}, Span{int}, Span{float})"/>
@@ -37,32 +37,34 @@ public sealed unsafe partial class DecodeSession
     public TopKResult TopK(UInt128 contextKey, Action<Span<float>> computeHidden, Span<int> tokens, Span<float> logProbs)
     {
         ArgumentNullException.ThrowIfNull(computeHidden);
-        if (TryGetCached(contextKey, tokens, logProbs, out var cached)) return cached;
+        if (TryGetCached(contextKey, tokens, logProbs, out var variant, out var cached)) return cached;
         _hidden ??= new float[_softmax.Layout.HiddenSize];
         Array.Clear(_hidden);
         computeHidden(_hidden);
-        return Keep(contextKey, tokens, logProbs, TopK(_hidden, tokens, logProbs));
+        return Keep(contextKey, variant, tokens, logProbs, TopK(_hidden, tokens, logProbs));
     }
 
-    private bool TryGetCached(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, out TopKResult result)
+    private bool TryGetCached(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, out ulong variant, out TopKResult result)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         var k = CachedTokens(tokens.Length);
+        variant = _softmax.CacheVariant;
         result = new TopKResult(k, TailsVisited: 0, UnseenMass: 0);
         if (k == 0) return false;
         if (logProbs.Length != tokens.Length)
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
         if (k > Cache!.TokensPerEntry)
             throw new ArgumentException($"{k} tokens are more than the {Cache.TokensPerEntry} of a cache's entry; make the cache with tokensPerEntry: {k}, or ask for fewer.", nameof(tokens));
-        if (!Cache.TryGet(contextKey, tokens[..k], logProbs[..k], _softmax.CacheVariant)) return false;
+        if (!Cache.TryGet(contextKey, tokens[..k], logProbs[..k], variant)) return false;
         tokens[k..].Fill(-1);
         logProbs[k..].Fill(float.NegativeInfinity);
         return true;
     }
 
-    private TopKResult Keep(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, TopKResult result)
+    private TopKResult Keep(UInt128 contextKey, ulong variant, Span<int> tokens, Span<float> logProbs, TopKResult result)
     {
-        if (CachedTokens(tokens.Length) is > 0 and var k) Cache!.Set(contextKey, tokens[..k], logProbs[..k], _softmax.CacheVariant);
+        // Where the weights changed meanwhile, nobody knows which ones made the result.
+        if (CachedTokens(tokens.Length) is > 0 and var k && variant == _softmax.CacheVariant) Cache!.Set(contextKey, tokens[..k], logProbs[..k], variant);
         return result;
     }
 

@@ -6,6 +6,7 @@ public abstract partial class SoftmaxDecoder
     private static ulong s_decoders;
 
     private readonly IdlePool<DecodeSession> _sessions;
+    private readonly ulong _number = Interlocked.Increment(ref s_decoders);
     private LayerTags? _tags;
     private TokenIds? _tokenIds;
 
@@ -15,8 +16,8 @@ public abstract partial class SoftmaxDecoder
     /// <summary>What reports call this layer.</summary>
     private protected virtual string Name => GetType().Name;
 
-    /// <summary>What tells this layer's entries in a cache from those of others.</summary>
-    internal ulong CacheVariant { get; } = Interlocked.Increment(ref s_decoders);
+    /// <summary>What tells entries in a cache that these weights made from those of other layers and of these weights as they were before.</summary>
+    internal ulong CacheVariant => (_number * 0x9E3779B97F4A7C15) ^ (ulong)WeightsVersion;
 
     internal TokenIds TokenIds => _tokenIds ??= new TokenIds(this);
 

@@ -34,6 +34,12 @@ public abstract partial class SoftmaxDecoder : IDisposable
     /// <summary>The sizes.</summary>
     public SoftmaxLayout Layout => Identity.Layout;
 
+    /// <summary>Counts the changes of the weights that it decodes with; those of a quantised copy never change.</summary>
+    public long WeightsVersion => Version;
+
+    /// <inheritdoc cref="WeightsVersion"/>
+    private protected virtual long Version => 0;
+
     /// <summary>The bytes of working memory that calls have left for the next ones.</summary>
     internal long WorkingMemory => ScratchPool.FreeBytes + _sessions.SumFree(static session => session.WorkingMemory);
 

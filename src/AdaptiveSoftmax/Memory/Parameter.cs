@@ -19,6 +19,7 @@ public sealed unsafe class Parameter : IDisposable
     private readonly bool _isBorrowed;
     private NativeFloats? _gradient;
     private bool _hasDenseGradient;
+    private long _version;
 
     /// <summary>Creates a matrix [rows, columns] of zeros.</summary>
     /// <param name="name">The name in a state dict, for example <c>head.weight</c>.</param>
@@ -95,10 +96,10 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>Which rows of the gradient a step can reach.</summary>
     public GradientLayout GradientLayout { get; }
 
-    /// <summary>The values, row by row: [rows, columns].</summary>
+    /// <summary>The values, row by row: [rows, columns]. <see cref="Edit"/> and <see cref="Set"/> change them.</summary>
     /// <exception cref="InvalidOperationException">There are more values than a span holds; use <see cref="Row"/>.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public Span<float> Values => new(ValuesPointer, SpanLength());
+    public ReadOnlySpan<float> Values => new(ValuesPointer, SpanLength());
 
     /// <summary>
     /// The gradient, row by row: [rows, columns]. Reading it changes nothing: where <see cref="HasGradient"/> is false it is
@@ -131,8 +132,22 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>Whether the gradient was found to be finite since something was last added to it.</summary>
     internal bool GradientIsSound { get; set; }
 
-    /// <summary>Counts the steps, loads and initialisations that changed the values; writes through spans are not seen.</summary>
-    internal long Version { get; private set; }
+    /// <summary>
+    /// Counts the changes of the values. There is no way to write them that does not count, so whoever derived something from
+    /// them, such as <see cref="CertifiedSoftmax"/>, knows when it no longer holds.
+    /// </summary>
+    public long Version => Volatile.Read(ref _version);
+
+    /// <summary>The values to write, [rows, columns]: counts the change first, and must not be kept.</summary>
+    internal Span<float> WritableValues
+    {
+        get
+        {
+            var length = SpanLength();
+            MarkChanged();
+            return new Span<float>(ValuesPointer, length);
+        }
+    }
 
     /// <summary>Whether the memory is released.</summary>
     internal bool IsDisposed => _values.Pointer is null;
@@ -152,13 +167,67 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>The first value of the gradient; null where it was never allocated. Marks nothing.</summary>
     internal float* GradientPointer => _gradient is null ? null : _gradient.Pointer;
 
-    /// <summary>The values of one row, [columns].</summary>
+    /// <summary>The values of one row, [columns]. <see cref="EditRow"/> changes them.</summary>
     /// <param name="row">A row in [0, rows).</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public Span<float> Row(int row)
+    public ReadOnlySpan<float> Row(int row)
     {
         CheckRow(row);
+        return new ReadOnlySpan<float>(ValuesPointer + ((long)row * Columns), Columns);
+    }
+
+    /// <summary>Changes the values. The span is the action's alone: a change that nobody counts cannot be made.</summary>
+    /// <param name="change">Receives the values, row by row, [rows, columns].</param>
+    /// <exception cref="InvalidOperationException">There are more values than a span holds; use <see cref="EditRow"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public void Edit(Action<Span<float>> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        try
+        {
+            change(WritableValues);
+        }
+        finally
+        {
+            MarkChanged();
+        }
+    }
+
+    /// <summary>Changes the values of one row, as <see cref="Edit"/> does those of all.</summary>
+    /// <param name="row">A row in [0, rows).</param>
+    /// <param name="change">Receives the values of the row, [columns].</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public void EditRow(int row, Action<Span<float>> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        try
+        {
+            change(WritableRow(row));
+        }
+        finally
+        {
+            MarkChanged();
+        }
+    }
+
+    /// <summary>Takes over values.</summary>
+    /// <param name="values">The values, row by row, [rows, columns].</param>
+    /// <exception cref="ArgumentException">There are more values or fewer.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public void Set(ReadOnlySpan<float> values)
+    {
+        if (values.Length != Count) throw new ArgumentException($"There are {values.Length} values for '{Name}', which has {Count}.", nameof(values));
+        values.CopyTo(WritableValues);
+        MarkChanged();
+    }
+
+    /// <summary>The values of one row to write, [columns]: counts the change first, and must not be kept.</summary>
+    internal Span<float> WritableRow(int row)
+    {
+        CheckRow(row);
+        MarkChanged();
         return new Span<float>(ValuesPointer + ((long)row * Columns), Columns);
     }
 
@@ -227,7 +296,7 @@ public sealed unsafe class Parameter : IDisposable
     }
 
     /// <summary>Says that the values have changed, for those who keep what they derived from them.</summary>
-    internal void MarkChanged() => Version++;
+    internal void MarkChanged() => Interlocked.Increment(ref _version);
 
     /// <summary>
     /// Allocates a dense gradient if needed, marks it, and gives its first value; null where a borrowed parameter wants none.

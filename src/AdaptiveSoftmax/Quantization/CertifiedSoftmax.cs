@@ -9,8 +9,7 @@ namespace AdaptiveSoftmax;
 /// <see cref="SoftmaxDecoder.Predict(ReadOnlySpan{float}, Span{int})"/> of up to 7 hidden vectors is certified. Everything
 /// else (larger batches, log-probs, top-k, sampling, scores) needs sums over all rows or is not memory-bound, and is
 /// computed by the float32 layer's weights, with its bits. The layer must outlive this decoder, and must not change:
-/// after a step of an optimizer or a load, predictions are refused; writes through <see cref="Parameter.Values"/> are not
-/// noticed. Safe from several threads at once.
+/// after any change of its weights this decoder refuses to decode. Safe from several threads at once.
 /// </remarks>
 public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 {
@@ -21,8 +20,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     internal const double Rounding = 1.0 / (1 << 21);
 
     private readonly SoftmaxDecoder _layer;
-    private readonly IReadOnlyList<Parameter> _parameters;
-    private readonly long _version;
+    private readonly long _certified;
     private readonly CertifiedPart _head;
     private readonly CertifiedPart[] _tails;
     private long _predictions;
@@ -31,12 +29,11 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     private long _float32Tails;
     private long _float32Predictions;
 
-    internal CertifiedSoftmax(SoftmaxDecoder layer, IReadOnlyList<Parameter> parameters, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions options)
+    internal CertifiedSoftmax(SoftmaxDecoder layer, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions options)
         : base(layer.Identity, options)
     {
         _layer = layer;
-        _parameters = parameters;
-        _version = Version(parameters);
+        _certified = layer.WeightsVersion;
         _head = new CertifiedPart(Pool, head.Weight, head.Bias, projection: null);
         _tails = [.. tails.Select(tail => new CertifiedPart(Pool, tail.Output, bias: null, tail.Projection))];
     }
@@ -57,11 +54,13 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     {
         get
         {
-            if (Version(_parameters) != _version)
+            if (_layer.WeightsVersion != _certified)
                 throw new InvalidOperationException("The layer's weights have changed since Certify() was called, so its bounds no longer hold; dispose this decoder and call Certify() again.");
             return _layer;
         }
     }
+
+    private protected override long Version => _layer.WeightsVersion;
 
     /// <inheritdoc/>
     protected override int FindSlot(int tokenId) => _layer.SlotOf(tokenId);
@@ -183,13 +182,6 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     // No log-sum-exp of so many logits, nor a logit that reaches it, is further from 0.
     private static double Magnitude(float largest, int rows) => Math.Abs(largest) + Math.Log(rows) + 1;
-
-    private static long Version(IReadOnlyList<Parameter> parameters)
-    {
-        var sum = 0L;
-        for (var i = 0; i < parameters.Count; i++) sum += parameters[i].Version;
-        return sum;
-    }
 
     /// <summary>The best token of the shortlist or of a tail.</summary>
     /// <param name="Tail">The tail; −1 for the shortlist.</param>

@@ -31,6 +31,11 @@ public readonly ref struct ParameterStep
         _ => _optimizer.Settings[setting],
     };
 
+    /// <summary>The values of one row, [columns], for a formula that writes them itself.</summary>
+    /// <param name="row">A row of the parameter.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    public Span<float> ValuesRow(int row) => Parameter.WritableRow(row);
+
     /// <summary>One row of a state buffer, [columns].</summary>
     /// <param name="buffer">The buffer, in the order of <see cref="Optimizer.GetState"/>.</param>
     /// <param name="row">A row of the parameter.</param>

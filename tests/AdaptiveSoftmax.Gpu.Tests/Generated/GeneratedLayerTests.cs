@@ -25,8 +25,8 @@ public abstract class GeneratedLayerTests
     public void ToGpuAndToCpu_KeepEveryBit()
     {
         using var host = Shop.Create(seed: 9);
-        host.Head.Weight.Values[3] = BitConverter.Int32BitsToSingle(1);
-        host.Tail0.Output.Values[1] = -0f;
+        host.Head.Weight.WritableValues[3] = BitConverter.Int32BitsToSingle(1);
+        host.Tail0.Output.WritableValues[1] = -0f;
         using var layer = host.ToGpu(Accelerator);
         using var back = layer.ToCpu();
         Assert.Equal(host.Parameters.Select(Bits), back.Parameters.Select(Bits));

@@ -20,7 +20,7 @@ public abstract class GradientRowTests
         using var host = new Parameter("table", Rows, Columns, GradientLayout.SparseRows);
         using var device = new GpuParameter(Accelerator, "table", Rows, Columns, gradientLayout: GradientLayout.SparseRows);
         var random = new Random(4);
-        foreach (ref var value in host.Values) value = random.NextSingle();
+        foreach (ref var value in host.WritableValues) value = random.NextSingle();
         device.CopyFrom(host);
         using var rule = Create(name);
         using var optimizer = new GpuOptimizer(rule);

@@ -33,7 +33,7 @@ public abstract class GpuModelTests : IDisposable
         // Embeddings, biases and factors that all of the network feels.
         foreach (var parameter in host.Parameters)
         {
-            if (parameter == host.Parameters[0] || parameter.IsVector) Fill(parameter.Values, random);
+            if (parameter == host.Parameters[0] || parameter.IsVector) parameter.Edit(values => Fill(values, random));
         }
 
         using var device = new GpuBody(Accelerator, host);

@@ -20,20 +20,20 @@ public sealed class NotFiniteTests
     public async Task WeightOfATail_EndsTheRequestThatMeetsIt_AndNoOther(float value, string faulty)
     {
         // A word's weights in the second tail.
-        await CheckAsync(model => Find(model, "tail.1.1.weight").Row(3)[2] = value, JsonNode.Parse(faulty)!.AsObject());
+        await CheckAsync(model => Find(model, "tail.1.1.weight").EditRow(3, row => row[2] = value), JsonNode.Parse(faulty)!.AsObject());
     }
 
     [Theory]
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]
     public async Task HiddenVector_EndsTheRequestThatMeetsIt_AndNoOther(float value) =>
-        await CheckAsync(model => EmbeddingOf(model, 'q')[1] = value, new JsonObject { ["prompt"] = "q", ["logit_bias"] = new JsonObject { ["120"] = 100 } });
+        await CheckAsync(model => EditEmbedding(model, 'q', row => row[1] = value), new JsonObject { ["prompt"] = "q", ["logit_bias"] = new JsonObject { ["120"] = 100 } });
 
     [Fact]
     public async Task StreamThatMeetsIt_KeepsItsTextSoFar_AndEndsWithAnError()
     {
         // The first byte of "ö".
-        await using var server = await TestServer.StartAsync(change: model => EmbeddingOf(model, 0xc3)[0] = float.NaN);
+        await using var server = await TestServer.StartAsync(change: model => EditEmbedding(model, 0xc3, row => row[0] = float.NaN));
         using var response = await server.OpenStreamAsync(new JsonObject { ["prompt"] = " on the mat.", ["temperature"] = 0, ["max_tokens"] = 40 }, TestServer.Cancellation);
         var body = await response.Content.ReadAsStringAsync(TestServer.Cancellation);
         string[] events = [.. body.Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(each => each["data: ".Length..])];
@@ -63,6 +63,6 @@ public sealed class NotFiniteTests
 
     private static Parameter Find(ServedModel model, string name) => model.Model.Parameters.Single(parameter => parameter.Name == name);
 
-    private static Span<float> EmbeddingOf(ServedModel model, int token) =>
-        model.Model.Parameters.Single(parameter => parameter.Rows == model.Model.Layout.VocabularySize).Row(token);
+    private static void EditEmbedding(ServedModel model, int token, Action<Span<float>> edit) =>
+        model.Model.Parameters.Single(parameter => parameter.Rows == model.Model.Layout.VocabularySize).EditRow(token, edit);
 }

@@ -29,7 +29,7 @@ internal static class TinyModel
     {
         var (tokenizer, weights) = s_trained.Value;
         var model = CreateModel(tokenizer);
-        for (var i = 0; i < weights.Length; i++) weights[i].CopyTo(model.Parameters[i].Values);
+        for (var i = 0; i < weights.Length; i++) model.Parameters[i].Set(weights[i]);
         return new ServedModel("tiny", model, tokenizer, CreateBaseline(tokenizer, model.Layout), ModelLoader.FingerprintOf(model));
     }
 

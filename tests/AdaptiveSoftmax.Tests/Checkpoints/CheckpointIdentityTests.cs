@@ -43,7 +43,7 @@ public sealed class CheckpointIdentityTests : IDisposable
             _ => s_identity with { Fingerprint = "f00e" },
         };
         var path = Save();
-        _weight.Values.Fill(5);
+        _weight.WritableValues.Fill(5);
         var error = Assert.Throws<CheckpointMismatchException>(() => new Checkpoint([_weight], null, other).Restore(path));
         Assert.Equal(differences, error.Differences);
         Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
@@ -55,7 +55,7 @@ public sealed class CheckpointIdentityTests : IDisposable
     public void SameIdentity_IsAccepted()
     {
         var path = Save();
-        _weight.Values.Fill(5);
+        _weight.WritableValues.Fill(5);
         new Checkpoint([_weight], null, s_identity with { }).Restore(path);
         Assert.Equal(-1, _weight.Values.IndexOfAnyExcept(0f));
     }
@@ -72,7 +72,7 @@ public sealed class CheckpointIdentityTests : IDisposable
     public void WeightsWithoutFingerprint_AreTakenOnlyOnTheCallersWord()
     {
         SafetensorsWriter.Write(_folder["a"], [_weight]);
-        _weight.Values.Fill(5);
+        _weight.WritableValues.Fill(5);
         var checkpoint = new Checkpoint([_weight], null, s_identity);
         var error = Assert.Throws<CheckpointMismatchException>(() => checkpoint.Restore(_folder["a"]));
         Assert.Contains("acceptUnmarked", error.Remedy, StringComparison.Ordinal);

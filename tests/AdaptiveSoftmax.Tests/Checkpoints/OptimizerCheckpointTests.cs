@@ -117,7 +117,7 @@ public sealed class OptimizerCheckpointTests : IDisposable
             var random = new Random(other ? 2 : 1);
             foreach (var parameter in Parameters)
             {
-                foreach (ref var value in parameter.Values) value = (float)random.NextDouble();
+                foreach (ref var value in parameter.WritableValues) value = (float)random.NextDouble();
             }
 
             var rate = other ? 0.7 : 0.05;

@@ -134,7 +134,7 @@ public sealed class PyTorchWriterTests : IDisposable
     public void ManyTensors_AreWrittenWithAnEndOf64Bits()
     {
         var parameters = Enumerable.Range(0, 66_000).Select(i => new Parameter($"p{i}", 1, 1)).ToArray();
-        parameters[65_999].Values[0] = 5;
+        parameters[65_999].WritableValues[0] = 5;
         PyTorchWriter.Write(_folder["many.pt"], parameters);
         using var file = WeightsFile.Open(_folder["many.pt"]);
         Assert.Equal(66_000, file.Tensors.Count);
@@ -152,9 +152,9 @@ public sealed class PyTorchWriterTests : IDisposable
         const int Rows = 33_000;
         using var large = new Parameter("large", Rows, Columns);
         using var small = new Parameter("small", 1, 1);
-        large.Row(0)[1] = 1;
-        large.Row(Rows - 1)[Columns - 1] = 3;
-        small.Values[0] = 4;
+        large.WritableRow(0)[1] = 1;
+        large.WritableRow(Rows - 1)[Columns - 1] = 3;
+        small.WritableValues[0] = 4;
         using (var stream = new ZeroSkippingStream(File.Create(_folder["large.pt"])))
             PyTorchWriter.WriteTo(stream, WeightsContent.From([large, small], metadata: null), cancellationToken: TestContext.Current.CancellationToken);
         using var zip = ZipFile.OpenRead(_folder["large.pt"]);

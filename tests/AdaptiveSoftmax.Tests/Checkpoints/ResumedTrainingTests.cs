@@ -99,7 +99,7 @@ public sealed class ResumedTrainingTests : IDisposable
             _threads = threads;
             Softmax = new DynamicAdaptiveSoftmax(s_layout, seed, new AdaptiveSoftmaxOptions { Threads = threads });
             var random = new Random((int)seed);
-            foreach (ref var value in _embedding.Values) value = (float)(random.NextDouble() - 0.5);
+            foreach (ref var value in _embedding.WritableValues) value = (float)(random.NextDouble() - 0.5);
             _optimizer = optimizer switch
             {
                 "sgd" => new Sgd(0.5, momentum: 0.9),

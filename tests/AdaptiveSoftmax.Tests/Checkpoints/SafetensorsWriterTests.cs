@@ -16,9 +16,9 @@ public sealed class SafetensorsWriterTests : IDisposable
         using var weight = new Parameter("head.weight", 2, 3);
         using var bias = Parameter.CreateVector("head.bias", 2);
         using var empty = new Parameter("none", 0, 5);
-        for (var i = 0; i < 6; i++) weight.Values[i] = i + 0.5f;
-        bias.Values[0] = float.NaN;
-        bias.Values[1] = -0f;
+        for (var i = 0; i < 6; i++) weight.WritableValues[i] = i + 0.5f;
+        bias.WritableValues[0] = float.NaN;
+        bias.WritableValues[1] = -0f;
         var path = _folder["model.safetensors"];
         SafetensorsWriter.Write(path, [weight, bias, empty], new Dictionary<string, string> { ["né \"\n"] = "\U0001F600\0" });
 
@@ -55,8 +55,8 @@ public sealed class SafetensorsWriterTests : IDisposable
         // Memory that was never written costs nothing to read, so this needs address space alone.
         const int Columns = 1 << 15;
         using var large = new Parameter("large", 16_500, Columns);
-        large.Row(0)[1] = 1;
-        large.Row(16_499)[Columns - 1] = 3;
+        large.WritableRow(0)[1] = 1;
+        large.WritableRow(16_499)[Columns - 1] = 3;
         using var stream = new EndKeepingStream();
         SafetensorsWriter.WriteTo(stream, WeightsContent.From([large], metadata: null), TestContext.Current.CancellationToken);
         Assert.Equal(16_500L * Columns * sizeof(float), stream.Length - (stream.HeaderLength + sizeof(ulong)));

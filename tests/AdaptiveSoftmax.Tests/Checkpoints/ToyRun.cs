@@ -35,7 +35,7 @@ internal sealed class ToyRun : IDisposable
         Checkpoint = new Checkpoint(Parameters, Optimizer);
         foreach (var parameter in Parameters)
         {
-            foreach (ref var value in parameter.Values) value = Next();
+            foreach (ref var value in parameter.WritableValues) value = Next();
         }
 
         SaveRandom();

@@ -106,7 +106,7 @@ public class BeamSearchTests
         var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(Hidden, 8, [3, 5], [2, 1]), seed: 9);
         foreach (var parameter in layer.Parameters)
         {
-            foreach (ref var value in parameter.Values) value *= 2;
+            foreach (ref var value in parameter.WritableValues) value *= 2;
         }
 
         return layer;

@@ -77,6 +77,53 @@ public sealed class CachedTopKTests
     }
 
     [Fact]
+    public void WeightsThatChange_MakeNewEntries()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout);
+        var cache = new DecodeCache(100, tokensPerEntry: 2);
+        using var session = layer.CreateSession(cache);
+        using var quantized = layer.Quantize();
+        using var ofCopy = quantized.CreateSession(cache);
+        var (tokens, logProbs, expected) = (new int[1], new float[1], new float[1]);
+        ofCopy.TopK(1, Hidden(1), tokens, logProbs);
+        Action[] changes =
+        [
+            () => layer.Initialize(9),
+            () => layer.Parameters[0].Edit(values => values[3] += 2),
+            () => layer.Parameters[0].EditRow(1, row => row.Fill(1)),
+            () =>
+            {
+                using var optimizer = new Sgd(0.5);
+                layer.Backward(Hidden(1), [3], new float[16]);
+                optimizer.Step(layer);
+            },
+        ];
+        foreach (var change in changes)
+        {
+            var misses = cache.Misses;
+            session.TopK(1, Hidden(1), tokens, logProbs);
+            session.TopK(1, Hidden(1), tokens, logProbs);
+            Assert.Equal(misses + 1, cache.Misses);
+            change();
+            layer.TopK(Hidden(1), tokens, expected);
+            session.TopK(1, Hidden(1), tokens, logProbs);
+            Assert.Equal(expected, logProbs);
+            Assert.Equal(misses + 2, cache.Misses);
+            change();
+        }
+
+        // The copy's weights are its own.
+        var before = cache.Misses;
+        ofCopy.TopK(1, Hidden(1), tokens, logProbs);
+        Assert.Equal(before, cache.Misses);
+
+        // A change in the midst of a call leaves open which weights made the result.
+        session.TopK(2, vector => { Hidden(2).CopyTo(vector); layer.Initialize(4); }, tokens, logProbs);
+        session.TopK(2, Hidden(2), tokens, logProbs);
+        Assert.Equal(before + 2, cache.Misses);
+    }
+
+    [Fact]
     public void ACallThatFails_KeepsNothing()
     {
         using var layer = new DynamicAdaptiveSoftmax(s_layout);

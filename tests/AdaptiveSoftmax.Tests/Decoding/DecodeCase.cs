@@ -16,7 +16,7 @@ internal sealed class DecodeCase : IDisposable
         var scale = _random.Next(1, 7);
         foreach (var parameter in Layer.Parameters)
         {
-            foreach (ref var value in parameter.Values) value *= scale;
+            foreach (ref var value in parameter.WritableValues) value *= scale;
         }
 
         Hidden = [.. Enumerable.Range(0, Layer.Layout.HiddenSize).Select(_ => (float)((_random.NextDouble() * 4) - 2))];

@@ -118,7 +118,7 @@ public class NotFiniteTests
     public void ValueInATailThatNobodyReads_IsNotSeen()
     {
         using var layer = NewLayer();
-        foreach (ref var bias in layer.Parameters[1].Values[40..]) bias = -60;
+        foreach (ref var bias in layer.Parameters[1].WritableValues[40..]) bias = -60;
         var hidden = NewHidden(rows: 1);
         var expected = layer.Predict(hidden);
         Poison(layer.Parameters[5], float.NaN);
@@ -130,7 +130,7 @@ public class NotFiniteTests
     public void LogitsThatOverflow_AreSaidToo()
     {
         using var layer = NewLayer();
-        layer.Parameters[0].Row(3).Fill(3e38f);
+        layer.Parameters[0].WritableRow(3).Fill(3e38f);
         Assert.Equal(DecodeFaultKind.HeadNotFinite, Assert.Throws<DecodeException>(() => layer.Predict([.. Enumerable.Repeat(9f, Hidden)])).Faults[0].Kind);
     }
 
@@ -205,11 +205,11 @@ public class NotFiniteTests
     private static DynamicAdaptiveSoftmax NewLayer()
     {
         var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 7);
-        layer.Parameters[1].Values[40..].Fill(2);
+        layer.Parameters[1].WritableValues[40..].Fill(2);
         return layer;
     }
 
-    private static void Poison(Parameter parameter, float value) => parameter.Row(parameter.Rows / 2)[parameter.Columns / 2] = value;
+    private static void Poison(Parameter parameter, float value) => parameter.WritableRow(parameter.Rows / 2)[parameter.Columns / 2] = value;
 
     private static float[] NewHidden(int rows)
     {

@@ -36,7 +36,7 @@ public class SampleTests
         using var layer = new DynamicAdaptiveSoftmax(layout, seed: 5);
         foreach (var parameter in layer.Parameters)
         {
-            foreach (ref var value in parameter.Values) value *= 3;
+            foreach (ref var value in parameter.WritableValues) value *= 3;
         }
 
         float[] hidden = [0.9f, -0.4f, 1.2f, 0.3f, -1.1f, 0.7f, -0.2f, 0.5f];
@@ -145,9 +145,9 @@ public class SampleTests
     public void BudgetOfOne_DrawsExactly_AtTemperatureOne()
     {
         using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(8, 100, [9, 40, 70], [2, 2, 2], hasHeadBias: true));
-        foreach (var parameter in layer.Parameters) parameter.Values.Clear();
+        foreach (var parameter in layer.Parameters) parameter.WritableValues.Clear();
         float[] logits = [4, 3, 2];
-        logits.CopyTo(layer.Parameters[1].Values[9..]);
+        logits.CopyTo(layer.Parameters[1].WritableValues[9..]);
         var random = new SampleRandom(2);
         var counts = new int[4];
         for (var i = 0; i < 3000; i++)
@@ -176,7 +176,7 @@ public class SampleTests
     public void TailTokenAboveTheHeadsBest_LeavesTheNucleusWhole()
     {
         using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(8, 50, [10], [4]));
-        foreach (var parameter in layer.Parameters) parameter.Values.Clear();
+        foreach (var parameter in layer.Parameters) parameter.WritableValues.Clear();
         var biases = Enumerable.Range(0, 10).ToDictionary(token => token, token => -0.3f * token);
         biases[30] = MathF.Log(40) + 1;
         var options = new DecodeOptions { TopP = 0.8f, Bias = layer.CreateBias(biases) };
@@ -254,7 +254,7 @@ public class SampleTests
     {
         var layout = SoftmaxLayout.Create(2, 12, [4, 8], [1, 1]);
         using var layer = new DynamicAdaptiveSoftmax(layout);
-        foreach (var parameter in layer.Parameters) parameter.Values.Clear();
+        foreach (var parameter in layer.Parameters) parameter.WritableValues.Clear();
         var random = new SampleRandom(1);
         for (var i = 0; i < 100; i++)
         {

@@ -65,7 +65,7 @@ public class TopKTests
     public void EqualScores_ResolveToTheLowerSlot()
     {
         using var layer = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(2, 12, [4, 8], [1, 1]));
-        foreach (var parameter in layer.Parameters) parameter.Values.Clear();
+        foreach (var parameter in layer.Parameters) parameter.WritableValues.Clear();
         var (tokens, logProbs) = (new int[12], new float[12]);
         Assert.Equal(12, layer.TopK([1, 1], tokens, logProbs).Count);
         Assert.Equal(Enumerable.Range(0, 12), tokens);
@@ -75,7 +75,7 @@ public class TopKTests
     public void HeadOnly_TellsTheMassThatItDidNotSee()
     {
         using var layer = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(2, 12, [2, 8], [1, 1]));
-        foreach (var parameter in layer.Parameters) parameter.Values.Clear();
+        foreach (var parameter in layer.Parameters) parameter.WritableValues.Clear();
         var (tokens, logProbs) = (new int[4], new float[4]);
         var result = layer.TopK([1, 1], tokens, logProbs, new DecodeOptions { Policy = DecodePolicy.HeadOnly });
         Assert.Equal((2, 0), (result.Count, result.TailsVisited));
@@ -160,8 +160,8 @@ public class TopKTests
     private static DynamicAdaptiveSoftmax Peaked(int token)
     {
         var layer = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(2, 12, [4, 10], [1, 1]));
-        layer.Parameters[0].Values.Clear();
-        layer.Parameters[0].Row(token)[0] = 9;
+        layer.Parameters[0].WritableValues.Clear();
+        layer.Parameters[0].WritableRow(token)[0] = 9;
         return layer;
     }
 }

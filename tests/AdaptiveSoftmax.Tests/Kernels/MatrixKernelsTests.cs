@@ -16,7 +16,7 @@ public class MatrixKernelsTests
     private static Parameter CreateWeight(int outputs, int inputs, int seed)
     {
         var weight = new Parameter("weight", outputs, inputs);
-        Random(outputs * inputs, seed).CopyTo(weight.Values);
+        Random(outputs * inputs, seed).CopyTo(weight.WritableValues);
         return weight;
     }
 
@@ -89,9 +89,9 @@ public class MatrixKernelsTests
         var memory = Random(40, seed: 2);
         var (before, values) = (memory.ToArray(), weight.Values.ToArray());
         Assert.Throws<ArgumentException>(() => MatrixKernels.Forward(memory.AsSpan(0, 8), weight, memory.AsSpan(7, 6)));
-        Assert.Throws<ArgumentException>(() => MatrixKernels.Forward(memory.AsSpan(0, 8), weight, weight.Values[..6]));
+        Assert.Throws<ArgumentException>(() => MatrixKernels.Forward(memory.AsSpan(0, 8), weight, weight.WritableValues[..6]));
         Assert.Throws<ArgumentException>(() => MatrixKernels.InputGradient(memory.AsSpan(0, 6), weight, memory.AsSpan(0, 8)));
-        Assert.Throws<ArgumentException>(() => MatrixKernels.InputGradient(memory.AsSpan(0, 6), weight, weight.Values[4..]));
+        Assert.Throws<ArgumentException>(() => MatrixKernels.InputGradient(memory.AsSpan(0, 6), weight, weight.WritableValues[4..]));
         Assert.Throws<ArgumentException>(() => MatrixKernels.AddWeightGradient(memory.AsSpan(0, 3), weight.Gradient[..4], weight));
         Assert.Throws<ArgumentException>(() => MatrixKernels.AddWeightGradient(weight.Gradient[^3..], memory.AsSpan(0, 4), weight));
         Assert.Equal(before, memory);

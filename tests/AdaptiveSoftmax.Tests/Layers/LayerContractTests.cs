@@ -186,9 +186,9 @@ public class LayerContractTests
         var winners = new HashSet<int>();
         for (var round = 0; round < 60; round++)
         {
-            bias.Values[40..].Clear();
-            if (round % 4 < 3) bias.Values[40 + (round % 4)] = 6;
-            if (round % 5 == 0) bias.Values[40 + (round / 5 % 3)] = 5.5f;
+            bias.WritableValues[40..].Clear();
+            if (round % 4 < 3) bias.WritableValues[40 + (round % 4)] = 6;
+            if (round % 5 == 0) bias.WritableValues[40 + (round / 5 % 3)] = 5.5f;
             var hidden = Hidden(1, seed: round);
             var logProbs = new float[400];
             layer.LogProb(hidden, logProbs);

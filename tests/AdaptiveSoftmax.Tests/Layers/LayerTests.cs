@@ -53,7 +53,7 @@ public class LayerTests
             {
                 foreach (var parameter in layer.Parameters)
                 {
-                    foreach (ref var value in parameter.Values) value = MathF.Round(value * grid * 4) / grid;
+                    foreach (ref var value in parameter.WritableValues) value = MathF.Round(value * grid * 4) / grid;
                 }
             }
 

@@ -19,7 +19,7 @@ public sealed class DecoderMetricsTests : IDisposable
         foreach (ref var value in _hidden.AsSpan()) value = (random.NextSingle() * 6) - 3;
         foreach (var parameter in _softmax.Parameters)
         {
-            foreach (ref var value in parameter.Values) value *= 5;
+            foreach (ref var value in parameter.WritableValues) value *= 5;
         }
     }
 
@@ -51,7 +51,7 @@ public sealed class DecoderMetricsTests : IDisposable
     public void Batch_VisitsTheMostProbableTailFirst()
     {
         var head = _softmax.Parameters[0];
-        for (var k = 0; k < 16; k++) head.Row(20)[k] = 0.9f * head.Row(21)[k];
+        for (var k = 0; k < 16; k++) head.WritableRow(20)[k] = 0.9f * head.Row(21)[k];
         var (tokens, batch) = (new int[Rows], new int[Rows]);
         string[] single, together;
         using (var recorder = new MeterRecorder("softmax", nameof(MeasuredSoftmax)))

@@ -47,8 +47,8 @@ public sealed class InterchangeTests : IDisposable
         var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(hidden, classes, cutoffs, divValue, headBias), seed: (ulong)_jobs.Count);
         _layers.Add(layer);
         // Bits that a conversion on the way would change.
-        layer.Parameters[0].Values[0] = BitConverter.Int32BitsToSingle(1);
-        layer.Parameters[0].Values[1] = -0f;
+        layer.Parameters[0].WritableValues[0] = BitConverter.Int32BitsToSingle(1);
+        layer.Parameters[0].WritableValues[1] = -0f;
         save(layer, _folder[name], prefix);
         using var input = new Parameter("input", Tokens, hidden);
         UniformInitializer.Fill(WorkerPool.Get(2), input, bound: 3, seed: 5, stream: 0);

@@ -43,7 +43,7 @@ internal sealed record CertifiedCase(LayerCase Layer, float Scale, CertifiedCase
         var random = new Random((int)(Layer.Seed >> 16));
         foreach (var parameter in layer.Parameters)
         {
-            foreach (ref var value in parameter.Values) value *= Scale;
+            foreach (ref var value in parameter.WritableValues) value *= Scale;
             for (var i = 0; i < parameter.Rows; i++) Change(parameter, i, random);
         }
 
@@ -72,8 +72,8 @@ internal sealed record CertifiedCase(LayerCase Layer, float Scale, CertifiedCase
 
     private void Change(Parameter parameter, int index, Random random)
     {
-        var row = parameter.Row(index);
-        var other = parameter.Row(random.Next(parameter.Rows));
+        var row = parameter.WritableRow(index);
+        var other = parameter.WritableRow(random.Next(parameter.Rows));
         switch (Kind)
         {
             case Trouble.NearlyEqualRows when random.Next(2) == 0:

@@ -29,10 +29,10 @@ public unsafe class CertifiedPartTests
         {
             using var weight = new Parameter("w", 1, columns);
             var random = new Random(seed);
-            foreach (ref var value in weight.Values) value = (float)random.NextDouble() - 0.5f;
+            foreach (ref var value in weight.WritableValues) value = (float)random.NextDouble() - 0.5f;
 
             // The larger a row's largest value, the more int8 loses of the others.
-            weight.Values[0] = 3;
+            weight.WritableValues[0] = 3;
             using var part = new CertifiedPart(WorkerPool.Get(2), weight, null, null);
             var residual = Residual(weight.Values);
             if (Norm(residual) < Norm(weight.Values.ToArray().Select(value => (double)value)) / 200) return;
@@ -60,7 +60,7 @@ public unsafe class CertifiedPartTests
         using TailLayer tail = new TailLayer<Projection, ShortRows>(0, default, default);
         foreach (var parameter in (Parameter[])[head.Weight, head.Bias!, tail.Projection, tail.Output])
         {
-            foreach (ref var value in parameter.Values) value = (float)random.NextDouble() - 0.5f;
+            foreach (ref var value in parameter.WritableValues) value = (float)random.NextDouble() - 0.5f;
         }
 
         float[] hidden = [.. Enumerable.Range(0, default(LongRows).Columns).Select(_ => (float)random.NextDouble() - 0.5f)];

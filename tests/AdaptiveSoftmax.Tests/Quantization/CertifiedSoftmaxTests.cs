@@ -47,7 +47,7 @@ public class CertifiedSoftmaxTests
             using var layer = new DynamicAdaptiveSoftmax(layout, (ulong)seed);
             foreach (var parameter in layer.Parameters)
             {
-                foreach (ref var value in parameter.Values) value *= 6;
+                foreach (ref var value in parameter.WritableValues) value *= 6;
             }
 
             var hidden = Peaked(layer, (ulong)seed, size: 16);
@@ -60,11 +60,11 @@ public class CertifiedSoftmaxTests
                 var row = start / 20 - 1 + 20;
                 for (var i = 0; i < 6; i++)
                 {
-                    layer.Parameters[1].Values[row] += logProbs[best] - logProbs[BestOf(logProbs, start, end)];
+                    layer.Parameters[1].WritableValues[row] += logProbs[best] - logProbs[BestOf(logProbs, start, end)];
                     layer.LogProb(hidden, logProbs);
                 }
 
-                ref var bias = ref layer.Parameters[1].Values[row];
+                ref var bias = ref layer.Parameters[1].WritableValues[row];
                 for (var i = 0; i < steps; i++) bias = MathF.BitIncrement(bias);
                 for (var i = 0; i < 20; i++) bias = MathF.BitDecrement(bias);
             }
@@ -81,7 +81,7 @@ public class CertifiedSoftmaxTests
         using var layer = new DynamicAdaptiveSoftmax(layout, 5);
         foreach (var parameter in layer.Parameters)
         {
-            foreach (ref var value in parameter.Values) value *= 8;
+            foreach (ref var value in parameter.WritableValues) value *= 8;
         }
 
         using var certified = layer.Certify();
@@ -147,6 +147,15 @@ public class CertifiedSoftmaxTests
         using var folder = new Checkpoints.TemporaryFolder();
         layer.Save(folder["w.safetensors"]);
         Refuses(() => layer.Restore(folder["w.safetensors"]));
+        Refuses(() => layer.Parameters[2].Edit(values => values[0] += 1));
+        Refuses(() => layer.Parameters[1].EditRow(3, row => row[1] -= 1));
+        Refuses(() => layer.Parameters[0].Set(new float[layer.Parameters[0].Count]));
+        Refuses(() =>
+        {
+            using var file = WeightsFile.Open(folder["w.safetensors"]);
+            file.Read(file.Tensors.Single(tensor => tensor.Name == "tail.0.1.weight"), layer.Parameters[2]);
+        });
+        Refuses(() => Assert.Throws<TimeoutException>(() => layer.Parameters[0].Edit(_ => throw new TimeoutException())));
 
         void Refuses(Action change)
         {

@@ -13,7 +13,7 @@ public unsafe class QuantizedSoftmaxTests
         {
             var random = new Random(seed);
             using var source = new Parameter("w", rows, columns);
-            foreach (ref var value in source.Values) value = (float)((random.NextDouble() * 2) - 1);
+            foreach (ref var value in source.WritableValues) value = (float)((random.NextDouble() * 2) - 1);
             using var matrix = new QuantizedMatrix(WorkerPool.Get(2), source, precision);
             using var input = new NativeArray(columns, random);
             using var outputs = new NativeArray(rows, random);
@@ -55,7 +55,7 @@ public unsafe class QuantizedSoftmaxTests
                     : parameter.Name.EndsWith(".1.weight", StringComparison.Ordinal) ? options.Tails
                     : options.Tails == WeightPrecision.Float32 ? WeightPrecision.Float32 : WeightPrecision.BFloat16;
                 var stored = Stored(parameter, precision);
-                for (var i = 0; i < stored.Length; i++) parameter.Values[i] = (float)stored[i];
+                for (var i = 0; i < stored.Length; i++) parameter.WritableValues[i] = (float)stored[i];
             }
 
             var reference = new ReferenceSoftmax(layer);
@@ -120,7 +120,7 @@ public unsafe class QuantizedSoftmaxTests
         static void Check(float value, float expected)
         {
             using var source = new Parameter("w", 1, 1);
-            source.Values[0] = value;
+            source.WritableValues[0] = value;
             using var matrix = new QuantizedMatrix(WorkerPool.Get(2), source, WeightPrecision.BFloat16);
             float actual;
             matrix.View.Widen(0, 1, &actual);

@@ -56,7 +56,7 @@ public sealed class GradientReadingTests
     {
         using var optimizer = new AdamW(0.1, weightDecay: 0.5);
         using var parameter = new Parameter("w", 2, 2);
-        parameter.Values.Fill(1);
+        parameter.WritableValues.Fill(1);
         Assert.Equal(4, parameter.Gradient.Length);
         Assert.Equal(0, GradientClipping.ClipByGlobalNorm([parameter], 1));
         optimizer.Step(parameter);

@@ -30,7 +30,7 @@ public sealed class OptimizerTests
             using var parameter = new Parameter("w", rows, columns);
             var reference = s_cases[name].Reference();
             var random = new Random(rows);
-            Fill(parameter.Values, random);
+            Fill(parameter.WritableValues, random);
             var expected = ToDouble(parameter.Values);
             for (var step = 0; step < 6; step++)
             {
@@ -64,7 +64,7 @@ public sealed class OptimizerTests
         using var optimizer = s_cases[name].Ours();
         using var parameter = new Parameter("embedding.weight", 70, Columns, GradientLayout.SparseRows);
         var random = new Random(3);
-        Fill(parameter.Values, random);
+        Fill(parameter.WritableValues, random);
         var before = parameter.Values.ToArray();
 
         // Rows are touched in every step, so that each has the step count of the whole; 8 is never touched.
@@ -100,8 +100,8 @@ public sealed class OptimizerTests
         using var ours = s_cases[name].Ours();
         using var dense = new Parameter("w", Rows, Columns);
         using var sparse = new Parameter("embedding.weight", Rows, Columns, GradientLayout.SparseRows);
-        Fill(dense.Values, new Random(1));
-        dense.Values.CopyTo(sparse.Values);
+        Fill(dense.WritableValues, new Random(1));
+        dense.Values.CopyTo(sparse.WritableValues);
         for (var step = 0; step < 3; step++)
         {
             Fill(dense.TouchGradient(), new Random(step));
@@ -120,7 +120,7 @@ public sealed class OptimizerTests
         {
             using var optimizer = s_cases[name].Ours();
             using var parameter = new Parameter("embedding.weight", 3_000, 33, GradientLayout.SparseRows);
-            Fill(parameter.Values, new Random(5));
+            Fill(parameter.WritableValues, new Random(5));
             for (var step = 0; step < 3; step++)
             {
                 var rows = Enumerable.Range(0, 3_000).Where(row => (row * 7) % (step + 2) == 0);
@@ -145,8 +145,8 @@ public sealed class OptimizerTests
             optimizer.Threads = threads;
             using var dense = new Parameter("w", 301, 519);
             using var sparse = new Parameter("embedding.weight", 9_000, 33, GradientLayout.SparseRows);
-            Fill(dense.Values, new Random(1));
-            Fill(sparse.Values, new Random(2));
+            Fill(dense.WritableValues, new Random(1));
+            Fill(sparse.WritableValues, new Random(2));
             for (var step = 0; step < 3; step++)
             {
                 Fill(dense.TouchGradient(), new Random(step));
@@ -191,8 +191,8 @@ public sealed class OptimizerTests
         using var optimizer = s_cases[name].Ours();
         using var late = new Parameter("late", 2, 3);
         using var early = new Parameter("early", 2, 3);
-        late.Values.Fill(1.5f);
-        early.Values.Fill(1.5f);
+        late.WritableValues.Fill(1.5f);
+        early.WritableValues.Fill(1.5f);
         for (var step = 0; step < 3; step++)
         {
             early.TouchGradient().Fill(0.25f);
@@ -233,7 +233,7 @@ public sealed class OptimizerTests
     {
         using var optimizer = new Sgd(learningRate: 0.5, momentum: 0.5);
         using var parameter = new Parameter("w", 1, 1);
-        parameter.Values[0] = 1;
+        parameter.WritableValues[0] = 1;
         StepWith(optimizer, parameter, 0.5f);
         Assert.Equal(0.75f, parameter.Values[0]);     // buffer 0.5
         StepWith(optimizer, parameter, 0.25f);
@@ -247,7 +247,7 @@ public sealed class OptimizerTests
     {
         using var optimizer = new Adagrad(learningRate: 0.5);
         using var parameter = new Parameter("w", 1, 1);
-        parameter.Values[0] = 1;
+        parameter.WritableValues[0] = 1;
         StepWith(optimizer, parameter, 3);
         Assert.Equal(0.5f, parameter.Values[0], 1e-6f);     // sum 9: 1 - 0.5 * 3 / 3
         StepWith(optimizer, parameter, -4);
@@ -260,8 +260,8 @@ public sealed class OptimizerTests
         // In the first step the corrected mean is the gradient and the root of the corrected square its size.
         using var optimizer = new AdamW(learningRate: 0.1, weightDecay: 0.5);
         using var parameter = new Parameter("w", 1, 2);
-        parameter.Values[0] = 2;
-        parameter.Values[1] = -4;
+        parameter.WritableValues[0] = 2;
+        parameter.WritableValues[1] = -4;
         parameter.TouchGradient()[0] = 7;
         parameter.TouchGradient()[1] = -0.001f;
         optimizer.Step(parameter);

@@ -11,7 +11,7 @@ public sealed class OwnOptimizerTests
             using var optimizer = new Lion(0.01, 0.8, 0.95, 0.1) { Threads = threads };
             using var parameter = new Parameter("w", 33, 1_025);
             var random = new Random(4);
-            Fill(parameter.Values, random);
+            Fill(parameter.WritableValues, random);
             double[] expected = [.. parameter.Values.ToArray().Select(value => (double)value)];
             var mean = new double[expected.Length];
             for (var step = 0; step < 5; step++)
@@ -82,7 +82,7 @@ public sealed class OwnOptimizerTests
         {
             foreach (var row in step.Parameter.TouchedRows)
             {
-                var values = step.Parameter.Row(row);
+                var values = step.ValuesRow(row);
                 var gradient = step.Parameter.GradientRow(row);
                 ref var sum = ref step.StateRow(0, row)[0];
                 var squares = 0f;

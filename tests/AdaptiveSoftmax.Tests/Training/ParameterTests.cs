@@ -17,6 +17,30 @@ public sealed class ParameterTests
     }
 
     [Fact]
+    public void EveryChangeOfValues_IsCounted()
+    {
+        using var parameter = new Parameter("w", 3, 2);
+        Counts(() => parameter.Edit(values => values[5] = 2));
+        Counts(() => parameter.EditRow(1, row => row[0] = 3));
+        Assert.Equal([0, 0, 3, 0, 0, 2], parameter.Values);
+        Counts(() => parameter.Set([1, 2, 3, 4, 5, 6]));
+        Assert.Equal([3, 4], parameter.Row(1));
+        Counts(() => Assert.Throws<TimeoutException>(() => parameter.Edit(_ => throw new TimeoutException())));
+        Assert.Throws<ArgumentException>(() => parameter.Set(new float[5]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => parameter.EditRow(3, _ => { }));
+
+        void Counts(Action change)
+        {
+            var before = parameter.Version;
+            change();
+            Assert.True(parameter.Version > before);
+            before = parameter.Version;
+            _ = parameter.Values[0] + parameter.Row(2)[1];
+            Assert.Equal(before, parameter.Version);
+        }
+    }
+
+    [Fact]
     public unsafe void Gradient_IsAllocatedOnFirstUseAndZeroAfterZeroGradient()
     {
         using var parameter = new Parameter("w", 4, 5);
@@ -77,7 +101,7 @@ public sealed class ParameterTests
     public void RowOutsideTheMatrix_IsRefused(int row)
     {
         using var parameter = new Parameter("w", 4, 5);
-        Assert.Throws<ArgumentOutOfRangeException>(() => parameter.Row(row).Clear());
+        Assert.Throws<ArgumentOutOfRangeException>(() => parameter.WritableRow(row).Clear());
         Assert.Throws<ArgumentOutOfRangeException>(() => parameter.TouchGradientRow(row).Clear());
     }
 
@@ -89,12 +113,12 @@ public sealed class ParameterTests
         parameter.Dispose();
         parameter.Dispose();
         Assert.False(parameter.HasGradient);
-        Assert.Throws<ObjectDisposedException>(() => parameter.Values.Clear());
+        Assert.Throws<ObjectDisposedException>(() => parameter.WritableValues.Clear());
         Assert.Throws<ObjectDisposedException>(() => parameter.TouchGradient().Clear());
         Assert.Throws<ObjectDisposedException>(() => parameter.TouchGradientRow(0).Clear());
         Assert.Throws<ObjectDisposedException>(() => parameter.Gradient.ToArray());
         Assert.Throws<ObjectDisposedException>(() => parameter.GradientRow(0).ToArray());
-        Assert.Throws<ObjectDisposedException>(() => parameter.Row(0).Clear());
+        Assert.Throws<ObjectDisposedException>(() => parameter.WritableRow(0).Clear());
         Assert.Throws<ObjectDisposedException>(parameter.ZeroGradient);
     }
 
@@ -105,9 +129,9 @@ public sealed class ParameterTests
         // 8.6 GB of address space; only the two pages that are written become memory.
         using var parameter = new Parameter("w", 70_000, 32_768);
         Assert.Equal(70_000L * 32_768, parameter.Count);
-        parameter.Row(69_999)[32_767] = 5;
+        parameter.WritableRow(69_999)[32_767] = 5;
         Assert.Equal(5, parameter.ValuesPointer[parameter.Count - 1]);
-        Assert.Throws<InvalidOperationException>(() => parameter.Values.Clear());
+        Assert.Throws<InvalidOperationException>(() => parameter.WritableValues.Clear());
         Assert.Throws<InvalidOperationException>(() => parameter.TouchGradient().Clear());
         Assert.False(parameter.HasGradient);
     }
