@@ -152,6 +152,8 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         options ??= LossOptions.Default;
         options.Check();
+        if (options.Reduction == Reduction.None || options.GradientScale != 1)
+            throw new NotSupportedException($"A device reduces losses to their mean or sum and does not scale gradients; use the reduction {nameof(Reduction.Mean)} or {nameof(Reduction.Sum)} and a gradient scale of 1.");
         var tokens = CountTokens(hidden.Length, nameof(hidden));
         CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
         CheckView(targets, tokens, "The memory of targets", nameof(targets));

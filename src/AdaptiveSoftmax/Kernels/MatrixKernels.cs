@@ -75,7 +75,7 @@ public static unsafe class MatrixKernels
         }
     }
 
-    /// <summary>Adds outputGradientᵀ · input to the weight's gradient, [outputs, inputs].</summary>
+    /// <summary>Adds outputGradientᵀ · input to the weight's gradient, [outputs, inputs]; does nothing where the weight is frozen.</summary>
     /// <param name="outputGradient">The gradient of the layer's output, [tokens, outputs].</param>
     /// <param name="input">The layer's input, [tokens, inputs].</param>
     /// <param name="weight">The layer's weight, whose gradient is added to.</param>
@@ -89,6 +89,7 @@ public static unsafe class MatrixKernels
         var pool = GetPool(threads);
         SpanOverlap.Refuse(weight.GradientPointer, weight.Count, outputGradient, "the gradient of the weight", "that of the output", nameof(outputGradient));
         SpanOverlap.Refuse(weight.GradientPointer, weight.Count, input, "the gradient of the weight", "the input", nameof(input));
+        if (!weight.LearnsFromBackward) return;
         fixed (float* dy = outputGradient, x = input)
         {
             Gemm.Multiply(

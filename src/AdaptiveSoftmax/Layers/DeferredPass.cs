@@ -51,11 +51,7 @@ internal sealed unsafe class DeferredPass(DeferredMemory memory, SoftmaxLayout l
                 ForwardCluster(pool, batch, head, TrainingBatch.Head, keepsLogits);
                 for (var cluster = 0; cluster < tails.Count; cluster++) ForwardCluster(pool, batch, tails[cluster], cluster, keepsLogits);
                 for (var token = 0; token < slots.Length; token++) logProbs[token] = (float)batch.TargetLogProbs[token];
-                losses.Clear();
-                if (!losses.IsEmpty)
-                {
-                    foreach (var token in batch.ActiveTokens) losses[token] = (float)batch.TokenLoss(token);
-                }
+                if (!losses.IsEmpty) batch.CopyLosses(losses);
 
                 return (float)batch.Loss();
             }

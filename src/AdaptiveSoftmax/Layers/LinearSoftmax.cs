@@ -67,6 +67,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     /// <inheritdoc/>
     public void Backward(WorkerPool pool, Scratch scratch, in LogitBlock logits, in RowWeights weights, float* inputRows, int tokens, float* inputGradient)
     {
+        if (inputGradient is null && !weight.LearnsFromBackward && bias is not { LearnsFromBackward: true }) return;
         var groups = (int)Math.Clamp(MaximumShareFloats / ((long)TokenBlocks.MaximumLanes * shape.Columns), 1, MaximumGroups);
         var rowsPerGroup = ((shape.Rows + groups - 1) / groups + 3) / 4 * 4;
         // Shares of many values for few rows cost more than a product of its own, which reads the logits' gradient again.

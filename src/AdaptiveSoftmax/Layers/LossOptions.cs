@@ -11,10 +11,7 @@ public sealed record LossOptions
     /// <summary>The target that stands for no target, <c>ignore_index</c>: it adds nothing to loss or gradient.</summary>
     public int IgnoreIndex { get; init; } = -100;
 
-    /// <summary>
-    /// How losses of tokens become one number. For PyTorch's <c>reduction="none"</c> ask
-    /// <see cref="AdaptiveSoftmaxLayer.Forward"/> for each target's log-prob.
-    /// </summary>
+    /// <summary>How losses of tokens become one number.</summary>
     public Reduction Reduction { get; init; } = Reduction.Mean;
 
     /// <summary>
@@ -24,11 +21,19 @@ public sealed record LossOptions
     /// </summary>
     public float LabelSmoothing { get; init; }
 
+    /// <summary>
+    /// What a backward pass multiplies all of its gradients by, and not the loss that it returns. With 1 / n, gradients that n
+    /// passes add up are those of the mean of their losses.
+    /// </summary>
+    public double GradientScale { get; init; } = 1;
+
     internal void Check()
     {
-        if (Reduction is not (Reduction.Mean or Reduction.Sum))
-            throw new ArgumentException($"The reduction {Reduction} is none of {nameof(Reduction.Mean)} and {nameof(Reduction.Sum)}.");
+        if (Reduction is not (Reduction.Mean or Reduction.Sum or Reduction.None))
+            throw new ArgumentException($"The reduction {Reduction} is none of {nameof(Reduction.Mean)}, {nameof(Reduction.Sum)} and {nameof(Reduction.None)}.");
         if (!(LabelSmoothing is >= 0 and <= 1))
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The label smoothing is {LabelSmoothing}; it must be from 0 to 1."));
+        if (!double.IsFinite(GradientScale))
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The scale of the gradients is {GradientScale}; it must be finite."));
     }
 }

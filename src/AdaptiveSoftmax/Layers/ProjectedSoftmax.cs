@@ -24,10 +24,12 @@ internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection 
     public void Backward(WorkerPool pool, Scratch scratch, in LogitBlock logits, in RowWeights weights, float* inputRows, int tokens, float* inputGradient)
     {
         int width = shape.Rows, hidden = shape.Columns;
+        var passesOn = inputGradient is not null || projection.LearnsFromBackward;
         var projectedRows = scratch.Floats((long)logits.Lanes * width);
         Transpose.FromLanes(pool, logits.Projected, logits.Lanes, tokens, width, projectedRows, width);
-        var rowGradient = scratch.Floats((long)logits.Lanes * width);
+        var rowGradient = passesOn ? scratch.Floats((long)logits.Lanes * width) : null;
         output.Backward(pool, scratch, logits, weights, projectedRows, tokens, rowGradient);
+        if (!passesOn) return;
 
         // dP += dyᵀ · X and dX = dy · P, with dy the gradient of the projected vectors.
         var adds = projection.HasGradient;

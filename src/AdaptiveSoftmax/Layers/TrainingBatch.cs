@@ -41,15 +41,17 @@ internal sealed unsafe class TrainingBatch
     private readonly int[] _clusterStarts;
     private readonly double* _smoothingLogProbs;
     private readonly double _smoothing;
-    private readonly double _tokenWeight;
+    private readonly float* _weights;
+    private readonly double _scale;
 
     public TrainingBatch(
-        SoftmaxLayout layout, Scratch scratch, float* hidden, float* hiddenGradient, int* slots, int tokens, LossOptions options, bool wantsGradient)
+        SoftmaxLayout layout, Scratch scratch, float* hidden, float* hiddenGradient, int* slots, int tokens, LossOptions options, bool wantsGradient, float* weights = null)
     {
         _layout = layout;
         _hidden = hidden;
         _hiddenGradient = hiddenGradient;
         _slots = slots;
+        _weights = weights;
         _smoothing = options.LabelSmoothing;
         Scratch = scratch;
         WantsGradient = wantsGradient;
@@ -60,7 +62,7 @@ internal sealed unsafe class TrainingBatch
         _order = scratch.Ints(2L * tokens);
         _clusterStarts = new int[layout.ClusterCount + 2];
         ActiveCount = GroupByCluster(tokens);
-        _tokenWeight = options.Reduction == Reduction.Mean ? 1.0 / Math.Max(1, ActiveCount) : 1.0;
+        _scale = options.Reduction == Reduction.Mean ? MeanScale() : 1.0;
     }
 
     public Scratch Scratch { get; }
@@ -105,8 +107,15 @@ internal sealed unsafe class TrainingBatch
     public double Loss()
     {
         var loss = 0.0;
-        foreach (var token in ActiveTokens) loss += TokenLoss(token);
-        return loss * _tokenWeight;
+        foreach (var token in ActiveTokens) loss += WeightOf(token) * TokenLoss(token);
+        return loss * _scale;
+    }
+
+    /// <summary>Writes the loss of each token, unweighted; 0 where the target is ignored.</summary>
+    public void CopyLosses(Span<float> losses)
+    {
+        losses.Clear();
+        foreach (var token in ActiveTokens) losses[token] = (float)TokenLoss(token);
     }
 
     /// <summary>Copies the hidden vectors of some positions next to each other, as rows and as lanes.</summary>
@@ -154,7 +163,7 @@ internal sealed unsafe class TrainingBatch
         {
             var token = block.Tokens[lane];
             var row = RowOf(_slots[token], cluster);
-            var scale = _tokenWeight * LossScale * (LossGradient is null ? 1 : LossGradient[token]);
+            var scale = _scale * WeightOf(token) * LossScale * (LossGradient is null ? 1 : LossGradient[token]);
             var hit = row >= 0 ? 1 - _smoothing : 0;
             var own = row >= 0 && LogProbGradient is not null ? LogProbGradient[token] : 0.0;
             weights.TargetRow[lane] = row;
@@ -171,6 +180,16 @@ internal sealed unsafe class TrainingBatch
     {
         if (_hiddenGradient is null) return;
         fixed (int* positions = block.Tokens) Transpose.ScatterAdd(pool, block.RowGradient, _hiddenGradient, positions, block.Tokens.Length, _layout.HiddenSize);
+    }
+
+    private double WeightOf(int token) => _weights is null ? 1 : _weights[token];
+
+    // A mean over nothing, or over weights of 0 alone, is 0.
+    private double MeanScale()
+    {
+        var total = 0.0;
+        foreach (var token in ActiveTokens) total += WeightOf(token);
+        return total > 0 ? 1 / total : 0;
     }
 
     private double WeightOfAllRows(int cluster) => cluster == Head ? _layout.VocabularySize : _layout.Tails[cluster].Size;

@@ -118,6 +118,21 @@ public sealed unsafe class Parameter : IDisposable
     }
 
     /// <summary>
+    /// Whether the parameter learns, as PyTorch's <c>requires_grad</c>. A frozen one takes no gradient: a backward pass leaves
+    /// its share of the work out, and steps pass over it. Freezing forgets a gradient that is there. Files do not keep it.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public bool RequiresGradient
+    {
+        get;
+        set
+        {
+            if (!value) ZeroGradient();
+            field = value;
+        }
+    } = true;
+
+    /// <summary>
     /// Whether something was added to the gradient since the last step. Optimizers and clipping skip a parameter
     /// without one, as PyTorch skips a parameter whose <c>grad</c> is None.
     /// </summary>
@@ -243,11 +258,13 @@ public sealed unsafe class Parameter : IDisposable
 
     /// <summary>The gradient to add to, [rows, columns]. Marks the parameter as having one, so that the next step moves it.</summary>
     /// <exception cref="InvalidOperationException">
-    /// The gradient is row-sparse, or has more values than a span holds; use <see cref="TouchGradientRow"/>.
+    /// The gradient is row-sparse, or has more values than a span holds; use <see cref="TouchGradientRow"/>. Or the parameter is
+    /// frozen.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public Span<float> TouchGradient()
     {
+        CheckLearns();
         var length = SpanLength();
         return new Span<float>(TouchGradientPointer(), length);
     }
@@ -255,10 +272,12 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>The gradient of one row to add to, [columns]. Records the row as touched, so that the next step moves it.</summary>
     /// <param name="row">A row in [0, rows).</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="InvalidOperationException">The parameter is frozen.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public Span<float> TouchGradientRow(int row)
     {
         CheckRow(row);
+        CheckLearns();
         var gradient = EnsureGradient();
         if (_touchedRows is null) _hasDenseGradient = true;
         else _touchedRows.Add(row);
@@ -299,18 +318,22 @@ public sealed unsafe class Parameter : IDisposable
     internal void MarkChanged() => Interlocked.Increment(ref _version);
 
     /// <summary>
-    /// Allocates a dense gradient if needed, marks it, and gives its first value; null where a borrowed parameter wants none.
+    /// Allocates a dense gradient if needed, marks it, and gives its first value; null where a borrowed parameter wants none
+    /// and where it is frozen.
     /// </summary>
     internal float* TouchGradientPointer()
     {
         if (_touchedRows is not null)
             throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse; add to it through {nameof(TouchGradientRow)}, which records the row.");
-        if (_isBorrowed && _gradient is null) return null;
+        if (!LearnsFromBackward) return null;
         var pointer = EnsureGradient();
         _hasDenseGradient = true;
         GradientIsSound = false;
         return pointer;
     }
+
+    /// <summary>Whether a backward pass has a gradient to compute.</summary>
+    internal bool LearnsFromBackward => RequiresGradient && !(_isBorrowed && _gradient is null);
 
     /// <summary>The touched rows in ascending order, which is the order of a step.</summary>
     internal ReadOnlySpan<int> SortTouchedRows()
@@ -338,6 +361,12 @@ public sealed unsafe class Parameter : IDisposable
     {
         if ((uint)row >= (uint)Rows)
             throw new ArgumentOutOfRangeException(nameof(row), row, $"'{Name}' has {Rows} rows, so a row must be in [0, {Rows}).");
+    }
+
+    private void CheckLearns()
+    {
+        if (!RequiresGradient)
+            throw new InvalidOperationException($"'{Name}' is frozen, so it takes no gradient; ask {nameof(RequiresGradient)} before computing one, or set it.");
     }
 
     private int SpanLength()

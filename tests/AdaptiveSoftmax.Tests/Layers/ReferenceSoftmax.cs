@@ -30,32 +30,34 @@ internal sealed class ReferenceSoftmax
         return result;
     }
 
-    public double Loss(double[] hidden, int[] targets, LossOptions options)
+    public double Loss(double[] hidden, int[] targets, LossOptions options, float[]? weights = null)
     {
         var sum = 0.0;
-        var active = 0;
+        var active = 0.0;
         for (var token = 0; token < targets.Length; token++)
         {
             if (targets[token] == options.IgnoreIndex) continue;
-            active++;
+            var weight = weights?[token] ?? 1.0;
+            active += weight;
             var logProb = LogProb(hidden.AsSpan(token * _layout.HiddenSize, _layout.HiddenSize));
-            sum -= ((1 - (double)options.LabelSmoothing) * logProb[targets[token]]) + ((double)options.LabelSmoothing / _layout.VocabularySize * logProb.Sum());
+            sum -= weight * (((1 - (double)options.LabelSmoothing) * logProb[targets[token]]) + ((double)options.LabelSmoothing / _layout.VocabularySize * logProb.Sum()));
         }
 
-        return options.Reduction == Reduction.Sum ? sum : active == 0 ? 0 : sum / active;
+        return options.Reduction != Reduction.Mean ? sum : active == 0 ? 0 : sum / active;
     }
 
     /// <summary>The loss, and its gradients by the hidden vectors and by each weight.</summary>
-    public (double Loss, double[] Hidden, Dictionary<string, double[]> Weights) Gradients(double[] hidden, int[] targets, LossOptions options)
+    public (double Loss, double[] Hidden, Dictionary<string, double[]> Weights) Gradients(double[] hidden, int[] targets, LossOptions options, float[]? weights = null)
     {
         var size = _layout.HiddenSize;
         var byHidden = new double[hidden.Length];
         var byWeights = Weights.ToDictionary(pair => pair.Key, pair => new double[pair.Value.Length]);
-        var active = targets.Count(target => target != options.IgnoreIndex);
-        var scale = options.Reduction == Reduction.Sum ? 1.0 : 1.0 / Math.Max(1, active);
+        var active = Enumerable.Range(0, targets.Length).Where(token => targets[token] != options.IgnoreIndex).Sum(token => weights?[token] ?? 1.0);
+        var reduced = options.GradientScale * (options.Reduction != Reduction.Mean ? 1.0 : active == 0 ? 0 : 1.0 / active);
         for (var token = 0; token < targets.Length; token++)
         {
             if (targets[token] == options.IgnoreIndex) continue;
+            var scale = reduced * (weights?[token] ?? 1.0);
             var vector = hidden.AsSpan(token * size, size).ToArray();
             var byVector = byHidden.AsSpan(token * size, size);
             var wanted = Enumerable.Range(0, _layout.VocabularySize).Select(slot => scale * (((double)options.LabelSmoothing / _layout.VocabularySize) + (slot == targets[token] ? 1 - (double)options.LabelSmoothing : 0))).ToArray();
@@ -70,7 +72,7 @@ internal sealed class ReferenceSoftmax
             }
         }
 
-        return (Loss(hidden, targets, options), byHidden, byWeights);
+        return (Loss(hidden, targets, options, weights), byHidden, byWeights);
     }
 
     // Of −Σ c · log softmax(weight · input + bias).
