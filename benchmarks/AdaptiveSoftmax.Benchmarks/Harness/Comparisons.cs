@@ -11,6 +11,7 @@ internal static class Comparisons
     [
         new LookupComparison(),
         new TrainComparison(),
+        new FixedBodyComparison(),
         new TorchTrainComparison(),
         new TorchTrainFullComparison(),
         new DecodeComparison(),
