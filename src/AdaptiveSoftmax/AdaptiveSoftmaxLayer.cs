@@ -42,9 +42,9 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// <summary>What <see cref="Quantize"/> takes where the caller says nothing: the spec's precision, or int8 where it has none.</summary>
     protected virtual QuantizationOptions DefaultQuantization => QuantizationOptions.Default;
 
-    internal HeadLayer Head => _head;
+    internal HeadLayer OwnHead => _head;
 
-    internal IReadOnlyList<TailLayer> Tails => _tails;
+    internal IReadOnlyList<TailLayer> OwnTails => _tails;
 
     internal override IDecodingCluster DecodingHead => _head.Cluster;
 

@@ -30,11 +30,11 @@ public sealed unsafe class TiedEmbedding(AdaptiveSoftmaxLayer softmax)
                 var slot = _softmax.SlotOf(tokens[i]);
                 if (_softmax.Layout.ClusterOf(slot) is var cluster && cluster == 0)
                 {
-                    _softmax.Head.Weight.Row(slot).CopyTo(new Span<float>(embedding, size));
+                    _softmax.OwnHead.Weight.Row(slot).CopyTo(new Span<float>(embedding, size));
                     continue;
                 }
 
-                var tail = _softmax.Tails[cluster - 1];
+                var tail = _softmax.OwnTails[cluster - 1];
                 var row = tail.Output.ValuesPointer + ((nint)(slot - _softmax.Layout.Tails[cluster - 1].Start) * tail.Output.Columns);
                 Gemm.MultiplyOnThisThread(row, 0, 1, tail.Projection.ValuesPointer, size, embedding, size, 1, size, tail.Output.Columns, accumulate: false);
             }
@@ -57,12 +57,12 @@ public sealed unsafe class TiedEmbedding(AdaptiveSoftmaxLayer softmax)
                 var slot = _softmax.SlotOf(tokens[i]);
                 if (_softmax.Layout.ClusterOf(slot) is var cluster && cluster == 0)
                 {
-                    if (_softmax.Head.Weight.TouchGradientPointer() is var head && head is not null) Vectors.Add(head + ((nint)slot * size), gradient, size);
+                    if (_softmax.OwnHead.Weight.TouchGradientPointer() is var head && head is not null) Vectors.Add(head + ((nint)slot * size), gradient, size);
                     continue;
                 }
 
                 // With o the token's row and P the projection: dP += o ⊗ g, and do += P · g.
-                var tail = _softmax.Tails[cluster - 1];
+                var tail = _softmax.OwnTails[cluster - 1];
                 var width = tail.Output.Columns;
                 var at = (nint)(slot - _softmax.Layout.Tails[cluster - 1].Start) * width;
                 if (tail.Projection.TouchGradientPointer() is var projection && projection is not null)
