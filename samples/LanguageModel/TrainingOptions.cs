@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdaptiveSoftmax;
 
 namespace LanguageModelSample;
 
@@ -14,7 +15,7 @@ internal sealed class TrainingOptions
     private readonly Option<bool> _resume = new("--resume") { Description = "Go on from the checkpoint: to the end of a run that was stopped, or for --seconds more." };
     private readonly Option<string> _checkpoint;
     private readonly Option<ulong> _seed = new("--seed") { Description = "Decides the first weights and the order of the text.", HelpName = "N", DefaultValueFactory = _ => 1 };
-    private readonly Option<int> _threads = new("--threads") { Description = "The threads to compute with.", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
+    private readonly Option<int> _threads = ThreadsOption.Create();
 
     /// <param name="checkpointPath">Where the run is saved unless the command line says otherwise.</param>
     public TrainingOptions(string checkpointPath)
@@ -23,10 +24,6 @@ internal sealed class TrainingOptions
         _seconds.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is not (null or > 0 and < double.PositiveInfinity)) result.AddError("--seconds must be a number more than 0.");
-        });
-        _threads.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError("--threads must be at least 1.");
         });
         _resume.Validators.Add(result =>
         {

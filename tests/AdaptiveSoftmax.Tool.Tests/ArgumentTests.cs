@@ -29,6 +29,17 @@ public sealed class ArgumentTests
         }
     }
 
+    [Theory]
+    [InlineData("0")]
+    [InlineData("-3")]
+    public async Task FewerThreadsThanOne_AreRefused_AsTheLibraryRefusesThem(string threads)
+    {
+        using var run = new ToolRun();
+        run.Write("a.txt", "a");
+        Assert.Equal(1, await run.RunAsync("count", run.Path("a.txt"), "--threads", threads, "-o", run.Path("x.tokens")));
+        Assert.Contains($"--threads is {threads}. The number of threads must be at least 1.", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task AName_MayBeginWithAnAt()
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdaptiveSoftmax;
 using Spectre.Console;
 
 namespace ServerSample;
@@ -10,14 +11,10 @@ internal sealed class ModelArguments
 
     public Option<bool> Quick { get; } = new("--quick") { Description = "Where a model must be trained first, train for 10 seconds instead of 40." };
 
-    public Option<int> Threads { get; } = new("--threads") { Description = "The threads to compute with; answers are the same for any number.", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
+    public Option<int> Threads { get; } = ThreadsOption.Create();
 
     public ModelArguments()
     {
-        Threads.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError("--threads must be at least 1.");
-        });
         Checkpoint.Validators.Add(result =>
         {
             // A mistyped path must not start a training.

@@ -3,15 +3,13 @@ namespace AdaptiveSoftmax.Corpus;
 /// <summary>How a corpus is tokenised; none of it changes the result.</summary>
 public sealed record TokenizeOptions
 {
-    private readonly int _threads = Environment.ProcessorCount;
-
-    /// <summary>The threads that tokenise, at least 1; the machine's processors if not set.</summary>
+    /// <summary>The number of threads, the caller's included, at least 1; all processors at first. It changes no count.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
     public int Threads
     {
-        get => _threads;
-        init => _threads = value >= 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "At least one thread must tokenise.");
-    }
+        get;
+        init => field = ThreadCount.Check(value, nameof(Threads));
+    } = ThreadCount.Default;
 
     /// <summary>Where progress is reported, many times a second; nowhere if null.</summary>
     public IProgress<CorpusProgress>? Progress { get; init; }

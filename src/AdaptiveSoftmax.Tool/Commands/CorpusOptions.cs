@@ -18,7 +18,7 @@ internal sealed class CorpusOptions
     private readonly Option<bool> _raw = new("--raw") { Description = "Count files of data, such as JSON and token tables, as the text that they are written in." };
     private readonly Option<bool> _sdkDocs = new("--sdk-docs") { Description = "Count the API reference of the .NET SDK on this machine, before any PATH." };
     private readonly Option<string?> _sdkPacks = new("--sdk-packs") { Description = "The folder with the SDK's reference packs, where they are not found by themselves. Implies --sdk-docs.", HelpName = "FOLDER" };
-    private readonly Option<int> _threads = new("--threads") { Description = "The threads that tokenise; the result is the same for any number.", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
+    private readonly Option<int> _threads = ThreadsOption.Create();
 
     public CorpusOptions()
     {
@@ -29,10 +29,6 @@ internal sealed class CorpusOptions
         _split = new Option<string?>("--split") { Description = $"How a rank file's encoding splits text into words, which the file does not say: {splits}. By default that of the built-in encoding whose tokens the file holds.", HelpName = "NAME" };
         _split.CompletionSources.Add([.. CorpusTokenizer.KnownSplits]);
         _format.AcceptOnlyFromAmong("text", "xmldoc");
-        _threads.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value && value < 1) result.AddError($"--threads is {value}; give at least 1.");
-        });
     }
 
     public void AddTo(Command command)

@@ -36,7 +36,7 @@ public sealed record TrainingCostModel
     /// <summary>The multiply-adds that exponential, sum and gradient of one logit take as long as.</summary>
     public double LogitCost { get; init; } = 40;
 
-    /// <summary>The fixed part of visiting a matrix, some 20 µs to wake the threads and wait for them.</summary>
+    /// <summary>The fixed part of visiting a matrix: to wake the threads and to wait for them.</summary>
     public double VisitCost { get; init; } = 1_000_000;
 
     /// <summary>The cost of the head, in which every target takes part.</summary>

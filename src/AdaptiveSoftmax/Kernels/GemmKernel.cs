@@ -9,8 +9,8 @@ namespace AdaptiveSoftmax;
 /// </summary>
 /// <remarks>
 /// Each sum runs over p in ascending order in one accumulator, so the result does not depend on the vector width nor on
-/// how rows and columns are divided among threads. Compiled with full optimisation at the first call: unoptimised, a
-/// tile is a hundred times slower, which a first training step would feel.
+/// how rows and columns are divided among threads. Compiled with full optimisation at the first call: a first
+/// training step would feel how slow an unoptimised tile is.
 /// </remarks>
 internal static unsafe class GemmKernel<TSimd>
     where TSimd : unmanaged, ISimd<TSimd>

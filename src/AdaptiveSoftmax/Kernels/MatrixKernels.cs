@@ -18,9 +18,9 @@ public static unsafe class MatrixKernels
     /// <param name="input">The layer's input, [tokens, inputs].</param>
     /// <param name="weight">The layer's weight, [outputs, inputs].</param>
     /// <param name="output">Receives the layer's output, [tokens, outputs].</param>
-    /// <param name="threads">The number of threads; 0 for all processors.</param>
+    /// <param name="threads">The number of threads, the caller's included, at least 1; null for all processors.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or what is written shares memory with what is read.</exception>
-    public static void Forward(ReadOnlySpan<float> input, Parameter weight, Span<float> output, int threads = 0)
+    public static void Forward(ReadOnlySpan<float> input, Parameter weight, Span<float> output, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(weight);
         var tokens = CheckTokens(input.Length, weight.Columns, nameof(input));
@@ -58,9 +58,9 @@ public static unsafe class MatrixKernels
     /// <param name="outputGradient">The gradient of the layer's output, [tokens, outputs].</param>
     /// <param name="weight">The layer's weight, [outputs, inputs].</param>
     /// <param name="inputGradient">Receives the gradient of the layer's input, [tokens, inputs].</param>
-    /// <param name="threads">The number of threads; 0 for all processors.</param>
+    /// <param name="threads">The number of threads, the caller's included, at least 1; null for all processors.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or what is written shares memory with what is read.</exception>
-    public static void InputGradient(ReadOnlySpan<float> outputGradient, Parameter weight, Span<float> inputGradient, int threads = 0)
+    public static void InputGradient(ReadOnlySpan<float> outputGradient, Parameter weight, Span<float> inputGradient, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(weight);
         var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
@@ -79,9 +79,9 @@ public static unsafe class MatrixKernels
     /// <param name="outputGradient">The gradient of the layer's output, [tokens, outputs].</param>
     /// <param name="input">The layer's input, [tokens, inputs].</param>
     /// <param name="weight">The layer's weight, whose gradient is added to.</param>
-    /// <param name="threads">The number of threads; 0 for all processors.</param>
+    /// <param name="threads">The number of threads, the caller's included, at least 1; null for all processors.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or what is written shares memory with what is read.</exception>
-    public static void AddWeightGradient(ReadOnlySpan<float> outputGradient, ReadOnlySpan<float> input, Parameter weight, int threads = 0)
+    public static void AddWeightGradient(ReadOnlySpan<float> outputGradient, ReadOnlySpan<float> input, Parameter weight, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(weight);
         var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
@@ -113,11 +113,7 @@ public static unsafe class MatrixKernels
         Transpose.FromLanes(pool, outputLanes, lanes, tokens, weight.Rows, output, weight.Rows);
     }
 
-    private static WorkerPool GetPool(int threads)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        return WorkerPool.Get(threads == 0 ? Environment.ProcessorCount : threads);
-    }
+    private static WorkerPool GetPool(int? threads) => WorkerPool.Get(ThreadCount.OrDefault(threads, nameof(threads)));
 
     private static int CheckTokens(int length, int columns, string name)
     {

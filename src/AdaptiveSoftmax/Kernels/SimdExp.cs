@@ -3,9 +3,8 @@ using System.Runtime.CompilerServices;
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// The exponential function for a softmax, whose arguments are never far above 0. In float32 throughout, it takes a fifth
-/// of the time of .NET's vector functions, which compute it in float64; the products of a narrow tail are so short that
-/// this is felt.
+/// The exponential function for a softmax, whose arguments are never far above 0. It is float32 throughout, while .NET's
+/// vector functions compute it in float64; the products of a narrow tail are so short that the difference is felt.
 /// </summary>
 internal static class SimdExp
 {

@@ -6,8 +6,13 @@ public sealed record AdaptiveSoftmaxOptions
     /// <summary>All processors and 64 MiB of logits.</summary>
     public static AdaptiveSoftmaxOptions Default { get; } = new();
 
-    /// <summary>The number of threads, the caller's included; at least 1.</summary>
-    public int Threads { get; init; } = Environment.ProcessorCount;
+    /// <summary>The number of threads, the caller's included, at least 1; all processors at first. It changes no bit.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
+    public int Threads
+    {
+        get;
+        init => field = ThreadCount.Check(value, nameof(Threads));
+    } = ThreadCount.Default;
 
     /// <summary>
     /// The bytes of logits that are kept at a time. Tokens are taken in blocks that fit, of at least 32 and at most 256
@@ -17,8 +22,6 @@ public sealed record AdaptiveSoftmaxOptions
 
     internal void Check()
     {
-        if (Threads < 1)
-            throw new ArgumentException($"The number of threads is {Threads}; it must be at least 1.");
         if (ScratchBytes < 0)
             throw new ArgumentException($"The scratch memory is {ScratchBytes} bytes; it must not be negative.");
     }

@@ -75,7 +75,7 @@ internal sealed unsafe partial class NativeFloats : IDisposable
         _block = null;
     }
 
-    // Weights are read from end to end; large pages spare look-ups of addresses, which makes a step a tenth faster.
+    // Weights are read from end to end; large pages spare look-ups of addresses.
     private static void AskForHugePages(void* block, nuint bytes)
     {
         try

@@ -15,7 +15,7 @@ public static unsafe class GradientClipping
     /// <param name="parameters">The parameters; those without a gradient are skipped, and a repeated one counts once.</param>
     /// <param name="maxNorm">The largest norm to let through; infinity only measures.</param>
     /// <param name="errorIfNonfinite">Whether a norm that is not finite is an error, as PyTorch's <c>error_if_nonfinite</c>.</param>
-    /// <param name="threads">The number of threads, the caller's included; all processors if null.</param>
+    /// <param name="threads">The number of threads, the caller's included, at least 1; null for all processors.</param>
     /// <returns>
     /// The norm before scaling, in double precision. Where it is not finite, because a gradient is not, the gradients stay as
     /// they are: a step with <see cref="Optimizer.TryStep"/> leaves them out.
@@ -26,8 +26,7 @@ public static unsafe class GradientClipping
     public static double ClipByGlobalNorm(IEnumerable<Parameter> parameters, double maxNorm, bool errorIfNonfinite = false, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        var threadCount = threads ?? Environment.ProcessorCount;
-        ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1, nameof(threads));
+        var threadCount = ThreadCount.OrDefault(threads, nameof(threads));
         if (!(maxNorm >= 0))
             throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm.ToString(CultureInfo.InvariantCulture), "The largest norm must be a number that is not negative.");
         var list = new List<Parameter>();

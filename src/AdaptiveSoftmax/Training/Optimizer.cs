@@ -67,17 +67,13 @@ public abstract class Optimizer : IDisposable
         }
     }
 
-    /// <summary>The number of threads of a step, the caller's included; all processors at first. It changes no bit.</summary>
+    /// <summary>The number of threads of a step, the caller's included, at least 1; all processors at first. It changes no bit.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
     public int Threads
     {
         get;
-        set
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
-            field = value;
-        }
-    } = Environment.ProcessorCount;
+        set => field = ThreadCount.Check(value, nameof(Threads));
+    } = ThreadCount.Default;
 
     /// <summary>How often a step was taken.</summary>
     public long StepCount { get; internal set; }

@@ -123,7 +123,7 @@ public class LayerContractTests
         Assert.Throws<ArgumentException>(() => layer.Predict(new float[32]));
         Assert.Throws<ArgumentException>(() => layer.Predict(new float[32], new int[1]));
         Assert.Throws<ArgumentException>(() => layer.Loss(new float[16], [1], new LossOptions { LabelSmoothing = 1.5f }));
-        Assert.Throws<ArgumentException>(() => new DynamicAdaptiveSoftmax(s_layout, options: new AdaptiveSoftmaxOptions { Threads = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new DynamicAdaptiveSoftmax(s_layout, options: new AdaptiveSoftmaxOptions { Threads = 0 }));
     }
 
     [Fact]
