@@ -25,13 +25,14 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <summary>All log-probs on the device: PyTorch's <c>log_prob</c>.</summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public void LogProb(ArrayView<float> hidden, ArrayView<float> output)
     {
         var tokens = CountTokens(hidden.Length, nameof(hidden));
         CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
         CheckView(output, (long)tokens * Layout.VocabularySize, "The memory for log-probs", nameof(output));
+        ViewOverlap.Refuse(hidden, output, "the hidden vectors", "the log-probs", nameof(output));
         if (tokens == 0) return;
         Begin(hidden, tokens);
         var head = Arguments(_head.Linear, 0, tokens);
@@ -85,13 +86,14 @@ public abstract partial class GpuAdaptiveSoftmax
     /// </summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public void Predict(ArrayView<float> hidden, ArrayView<int> tokens)
     {
         var count = CountTokens(hidden.Length, nameof(hidden));
         CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
         CheckView(tokens, count, "The memory for predictions", nameof(tokens));
+        ViewOverlap.Refuse(hidden, tokens, "the hidden vectors", "the predictions", nameof(tokens));
         if (count == 0) return;
         if (IsOneVector(count)) PredictOne(hidden, tokens);
         else PredictBatch(hidden, tokens, count);

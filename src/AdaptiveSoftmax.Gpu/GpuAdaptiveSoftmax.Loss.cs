@@ -1,3 +1,4 @@
+using System.Globalization;
 using AdaptiveSoftmax.Gpu.Kernels;
 using ILGPU;
 using ILGPU.Runtime;
@@ -55,11 +56,13 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="targetLogProbs">Receives log p(target), [tokens]; 0 where the target is ignored.</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuLoss Forward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> targetLogProbs, LossOptions? options = null)
     {
         CheckView(targetLogProbs, targets.Length, "The memory for log-probs", nameof(targetLogProbs));
+        ViewOverlap.Refuse(hidden, targetLogProbs, "the hidden vectors", "the log-probs", nameof(targetLogProbs));
+        ViewOverlap.Refuse(targets, targetLogProbs, "the targets", "the log-probs", nameof(targetLogProbs));
         Train(hidden, targets, default, options, wantsGradient: false);
         if (targets.Length > 0)
         {
@@ -97,11 +100,13 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="hiddenGradient">Receives the gradient of the hidden vectors, [tokens, hidden]; memory of its own.</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuLoss Backward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null)
     {
         CheckView(hiddenGradient, hidden.Length, "The gradient of the hidden vectors", nameof(hiddenGradient));
+        ViewOverlap.Refuse(hidden, hiddenGradient, "the hidden vectors", "their gradient", nameof(hiddenGradient));
+        ViewOverlap.Refuse(targets, hiddenGradient, "the targets", "the gradient of the hidden vectors", nameof(hiddenGradient));
         Train(hidden, targets, hiddenGradient, options, wantsGradient: true);
         return new GpuLoss(this, _tables.Loss, targets);
     }
@@ -121,7 +126,7 @@ public abstract partial class GpuAdaptiveSoftmax
     }
 
     private ArgumentException UnknownTarget(int position, int id) =>
-        new($"Target {position} is {id}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index.");
+        new(string.Create(CultureInfo.InvariantCulture, $"Target {position} is {id}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index."));
 
     // Checks targets before anything is computed, which a call with views cannot.
     private (ArrayView<float> Hidden, ArrayView<int> Targets) Upload(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options)

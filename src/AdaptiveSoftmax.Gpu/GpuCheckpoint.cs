@@ -8,17 +8,21 @@ namespace AdaptiveSoftmax.Gpu;
 public sealed class GpuCheckpoint
 {
     private readonly List<GpuParameter> _parameters;
-    private readonly GpuOptimizer? _optimizer;
+    private readonly IReadOnlyList<GpuOptimizer> _optimizers;
     private readonly SoftmaxIdentity? _identity;
 
     /// <summary>Describes a run without an adaptive softmax, or a part of one.</summary>
     /// <param name="parameters">The parameters, whose names must differ and not start with <c>optimizer.</c>.</param>
-    /// <param name="optimizer">The optimizer that steps them, if its state belongs to the run.</param>
-    public GpuCheckpoint(IEnumerable<GpuParameter> parameters, GpuOptimizer? optimizer = null)
+    /// <param name="optimizers">All optimizers that step them, if their state belongs to the run.</param>
+    /// <exception cref="ArgumentException">An optimizer stands there twice.</exception>
+    public GpuCheckpoint(IEnumerable<GpuParameter> parameters, params IReadOnlyList<GpuOptimizer> optimizers)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        _parameters = [.. parameters];
-        _optimizer = optimizer;
+        ArgumentNullException.ThrowIfNull(optimizers);
+        _parameters = [.. parameters.Distinct()];
+        _optimizers = [.. optimizers];
+        if (_optimizers.Distinct().Count() < _optimizers.Count)
+            throw new ArgumentException("An optimizer stands there twice; name each once.", nameof(optimizers));
     }
 
     /// <summary>
@@ -26,9 +30,10 @@ public sealed class GpuCheckpoint
     /// </summary>
     /// <param name="softmax">The adaptive softmax.</param>
     /// <param name="body">The parameters of the rest of the model, whose names must differ and not start with <c>optimizer.</c>.</param>
-    /// <param name="optimizer">The optimizer that steps them, if its state belongs to the run.</param>
-    public GpuCheckpoint(GpuAdaptiveSoftmax softmax, IEnumerable<GpuParameter>? body = null, GpuOptimizer? optimizer = null)
-        : this([.. GetParameters(softmax), .. body ?? []], optimizer) => _identity = softmax.Identity;
+    /// <param name="optimizers">All optimizers that step them, if their state belongs to the run.</param>
+    /// <exception cref="ArgumentException">An optimizer stands there twice.</exception>
+    public GpuCheckpoint(GpuAdaptiveSoftmax softmax, IEnumerable<GpuParameter>? body = null, params IReadOnlyList<GpuOptimizer> optimizers)
+        : this([.. GetParameters(softmax), .. body ?? []], optimizers) => _identity = softmax.Identity;
 
     /// <summary>The caller's count of steps, saved and restored.</summary>
     public long Step { get; set; }
@@ -84,25 +89,54 @@ public sealed class GpuCheckpoint
     private void Restore(Action<Checkpoint> restore)
     {
         using var host = new HostParameters(_parameters);
-        using var optimizer = _optimizer?.CreateHost();
-        var checkpoint = new Checkpoint(host.Parameters, optimizer, _identity);
-        restore(checkpoint);
+        Optimizer[] optimizers = [.. _optimizers.Select(optimizer => optimizer.CreateHost())];
+        try
+        {
+            var checkpoint = new Checkpoint(host.Parameters, optimizers, _identity);
+            restore(checkpoint);
+            foreach (var optimizer in optimizers) GpuOptimizer.CheckRule(optimizer);
 
-        // From here on only the device can fail: what it is to hold has been read and checked.
-        _optimizer?.FromHost(optimizer!, _parameters, host.Parameters);
-        host.Upload();
-        Step = checkpoint.Step;
-        Strings = new Dictionary<string, string>(checkpoint.Strings);
+            // From here on only the device can fail: what it is to hold has been read and checked.
+            foreach (var (optimizer, source) in _optimizers.Zip(optimizers)) optimizer.FromHost(source, _parameters, host.Parameters);
+            host.Upload();
+            Step = checkpoint.Step;
+            Strings = new Dictionary<string, string>(checkpoint.Strings);
+        }
+        finally
+        {
+            foreach (var optimizer in optimizers) optimizer.Dispose();
+        }
+    }
+
+    // A checkpoint without optimizers is one of weights alone.
+    private void CheckOptimizers()
+    {
+        foreach (var parameter in _optimizers.Count == 0 ? [] : _parameters)
+        {
+            if (parameter.SteppedBy is GpuOptimizer { IsDisposed: false } other && !_optimizers.Contains(other))
+                throw new InvalidOperationException($"'{parameter.Name}' was stepped by an optimizer that is not in the checkpoint, so the run could not be resumed from it; name all optimizers, or dispose of one that is not used any more.");
+        }
     }
 
     private HostRun Download()
     {
+        CheckOptimizers();
         var host = new HostParameters(_parameters);
-        host.Download();
-        var optimizer = _optimizer?.ToHost(_parameters, host.Parameters);
-        var checkpoint = new Checkpoint(host.Parameters, optimizer, _identity) { Step = Step, Prefix = Prefix };
-        foreach (var (key, value) in Strings) checkpoint.Strings.Add(key, value);
-        return new HostRun(checkpoint, host, optimizer);
+        var optimizers = new List<Optimizer>();
+        try
+        {
+            host.Download();
+            foreach (var optimizer in _optimizers) optimizers.Add(optimizer.ToHost(_parameters, host.Parameters));
+            var checkpoint = new Checkpoint(host.Parameters, optimizers, _identity) { Step = Step, Prefix = Prefix };
+            foreach (var (key, value) in Strings) checkpoint.Strings.Add(key, value);
+            return new HostRun(checkpoint, host, optimizers);
+        }
+        catch
+        {
+            host.Dispose();
+            optimizers.ForEach(optimizer => optimizer.Dispose());
+            throw;
+        }
     }
 
     private static IReadOnlyList<GpuParameter> GetParameters(GpuAdaptiveSoftmax softmax)
@@ -112,12 +146,12 @@ public sealed class GpuCheckpoint
     }
 
     /// <summary>A run as it was on the device, on the host.</summary>
-    private sealed record HostRun(Checkpoint Checkpoint, HostParameters Parameters, Optimizer? Optimizer) : IDisposable
+    private sealed record HostRun(Checkpoint Checkpoint, HostParameters Parameters, List<Optimizer> Optimizers) : IDisposable
     {
         public void Dispose()
         {
             Parameters.Dispose();
-            Optimizer?.Dispose();
+            Optimizers.ForEach(optimizer => optimizer.Dispose());
         }
     }
 }

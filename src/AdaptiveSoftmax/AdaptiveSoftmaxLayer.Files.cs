@@ -179,7 +179,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     private Checkpoint CreateCheckpoint(string prefix)
     {
         ArgumentNullException.ThrowIfNull(prefix);
-        return new Checkpoint(Parameters, optimizer: null, Identity) { Prefix = prefix };
+        return new Checkpoint(Parameters, [], Identity) { Prefix = prefix };
     }
 
     private void Restore(WeightsFile file, bool acceptUnmarked, string prefix, CancellationToken cancellationToken)

@@ -44,12 +44,7 @@ public sealed class Checkpoint
     {
     }
 
-    internal Checkpoint(IEnumerable<Parameter> parameters, Optimizer? optimizer, SoftmaxIdentity? identity)
-        : this(parameters, optimizer is null ? [] : [optimizer], identity)
-    {
-    }
-
-    private Checkpoint(IEnumerable<Parameter> parameters, IReadOnlyList<Optimizer> optimizers, SoftmaxIdentity? identity)
+    internal Checkpoint(IEnumerable<Parameter> parameters, IReadOnlyList<Optimizer> optimizers, SoftmaxIdentity? identity)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(optimizers);

@@ -52,6 +52,12 @@ public sealed class EmulatedCudaOptimizerTests : GpuOptimizerTests
 }
 
 [Collection(Backend.Collection)]
+public sealed class EmulatedCudaStepTests : GpuStepTests
+{
+    private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+}
+
+[Collection(Backend.Collection)]
 public sealed class EmulatedCudaGradientRowTests : GradientRowTests
 {
     private protected override Accelerator Accelerator => EmulatedBackend.Cuda;

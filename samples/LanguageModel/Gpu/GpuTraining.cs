@@ -28,17 +28,9 @@ internal sealed class GpuTraining(GpuModel model) : ITraining
     public float Step(Batch batch, double rate)
     {
         var loss = model.Backward(batch).Read();
-        if (!float.IsFinite(loss))
-        {
-            foreach (var parameter in model.Parameters) parameter.ZeroGradient();
-            return float.NaN;
-        }
-
         _optimizer.LearningRate = rate;
-        _optimizer.Step(model.Parameters);
-        // The time of a step is the work that it was.
-        model.Accelerator.Synchronize();
-        return loss;
+        // It waits for the device, so that the time of a step is the work that it was.
+        return _optimizer.TryStep(model.Parameters) ? loss : float.NaN;
     }
 
     public void Save(string path, SavedRun run)

@@ -6,8 +6,8 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <summary>The optimizers' kernels, compiled for a device when first used.</summary>
 internal sealed class OptimizerKernels(Accelerator accelerator)
 {
-    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<float>, UpdateArguments> Advance =>
-        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<float>, UpdateArguments>(UpdateKernels.Advance, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, UpdateArguments> Advance =>
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, UpdateArguments>(UpdateKernels.Advance, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>> Finish =>
         field ??= accelerator.LoadKernel<ArrayView<int>>(UpdateKernels.Finish, Launches.Specialization);

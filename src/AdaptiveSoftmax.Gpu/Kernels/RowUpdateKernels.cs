@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>
 /// The optimizers over the touched rows of a row-sparse gradient, as on the CPU: a row without a gradient keeps its
-/// values and its state. Without touched rows there is nothing to do, so the state of the parameter is not asked.
+/// values and its state. A parameter that takes no part in a step has no rows in it.
 /// </summary>
 internal sealed class RowUpdateKernels(Accelerator accelerator)
 {
@@ -54,7 +54,7 @@ internal sealed class RowUpdateKernels(Accelerator accelerator)
 
     /// <summary>The touched rows as a kernel sees them.</summary>
     /// <param name="touched">The rows.</param>
-    /// <param name="count">Their number, one value.</param>
+    /// <param name="count">The number of those that a kernel treats, one value.</param>
     /// <param name="stride">The values from one row to the next.</param>
     internal readonly struct Rows(ArrayView<int> touched, ArrayView<int> count, int stride)
     {

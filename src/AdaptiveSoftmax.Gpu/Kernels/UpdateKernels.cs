@@ -21,16 +21,30 @@ internal struct UpdateArguments
 }
 
 /// <summary>
-/// The optimizers' formulas, each in one pass over values, gradient and state. Parameters without a gradient stay as they
-/// are.
+/// The optimizers' formulas, each in one pass over values, gradient and state. Parameters that take no part in a step stay as
+/// they are.
 /// </summary>
 internal static class UpdateKernels
 {
-    /// <summary>Counts the step of a parameter that has a gradient, and moves AdamW's 1 − βᵗ on, one step from the last.</summary>
-    public static void Advance(ArrayView<int> state, ArrayView<float> corrections, UpdateArguments arguments)
+    /// <summary>
+    /// Decides whether a parameter takes part: if it has a gradient, and all gradients of the step are finite. If so, counts
+    /// its step and moves AdamW's 1 − βᵗ on, one step from the last.
+    /// </summary>
+    /// <param name="parameter">Its <see cref="ParameterState"/>.</param>
+    /// <param name="touched">The number of touched rows; of a dense gradient anything.</param>
+    /// <param name="status">The <see cref="StepStatus"/>.</param>
+    /// <param name="state">Its <see cref="StepState"/>.</param>
+    /// <param name="corrections">AdamW's 1 − β₁ᵗ and 1 − β₂ᵗ.</param>
+    /// <param name="arguments">The numbers of the step.</param>
+    public static void Advance(
+        ArrayView<int> parameter, ArrayView<int> touched, ArrayView<int> status, ArrayView<int> state, ArrayView<float> corrections, UpdateArguments arguments)
     {
-        if (state[ParameterState.HasGradient] == 0) return;
-        state[ParameterState.Steps]++;
+        state[StepState.TakesPart] = 0;
+        state[StepState.Rows] = 0;
+        if (parameter[ParameterState.HasGradient] == 0 || status[StepStatus.IsFaulty] != 0) return;
+        state[StepState.TakesPart] = 1;
+        state[StepState.Rows] = touched[0];
+        state[StepState.Steps]++;
         corrections[0] += (1f - corrections[0]) * arguments.FreshMean;
         corrections[1] += (1f - corrections[1]) * arguments.FreshSquare;
     }
@@ -51,14 +65,14 @@ internal static class UpdateKernels
 
     public static void Sgd(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, UpdateArguments arguments)
     {
-        if (state[ParameterState.HasGradient] == 0) return;
+        if (state[StepState.TakesPart] == 0) return;
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
             UpdateRules.Sgd(values, gradient, i, arguments);
     }
 
     public static void Momentum(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> buffer, UpdateArguments arguments)
     {
-        if (state[ParameterState.HasGradient] == 0) return;
+        if (state[StepState.TakesPart] == 0) return;
         var fresh = UpdateRules.Fresh(state, arguments);
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
             UpdateRules.Momentum(values, gradient, buffer, i, fresh, arguments);
@@ -66,7 +80,7 @@ internal static class UpdateKernels
 
     public static void Adagrad(ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> sum, UpdateArguments arguments)
     {
-        if (state[ParameterState.HasGradient] == 0) return;
+        if (state[StepState.TakesPart] == 0) return;
         var rate = UpdateRules.AdagradRate(state, arguments);
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)
             UpdateRules.Adagrad(values, gradient, sum, i, rate, arguments);
@@ -76,7 +90,7 @@ internal static class UpdateKernels
         ArrayView<float> values, ArrayView<float> gradient, ArrayView<int> state, ArrayView<float> mean, ArrayView<float> square,
         ArrayView<float> corrections, UpdateArguments arguments)
     {
-        if (state[ParameterState.HasGradient] == 0) return;
+        if (state[StepState.TakesPart] == 0) return;
         var rate = arguments.Rate / corrections[0];
         var rootCorrection = XMath.Sqrt(corrections[1]);
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX)

@@ -12,7 +12,7 @@ internal static class UpdateRules
         values[i] -= arguments.Rate * (gradient[i] + (arguments.WeightDecay * values[i]));
 
     /// <summary>How much of a fresh gradient the buffer takes: all of the first.</summary>
-    public static float Fresh(ArrayView<int> state, UpdateArguments arguments) => state[ParameterState.Steps] == 1 ? 1f : arguments.Fresh;
+    public static float Fresh(ArrayView<int> state, UpdateArguments arguments) => state[StepState.Steps] == 1 ? 1f : arguments.Fresh;
 
     public static void Momentum(ArrayView<float> values, ArrayView<float> gradient, ArrayView<float> buffer, long i, float fresh, UpdateArguments arguments)
     {
@@ -24,7 +24,7 @@ internal static class UpdateRules
 
     /// <summary>The rate after its own decay.</summary>
     public static float AdagradRate(ArrayView<int> state, UpdateArguments arguments) =>
-        arguments.Rate / (1f + ((state[ParameterState.Steps] - 1) * arguments.RateDecay));
+        arguments.Rate / (1f + ((state[StepState.Steps] - 1) * arguments.RateDecay));
 
     public static void Adagrad(ArrayView<float> values, ArrayView<float> gradient, ArrayView<float> sum, long i, float rate, UpdateArguments arguments)
     {

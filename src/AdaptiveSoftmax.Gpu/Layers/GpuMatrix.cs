@@ -73,12 +73,13 @@ public sealed class GpuMatrix : IDisposable
     /// <summary>output = input · weightᵀ + bias: <c>torch.nn.functional.linear</c>.</summary>
     /// <param name="input">[tokens, input stride].</param>
     /// <param name="output">Receives [tokens, output stride].</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="ObjectDisposedException">The object is disposed.</exception>
     public void Forward(ArrayView<float> input, ArrayView<float> output)
     {
         var tokens = Begin(input, InputStride, nameof(input));
         Check(output, tokens, OutputStride, nameof(output));
+        ViewOverlap.Refuse(input, output, "the input", "the output", nameof(output));
         if (tokens == 0) return;
         var isFew = IsFew(tokens, Weight.Rows);
         var launch = isFew ? _few.Store : _many.Store;
@@ -90,12 +91,13 @@ public sealed class GpuMatrix : IDisposable
     /// <summary>inputGradient = outputGradient · weight.</summary>
     /// <param name="outputGradient">[tokens, output stride].</param>
     /// <param name="inputGradient">Receives [tokens, input stride].</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="ObjectDisposedException">The object is disposed.</exception>
     public void InputGradient(ArrayView<float> outputGradient, ArrayView<float> inputGradient)
     {
         var tokens = Begin(outputGradient, OutputStride, nameof(outputGradient));
         Check(inputGradient, tokens, InputStride, nameof(inputGradient));
+        ViewOverlap.Refuse(outputGradient, inputGradient, "the gradient of the output", "that of the input", nameof(inputGradient));
         if (tokens == 0) return;
         var isFew = IsFew(tokens, Weight.Columns);
         var launch = isFew ? _few.InputGradient : _many.InputGradient;

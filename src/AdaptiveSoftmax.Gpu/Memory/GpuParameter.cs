@@ -100,6 +100,12 @@ public sealed partial class GpuParameter : IDisposable
         }
     }
 
+    /// <summary>Whether the memory is released.</summary>
+    internal bool IsDisposed => _buffers is { IsDisposed: true };
+
+    /// <summary>The optimizer that stepped it last.</summary>
+    internal object? SteppedBy { get; set; }
+
     /// <summary>Whether it has, or had, memory of its own.</summary>
     internal bool WasAllocated => _buffers is not null;
 
@@ -189,26 +195,12 @@ public sealed partial class GpuParameter : IDisposable
     }
 
     /// <summary>Whether a gradient was written since the last step. Waits for the device.</summary>
-    internal bool HasGradient() => ReadState()[ParameterState.HasGradient] != 0;
-
-    internal int[] ReadState()
+    internal bool HasGradient()
     {
         var state = new int[ParameterState.Length];
         State.CopyToCPU(Accelerator.DefaultStream, state);
-        return state;
+        return state[ParameterState.HasGradient] != 0;
     }
-
-    /// <summary>Sets the steps that the parameter took part in; afterwards it has no gradient.</summary>
-    internal void ResetState(int steps)
-    {
-        var state = new int[ParameterState.Length];
-        state[ParameterState.Steps] = steps;
-        State.CopyFromCPU(Accelerator.DefaultStream, state);
-    }
-
-    /// <summary>Starts the count of steps anew, for an optimizer that has no state of the parameter yet.</summary>
-    // By a copy: on OpenCL, ILGPU's MemSet fails on a view that does not start where its buffer does.
-    internal void ForgetSteps() => State.SubView(ParameterState.Steps, 1).CopyFromCPU(Accelerator.DefaultStream, [0]);
 
     /// <summary>A parameter on the host of the same name and sizes, filled with zeros.</summary>
     internal Parameter CreateHost() => IsVector ? Parameter.CreateVector(Name, Rows) : new Parameter(Name, Rows, Columns);

@@ -10,14 +10,17 @@ namespace AdaptiveSoftmax.Gpu;
 /// touched rows; nothing waits for the device.
 /// </summary>
 /// <remarks>
-/// A parameter without a gradient is left as it is, and its own count of steps does not advance, as on the CPU. An
-/// optimizer belongs to one thread at a time.
+/// A parameter without a gradient is left as it is, and its own count of steps does not advance, as on the CPU. A step is
+/// taken whole or not at all: where a gradient is not finite, or so large that its square is not, the device leaves the step
+/// out and consumes the gradients. <see cref="TryStep"/> says so at once, <see cref="ReadLeftOutSteps"/> later. An optimizer
+/// belongs to one thread at a time, and its parameters to one accelerator.
 /// </remarks>
-public sealed class GpuOptimizer : IDisposable
+public sealed partial class GpuOptimizer : IDisposable
 {
     private readonly Dictionary<GpuParameter, GpuOptimizerState> _states = [];
     private Optimizer _rule;
-    private bool _disposed;
+    private Accelerator? _accelerator;
+    private MemoryBuffer1D<int, Stride1D.Dense>? _status;
 
     /// <summary>Creates the optimizer.</summary>
     /// <param name="rule">The formula and its hyperparameters; its own state, if it was used on the host, is not taken over.</param>
@@ -35,26 +38,50 @@ public sealed class GpuOptimizer : IDisposable
         set => _rule.LearningRate = value;
     }
 
-    /// <summary>How often a step was taken.</summary>
-    public long StepCount => _rule.StepCount;
+    /// <summary>How often a step was taken, those that were left out not counted. Waits for the device.</summary>
+    public long StepCount => _rule.StepCount - ReadStatus(StepStatus.LeftOut);
+
+    /// <summary>Whether the state is released.</summary>
+    internal bool IsDisposed { get; private set; }
 
     /// <summary>The bytes of state on the device.</summary>
     public long StateBytes => _states.Values.Sum(state => state.Bytes);
 
-    /// <summary>Takes one step: moves every parameter that has a gradient, and consumes that gradient.</summary>
+    /// <summary>
+    /// Takes one step: moves every parameter that has a gradient, and consumes that gradient. Where a gradient is not finite,
+    /// all are consumed and nothing else changes.
+    /// </summary>
     /// <param name="parameters">The parameters; a repeated one is stepped once.</param>
-    /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
-    /// <exception cref="GpuMemoryException">The device has too little memory for state.</exception>
+    /// <exception cref="ArgumentException">The parameters are on several accelerators, or on another one than before.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed; nothing has changed.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory for state; nothing has changed.</exception>
     public void Step(params IReadOnlyList<GpuParameter> parameters)
     {
-        ArgumentNullException.ThrowIfNull(parameters);
-        ObjectDisposedException.ThrowIf(_disposed, this);
-
-        // State is allocated for all before the first value moves, so that running out of memory leaves no half step.
-        for (var i = 0; i < parameters.Count; i++) GetOrCreateState(parameters[i]);
+        Prepare(parameters);
         _rule.StepCount++;
+        if (parameters.Count == 0) return;
+        for (var i = 0; i < parameters.Count; i++) Check(parameters[i]);
         var arguments = GetArguments();
         for (var i = 0; i < parameters.Count; i++) Update(parameters[i], _states[parameters[i]], arguments);
+        CheckKernels.Conclude(_accelerator!.DefaultStream, (1, 1), _status!.View);
+    }
+
+    /// <summary>Takes one step as <see cref="Step(IReadOnlyList{GpuParameter})"/> does. Waits for the device, to say whether it was taken.</summary>
+    /// <param name="parameters">The parameters; a repeated one is stepped once.</param>
+    /// <returns>Whether the step was taken; if not, the gradients are consumed and nothing else has changed.</returns>
+    /// <inheritdoc cref="Step(IReadOnlyList{GpuParameter})" path="/exception"/>
+    public bool TryStep(params IReadOnlyList<GpuParameter> parameters)
+    {
+        Step(parameters);
+        return ReadStatus(StepStatus.WasLeftOut) == 0;
+    }
+
+    /// <summary>How many steps were left out since the optimizer was made or restored. Waits for the device.</summary>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    public long ReadLeftOutSteps()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return ReadStatus(StepStatus.LeftOut);
     }
 
     /// <summary>Releases the state. The parameters stay as they are.</summary>
@@ -62,22 +89,37 @@ public sealed class GpuOptimizer : IDisposable
     {
         foreach (var state in _states.Values) state.Dispose();
         _states.Clear();
+        _status?.Dispose();
+        _status = null;
         _rule.Dispose();
-        _disposed = true;
+        IsDisposed = true;
     }
 
+    /// <summary>The steps that a parameter took part in. Waits for the device.</summary>
+    internal int ReadSteps(GpuParameter parameter) => _states.TryGetValue(parameter, out var state) ? state.ReadSteps() : 0;
+
     /// <summary>An optimizer on the host with the same hyperparameters and no state.</summary>
-    internal Optimizer CreateHost() => Copy(_rule);
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    internal Optimizer CreateHost()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return Copy(_rule);
+    }
 
     /// <summary>An optimizer on the host with the same hyperparameters and state.</summary>
+    /// <exception cref="InvalidOperationException">There is state of a parameter that is not among these.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
     internal unsafe Optimizer ToHost(IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
     {
-        var result = Copy(_rule);
-        result.StepCount = _rule.StepCount;
+        ForgetDisposed();
+        if (_states.Keys.Except(parameters).FirstOrDefault() is { } other)
+            throw new InvalidOperationException($"The optimizer has stepped '{other.Name}', which is not in the checkpoint, so the run could not be resumed from it; add the parameter.");
+        var result = CreateHost();
+        result.StepCount = StepCount;
         for (var i = 0; i < parameters.Count; i++)
         {
             if (!_states.TryGetValue(parameters[i], out var state)) continue;
-            var steps = parameters[i].ReadState()[ParameterState.Steps];
+            var steps = state.ReadSteps();
             if (steps == 0) continue;
             var host = result.GetOrCreateState(hosts[i]);
             host.Steps = steps;
@@ -96,12 +138,12 @@ public sealed class GpuOptimizer : IDisposable
         _rule.Dispose();
         _rule = rule;
         _rule.StepCount = source.StepCount;
+        _status?.View.CopyFromCPU(new int[StepStatus.Length]);
         for (var i = 0; i < parameters.Count; i++)
         {
-            parameters[i].ResetState(0);
             if (source.FindState(hosts[i]) is not { } host) continue;
             var state = GetOrCreateState(parameters[i]);
-            parameters[i].ResetState(checked((int)host.Steps));
+            state.SetSteps(checked((int)host.Steps));
             for (var buffer = 0; buffer < state.Count; buffer++) parameters[i].Upload(host.Buffers[buffer].Pointer, state.Buffer(buffer));
             if (_rule is not AdamW adam) continue;
             float[] corrections = [(float)(1 - Math.Pow(adam.Beta1, host.Steps)), (float)(1 - Math.Pow(adam.Beta2, host.Steps))];
@@ -109,12 +151,19 @@ public sealed class GpuOptimizer : IDisposable
         }
     }
 
-    private static Optimizer Copy(Optimizer rule)
+    /// <summary>Refuses what there is no kernel for.</summary>
+    /// <exception cref="ArgumentException">It is another optimizer, or has groups.</exception>
+    internal static void CheckRule(Optimizer rule)
     {
         if (rule is not (Sgd or Adagrad or AdamW))
             throw new ArgumentException($"There is no kernel for the optimizer {rule.GetType().Name}; use Sgd, Adagrad or AdamW.", nameof(rule));
         if (rule.Groups.Any())
             throw new ArgumentException("A device steps all of its parameters by the same settings; take an optimizer without groups.", nameof(rule));
+    }
+
+    private static Optimizer Copy(Optimizer rule)
+    {
+        CheckRule(rule);
         return rule.CreateNew();
     }
 
@@ -123,97 +172,51 @@ public sealed class GpuOptimizer : IDisposable
         if (_states.TryGetValue(parameter, out var state)) return state;
         state = new GpuOptimizerState(parameter, _rule.State);
         _states.Add(parameter, state);
-        parameter.ForgetSteps();
         return state;
     }
 
-    private UpdateArguments GetArguments()
+    // Everything that can fail comes before the first launch: disposed parameters, and too little memory for state.
+    private void Prepare(IReadOnlyList<GpuParameter> parameters)
     {
-        var arguments = new UpdateArguments { Rate = (float)_rule.LearningRate };
-        switch (_rule)
+        ArgumentNullException.ThrowIfNull(parameters);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        for (var i = 0; i < parameters.Count; i++)
         {
-            case Sgd sgd:
-                arguments.WeightDecay = (float)sgd.WeightDecay;
-                arguments.Momentum = (float)sgd.Momentum;
-                arguments.Fresh = (float)(1 - sgd.Dampening);
-                arguments.Nesterov = sgd.Nesterov ? 1 : 0;
-                break;
-            case Adagrad adagrad:
-                arguments.RateDecay = (float)adagrad.LearningRateDecay;
-                arguments.WeightDecay = (float)adagrad.WeightDecay;
-                arguments.Epsilon = (float)adagrad.Epsilon;
-                break;
-            case AdamW adam:
-                arguments.WeightDecay = (float)adam.WeightDecay;
-                arguments.Epsilon = (float)adam.Epsilon;
-                arguments.FreshMean = (float)(1 - adam.Beta1);
-                arguments.OldSquare = (float)adam.Beta2;
-                arguments.FreshSquare = (float)(1 - adam.Beta2);
-                break;
+            ArgumentNullException.ThrowIfNull(parameters[i]);
+            ObjectDisposedException.ThrowIf(parameters[i].IsDisposed, parameters[i]);
+            var expected = _accelerator ?? parameters[0].Accelerator;
+            if (parameters[i].Accelerator != expected)
+                throw new ArgumentException($"'{parameters[i].Name}' is on '{parameters[i].Accelerator.Name}' and the optimizer's parameters are on another accelerator, '{expected.Name}'; use an optimizer for each.", nameof(parameters));
         }
 
-        return arguments;
+        ForgetDisposed();
+        if (parameters.Count == 0) return;
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            GetOrCreateState(parameters[i]);
+            _ = parameters[i].Gradient;
+        }
+
+        _accelerator = parameters[0].Accelerator;
+        _status ??= DeviceMemory.AllocateZeros<int>(_accelerator, StepStatus.Length, "the status of an optimizer's steps");
     }
 
-    private void Update(GpuParameter parameter, GpuOptimizerState state, UpdateArguments arguments)
+    // What was remembered of a parameter that is gone would stay on the device for nothing.
+    private void ForgetDisposed()
     {
-        var device = parameter.Accelerator;
-        var kernels = KernelCache.Get(device, accelerator => new OptimizerKernels(accelerator));
-        var stream = device.DefaultStream;
-        var launch = Launches.Threads(device, parameter.PaddedCount);
-        kernels.Advance(stream, (1, 1), parameter.State, state.Corrections, arguments);
-        if (parameter.TouchedRows is { } touched)
+        foreach (var (parameter, state) in _states)
         {
-            UpdateRows(parameter, touched, state, launch, arguments);
-            touched.Clear(parameter.Gradient, parameter.Stride);
-        }
-        else
-        {
-            UpdateAll(kernels, parameter, state, launch, arguments);
-        }
-
-        kernels.Finish(stream, (1, 1), parameter.State);
-    }
-
-    private void UpdateAll(OptimizerKernels kernels, GpuParameter parameter, GpuOptimizerState state, KernelConfig launch, UpdateArguments arguments)
-    {
-        var stream = parameter.Accelerator.DefaultStream;
-        switch (_rule)
-        {
-            case Sgd { Momentum: 0 }:
-                kernels.Sgd(stream, launch, parameter.Values, parameter.Gradient, parameter.State, arguments);
-                break;
-            case Sgd:
-                kernels.Momentum(stream, launch, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), arguments);
-                break;
-            case Adagrad:
-                kernels.Adagrad(stream, launch, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), arguments);
-                break;
-            default:
-                kernels.AdamW(stream, launch, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), state.Buffer(1), state.Corrections, arguments);
-                break;
+            if (!parameter.IsDisposed) continue;
+            state.Dispose();
+            _states.Remove(parameter);
         }
     }
 
-    private void UpdateRows(GpuParameter parameter, TouchedRows touched, GpuOptimizerState state, KernelConfig launch, UpdateArguments arguments)
+    private int ReadStatus(int index)
     {
-        var kernels = KernelCache.Get(parameter.Accelerator, accelerator => new RowUpdateKernels(accelerator));
-        var stream = parameter.Accelerator.DefaultStream;
-        var rows = new RowUpdateKernels.Rows(touched.Rows, touched.Count, parameter.Stride);
-        switch (_rule)
-        {
-            case Sgd { Momentum: 0 }:
-                kernels.Sgd(stream, launch, rows, parameter.Values, parameter.Gradient, arguments);
-                break;
-            case Sgd:
-                kernels.Momentum(stream, launch, rows, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), arguments);
-                break;
-            case Adagrad:
-                kernels.Adagrad(stream, launch, rows, parameter.Values, parameter.Gradient, parameter.State, state.Buffer(0), arguments);
-                break;
-            default:
-                kernels.AdamW(stream, launch, rows, parameter.Values, parameter.Gradient, state.Buffer(0), state.Buffer(1), state.Corrections, arguments);
-                break;
-        }
+        if (_status is null) return 0;
+        var status = new int[StepStatus.Length];
+        _status.View.AsContiguous().CopyToCPU(_accelerator!.DefaultStream, status);
+        return status[index];
     }
 }

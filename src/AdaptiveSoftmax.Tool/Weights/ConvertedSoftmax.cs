@@ -27,7 +27,7 @@ internal sealed class ConvertedSoftmax(SoftmaxLayout layout) : IDisposable
     /// <param name="format">The format.</param>
     /// <param name="identity">The vocabulary that the weights are marked with, or null to leave them unmarked.</param>
     public void Save(string path, string prefix, WeightsFormat format, SoftmaxIdentity? identity) =>
-        new Checkpoint(_layer.Parameters, optimizer: null, identity) { Prefix = prefix }.Save(path, format);
+        new Checkpoint(_layer.Parameters, [], identity) { Prefix = prefix }.Save(path, format);
 
     public void Dispose() => _layer.Dispose();
 

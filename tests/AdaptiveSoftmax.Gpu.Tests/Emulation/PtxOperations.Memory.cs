@@ -28,6 +28,8 @@ internal sealed partial class PtxOperations
                 return Atomic(operands, hasResult: true, (old, expected, value) => old == expected ? value : old);
             case "red.min.global.s32":
                 return Atomic(operands, hasResult: false, (old, value, _) => (uint)Math.Min((int)old, (int)value));
+            case "red.or.global.b32":
+                return Atomic(operands, hasResult: false, (old, value, _) => old | value);
             case "red.add.global.u32" or "red.add.global.s32":
                 return Atomic(operands, hasResult: false, (old, value, _) => old + value);
         }

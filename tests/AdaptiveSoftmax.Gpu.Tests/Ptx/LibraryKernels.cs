@@ -33,7 +33,7 @@ internal sealed class LibraryKernels : IKernelCases
         Part<Tile128>(typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup),
         .. Generated("200,019 generated", typeof(ApiDocs)),
         .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))),
-        .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(MatrixPlan))),
+        .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(GradientCheckKernels))).Concat(Common(typeof(MatrixPlan))),
     ];
 
     private static IEnumerable<KernelCase> Shapes<TShape>(string layout)
