@@ -44,7 +44,7 @@ public sealed class CheckpointIdentityTests : IDisposable
         };
         var path = Save();
         _weight.WritableValues.Fill(5);
-        var error = Assert.Throws<CheckpointMismatchException>(() => new Checkpoint([_weight], null, other).Restore(path));
+        var error = Assert.Throws<CheckpointMismatchException>(() => new Checkpoint([_weight], [], other).Restore(path));
         Assert.Equal(differences, error.Differences);
         Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
         Assert.Contains("spec and token table", error.Message, StringComparison.Ordinal);
@@ -56,7 +56,7 @@ public sealed class CheckpointIdentityTests : IDisposable
     {
         var path = Save();
         _weight.WritableValues.Fill(5);
-        new Checkpoint([_weight], null, s_identity with { }).Restore(path);
+        new Checkpoint([_weight], [], s_identity with { }).Restore(path);
         Assert.Equal(-1, _weight.Values.IndexOfAnyExcept(0f));
     }
 
@@ -64,8 +64,8 @@ public sealed class CheckpointIdentityTests : IDisposable
     public void FullSoftmax_HasAnIdentityToo()
     {
         var identity = new SoftmaxIdentity(SoftmaxLayout.CreateFull(16, 100), "f", "v");
-        new Checkpoint([_weight], null, identity).Save(_folder["a"]);
-        new Checkpoint([_weight], null, identity).Restore(_folder["a"]);
+        new Checkpoint([_weight], [], identity).Save(_folder["a"]);
+        new Checkpoint([_weight], [], identity).Restore(_folder["a"]);
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class CheckpointIdentityTests : IDisposable
     {
         SafetensorsWriter.Write(_folder["a"], [_weight]);
         _weight.WritableValues.Fill(5);
-        var checkpoint = new Checkpoint([_weight], null, s_identity);
+        var checkpoint = new Checkpoint([_weight], [], s_identity);
         var error = Assert.Throws<CheckpointMismatchException>(() => checkpoint.Restore(_folder["a"]));
         Assert.Contains("acceptUnmarked", error.Remedy, StringComparison.Ordinal);
         Assert.Equal(-1, _weight.Values.IndexOfAnyExcept(5f));
@@ -88,13 +88,13 @@ public sealed class CheckpointIdentityTests : IDisposable
         var bytes = File.ReadAllBytes(path);
         "version\\\":2"u8.CopyTo(bytes.AsSpan(bytes.AsSpan().IndexOf("version\\\":1"u8)));
         File.WriteAllBytes(path, bytes);
-        var error = Assert.Throws<CheckpointMismatchException>(() => new Checkpoint([_weight], null, s_identity).Restore(path));
+        var error = Assert.Throws<CheckpointMismatchException>(() => new Checkpoint([_weight], [], s_identity).Restore(path));
         Assert.Contains("version 2", error.Message, StringComparison.Ordinal);
     }
 
     private string Save()
     {
-        new Checkpoint([_weight], null, s_identity).Save(_folder["a"]);
+        new Checkpoint([_weight], [], s_identity).Save(_folder["a"]);
         return _folder["a"];
     }
 }

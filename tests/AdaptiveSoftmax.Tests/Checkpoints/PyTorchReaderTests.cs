@@ -332,7 +332,7 @@ public sealed class PyTorchReaderTests : IDisposable
         var file = pickle.Op("u.").Zip([.. storages]);
         File.WriteAllBytes(_folder["weights.pt"], file);
         var before = layer.Parameters[0].Values.ToArray();
-        Assert.Throws<CheckpointMismatchException>(() => new Checkpoint(layer.Parameters, optimizer: null, layer.Identity with { Fingerprint = "f00d" }) { Prefix = "softmax." }.Restore(_folder["weights.pt"]));
+        Assert.Throws<CheckpointMismatchException>(() => new Checkpoint(layer.Parameters, [], layer.Identity with { Fingerprint = "f00d" }) { Prefix = "softmax." }.Restore(_folder["weights.pt"]));
         var broken = (byte[])file.Clone();
         broken[broken.AsSpan().IndexOf(storages[^1]) + 4] ^= 1;
         File.WriteAllBytes(_folder["broken.pt"], broken);

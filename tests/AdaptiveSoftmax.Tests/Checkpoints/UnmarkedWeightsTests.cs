@@ -53,11 +53,11 @@ public sealed class UnmarkedWeightsTests : IDisposable
         AsClass(_layer).Save(_folder["marked"]);
         using var larger = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(4, 7, [3], hasHeadBias: true));
         Assert.Contains("vocabulary size: 6", Assert.Throws<CheckpointMismatchException>(() => larger.Restore(_folder["marked"], acceptUnmarked: true)).Message, StringComparison.Ordinal);
-        var stranger = new Checkpoint(_other.Parameters, optimizer: null, s_identity with { Fingerprint = "f11d", VocabularyFingerprint = "babe" });
+        var stranger = new Checkpoint(_other.Parameters, [], s_identity with { Fingerprint = "f11d", VocabularyFingerprint = "babe" });
         Assert.Contains("by slot", Assert.Throws<CheckpointMismatchException>(() => stranger.Restore(_folder["marked"], acceptUnmarked: true)).Message, StringComparison.Ordinal);
     }
 
-    private static Checkpoint AsClass(DynamicAdaptiveSoftmax layer) => new(layer.Parameters, optimizer: null, s_identity);
+    private static Checkpoint AsClass(DynamicAdaptiveSoftmax layer) => new(layer.Parameters, [], s_identity);
 
     private void AssertEqual()
     {
