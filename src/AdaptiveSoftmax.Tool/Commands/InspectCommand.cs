@@ -23,12 +23,13 @@ internal static class InspectCommand
     {
         var input = new Argument<string>("FILE") { Description = "The weights: safetensors, what torch.save wrote, of which nothing is run, the index of a model in several files, or its folder." };
         var spec = new Option<string?>("--spec") { Description = "A spec to compare with; the exit code is 1 unless an adaptive softmax of the file fits it.", HelpName = "FILE" };
-        var command = new Command(Name, "Shows what a file of weights holds: its tensors, its adaptive softmax, their sizes and the fingerprint.") { input, spec };
-        command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed.GetRequiredValue(input), parsed.GetValue(spec), console, cancellationToken), CancellationToken.None));
+        var values = new Option<bool>("--values") { Description = "Look for NaN and infinities in all values; without it, in the first thousand million." };
+        var command = new Command(Name, "Shows what a file of weights holds: its tensors, its adaptive softmax, their sizes and the fingerprint, and which values are not finite.") { input, spec, values };
+        command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed.GetRequiredValue(input), parsed.GetValue(spec), parsed.GetValue(values), console, cancellationToken), CancellationToken.None));
         return command;
     }
 
-    private static int Run(string path, string? spec, ToolConsole console, CancellationToken cancellationToken)
+    private static int Run(string path, string? spec, bool readsAll, ToolConsole console, CancellationToken cancellationToken)
     {
         var definition = spec is null ? null : SpecFile.Read(spec);
         using var file = WeightsFile.Open(path);
@@ -36,6 +37,7 @@ internal static class InspectCommand
         var output = console.Output.Profile.Out.Writer;
         output.WriteLine($"Format: {file.Format}");
         WriteTensors(output, file);
+        FiniteReport.Write(output, file, readsAll ? long.MaxValue : FiniteReport.DefaultLimit, cancellationToken);
 
         var mark = FileIdentity.Find(file);
         output.WriteLine(mark is null

@@ -107,6 +107,25 @@ public abstract class WeightsFile : IDisposable
         Read(tensor, destination.ValuesPointer);
     }
 
+    /// <summary>How many values of a tensor are NaN and infinite; its values are in memory meanwhile.</summary>
+    internal unsafe (long NaN, long Infinite) CountNotFinite(WeightsTensor tensor)
+    {
+        using var values = new NativeFloats(tensor.Count);
+        Read(tensor, values.Pointer);
+        var (nan, infinite) = (0L, 0L);
+        for (var start = 0L; start < tensor.Count;)
+        {
+            var part = new ReadOnlySpan<float>(values.Pointer + start, (int)Math.Min(tensor.Count - start, 1 << 20));
+            var next = FiniteValues.IndexOfOther(part);
+            start += next < 0 ? part.Length : next + 1;
+            if (next < 0) continue;
+            if (float.IsNaN(part[next])) nan++;
+            else infinite++;
+        }
+
+        return (nan, infinite);
+    }
+
     /// <summary>Closes the file.</summary>
     public abstract void Dispose();
 

@@ -106,6 +106,37 @@ public sealed class InspectCommandTests
         Assert.Equal(0, await run.RunAsync("convert", Path.GetDirectoryName(index)!, "-o", run.Path("one.pt")));
     }
 
+    [Theory]
+    [InlineData(WeightsFormat.Safetensors)]
+    [InlineData(WeightsFormat.PyTorch)]
+    public async Task ValuesThatAreNotFinite_AreCountedByTensor(WeightsFormat format)
+    {
+        using var run = new ToolRun();
+        float[] some = [1, float.NaN, -float.NaN, float.PositiveInfinity, float.NegativeInfinity, 2];
+        using var bad = FromFile(run, "bad", some);
+        using var good = FromFile(run, "good", [0, -0f, float.MaxValue, float.Epsilon]);
+        if (format == WeightsFormat.PyTorch) PyTorchWriter.Write(run.Path("a"), [bad, good]);
+        else SafetensorsWriter.Write(run.Path("a"), [bad, good]);
+        Assert.Equal(0, await run.RunAsync("inspect", run.Path("a")));
+        Assert.Contains("Not finite: 'bad' holds 2 NaN and 2 infinite of 6 values.", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("'good' holds", run.Output, StringComparison.Ordinal);
+
+        SafetensorsWriter.Write(run.Path("b"), [good]);
+        Assert.Equal(0, await run.RunAsync("inspect", run.Path("b"), "--values"));
+        Assert.Contains("All floating-point values are finite.", run.Output, StringComparison.Ordinal);
+    }
+
+    // By way of a file, which holds every bit as it is.
+    private static Parameter FromFile(ToolRun run, string name, float[] values)
+    {
+        var header = $"{{\"{name}\":{{\"dtype\":\"F32\",\"shape\":[{values.Length}],\"data_offsets\":[0,{4 * values.Length}]}}}}";
+        File.WriteAllBytes(run.Path(name), [.. BitConverter.GetBytes((long)header.Length), .. System.Text.Encoding.ASCII.GetBytes(header), .. System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values)]);
+        using var file = WeightsFile.Open(run.Path(name));
+        var parameter = Parameter.CreateVector(name, values.Length);
+        file.Read(file.Tensors[0], parameter);
+        return parameter;
+    }
+
     [Fact]
     public async Task DamagedFile_IsAnErrorOfOneLine()
     {
