@@ -11,7 +11,7 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
 
     public void Execute(CancellationToken cancellation)
     {
-        options.CreateCheckpointFolder();
+        options.PrepareCheckpoint();
         using var device = ComputeDevice.Open(options.Device, options.Threads);
         if (device.Description is { } description) console.Say($"Computing on {description}.");
         var tokenizer = CorpusTokenizer.Create("o200k_base");

@@ -26,6 +26,27 @@ internal sealed record RunOptions
 
     public required bool Resume { get; init; }
 
-    /// <summary>Makes the checkpoint's folder: before training, so that a path that cannot be written costs no run.</summary>
-    public void CreateCheckpointFolder() => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(CheckpointPath))!);
+    /// <summary>Makes the checkpoint's folder, and a file in it for a moment: before training, so that a path that cannot be written costs no run.</summary>
+    /// <exception cref="IOException">The checkpoint cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The checkpoint may not be written.</exception>
+    public void PrepareCheckpoint()
+    {
+        var path = Path.GetFullPath(CheckpointPath);
+        if (Directory.Exists(path)) throw new IOException($"{CheckpointPath} is a folder; give --checkpoint the name of a file.");
+        var folder = Path.GetDirectoryName(path)!;
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (IOException exception)
+        {
+            throw new IOException($"The run cannot be saved as {CheckpointPath}, since {folder} is no folder and cannot become one: {exception.Message} Give --checkpoint another name.", exception);
+        }
+
+        using (File.Create($"{path}.{Guid.NewGuid():n}.tmp", 1, FileOptions.DeleteOnClose))
+        {
+        }
+
+        if (File.Exists(path)) using (File.Open(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete)) return;
+    }
 }

@@ -12,12 +12,17 @@ internal sealed class TrainingLoop(TrainingRun run, Func<int, double> perplexity
 {
     private const int PerplexityTokens = 2048;
     private const double SecondsBetweenPerplexities = 5;
-    private const double SecondsBetweenSaves = 30;
 
     public TrainingLoop(LanguageModel model, Trainer trainer, TextData text, RunOptions options, IAnsiConsole console)
         : this(trainer, tokens => model.Perplexity(text.HeldOut, tokens), options, console)
     {
     }
+
+    /// <summary>How long training goes on between two saves, or two tries.</summary>
+    public double SecondsBetweenSaves { get; init; } = 30;
+
+    /// <summary>Where the run is saved that its own file does not take at the end.</summary>
+    public string RescueFolder { get; init; } = Path.GetTempPath();
 
     /// <summary>Goes on from the checkpoint: to the end of a run that was stopped, or for the time asked for on top of one that was not.</summary>
     public void Resume()
@@ -32,10 +37,37 @@ internal sealed class TrainingLoop(TrainingRun run, Func<int, double> perplexity
     {
         TrainingDisplay.Show(console, options.Seconds, show => Train(show, cancellation));
         if (run.LeftOut > 0) console.Say($"{run.LeftOut:N0} batches had a loss or a gradient that was not finite, and were left out.");
-        run.Save(options.CheckpointPath);
+        SaveAtTheEnd();
         if (!cancellation.IsCancellationRequested) return;
         console.Say($"Stopped and saved as {options.CheckpointPath}; go on with --resume.");
         cancellation.ThrowIfCancellationRequested();
+    }
+
+    // A disk that is full for a while must not end a run of hours.
+    private void SaveInBetween()
+    {
+        try
+        {
+            run.Save(options.CheckpointPath);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            console.Say($"Step {run.Step:N0} could not be saved: {exception.Message} Training goes on, and tries again in {SecondsBetweenSaves:F0} s.");
+        }
+    }
+
+    private void SaveAtTheEnd()
+    {
+        try
+        {
+            run.Save(options.CheckpointPath);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            var rescue = Path.Combine(RescueFolder, $"{Guid.NewGuid():n}-{Path.GetFileName(options.CheckpointPath)}");
+            run.Save(rescue);
+            throw new IOException($"The run could not be saved as {options.CheckpointPath}: {exception.Message} It is saved as {rescue}; go on with --resume --checkpoint {rescue}, or move it.", exception);
+        }
     }
 
     private void Train(Action<TrainingState> show, CancellationToken cancellation)
@@ -62,7 +94,7 @@ internal sealed class TrainingLoop(TrainingRun run, Func<int, double> perplexity
 
             if (seconds >= nextSave)
             {
-                run.Save(options.CheckpointPath);
+                SaveInBetween();
                 nextSave = seconds + SecondsBetweenSaves;
             }
 

@@ -16,7 +16,7 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
 
     public void Execute(CancellationToken cancellation)
     {
-        options.CreateCheckpointFolder();
+        options.PrepareCheckpoint();
         // Before the text is read: where libtorch does not load, that ends the run.
         using var layer = ApiDocsLstm.Create(options.Seed);
         using var model = LstmModels.CreateAdaptive(layer, options.Seed);

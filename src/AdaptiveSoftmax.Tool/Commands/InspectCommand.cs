@@ -32,6 +32,7 @@ internal static class InspectCommand
     private static int Run(string path, string? spec, bool readsAll, ToolConsole console, CancellationToken cancellationToken)
     {
         var definition = spec is null ? null : SpecFile.Read(spec);
+        InputFile.CheckWeights(path);
         using var file = WeightsFile.Open(path);
         cancellationToken.ThrowIfCancellationRequested();
         var output = console.Output.Profile.Out.Writer;

@@ -14,6 +14,16 @@ internal static class InputFile
         return read.Table is null ? throw ToolException.Of(read.Errors) : read;
     }
 
+    /// <summary>Checks that a file may hold weights. What is wrong with those that do, their reader says.</summary>
+    /// <exception cref="ToolException">It is something else altogether.</exception>
+    public static void CheckWeights(string path)
+    {
+        var kind = FileContent.Find(path);
+        if (kind is FileContentKind.Missing) throw new ToolException($"{path} does not exist.");
+        if (kind is not (FileContentKind.Safetensors or FileContentKind.PyTorch or FileContentKind.Pickle or FileContentKind.Zip or FileContentKind.ShardIndex or FileContentKind.Folder or FileContentKind.DeviceOrPipe or FileContentKind.Binary))
+            throw new ToolException($"{path} is {FileContent.Describe(kind)}, not a file of weights: give safetensors, or what torch.save wrote.{(kind == FileContentKind.Spec ? " A spec goes behind --spec." : "")}");
+    }
+
     /// <summary>Reads a file that should be of a kind. Where it is broken, its reader says more than this can.</summary>
     /// <exception cref="ToolException">It is not there, or is something else altogether.</exception>
     public static string ReadText(string path, FileContentKind expected)

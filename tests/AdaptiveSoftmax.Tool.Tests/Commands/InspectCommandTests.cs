@@ -145,4 +145,25 @@ public sealed class InspectCommandTests
         Assert.Equal(1, await run.RunAsync("inspect", run.Path("cut.pt")));
         Assert.Contains("not a sound zip file", run.Error, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("{ \"hiddenSize\": 64, \"vocabulary\": \"x.tokens\", \"cutoffs\": [2] }", "is a spec, not a file of weights")]
+    [InlineData("0\t5\ta\n1\t4\tb\n", "is a token table")]
+    [InlineData("IQ== 0\nIg== 1\n", "is a tokenizer's rank file")]
+    [InlineData("{ \"architectures\": [] }", "is JSON")]
+    [InlineData("<!DOCTYPE html><html>", "is a web page")]
+    [InlineData("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS, without the content")]
+    [InlineData("Some notes.", "is plain text")]
+    [InlineData("", "is an empty file")]
+    public async Task WhatIsNoWeights_IsToldWhatItIs(string content, string expected)
+    {
+        using var run = new ToolRun();
+        run.Write("x", content);
+        foreach (var arguments in new string[][] { ["inspect", run.Path("x")], ["convert", run.Path("x"), "-o", run.Path("y.safetensors")] })
+        {
+            Assert.Equal(1, await run.RunAsync(arguments));
+            Assert.StartsWith($"error: {run.Path("x")} {expected}", run.Error, StringComparison.Ordinal);
+            Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+    }
 }
