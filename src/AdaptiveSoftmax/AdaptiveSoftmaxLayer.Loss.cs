@@ -63,7 +63,7 @@ public abstract partial class AdaptiveSoftmaxLayer
 
     /// <summary>
     /// The loss and the gradients of the parameters, to which it adds, without that of the hidden vectors: for a body that does
-    /// not learn. It spares a third of the work.
+    /// not learn. It spares one of the three products of the head, and of each projection.
     /// </summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
