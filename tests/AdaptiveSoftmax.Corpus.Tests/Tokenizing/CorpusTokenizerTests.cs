@@ -32,11 +32,11 @@ public sealed class CorpusTokenizerTests
     {
         var tokenizer = CorpusTokenizer.Create("o200k_base");
         const string Text = "The quick brown fox, it's 12345 years old.\n\n  你好 🙂<|endoftext|>end";
-        var words = tokenizer.EncodeWords(Text).ToArray();
-        Assert.Equal(tokenizer.Encode(Text), words.SelectMany(word => word.ToArray()));
+        var words = tokenizer.EncodeWords(Text, TestContext.Current.CancellationToken).ToArray();
+        Assert.Equal(tokenizer.Encode(Text, TestContext.Current.CancellationToken), words.SelectMany(word => word.ToArray()));
         Assert.Equal("The", tokenizer.Vocabulary.Decode(words[0].Span));
         // What is behind is not looked at: this word alone would take longer than all tests.
-        Assert.Single(tokenizer.EncodeWords("The " + new string('中', 1 << 20)).Take(1));
+        Assert.Single(tokenizer.EncodeWords("The " + new string('中', 1 << 20), TestContext.Current.CancellationToken).Take(1));
     }
 
     [Fact]
@@ -106,8 +106,8 @@ public sealed class CorpusTokenizerTests
     [Fact]
     public void SpecialTokensName_StandsForTheToken()
     {
-        Assert.Equal([199_999], Tokenizer.Encode("<|endoftext|>"));
-        Assert.Equal(Library.EncodeToIds("one<|endoftext|>two <|endofprompt|>"), Tokenizer.Encode("one<|endoftext|>two <|endofprompt|>"));
+        Assert.Equal([199_999], Tokenizer.Encode("<|endoftext|>", TestContext.Current.CancellationToken));
+        Assert.Equal(Library.EncodeToIds("one<|endoftext|>two <|endofprompt|>"), Tokenizer.Encode("one<|endoftext|>two <|endofprompt|>", TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -62,7 +62,7 @@ public sealed class SamplingTests
         Assert.Equal("xxxxx", answer.Text());
         Assert.Equal("length", answer.Finish());
 
-        var cat = TinyModel.Tokenizer.Encode(" cat").Single();
+        var cat = TinyModel.Tokenizer.Encode(" cat", TestContext.Current.CancellationToken).Single();
         answer = await server.PostAsync(new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 1, ["logit_bias"] = new JsonObject { [$"{cat}"] = -100 } });
         Assert.NotEqual(" cat", answer.Text());
     }
@@ -80,7 +80,7 @@ public sealed class SamplingTests
 
         // The same by hand, over all tokens. The prompt's tokens count for nothing.
         using var model = TinyModel.Create();
-        List<int> all = [.. Enumerable.Repeat(TinyModel.EndOfText, model.Model.Window), .. TinyModel.Tokenizer.Encode("the")];
+        List<int> all = [.. Enumerable.Repeat(TinyModel.EndOfText, model.Model.Window), .. TinyModel.Tokenizer.Encode("the", TestContext.Current.CancellationToken)];
         var (counts, scores) = (new int[model.Model.Layout.VocabularySize], new float[model.Model.Layout.VocabularySize]);
         var expected = new JsonArray();
         for (var step = 0; step < 12; step++)
