@@ -71,7 +71,7 @@ public sealed partial class NamesInTextsTests
             }
         }
 
-        Assert.True(!missing.Count > 0, string.Join(Environment.NewLine, missing));
+        Assert.True(missing.Count == 0, string.Join(Environment.NewLine, missing));
     }
 
     [Theory]
