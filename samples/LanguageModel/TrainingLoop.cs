@@ -76,7 +76,7 @@ internal sealed class TrainingLoop(TrainingRun run, Func<int, double> perplexity
         var (firstStep, firstSecond) = (run.Step, run.Seconds);
         var (nextPerplexity, nextSave) = (0.0, SecondsBetweenSaves);
         var (meanLoss, lastPerplexity) = (double.NaN, 0.0);
-        var targetsByCluster = new long[run.Layout.ClusterCount + 1];
+        var targetsByCluster = new long[run.Layout.TailCount + 1];
         while (!run.IsFinished && !cancellation.IsCancellationRequested)
         {
             var loss = run.Advance();

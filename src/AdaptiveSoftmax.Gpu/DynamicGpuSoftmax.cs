@@ -38,7 +38,7 @@ public sealed class DynamicGpuSoftmax : GpuAdaptiveSoftmax
     }
 
     private static GpuHead<MatrixShape> CreateHead(Accelerator accelerator, SoftmaxLayout layout, TensorCoreMethods? tensorCores) =>
-        new(accelerator, new MatrixShape(layout.HeadRows, layout.HiddenSize), layout.ClusterCount, layout.HasHeadBias, tensorCores);
+        new(accelerator, new MatrixShape(layout.HeadRows, layout.HiddenSize), layout.TailCount, layout.HasHeadBias, tensorCores);
 
     private static GpuTail<MatrixShape, MatrixShape>[] CreateTails(Accelerator accelerator, SoftmaxLayout layout, IReadOnlyList<TensorCoreMethods>? tensorCores) =>
     [
@@ -47,6 +47,6 @@ public sealed class DynamicGpuSoftmax : GpuAdaptiveSoftmax
             tail.Index,
             new MatrixShape(tail.ProjectionWidth, layout.HiddenSize),
             new MatrixShape(tail.Size, tail.ProjectionWidth),
-            tensorCores?[tail.Index + 1])),
+            tensorCores?[tail.Cluster])),
     ];
 }

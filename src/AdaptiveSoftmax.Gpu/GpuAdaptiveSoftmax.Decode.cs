@@ -42,10 +42,10 @@ public abstract partial class GpuAdaptiveSoftmax
         {
             var tail = Layout.Tails[cluster];
             var layer = _tails[tail.Index];
-            var arguments = Arguments(layer.OutputLinear, tail.Index + 1, tokens);
-            CopyPlan(tail.Index + 1);
+            var arguments = Arguments(layer.OutputLinear, tail.Cluster, tokens);
+            CopyPlan(tail.Cluster);
             Project(tail.Index, _decoding.Hidden, tokens);
-            Reduce(layer.OutputLinear, _decoding.Projected, tail.Index + 1, tokens, arguments);
+            Reduce(layer.OutputLinear, _decoding.Projected, tail.Cluster, tokens, arguments);
             layer.OutputLinear.LogProbs(Stream, tokens, _decoding.Projected, _decoding, output, arguments, tail.Start, Layout.VocabularySize);
         }
     }
@@ -104,14 +104,14 @@ public abstract partial class GpuAdaptiveSoftmax
     // Two launches a tail, which return at once where the tail cannot win.
     private void PredictOne(ArrayView<float> hidden, ArrayView<int> token)
     {
-        var arguments = new VectorArguments { HasBias = _head.Bias is null ? 0 : 1, TokenRows = Layout.ShortlistSize, IsLast = Layout.ClusterCount == 0 ? 1 : 0 };
+        var arguments = new VectorArguments { HasBias = _head.Bias is null ? 0 : 1, TokenRows = Layout.ShortlistSize, IsLast = Layout.TailCount == 0 ? 1 : 0 };
         _head.Linear.BestOfOne(Stream, hidden, _one, _tables.Ids, token, arguments);
         for (var cluster = 0; cluster < _tails.Length; cluster++)
         {
             var tail = Layout.Tails[cluster];
-            var part = tail.Index + 1;
+            var part = tail.Cluster;
             _tails[tail.Index].ProjectionLinear.ProjectOne(Stream, hidden, _one, part);
-            arguments = new VectorArguments { Part = part, Start = tail.Start, TokenRows = tail.Size, IsLast = part == Layout.ClusterCount ? 1 : 0 };
+            arguments = new VectorArguments { Part = part, Start = tail.Start, TokenRows = tail.Size, IsLast = part == Layout.TailCount ? 1 : 0 };
             _tails[tail.Index].OutputLinear.BestOfOne(Stream, _one.Projected, _one, _tables.Ids, token, arguments);
         }
     }
@@ -123,11 +123,11 @@ public abstract partial class GpuAdaptiveSoftmax
         _head.Linear.Best(Stream, count, _decoding.Hidden, _decoding, Arguments(_head.Linear, 0, count));
         _kernels.FinishHead(
             Stream, threads, _decoding.Plan, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow, _decoding.Clusters,
-            _decoding.Score, _decoding.Slot, _head.Linear.Strips, Layout.ClusterCount, count);
+            _decoding.Score, _decoding.Slot, _head.Linear.Strips, Layout.TailCount, count);
         for (var cluster = 0; cluster < _tails.Length; cluster++)
         {
             var tail = Layout.Tails[cluster];
-            var part = tail.Index + 1;
+            var part = tail.Cluster;
             var layer = _tails[tail.Index];
             _kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, part, count);
             _kernels.Gather(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Members, _decoding.Plan, _decoding.MemberHidden, Layout.HiddenSize, part);

@@ -166,8 +166,8 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         CheckShape(_head.Weight, Layout.HeadRows, Layout.HiddenSize);
         if (_head.Bias is null == Layout.HasHeadBias)
             throw new ArgumentException($"The layout says that the head has {(Layout.HasHeadBias ? "a" : "no")} bias, and the head disagrees.");
-        if (_tails.Length != Layout.ClusterCount)
-            throw new ArgumentException($"There are {_tails.Length} tails for {Layout.ClusterCount} clusters; give one a cluster.");
+        if (_tails.Length != Layout.TailCount)
+            throw new ArgumentException($"There are {_tails.Length} tails for {Layout.TailCount} clusters; give one a cluster.");
         foreach (var cluster in Layout.Tails)
         {
             CheckShape(_tails[cluster.Index].Projection, cluster.ProjectionWidth, Layout.HiddenSize);

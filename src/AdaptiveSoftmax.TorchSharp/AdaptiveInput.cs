@@ -135,7 +135,7 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
 
     // The parts of the layout, the shortlist first.
     private IEnumerable<(int Index, int Start, int Size, int Width)> Bands =>
-        Layout.Tails.Select(tail => (tail.Index + 1, tail.Start, tail.Size, tail.ProjectionWidth)).Prepend((0, 0, Layout.ShortlistSize, Layout.HiddenSize));
+        Layout.Tails.Select(tail => (tail.Cluster, tail.Start, tail.Size, tail.ProjectionWidth)).Prepend((0, 0, Layout.ShortlistSize, Layout.HiddenSize));
 
     /// <summary>
     /// Initialises this module's own parameters again as fairseq does: tables by a normal law of standard deviation
@@ -215,8 +215,8 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     private TorchParameter CheckParameters()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (embeddings.Count != Layout.ClusterCount + 1 || embeddings.Any(band => band.Count != 2))
-            throw new InvalidOperationException($"embeddings must hold {Layout.ClusterCount + 1} modules of a table and a projection each, and somebody changed that.");
+        if (embeddings.Count != Layout.TailCount + 1 || embeddings.Any(band => band.Count != 2))
+            throw new InvalidOperationException($"embeddings must hold {Layout.TailCount + 1} modules of a table and a projection each, and somebody changed that.");
         var found = new List<(string, TorchParameter)>();
         foreach (var (index, _, size, width) in Bands)
         {

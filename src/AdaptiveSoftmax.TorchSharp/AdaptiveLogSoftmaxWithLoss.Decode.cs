@@ -18,7 +18,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         var inputs = input.dim() == 1 ? input.unsqueeze(0) : input;
         var head = HeadLogProbs(inputs, weights);
         var parts = new List<Tensor> { head.narrow(1, 0, shortlist_size) };
-        for (var cluster = 0; cluster < Layout.ClusterCount; cluster++)
+        for (var cluster = 0; cluster < Layout.TailCount; cluster++)
             parts.Add(TailLogProbs(cluster, inputs, weights) + head.narrow(1, shortlist_size + cluster, 1));
         var logProbs = cat(parts, 1);
         return (input.dim() == 1 ? logProbs.squeeze(0) : logProbs).MoveToOuterDisposeScope();

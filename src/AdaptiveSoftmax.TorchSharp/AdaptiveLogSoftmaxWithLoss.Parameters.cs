@@ -27,8 +27,8 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         ObjectDisposedException.ThrowIf(_disposed, this);
         if ((head.bias is not null) != Layout.HasHeadBias)
             throw new InvalidOperationException($"head.bias is {(Layout.HasHeadBias ? "missing; the head has one" : "there; the head has none")}.");
-        if (tail.Count != Layout.ClusterCount || tail.Any(cluster => cluster.Count != 2))
-            throw new InvalidOperationException($"tail must hold {Layout.ClusterCount} modules of a projection and an output each, and somebody changed that.");
+        if (tail.Count != Layout.TailCount || tail.Any(cluster => cluster.Count != 2))
+            throw new InvalidOperationException($"tail must hold {Layout.TailCount} modules of a projection and an output each, and somebody changed that.");
         var found = new List<(string, TorchParameter)> { ("head.weight", ModuleParameters.Check(head.weight, "head.weight", Layout.HeadRows, Layout.HiddenSize)) };
         if (head.bias is { } bias) found.Add(("head.bias", ModuleParameters.Check(bias, "head.bias", Layout.HeadRows)));
         foreach (var cluster in Layout.Tails)

@@ -119,7 +119,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
     public long shortlist_size => Layout.ShortlistSize;
 
     /// <summary>The number of tail clusters.</summary>
-    public long n_clusters => Layout.ClusterCount;
+    public long n_clusters => Layout.TailCount;
 
     /// <summary>The target that stands for no target.</summary>
     public long ignore_index { get; }

@@ -10,8 +10,8 @@ internal sealed class TokenGrouping(SoftmaxLayout layout, Type owner) : IDisposa
 {
     // What bucketize gives: below 0, the shortlist, a tail each, past the end; and ignored ones.
     private const int Shortlist = 1;
-    private readonly int _past = layout.ClusterCount + 2;
-    private readonly int _ignored = layout.ClusterCount + 3;
+    private readonly int _past = layout.TailCount + 2;
+    private readonly int _ignored = layout.TailCount + 3;
     private readonly List<Bounds> _bounds = [];
     private bool _disposed;
 
@@ -33,7 +33,7 @@ internal sealed class TokenGrouping(SoftmaxLayout layout, Type owner) : IDisposa
         if (counts[0] + counts[_past] > 0) throw OutOfRange(layout, classes, ignoreIndex, name);
         var active = classes.shape[0] - counts[_ignored];
         return new TokenGroups(
-            order.narrow(0, 0, active), sorted.narrow(0, 0, active), counts[Shortlist], [.. Enumerable.Range(0, layout.ClusterCount).Select(cluster => counts[Shortlist + 1 + cluster])]);
+            order.narrow(0, 0, active), sorted.narrow(0, 0, active), counts[Shortlist], [.. Enumerable.Range(0, layout.TailCount).Select(cluster => counts[Shortlist + 1 + cluster])]);
     }
 
     public void Dispose()

@@ -110,8 +110,8 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
 
     private void CheckFiniteWeights()
     {
-        DecodeFaults.CheckWeights(_head.Weight, cluster: -1);
-        if (_head.Bias is not null) DecodeFaults.CheckWeights(_head.Bias, cluster: -1);
+        DecodeFaults.CheckWeights(_head.Weight, tail: -1);
+        if (_head.Bias is not null) DecodeFaults.CheckWeights(_head.Bias, tail: -1);
         for (var i = 0; i < _tails.Length; i++)
         {
             DecodeFaults.CheckWeights(_tails[i].Projection, i);
@@ -124,8 +124,8 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         CheckShape(_head.Weight, Layout.HeadRows, Layout.HiddenSize);
         if (_head.Bias is null == Layout.HasHeadBias)
             throw new ArgumentException($"The layout says that the head has {(Layout.HasHeadBias ? "a" : "no")} bias, and the head disagrees.");
-        if (_tails.Length != Layout.ClusterCount)
-            throw new ArgumentException($"There are {_tails.Length} tails for {Layout.ClusterCount} clusters; give one a cluster.");
+        if (_tails.Length != Layout.TailCount)
+            throw new ArgumentException($"There are {_tails.Length} tails for {Layout.TailCount} clusters; give one a cluster.");
         foreach (var cluster in Layout.Tails)
         {
             CheckShape(_tails[cluster.Index].Projection, cluster.ProjectionWidth, Layout.HiddenSize);

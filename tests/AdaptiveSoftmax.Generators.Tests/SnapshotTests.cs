@@ -28,7 +28,7 @@ public sealed class SnapshotTests
                     Span<float> logProbs = stackalloc float[Shop.Words.VocabularySize];
                     softmax.LogProb(new float[Shop.Words.HiddenSize], logProbs);
                     var found = Shop.Words.Vocabulary.TryGetSlot("pear"u8, out var slot);
-                    return $"{Shop.Words.VocabularySize} {Shop.Words.HiddenSize} {Shop.Words.ShortlistSize} {Shop.Words.ClusterCount} {string.Join(',', Shop.Words.Cutoffs.ToArray())} {found} {slot} {logProbs[0]:F3} {softmax.Head.Weight.Rows} {softmax.Tail0.Output.Columns}";
+                    return $"{Shop.Words.VocabularySize} {Shop.Words.HiddenSize} {Shop.Words.ShortlistSize} {Shop.Words.TailCount} {string.Join(',', Shop.Words.Cutoffs.ToArray())} {found} {slot} {logProbs[0]:F3} {softmax.Head.Weight.Rows} {softmax.Tail0.Output.Columns}";
                 }
             }
             """,

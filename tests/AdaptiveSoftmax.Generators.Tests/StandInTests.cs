@@ -12,7 +12,7 @@ public sealed class StandInTests
 
         internal static class Program
         {
-            private const int Blocks = 100 / X.ShortlistSize + 100 / X.HiddenSize + X.VocabularySize + X.ClusterCount;
+            private const int Blocks = 100 / X.ShortlistSize + 100 / X.HiddenSize + X.VocabularySize + X.TailCount;
 
             public static string Run(Accelerator accelerator)
             {

@@ -41,7 +41,7 @@ public sealed class TrainedSampleTests
             Assert.Equal(ranking.Take(K), tokens.Select(SlotOf));
             Assert.Equal(ranking.Take(K).Select(slot => all[slot]), logProbs);
             Assert.Equal(tokens[0], certified.Predict(vector));
-            skipped += softmax.Layout.ClusterCount - top.TailsVisited;
+            skipped += softmax.Layout.TailCount - top.TailsVisited;
 
             var drawn = decoding.Sample(vector, options, ref random);
             var best = all.Max();

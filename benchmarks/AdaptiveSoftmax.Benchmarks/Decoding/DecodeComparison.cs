@@ -37,7 +37,7 @@ internal sealed class DecodeComparison : IComparison
     {
         var layout = softmax.Layout;
         var logProbs = new float[layout.VocabularySize];
-        var (visits, tokensOfTails) = (new int[layout.ClusterCount], 0);
+        var (visits, tokensOfTails) = (new int[layout.TailCount], 0);
         for (var i = 0; i < hidden.Count; i++)
         {
             softmax.LogProb(hidden[i], logProbs);

@@ -28,7 +28,7 @@ internal sealed class SampleComparison : IComparison
         Check(peers, decoding, options, trained, trainedTensor);
         var visited = 0;
         for (var i = 0; i < States; i++) visited += decoding.Sample(peers.Hidden[i], options, ref _random).TailsVisited;
-        session.Note($"{(double)visited / States:F2} of {peers.Adaptive.Layout.ClusterCount} tails visited a token");
+        session.Note($"{(double)visited / States:F2} of {peers.Adaptive.Layout.TailCount} tails visited a token");
         return session.Compare("token", States,
             new Contender("adaptive, only tails that can matter", () => peers.Hidden.Sum(state => decoding.Sample(state, options, ref _random).Token)),
             [

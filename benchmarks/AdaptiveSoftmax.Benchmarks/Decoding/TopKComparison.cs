@@ -62,6 +62,6 @@ internal sealed class TopKComparison : IComparison
             torch.CheckTopK(i, torch.FullLogProbs, _values);
         }
 
-        session.Note($"The same log-probs to the bit; {(double)visited / States:F2} of {peers.Adaptive.Layout.ClusterCount} tails visited a token");
+        session.Note($"The same log-probs to the bit; {(double)visited / States:F2} of {peers.Adaptive.Layout.TailCount} tails visited a token");
     }
 }

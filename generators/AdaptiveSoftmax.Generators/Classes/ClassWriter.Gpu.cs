@@ -168,7 +168,7 @@ internal static partial class ClassWriter
     private static void WriteGpuLayer(SourceWriter writer, ClassSource source)
     {
         var layout = source.Layout;
-        var tails = Enumerable.Range(0, layout.ClusterCount).Select(Text).ToArray();
+        var tails = Enumerable.Range(0, layout.TailCount).Select(Text).ToArray();
         writer.OpenRegion("The layer on a device");
         writer.WriteLines($$"""
             /// <summary>The layer with its weights on a device; kernels are compiled for exactly these sizes.</summary>
@@ -178,7 +178,7 @@ internal static partial class ClassWriter
                 internal OnGpu(global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options)
                     : this(
                         accelerator,
-                        new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, ClusterCount, hasBias: {{(layout.HasHeadBias ? "true" : "false")}}, TensorCores.Head),
+                        new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, TailCount, hasBias: {{(layout.HasHeadBias ? "true" : "false")}}, TensorCores.Head),
             """);
         foreach (var i in tails)
             writer.WriteLines($"            new {TailType(i)}(accelerator, {i}, default, default, TensorCores.Tail{i}),");

@@ -42,7 +42,7 @@ internal static partial class ClassWriter
 
             /// <summary>The number of tail clusters.</summary>
             {{GeneratedCode}}
-            public const int ClusterCount = {{Text(layout.ClusterCount)}};
+            public const int TailCount = {{Text(layout.TailCount)}};
 
             /// <summary>Stands for sizes and vocabulary; weights of another fingerprint do not fit.</summary>
             {{GeneratedCode}}
@@ -60,7 +60,7 @@ internal static partial class ClassWriter
     {
         var layout = source.Layout;
         var name = source.Class.Name;
-        var tails = Enumerable.Range(0, layout.ClusterCount).ToArray();
+        var tails = Enumerable.Range(0, layout.TailCount).ToArray();
         writer.OpenRegion("Creating and loading");
         writer.WriteLines($$"""
             private static readonly global::AdaptiveSoftmax.SoftmaxIdentity s_identity = new global::AdaptiveSoftmax.SoftmaxIdentity(

@@ -43,7 +43,7 @@ internal static class GeneratedMembers
 
     /// <summary>The constants, fields and properties.</summary>
     public static IReadOnlyList<string> Values { get; } =
-        ["VocabularySize", "HiddenSize", "ShortlistSize", "ClusterCount", "Fingerprint", "Cutoffs", "Head", "s_identity", "DefaultQuantization"];
+        ["VocabularySize", "HiddenSize", "ShortlistSize", "TailCount", "Fingerprint", "Cutoffs", "Head", "s_identity", "DefaultQuantization"];
 
     /// <summary>Whether any generated member has a name.</summary>
     public static bool HaveName(string name, bool hasGpu) =>

@@ -70,7 +70,7 @@ internal static class CompletionServer
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + TimeSpan.FromSeconds(10));
         services.AddSingleton(options);
         services.AddSingleton(model);
-        services.AddSingleton(_ => new LiveStatistics(model.Model.Layout.ClusterCount));
+        services.AddSingleton(_ => new LiveStatistics(model.Model.Layout.TailCount));
         services.AddSingleton(provider => new ServerMetrics(provider.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), model, provider.GetRequiredService<BatchEngine>));
         services.AddSingleton(provider => new DriftWatch(model, options.Drift, TimeProvider.System, provider.GetRequiredService<ILogger<DriftWatch>>()));
         services.AddSingleton<IEngineObserver, EngineReports>();

@@ -36,7 +36,7 @@ internal sealed class LiveStatistics
             second.Steps++;
             foreach (var token in tokens)
             {
-                var cluster = _clusters[token.Cluster + 1];
+                var cluster = _clusters[token.Cluster];
                 cluster.Tokens++;
                 cluster.TailsVisited[token.TailsVisited]++;
                 cluster.Latency.Add(duration);

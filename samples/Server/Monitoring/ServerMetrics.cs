@@ -22,7 +22,7 @@ internal sealed class ServerMetrics
     {
         var meter = meters.Create(MeterName);
         _model = new Tag("gen_ai.request.model", model.Id);
-        _clusters = [.. Enumerable.Range(0, model.Model.Layout.ClusterCount + 1).Select(index => new Tag("cluster", ClusterNames.Of(index)))];
+        _clusters = [.. Enumerable.Range(0, model.Model.Layout.TailCount + 1).Select(index => new Tag("cluster", ClusterNames.Of(index)))];
         _requestDuration = meter.CreateHistogram("gen_ai.server.request.duration", "s", "Time from the acceptance of a request to the end of its answer, by outcome.", null, Seconds(1e-3, 60));
         _firstToken = meter.CreateHistogram("gen_ai.server.time_to_first_token", "s", "Time from the acceptance of a request to its first token.", null, Seconds(1e-3, 10));
         _tokenDuration = meter.CreateHistogram("adaptive_softmax.server.token.duration", "s", "Time of the step that made a token, by the cluster that the token was found in.", null, Seconds(1e-4, 1));
@@ -38,7 +38,7 @@ internal sealed class ServerMetrics
     public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
     {
         _batchSize.Record(tokens.Length);
-        foreach (var token in tokens) _tokenDuration.Record(duration.TotalSeconds, _clusters[token.Cluster + 1]);
+        foreach (var token in tokens) _tokenDuration.Record(duration.TotalSeconds, _clusters[token.Cluster]);
     }
 
     public void FirstToken(TimeSpan elapsed) => _firstToken.Record(elapsed.TotalSeconds, _model);

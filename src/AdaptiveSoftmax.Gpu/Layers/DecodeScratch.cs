@@ -77,7 +77,7 @@ internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layou
         _sum.Reserve((long)tokens * strips);
         _best.Reserve((long)tokens * strips);
         _bestRow.Reserve((long)tokens * strips);
-        _clusters.Reserve((long)tokens * layout.ClusterCount);
+        _clusters.Reserve((long)tokens * layout.TailCount);
         _score.Reserve(tokens);
         _slot.Reserve(tokens);
         _members.Reserve(tokens);
@@ -86,7 +86,7 @@ internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layou
         _noTargets.View.MemSet(0xFF);
         _hostHidden.Reserve((long)tokens * layout.HiddenSize);
         _tokens.Reserve(tokens);
-        _plan.Reserve(layout.ClusterCount + 1);
+        _plan.Reserve(layout.TailCount + 1);
         Capacity = tokens;
         Generation++;
     }

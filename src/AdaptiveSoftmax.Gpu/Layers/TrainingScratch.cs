@@ -132,7 +132,7 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
         _projected.Reserve((long)tokens * _width);
         _maximum.Reserve((long)tokens * strips);
         _sum.Reserve((long)tokens * strips);
-        _plan.Reserve(layout.ClusterCount + 1);
+        _plan.Reserve(layout.TailCount + 1);
         _tokenWeight.Reserve(1);
         Capacity = tokens;
         Generation++;

@@ -17,7 +17,7 @@ internal sealed class VectorScratch : IDisposable
         _buffers = new DeviceBuffers(accelerator);
         Partial = _buffers.Allocate<float>(3 * VectorKernels.MaximumStrips, Purpose);
         BestRow = _buffers.Allocate<int>(VectorKernels.MaximumStrips, Purpose);
-        Clusters = _buffers.Allocate<float>(layout.ClusterCount, Purpose);
+        Clusters = _buffers.Allocate<float>(layout.TailCount, Purpose);
         Score = _buffers.Allocate<float>(1, Purpose);
         State = _buffers.AllocateZeros<int>(2, Purpose);
         Projected = _buffers.Allocate<float>(layout.Tails.Select(tail => tail.ProjectionWidth).DefaultIfEmpty(0).Max(), Purpose);

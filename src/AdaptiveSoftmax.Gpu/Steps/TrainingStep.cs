@@ -27,7 +27,7 @@ internal readonly ref struct TrainingStep(
         var arguments = new GroupArguments
         {
             Tokens = tokens,
-            Parts = layout.ClusterCount + 1,
+            Parts = layout.TailCount + 1,
             ShortlistSize = layout.ShortlistSize,
             IsMean = options.Reduction == Reduction.Mean ? 1 : 0,
             AllTokensInTails = IsSmoothed ? 1 : 0,
@@ -58,7 +58,7 @@ internal readonly ref struct TrainingStep(
             return;
         }
 
-        for (var cluster = 0; cluster < layout.ClusterCount; cluster++)
+        for (var cluster = 0; cluster < layout.TailCount; cluster++)
         {
             kernels.MaskTargets(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.HeadRows, scratch.TailRows, scratch.MaskedRows, layout.ShortlistSize + cluster);
             Tails(products.Tails[cluster], scratch.MaskedRows, layout.Tails[cluster].Size, wantsGradient);

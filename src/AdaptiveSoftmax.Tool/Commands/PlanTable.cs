@@ -19,7 +19,7 @@ internal static class PlanTable
         foreach (var tail in layout.Tails)
         {
             var parameters = (long)tail.ProjectionWidth * (layout.HiddenSize + tail.Size);
-            AddRow(table, Text($"tail {tail.Index}"), tail.Start, tail.Size, plan.Coverage[tail.Index + 1], tail.ProjectionWidth, parameters);
+            AddRow(table, Text($"tail {tail.Index}"), tail.Start, tail.Size, plan.Coverage[tail.Cluster], tail.ProjectionWidth, parameters);
         }
 
         console.Write(table);

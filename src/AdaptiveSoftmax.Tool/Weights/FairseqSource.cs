@@ -34,7 +34,7 @@ internal sealed class FairseqSource(SourceTensors tensors) : SoftmaxSource(tenso
             throw new ToolException($"{Tensors.File.FileName}: there is no tensor '{Excerpt.Name(Tensors.Prefix + "version")}', which tells fairseq's present layout from its first one, whose head fairseq itself no longer reads. If it was lost on the way, add it in Python: state['{Excerpt.Name(Tensors.Prefix + "version")}'] = torch.tensor([1])");
         var notes = new List<string>();
         FillHead(target, notes);
-        for (var i = 0; i < target.Layout.ClusterCount; i++)
+        for (var i = 0; i < target.Layout.TailCount; i++)
         {
             Tensors.ReadInto(GetOutput(i), target.Output(i));
             if (!IsTransposed(i, target.Projection(i)))

@@ -18,7 +18,7 @@ internal sealed class PyTorchSource(SourceTensors tensors) : SoftmaxSource(tenso
         Tensors.ReadInto("head.weight", target.Head);
         var notes = new List<string>();
         if (target.Layout.HasHeadBias) Tensors.ReadInto("head.bias", target.HeadBias);
-        for (var i = 0; i < target.Layout.ClusterCount; i++)
+        for (var i = 0; i < target.Layout.TailCount; i++)
         {
             Tensors.ReadInto(GetProjection(i), target.Projection(i));
             Tensors.ReadInto(GetOutput(i), target.Output(i));

@@ -100,9 +100,9 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
             biases[row] = (sharedBias ?? ownBias!).Values[row];
         }
 
-        for (var i = 0; i < layout.ClusterCount; i++)
+        for (var i = 0; i < layout.TailCount; i++)
         {
-            var stored = areRowsReversed ? layout.ClusterCount - 1 - i : i;
+            var stored = areRowsReversed ? layout.TailCount - 1 - i : i;
             clusters.Row(stored).CopyTo(rows.WritableRow(layout.ShortlistSize + i));
             biases[layout.ShortlistSize + i] = clusterBias.Values[stored];
         }
@@ -124,7 +124,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
 
     private void FillTail(ConvertedSoftmax target, TailCluster tail, Parameter? shared, Parameter? sharedBias, TailBias mode, List<string> notes)
     {
-        var cluster = tail.Index + 1;
+        var cluster = tail.Cluster;
         var output = target.Output(tail.Index);
         using var own = shared is null ? Tensors.Read(Weight(cluster)) : null;
         using var ownBias = shared is null ? Tensors.Read(Bias(cluster)) : null;

@@ -45,7 +45,7 @@ public sealed class SoftmaxDefinition : IEquatable<SoftmaxDefinition>
         get
         {
             var bytes = Layout.HeadParameterCount * Spec.HeadPrecision.GetBytesPerValue();
-            for (var i = 0; i < Layout.ClusterCount; i++)
+            for (var i = 0; i < Layout.TailCount; i++)
                 bytes += Layout.GetTailParameterCount(i) * Spec.TailPrecisions[i].GetBytesPerValue();
             return bytes;
         }

@@ -9,6 +9,7 @@ namespace AdaptiveSoftmax.Vocabulary;
 public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
 {
     private readonly TailCluster[] _tails;
+    private readonly int[] _cutoffs;
 
     private SoftmaxLayout(int hiddenSize, int vocabularySize, int shortlistSize, bool hasHeadBias, TailCluster[] tails)
     {
@@ -17,6 +18,7 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
         ShortlistSize = shortlistSize;
         HasHeadBias = hasHeadBias;
         _tails = tails;
+        _cutoffs = [.. tails.Select(tail => tail.Start)];
     }
 
     /// <summary>The hidden size H, <c>in_features</c> in PyTorch.</summary>
@@ -32,10 +34,10 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     public bool HasHeadBias { get; }
 
     /// <summary>The number of tail clusters K.</summary>
-    public int ClusterCount => _tails.Length;
+    public int TailCount => _tails.Length;
 
     /// <summary>The rows of the head's weight: one for each shortlist token, then one for each tail cluster.</summary>
-    public int HeadRows => ShortlistSize + ClusterCount;
+    public int HeadRows => ShortlistSize + TailCount;
 
     /// <summary>The tail clusters in slot order.</summary>
     public IReadOnlyList<TailCluster> Tails => _tails;
@@ -46,7 +48,7 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
         get
         {
             var count = HeadParameterCount;
-            for (var i = 0; i < ClusterCount; i++) count += GetTailParameterCount(i);
+            for (var i = 0; i < TailCount; i++) count += GetTailParameterCount(i);
             return count;
         }
     }
@@ -58,11 +60,11 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     public long HeadParameterCount => ((long)HeadRows * HiddenSize) + (HasHeadBias ? HeadRows : 0);
 
     /// <summary>The number of trainable values in a tail cluster: projection [width, hidden] and output [size, width].</summary>
-    /// <param name="cluster">The tail cluster, counted from 0.</param>
-    /// <exception cref="IndexOutOfRangeException">There is no such cluster.</exception>
-    public long GetTailParameterCount(int cluster)
+    /// <param name="index">The tail's <see cref="TailCluster.Index"/>.</param>
+    /// <exception cref="IndexOutOfRangeException">There is no such tail.</exception>
+    public long GetTailParameterCount(int index)
     {
-        var tail = _tails[cluster];
+        var tail = _tails[index];
         return (long)tail.ProjectionWidth * ((long)HiddenSize + tail.Size);
     }
 
@@ -128,16 +130,14 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
         return new SoftmaxLayout(hiddenSize, vocabularySize, vocabularySize, hasHeadBias, []);
     }
 
-    /// <summary>The cluster of a slot: 0 for the head's shortlist, i + 1 for tail cluster i.</summary>
+    /// <summary>The cluster of a slot: 0 for the head's shortlist, i + 1 for tail i.</summary>
     /// <param name="slot">A slot in [0, V).</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such slot.</exception>
     public int ClusterOf(int slot)
     {
         if ((uint)slot >= (uint)VocabularySize)
             throw new ArgumentOutOfRangeException(nameof(slot), slot, Invariant($"The slot must be in [0, {VocabularySize})."));
-        var cluster = 0;
-        while (cluster < _tails.Length && slot >= _tails[cluster].Start) cluster++;
-        return cluster;
+        return TokenSlot.FindCluster(slot, _cutoffs);
     }
 
     /// <summary>Whether another layout has the same sizes.</summary>

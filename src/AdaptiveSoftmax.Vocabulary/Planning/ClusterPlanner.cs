@@ -106,9 +106,9 @@ public static class ClusterPlanner
 
     private static EquatableArray<double> CoverageOf(SoftmaxLayout layout, ReadOnlySpan<long> counts)
     {
-        var coverage = new double[layout.ClusterCount + 1];
+        var coverage = new double[layout.TailCount + 1];
         coverage[0] = Sum(counts.Slice(0, layout.ShortlistSize));
-        foreach (var tail in layout.Tails) coverage[tail.Index + 1] = Sum(counts.Slice(tail.Start, tail.Size));
+        foreach (var tail in layout.Tails) coverage[tail.Cluster] = Sum(counts.Slice(tail.Start, tail.Size));
         var total = coverage.Sum();
         for (var i = 0; i < coverage.Length; i++) coverage[i] = total > 0 ? coverage[i] / total : 0;
         return new EquatableArray<double>(coverage);

@@ -67,10 +67,10 @@ public sealed record TrainingCostModel
     {
         if (layout is null) throw new ArgumentNullException(nameof(layout));
         if (coverage is null) throw new ArgumentNullException(nameof(coverage));
-        if (coverage.Count != layout.ClusterCount + 1)
-            throw new ArgumentException(FormattableString.Invariant($"There are {coverage.Count} shares for a shortlist and {layout.ClusterCount} clusters; give one each."), nameof(coverage));
+        if (coverage.Count != layout.TailCount + 1)
+            throw new ArgumentException(FormattableString.Invariant($"There are {coverage.Count} shares for a shortlist and {layout.TailCount} clusters; give one each."), nameof(coverage));
         return CostOfHead(layout.HeadRows, layout.HiddenSize)
-            + layout.Tails.Sum(tail => CostOfTail(tail.Size, tail.ProjectionWidth, layout.HiddenSize, coverage[tail.Index + 1]));
+            + layout.Tails.Sum(tail => CostOfTail(tail.Size, tail.ProjectionWidth, layout.HiddenSize, coverage[tail.Cluster]));
     }
 
     /// <summary>The share of steps that visit a cluster, and the targets that such a step has in it.</summary>

@@ -19,7 +19,7 @@ public enum DecodeFaultKind
 /// <summary>What went wrong with one hidden vector.</summary>
 /// <param name="Row">The hidden vector of the call; −1 where weights were copied and none is to blame.</param>
 /// <param name="Kind">What went wrong.</param>
-/// <param name="Cluster">Where: −1 for the head, i for tail i.</param>
+/// <param name="Cluster">Where: 0 for the head, i + 1 for tail i; −1 where no weights are to blame.</param>
 /// <param name="Message">What, where, and how to mend it.</param>
 public sealed record DecodeFault(int Row, DecodeFaultKind Kind, int Cluster, string Message);
 

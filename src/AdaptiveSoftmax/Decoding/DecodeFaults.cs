@@ -13,12 +13,12 @@ internal struct DecodeFaults
     /// <summary>Records a row whose log-sum-exp is not finite.</summary>
     /// <param name="softmax">The softmax.</param>
     /// <param name="row">The hidden vector's number in the call.</param>
-    /// <param name="cluster">−1 for the head, i for tail i.</param>
+    /// <param name="tail">The tail; −1 for the head.</param>
     /// <param name="hidden">The hidden vector, [hidden].</param>
     /// <param name="logits">The first logit.</param>
     /// <param name="step">The floats from a logit to the next.</param>
-    public unsafe void AddNotFinite(SoftmaxDecoder softmax, int row, int cluster, float* hidden, float* logits, int step) =>
-        (_faults ??= []).Add(FindCause(softmax, row, cluster, hidden, logits, step));
+    public unsafe void AddNotFinite(SoftmaxDecoder softmax, int row, int tail, float* hidden, float* logits, int step) =>
+        (_faults ??= []).Add(FindCause(softmax, row, tail, hidden, logits, step));
 
     /// <summary>Records a row whose options leave no token.</summary>
     public void AddNoTokenLeft(int row) => (_faults ??= []).Add(new DecodeFault(
@@ -37,34 +37,34 @@ internal struct DecodeFaults
 
     /// <summary>Refuses weights that are not finite before they are copied.</summary>
     /// <param name="parameter">The weights.</param>
-    /// <param name="cluster">−1 for the head, i for tail i.</param>
+    /// <param name="tail">The tail; −1 for the head.</param>
     /// <exception cref="DecodeException">A value is NaN or an infinity.</exception>
-    public static void CheckWeights(Parameter parameter, int cluster)
+    public static void CheckWeights(Parameter parameter, int tail)
     {
         for (var row = 0; row < parameter.Rows; row++)
         {
             var column = FiniteValues.IndexOfOther(parameter.Row(row));
             if (column < 0) continue;
-            var kind = cluster < 0 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite;
+            var kind = tail < 0 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite;
             throw new DecodeException([new DecodeFault(
-                -1, kind, cluster, Invariant($"'{parameter.Name}' holds {parameter.Row(row)[column]} at [{row}, {column}]; only finite weights can be copied. Restore them from a sound file."))]);
+                -1, kind, tail + 1, Invariant($"'{parameter.Name}' holds {parameter.Row(row)[column]} at [{row}, {column}]; only finite weights can be copied. Restore them from a sound file."))]);
         }
     }
 
-    private static unsafe DecodeFault FindCause(SoftmaxDecoder softmax, int row, int cluster, float* hidden, float* logits, int step)
+    private static unsafe DecodeFault FindCause(SoftmaxDecoder softmax, int row, int tail, float* hidden, float* logits, int step)
     {
         var vector = new ReadOnlySpan<float>(hidden, softmax.Layout.HiddenSize);
         if (FiniteValues.IndexOfOther(vector) is >= 0 and var at)
             return new DecodeFault(row, DecodeFaultKind.HiddenNotFinite, -1, Invariant($"Hidden vector {row} holds {vector[at]} at index {at}; every value must be finite."));
 
-        var (rows, weights) = cluster < 0
+        var (rows, weights) = tail < 0
             ? (softmax.Layout.HeadRows, "head.weight or head.bias")
-            : (softmax.Layout.Tails[cluster].Size, Invariant($"tail.{cluster}.0.weight or tail.{cluster}.1.weight"));
+            : (softmax.Layout.Tails[tail].Size, Invariant($"tail.{tail}.0.weight or tail.{tail}.1.weight"));
         var first = 0;
         while (first < rows - 1 && float.IsFinite(logits[(nint)first * step])) first++;
-        var name = cluster < 0 ? "The head" : Invariant($"Tail {cluster}");
+        var name = tail < 0 ? "The head" : Invariant($"Tail {tail}");
         return new DecodeFault(
-            row, cluster < 0 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite, cluster,
+            row, tail < 0 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite, tail + 1,
             Invariant($"{name} gives hidden vector {row} a logit of {logits[(nint)first * step]} in its row {first}: {weights} holds values that are not finite or far too large."));
     }
 }

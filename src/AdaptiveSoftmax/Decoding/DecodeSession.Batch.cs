@@ -60,7 +60,7 @@ public sealed unsafe partial class DecodeSession
             if (results[i].Token < 0) continue;
             sequences[i].Random = sequences[i].Random.Next();
             sequences[i].History.Add(results[i].Token);
-            tally.Add(results[i].Cluster + 1, results[i].TailsVisited);
+            tally.Add(results[i].Cluster, results[i].TailsVisited);
             if (results[i].UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, sequences[i].Options.Policy.ToString());
         }
 
@@ -202,7 +202,7 @@ public sealed unsafe partial class DecodeSession
     {
         var wanted = _scratch.Ints(count);
         for (var i = 0; i < count; i++) wanted[i] = _rows[first + i].NextTail();
-        Span<int> counts = stackalloc int[_softmax.Layout.ClusterCount];
+        Span<int> counts = stackalloc int[_softmax.Layout.TailCount];
         for (var cluster = SoftmaxDecoder.MostWanted(wanted, count, counts); cluster >= 0; cluster = SoftmaxDecoder.MostWanted(wanted, count, counts))
         {
             using var scope = _scratch.Begin();

@@ -72,7 +72,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
 
         var result = Report(_row, key);
         random = random.Next();
-        DecodeMetrics.Record(start, _softmax.Tags, result.Cluster + 1, result.TailsVisited);
+        DecodeMetrics.Record(start, _softmax.Tags, result.Cluster, result.TailsVisited);
         if (result.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
         return result;
     }
@@ -111,12 +111,12 @@ public sealed unsafe partial class DecodeSession : IDisposable
         return count;
     }
 
-    private int BestPart(RowDecoder row) => _softmax.PartOf(ScoreKey.Slot(row.Top[0]));
+    private int BestPart(RowDecoder row) => _softmax.Layout.ClusterOf(ScoreKey.Slot(row.Top[0]));
 
     private DecodedToken Report(RowDecoder row, ulong key)
     {
         var slot = ScoreKey.Slot(key);
-        return new DecodedToken(_softmax.TokenOf(slot), row.ReportedLogProb(key), _softmax.PartOf(slot) - 1, row.TailsVisited, row.UnseenMass);
+        return new DecodedToken(_softmax.TokenOf(slot), row.ReportedLogProb(key), _softmax.Layout.ClusterOf(slot), row.TailsVisited, row.UnseenMass);
     }
 
     private void RunOne(ReadOnlySpan<float> hidden, DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw)

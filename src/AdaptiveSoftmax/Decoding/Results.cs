@@ -8,7 +8,7 @@ public readonly record struct TokenLogProb(int Token, float LogProb);
 /// <summary>A chosen token.</summary>
 /// <param name="Token">The token id.</param>
 /// <param name="LogProb">Its log-prob, of the kind that was asked for (<see cref="DecodeOptions.LogProbs"/>).</param>
-/// <param name="Cluster">Where the token stands: −1 for the head's shortlist, i for tail i.</param>
+/// <param name="Cluster">Where the token stands: 0 for the head's shortlist, i + 1 for tail i.</param>
 /// <param name="TailsVisited">The number of tails that were computed.</param>
 /// <param name="UnseenMass">
 /// The probability of the tails that an approximate policy left out although they could have mattered; 0 where the result is exact.

@@ -59,7 +59,7 @@ public abstract partial class SoftmaxDecoder
             var start = DecodeMetrics.Start();
             var slot = PredictOne(scratch, hidden + ((nint)token * Layout.HiddenSize), token, ref faults, out var tailsVisited);
             tokens[token] = slot < 0 ? -1 : GetTokenId(slot);
-            if (start != 0 && slot >= 0) DecodeMetrics.Record(start, Tags, PartOf(slot), tailsVisited);
+            if (start != 0 && slot >= 0) DecodeMetrics.Record(start, Tags, Layout.ClusterOf(slot), tailsVisited);
         }
     }
 
@@ -84,23 +84,23 @@ public abstract partial class SoftmaxDecoder
         var head = DecodingHead.ForwardOne(Pool, scratch, hidden, scratch.Floats(Layout.HeadRows));
         if (!float.IsFinite(head.LogSumExp[0]))
         {
-            faults.AddNotFinite(this, number, cluster: -1, hidden, head.Logits, step: 1);
+            faults.AddNotFinite(this, number, tail: -1, hidden, head.Logits, step: 1);
             return -1;
         }
 
         var score = head.Best(lane: 0, Layout.ShortlistSize, cluster: 0, out var best);
         var clusters = head.Logits + Layout.ShortlistSize;
-        for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = BestScore.Of(clusters[i], head.LogSumExp[0], 0);
+        for (var i = 0; i < Layout.TailCount; i++) clusters[i] = BestScore.Of(clusters[i], head.LogSumExp[0], 0);
         while (true)
         {
             // The most probable cluster left, of equal ones the first; a visited one is marked by −∞.
             var cluster = 0;
-            for (var i = 1; i < Layout.ClusterCount; i++)
+            for (var i = 1; i < Layout.TailCount; i++)
             {
                 if (clusters[i] > clusters[cluster]) cluster = i;
             }
 
-            if (Layout.ClusterCount == 0 || !CanWin(clusters[cluster], Layout.Tails[cluster].Start, score, best)) return best;
+            if (Layout.TailCount == 0 || !CanWin(clusters[cluster], Layout.Tails[cluster].Start, score, best)) return best;
             var tail = Layout.Tails[cluster];
             using var scope = scratch.Begin();
             var logits = DecodingTails[cluster].ForwardOne(Pool, scratch, hidden, scratch.Floats(tail.Size));
@@ -140,7 +140,7 @@ public abstract partial class SoftmaxDecoder
             wanted[token] = WantedTail(clusters + token, lanes, score[token], slot[token]);
         }
 
-        Span<int> counts = stackalloc int[Layout.ClusterCount];
+        Span<int> counts = stackalloc int[Layout.TailCount];
         for (var cluster = MostWanted(wanted, tokens.Length, counts); cluster >= 0; cluster = MostWanted(wanted, tokens.Length, counts))
         {
             var tail = Layout.Tails[cluster];
@@ -172,7 +172,7 @@ public abstract partial class SoftmaxDecoder
         for (var token = 0; token < tokens.Length; token++)
         {
             tokens[token] = slot[token] < 0 ? -1 : GetTokenId(slot[token]);
-            if (slot[token] >= 0) tally.Add(PartOf(slot[token]), visited[token]);
+            if (slot[token] >= 0) tally.Add(Layout.ClusterOf(slot[token]), visited[token]);
         }
 
         // No tail beats a score of +∞.
@@ -187,7 +187,7 @@ public abstract partial class SoftmaxDecoder
     private unsafe int WantedTail(float* clusters, int lanes, float score, int slot)
     {
         var best = -1;
-        for (var i = 0; i < Layout.ClusterCount; i++)
+        for (var i = 0; i < Layout.TailCount; i++)
         {
             var bound = clusters[(nint)i * lanes];
             if (CanWin(bound, Layout.Tails[i].Start, score, slot) && (best < 0 || bound > clusters[(nint)best * lanes])) best = i;

@@ -52,7 +52,7 @@ public abstract partial class SoftmaxDecoder
         var failed = float.IsFinite(head.LogSumExp[0]) ? null : head.Logits;
         var cluster = -1;
         SoftmaxKernel.LogProbs(head.Logits, shortlist, head.LogSumExp[0], cluster: 0, output);
-        for (var i = 0; i < Layout.ClusterCount && failed is null; i++)
+        for (var i = 0; i < Layout.TailCount && failed is null; i++)
         {
             var tail = Layout.Tails[i];
             var logProbs = output + tail.Start;
@@ -123,8 +123,8 @@ public abstract partial class SoftmaxDecoder
     private unsafe float* ClusterLogProbs(Scratch scratch, in LogitBlock head)
     {
         var logits = head.Logits + ((nint)Layout.ShortlistSize * head.Lanes);
-        var clusters = scratch.Floats((long)Layout.ClusterCount * head.Lanes);
-        for (var i = 0; i < Layout.ClusterCount * head.Lanes; i++) clusters[i] = BestScore.Of(logits[i], head.LogSumExp[i % head.Lanes], 0);
+        var clusters = scratch.Floats((long)Layout.TailCount * head.Lanes);
+        for (var i = 0; i < Layout.TailCount * head.Lanes; i++) clusters[i] = BestScore.Of(logits[i], head.LogSumExp[i % head.Lanes], 0);
         return clusters;
     }
 }

@@ -88,12 +88,12 @@ public abstract partial class SoftmaxDecoder
         var head = DecodingHead.ForwardOne(Pool, scratch, hidden, scratch.Floats(Layout.HeadRows));
         if (!float.IsFinite(head.LogSumExp[0]))
         {
-            faults.AddNotFinite(this, row: 0, cluster: -1, hidden, head.Logits, step: 1);
+            faults.AddNotFinite(this, row: 0, tail: -1, hidden, head.Logits, step: 1);
             return float.NaN;
         }
 
         if (slot < Layout.ShortlistSize) return BestScore.Of(head.Logits[slot], head.LogSumExp[0], cluster: 0);
-        var tail = Layout.Tails[PartOf(slot) - 1];
+        var tail = Layout.Tails[Layout.ClusterOf(slot) - 1];
         var cluster = BestScore.Of(head.Logits[Layout.ShortlistSize + tail.Index], head.LogSumExp[0], cluster: 0);
         var logits = DecodingTails[tail.Index].ForwardOne(Pool, scratch, hidden, scratch.Floats(tail.Size));
         if (float.IsFinite(logits.LogSumExp[0])) return BestScore.Of(logits.Logits[slot - tail.Start], logits.LogSumExp[0], cluster);
@@ -111,14 +111,14 @@ public abstract partial class SoftmaxDecoder
         var wanted = scratch.Ints(count);
         for (var i = 0; i < count; i++)
         {
-            wanted[i] = float.IsFinite(head.LogSumExp[i]) ? PartOf(slots[i]) - 1 : -1;
+            wanted[i] = float.IsFinite(head.LogSumExp[i]) ? Layout.ClusterOf(slots[i]) - 1 : -1;
             if (float.IsFinite(head.LogSumExp[i]))
             {
                 if (wanted[i] < 0) logProbs[i] = BestScore.Of(head.Logits[((nint)slots[i] * lanes) + i], head.LogSumExp[i], cluster: 0);
                 continue;
             }
 
-            faults.AddNotFinite(this, first + i, cluster: -1, hidden + ((nint)i * Layout.HiddenSize), head.Logits + i, lanes);
+            faults.AddNotFinite(this, first + i, tail: -1, hidden + ((nint)i * Layout.HiddenSize), head.Logits + i, lanes);
             logProbs[i] = float.NaN;
         }
 

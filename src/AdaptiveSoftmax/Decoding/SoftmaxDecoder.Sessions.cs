@@ -11,7 +11,7 @@ public abstract partial class SoftmaxDecoder
     private TokenIds? _tokenIds;
 
     /// <summary>What this layer's measurements are tagged with.</summary>
-    internal LayerTags Tags => _tags ??= new LayerTags(Name, Layout.ClusterCount);
+    internal LayerTags Tags => _tags ??= new LayerTags(Name, Layout.TailCount);
 
     /// <summary>What reports call this layer.</summary>
     private protected virtual string Name => GetType().Name;
@@ -87,13 +87,5 @@ public abstract partial class SoftmaxDecoder
         {
             _sessions.Return(session);
         }
-    }
-
-    /// <summary>The part of a slot: 0 for the head's shortlist, i + 1 for tail i.</summary>
-    internal int PartOf(int slot)
-    {
-        var part = 0;
-        while (part < Layout.ClusterCount && slot >= Layout.Tails[part].Start) part++;
-        return part;
     }
 }

@@ -14,14 +14,14 @@ public abstract partial class SoftmaxDecoder
     {
         if (predicted.Length != targets.Length)
             throw new ArgumentException($"There are {predicted.Length} predictions of {targets.Length} targets; give one each.", nameof(predicted));
-        Span<long> counts = stackalloc long[Layout.ClusterCount + 1], correct = stackalloc long[Layout.ClusterCount + 1];
+        Span<long> counts = stackalloc long[Layout.TailCount + 1], correct = stackalloc long[Layout.TailCount + 1];
         counts.Clear();
         correct.Clear();
         for (var i = 0; i < targets.Length; i++)
         {
             var slot = SlotOf(targets[i]);
             if (slot < 0) throw new ArgumentException($"Target {i} is {targets[i]}, which is not in the vocabulary of {Layout.VocabularySize} tokens.", nameof(targets));
-            var part = PartOf(slot);
+            var part = Layout.ClusterOf(slot);
             counts[part]++;
             if (predicted[i] == targets[i]) correct[part]++;
         }

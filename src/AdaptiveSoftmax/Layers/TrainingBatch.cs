@@ -60,7 +60,7 @@ internal sealed unsafe class TrainingBatch
         new Span<double>(TargetLogProbs, tokens).Clear();
         new Span<double>(_smoothingLogProbs, tokens).Clear();
         _order = scratch.Ints(2L * tokens);
-        _clusterStarts = new int[layout.ClusterCount + 2];
+        _clusterStarts = new int[layout.TailCount + 2];
         ActiveCount = GroupByCluster(tokens);
         _scale = options.Reduction == Reduction.Mean ? MeanScale() : 1.0;
     }

@@ -14,7 +14,7 @@ internal readonly ref struct ClusterTally
     public ClusterTally(Span<long> counts, SoftmaxLayout layout)
     {
         _counts = counts;
-        _parts = layout.ClusterCount + 1;
+        _parts = layout.TailCount + 1;
         counts.Clear();
     }
 
@@ -24,7 +24,7 @@ internal readonly ref struct ClusterTally
     /// <summary>The tails computed, [1 + tails].</summary>
     public ReadOnlySpan<long> TailsVisited => _counts[_parts..];
 
-    public static int Length(SoftmaxLayout layout) => 2 * (layout.ClusterCount + 1);
+    public static int Length(SoftmaxLayout layout) => 2 * (layout.TailCount + 1);
 
     /// <summary>Counts a token.</summary>
     /// <param name="cluster">0 for the head's shortlist, i + 1 for tail cluster i.</param>

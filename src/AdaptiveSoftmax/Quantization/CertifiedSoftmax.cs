@@ -101,7 +101,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         search.HeadMagnitude += Math.Abs(logit);
         search.Best = new Candidate(Tail: -1, Slot: row, logit, logit, logit, search.HeadMagnitude + Math.Abs(logit));
         var clusters = head.Upper + Layout.ShortlistSize;
-        for (var i = 0; i < Layout.ClusterCount; i++) clusters[i] = ClusterLogit(ref search, i, clusters[i], logit);
+        for (var i = 0; i < Layout.TailCount; i++) clusters[i] = ClusterLogit(ref search, i, clusters[i], logit);
         for (var cluster = MostProbable(clusters); cluster >= 0; cluster = MostProbable(clusters))
         {
             if (!TryTail(ref search, cluster, clusters[cluster])) return false;
@@ -124,7 +124,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     private int MostProbable(float* clusters)
     {
         var best = -1;
-        for (var i = 0; i < Layout.ClusterCount; i++)
+        for (var i = 0; i < Layout.TailCount; i++)
         {
             if (clusters[i] > float.NegativeInfinity && (best < 0 || clusters[i] > clusters[best])) best = i;
         }

@@ -13,7 +13,7 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
     internal QuantizedSoftmax(SoftmaxDecoder source, HeadLayer head, IReadOnlyList<TailLayer> tails, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
         : base(source.Identity, options)
     {
-        precision.Check(Layout.ClusterCount);
+        precision.Check(Layout.TailCount);
         Precision = precision;
         _vocabulary = source;
         _head = new QuantizedPart(Pool, head.Weight, head.Bias, precision.Head);

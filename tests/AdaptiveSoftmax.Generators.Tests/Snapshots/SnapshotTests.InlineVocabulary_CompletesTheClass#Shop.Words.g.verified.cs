@@ -23,7 +23,7 @@ namespace @Shop
 
         /// <summary>The number of tail clusters.</summary>
         [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-        public const int ClusterCount = 2;
+        public const int TailCount = 2;
 
         /// <summary>Stands for sizes and vocabulary; weights of another fingerprint do not fit.</summary>
         [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]

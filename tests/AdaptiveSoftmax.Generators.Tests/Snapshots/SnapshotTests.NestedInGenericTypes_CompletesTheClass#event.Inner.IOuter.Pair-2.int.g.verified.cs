@@ -27,7 +27,7 @@ namespace @event.@Inner
 
                 /// <summary>The number of tail clusters.</summary>
                 [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-                public const int ClusterCount = 1;
+                public const int TailCount = 1;
 
                 /// <summary>Stands for sizes and vocabulary; weights of another fingerprint do not fit.</summary>
                 [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]

@@ -93,7 +93,7 @@ partial class @Words
         internal OnGpu(global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options)
             : this(
                 accelerator,
-                new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, ClusterCount, hasBias: true, TensorCores.Head),
+                new global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape>(accelerator, default, TailCount, hasBias: true, TensorCores.Head),
                 new global::AdaptiveSoftmax.Gpu.GpuTail<Tail0ProjectionShape, Tail0OutputShape>(accelerator, 0, default, default, TensorCores.Tail0),
                 options)
         {

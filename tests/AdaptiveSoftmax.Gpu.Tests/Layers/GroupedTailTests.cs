@@ -31,7 +31,7 @@ public abstract class GroupedTailTests
         {
             Check(tokens, random =>
             {
-                var cluster = random.Next(Layout.ClusterCount + 1);
+                var cluster = random.Next(Layout.TailCount + 1);
                 return cluster == empty ? 0 : cluster;
             });
         }
@@ -40,7 +40,7 @@ public abstract class GroupedTailTests
     [Fact]
     public void Backward_AgreesWithTheReferences_WhereAllTokensLieInOneTail()
     {
-        for (var cluster = 0; cluster <= Layout.ClusterCount; cluster++) Check(cluster % 2 == 0 ? TokenCounts[1] : 1, _ => cluster);
+        for (var cluster = 0; cluster <= Layout.TailCount; cluster++) Check(cluster % 2 == 0 ? TokenCounts[1] : 1, _ => cluster);
     }
 
     private void Check(int tokens, Func<Random, int> chooseCluster)

@@ -32,8 +32,9 @@ public class NotFiniteTests
         if (place < 0) hidden[5] = value;
         else Poison(layer.Parameters[place], value);
         var kind = place < 0 ? DecodeFaultKind.HiddenNotFinite : place < 2 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite;
-        var cluster = place < 2 ? -1 : (place - 2) / 2;
-        foreach (var (name, decode) in Paths(cluster))
+        var tail = place < 2 ? -1 : (place - 2) / 2;
+        var cluster = place < 0 ? -1 : tail + 1;
+        foreach (var (name, decode) in Paths(tail))
         {
             var fault = Assert.Single(Assert.Throws<DecodeException>(() => decode(layer, hidden)).Faults);
             Assert.True((0, kind, cluster) == (fault.Row, fault.Kind, fault.Cluster), $"{name}: {fault}");
@@ -45,7 +46,7 @@ public class NotFiniteTests
             using var certified = layer.Certify();
             foreach (var softmax in (SoftmaxDecoder[])[quantized, certified])
             {
-                foreach (var (name, decode) in Paths(cluster))
+                foreach (var (name, decode) in Paths(tail))
                     Assert.True(Assert.Throws<DecodeException>(() => decode(softmax, hidden)).Faults[0].Kind == kind, name);
             }
 
@@ -163,9 +164,9 @@ public class NotFiniteTests
         Assert.Contains("17 more rows", exception.Message, StringComparison.Ordinal);
     }
 
-    private static IEnumerable<(string Name, Action<SoftmaxDecoder, float[]> Decode)> Paths(int cluster)
+    private static IEnumerable<(string Name, Action<SoftmaxDecoder, float[]> Decode)> Paths(int tail)
     {
-        var token = cluster < 0 ? 3 : s_layout.Tails[cluster].Start + 1;
+        var token = tail < 0 ? 3 : s_layout.Tails[tail].Start + 1;
         DecodeOptions all = new() { Policy = DecodePolicy.Full };
         yield return ("Predict", (softmax, hidden) => softmax.Predict(hidden));
         yield return ("Predict of 16", (softmax, hidden) => OneOf(hidden, many => softmax.Predict(many, new int[16])));

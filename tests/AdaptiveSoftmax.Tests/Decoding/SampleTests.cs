@@ -93,7 +93,7 @@ public class SampleTests
             test.Options with { TopLogProbs = 5 },
             test.Options with { TopLogProbs = 5, Policy = DecodePolicy.Full },
             test.Options with { LogProbs = 1 - test.Options.LogProbs },
-            test.Options with { Policy = DecodePolicy.Budget(test.Layer.Layout.ClusterCount) },
+            test.Options with { Policy = DecodePolicy.Budget(test.Layer.Layout.TailCount) },
         ];
         for (var seed = 0ul; seed < 12; seed++)
         {
@@ -153,7 +153,7 @@ public class SampleTests
         for (var i = 0; i < 3000; i++)
         {
             var result = layer.Sample(new float[8], new DecodeOptions { Policy = DecodePolicy.Budget(1) }, ref random);
-            counts[result.Cluster + 1]++;
+            counts[result.Cluster]++;
             Assert.Equal(0, result.UnseenMass);
             Assert.InRange(result.TailsVisited, 0, 1);
         }
@@ -260,7 +260,7 @@ public class SampleTests
         {
             var result = layer.Sample([1, 1], new DecodeOptions { Policy = DecodePolicy.HeadOnly }, ref random);
             Assert.InRange(result.Token, 0, 3);
-            Assert.Equal((-1, 0), (result.Cluster, result.TailsVisited));
+            Assert.Equal((0, 0), (result.Cluster, result.TailsVisited));
             Assert.Equal(2.0 / 6, result.UnseenMass, 1e-6);
         }
     }

@@ -98,10 +98,10 @@ public class TokenMaskTests
     {
         Assert.Equal(expected.AllowedCount, actual.AllowedCount);
         var layout = layer.Layout;
-        for (var part = 0; part <= layout.ClusterCount; part++)
+        for (var part = 0; part <= layout.TailCount; part++)
         {
             Assert.Equal(expected.Count(part), actual.Count(part));
-            var (start, end) = (part == 0 ? 0 : layout.Tails[part - 1].Start, part == layout.ClusterCount ? layout.VocabularySize : layout.Tails[part].Start);
+            var (start, end) = (part == 0 ? 0 : layout.Tails[part - 1].Start, part == layout.TailCount ? layout.VocabularySize : layout.Tails[part].Start);
             var scores = new float[end - start + 1];
             fixed (float* pointer = scores) actual.Apply(part, pointer);
             Assert.Equal(0, scores[^1]);

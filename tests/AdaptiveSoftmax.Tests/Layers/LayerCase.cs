@@ -32,7 +32,7 @@ internal sealed record LayerCase(SoftmaxLayout Layout, int Tokens, ulong Seed, b
         var (first, end) = (0, Layout.VocabularySize);
         if (OneClusterOnly)
         {
-            var cluster = random.Next(Layout.ClusterCount + 1);
+            var cluster = random.Next(Layout.TailCount + 1);
             first = cluster == 0 ? 0 : Layout.Tails[cluster - 1].Start;
             end = cluster == 0 ? Layout.ShortlistSize : first + Layout.Tails[cluster - 1].Size;
         }

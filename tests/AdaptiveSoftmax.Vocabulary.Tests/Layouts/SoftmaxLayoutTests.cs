@@ -65,7 +65,7 @@ public class SoftmaxLayoutTests
     {
         var layout = SoftmaxLayout.CreateFull(8, 50);
 
-        Assert.Equal((50, 50, 0), (layout.ShortlistSize, layout.HeadRows, layout.ClusterCount));
+        Assert.Equal((50, 50, 0), (layout.ShortlistSize, layout.HeadRows, layout.TailCount));
         Assert.Equal(400, layout.ParameterCount);
         Assert.Equal(0, layout.ClusterOf(49));
     }
@@ -99,7 +99,7 @@ public class SoftmaxLayoutTests
             select SoftmaxLayout.Create(4096, vocabularySize, [.. cutoffs.Order()], divValue: 2);
         layouts.Sample(layout =>
         {
-            var sizes = new int[layout.ClusterCount + 1];
+            var sizes = new int[layout.TailCount + 1];
             for (var slot = 0; slot < layout.VocabularySize; slot++) sizes[layout.ClusterOf(slot)]++;
             return sizes[0] == layout.ShortlistSize && sizes.Skip(1).SequenceEqual(layout.Tails.Select(tail => tail.Size));
         });

@@ -82,7 +82,7 @@ public sealed class ClusterPlannerTests
         var counts = Zipf(200_000);
         var plan = ClusterPlanner.Plan(counts, 512, cancellationToken: TestContext.Current.CancellationToken);
 
-        Assert.Equal(2, plan.Layout.ClusterCount);
+        Assert.Equal(2, plan.Layout.TailCount);
         Assert.InRange(plan.Layout.ShortlistSize, 1000, 20_000);
         Assert.True(plan.SpeedUp > 8);
         Assert.Equal(plan.FullCost, new TrainingCostModel().CostOfHead(200_000, 512));

@@ -29,11 +29,11 @@ public sealed class TokenBias
         _slots = [.. entries.Keys];
         _values = [.. entries.Values];
         var layout = softmax.Layout;
-        _starts = new int[layout.ClusterCount + 2];
-        _largestRaise = new float[layout.ClusterCount + 1];
-        for (var part = 0; part <= layout.ClusterCount; part++)
+        _starts = new int[layout.TailCount + 2];
+        _largestRaise = new float[layout.TailCount + 1];
+        for (var part = 0; part <= layout.TailCount; part++)
         {
-            var end = part < layout.ClusterCount ? layout.Tails[part].Start : layout.VocabularySize;
+            var end = part < layout.TailCount ? layout.Tails[part].Start : layout.VocabularySize;
             var found = Array.BinarySearch(_slots, end);
             _starts[part + 1] = found < 0 ? ~found : found;
             for (var i = _starts[part]; i < _starts[part + 1]; i++) _largestRaise[part] = MathF.Max(_largestRaise[part], _values[i]);

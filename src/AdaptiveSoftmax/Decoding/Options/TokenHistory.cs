@@ -18,8 +18,8 @@ public sealed class TokenHistory
     {
         _softmax = softmax;
         _places = [];
-        _distinct = new int[softmax.Layout.ClusterCount + 1];
-        _mostFrequent = new int[softmax.Layout.ClusterCount + 1];
+        _distinct = new int[softmax.Layout.TailCount + 1];
+        _mostFrequent = new int[softmax.Layout.TailCount + 1];
         (_tokens, _slots, _counts) = (new int[64], new int[64], new int[64]);
     }
 
@@ -48,7 +48,7 @@ public sealed class TokenHistory
     {
         var slot = _softmax.SlotOf(token);
         if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {_softmax.Layout.VocabularySize} tokens.", nameof(token));
-        var part = _softmax.PartOf(slot);
+        var part = _softmax.Layout.ClusterOf(slot);
         if (!_places.TryGetValue(slot, out var place))
         {
             place = DistinctCount++;
@@ -90,14 +90,14 @@ public sealed class TokenHistory
             var slot = _softmax.SlotOf(_tokens[--Length]);
             if (--_counts[_places[slot]] > 0) continue;
             _places.Remove(slot);
-            _distinct[_softmax.PartOf(slot)]--;
+            _distinct[_softmax.Layout.ClusterOf(slot)]--;
             DistinctCount--;
         }
 
         _mostFrequent.AsSpan().Clear();
         for (var i = 0; i < DistinctCount; i++)
         {
-            ref var most = ref _mostFrequent[_softmax.PartOf(_slots[i])];
+            ref var most = ref _mostFrequent[_softmax.Layout.ClusterOf(_slots[i])];
             most = Math.Max(most, _counts[i]);
         }
     }

@@ -27,7 +27,7 @@ public sealed class TokenMask
         var layout = softmax.Layout;
         _allowed = new ulong[WordCount(layout.VocabularySize) + 1];
         _starts = [0, .. layout.Tails.Select(tail => tail.Start), layout.VocabularySize];
-        _counts = new int[layout.ClusterCount + 1];
+        _counts = new int[layout.TailCount + 1];
         AllowAll();
         Count();
     }

@@ -33,7 +33,7 @@ internal sealed unsafe class RowDecoder
     public RowDecoder(SoftmaxLayout layout)
     {
         _layout = layout;
-        _clusters = new ClusterState[layout.ClusterCount];
+        _clusters = new ClusterState[layout.TailCount];
         _draw = new DrawChooser(this);
         _nucleus = new NucleusChooser(this);
     }
