@@ -46,7 +46,7 @@ internal sealed unsafe class Products : IDisposable
     {
         Gemm.Multiply(
             WorkerPool.Get(Environment.ProcessorCount), _left.Pointer, Depth, 1, _right.Pointer, Columns, _result.Pointer, Columns,
-            Rows, Columns, Depth, accumulate: false, rowsPerPart: 128, columnsPerPart: 64);
+            Rows, Columns, Depth, accumulate: false, rowsPerTile: 128, columnsPerTile: 64);
         return (long)_result.Pointer[0];
     }
 }

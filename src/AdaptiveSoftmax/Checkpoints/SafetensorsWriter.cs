@@ -46,7 +46,7 @@ public static class SafetensorsWriter
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)json.WrittenCount);
         stream.Write(prefix);
         stream.Write(json.WrittenSpan);
-        foreach (var entry in content.Entries) entry.ForEachPart(stream.Write, cancellationToken);
+        foreach (var entry in content.Entries) entry.ForEachChunk(stream.Write, cancellationToken);
     }
 
     private static ArrayBufferWriter<byte> WriteHeader(WeightsContent content)

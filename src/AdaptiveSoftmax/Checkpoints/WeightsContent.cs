@@ -116,7 +116,7 @@ internal sealed unsafe class WeightsContent
     /// <summary>One tensor.</summary>
     internal readonly struct Entry(string name, IReadOnlyList<long> shape, float* values, long count)
     {
-        private const int PartLength = 1 << 24;
+        private const int ChunkLength = 1 << 24;
 
         public string Name { get; } = name;
 
@@ -129,14 +129,14 @@ internal sealed unsafe class WeightsContent
 
         private readonly float* _values = values;
 
-        /// <summary>Gives the values' bytes in order, in parts that a span can hold.</summary>
-        public void ForEachPart(TakePart take, CancellationToken cancellationToken)
+        /// <summary>Gives the values' bytes in order, in chunks that a span can hold.</summary>
+        public void ForEachChunk(TakeChunk take, CancellationToken cancellationToken)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            for (var done = 0L; done < ByteCount; done += PartLength)
-                take(new ReadOnlySpan<byte>((byte*)_values + done, (int)Math.Min(PartLength, ByteCount - done)));
+            for (var done = 0L; done < ByteCount; done += ChunkLength)
+                take(new ReadOnlySpan<byte>((byte*)_values + done, (int)Math.Min(ChunkLength, ByteCount - done)));
         }
     }
 
-    internal delegate void TakePart(ReadOnlySpan<byte> part);
+    internal delegate void TakeChunk(ReadOnlySpan<byte> chunk);
 }

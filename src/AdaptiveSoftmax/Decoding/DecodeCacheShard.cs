@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>A part of a <see cref="DecodeCache"/> under a lock: flat arrays, an index into them, and a clock's hand.</summary>
+/// <summary>A share of a <see cref="DecodeCache"/> under a lock: flat arrays, an index into them, and a clock's hand.</summary>
 internal sealed class DecodeCacheShard
 {
     private readonly Lock _gate = new();

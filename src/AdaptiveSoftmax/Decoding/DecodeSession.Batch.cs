@@ -109,7 +109,7 @@ public sealed unsafe partial class DecodeSession
                 for (var i = first; i < first + count; i++)
                 {
                     results[i] = CopyTopK(_rows[i], tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
-                    if (results[i].Count > 0) tally.Add(BestPart(_rows[i]), results[i].TailsVisited);
+                    if (results[i].Count > 0) tally.Add(BestCluster(_rows[i]), results[i].TailsVisited);
                     if (results[i].UnseenMass > 0) approximate++;
                 }
             }

@@ -43,7 +43,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
         var result = CopyTopK(_row, tokens, logProbs);
 
         // By the best token, which is where a step of one token would have ended.
-        if (_row.Top.Length > 0) DecodeMetrics.Record(start, _softmax.Tags, BestPart(_row), _row.TailsVisited);
+        if (_row.Top.Length > 0) DecodeMetrics.Record(start, _softmax.Tags, BestCluster(_row), _row.TailsVisited);
         if (_row.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
         return result;
     }
@@ -111,7 +111,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
         return count;
     }
 
-    private int BestPart(RowDecoder row) => _softmax.Layout.ClusterOf(ScoreKey.Slot(row.Top[0]));
+    private int BestCluster(RowDecoder row) => _softmax.Layout.ClusterOf(ScoreKey.Slot(row.Top[0]));
 
     private DecodedToken Report(RowDecoder row, ulong key)
     {

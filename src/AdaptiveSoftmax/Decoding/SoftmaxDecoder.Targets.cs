@@ -21,14 +21,14 @@ public abstract partial class SoftmaxDecoder
         {
             var slot = SlotOf(targets[i]);
             if (slot < 0) throw new ArgumentException($"Target {i} is {targets[i]}, which is not in the vocabulary of {Layout.VocabularySize} tokens.", nameof(targets));
-            var part = Layout.ClusterOf(slot);
-            counts[part]++;
-            if (predicted[i] == targets[i]) correct[part]++;
+            var cluster = Layout.ClusterOf(slot);
+            counts[cluster]++;
+            if (predicted[i] == targets[i]) correct[cluster]++;
         }
 
-        for (var part = 0; part < counts.Length; part++)
+        for (var cluster = 0; cluster < counts.Length; cluster++)
         {
-            if (counts[part] > 0) DecodeMetrics.RecordTargets(Tags, part, counts[part], correct[part]);
+            if (counts[cluster] > 0) DecodeMetrics.RecordTargets(Tags, cluster, counts[cluster], correct[cluster]);
         }
     }
 }

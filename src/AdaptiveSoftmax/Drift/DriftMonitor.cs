@@ -100,15 +100,15 @@ public sealed class DriftMonitor
         var isDue = false;
         for (var rest = tokenIds; rest.Length > 0; rest = rest[Math.Min(rest.Length, TokensAtATime)..])
         {
-            var part = slots[..Math.Min(rest.Length, TokensAtATime)];
-            for (var i = 0; i < part.Length; i++)
+            var batch = slots[..Math.Min(rest.Length, TokensAtATime)];
+            for (var i = 0; i < batch.Length; i++)
             {
-                part[i] = Baseline.SlotOf(rest[i]);
-                if (part[i] >= 0) Interlocked.Increment(ref _observed[part[i]]);
+                batch[i] = Baseline.SlotOf(rest[i]);
+                if (batch[i] >= 0) Interlocked.Increment(ref _observed[batch[i]]);
                 else Interlocked.Increment(ref _unknownTokens);
             }
 
-            isDue |= window.Add(part);
+            isDue |= window.Add(batch);
         }
 
         // Not before all are counted, since a handler may throw; and not where another thread is at it.

@@ -1,20 +1,20 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// The last slots that were observed of a tag: a ring, whose parts carry the time at which they began so that old ones
+/// The last slots that were observed of a tag: a ring, whose periods carry the time at which they began so that old ones
 /// can be dropped.
 /// </summary>
 internal sealed class DriftWindow
 {
-    // A part lasts a sixteenth of the window's time, so this many cover it, the one that is filling and the one that is leaving.
-    private const int PartsOfTime = 16;
+    // A period lasts a sixteenth of the window's time, so this many cover it, the one that is filling and the one that is leaving.
+    private const int PeriodsOfTime = 16;
 
     private readonly Lock _gate = new();
     private readonly int[] _ring;
     private readonly DriftOptions _options;
     private readonly long _ticks;
-    private readonly Queue<Part> _parts = new(PartsOfTime + 2);
-    private Part? _filling;
+    private readonly Queue<Period> _periods = new(PeriodsOfTime + 2);
+    private Period? _filling;
     private int _start;
     private int _count;
     private long _sinceEvaluation;
@@ -94,18 +94,18 @@ internal sealed class DriftWindow
     {
         if (_ticks == 0) return;
         var now = _options.TimeProvider.GetTimestamp();
-        var length = Math.Max(1, _ticks / PartsOfTime);
-        while (_parts.TryPeek(out var oldest) && oldest.Began + length <= now - _ticks)
+        var length = Math.Max(1, _ticks / PeriodsOfTime);
+        while (_periods.TryPeek(out var oldest) && oldest.Began + length <= now - _ticks)
         {
             _start = (int)(((long)_start + oldest.Tokens) % _ring.Length);
             _count -= oldest.Tokens;
-            _parts.Dequeue();
+            _periods.Dequeue();
             if (oldest == _filling) _filling = null;
         }
 
         if (_filling is not null && _filling.Began + length > now) return;
-        _filling = new Part(now);
-        _parts.Enqueue(_filling);
+        _filling = new Period(now);
+        _periods.Enqueue(_filling);
     }
 
     private void DropFirst()
@@ -113,11 +113,11 @@ internal sealed class DriftWindow
         _start = _start + 1 < _ring.Length ? _start + 1 : 0;
         _count--;
         if (_ticks == 0) return;
-        while (_parts.Peek().Tokens == 0) _parts.Dequeue();
-        _parts.Peek().Tokens--;
+        while (_periods.Peek().Tokens == 0) _periods.Dequeue();
+        _periods.Peek().Tokens--;
     }
 
-    private sealed class Part(long began)
+    private sealed class Period(long began)
     {
         public long Began { get; } = began;
 

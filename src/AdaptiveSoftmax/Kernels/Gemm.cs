@@ -5,7 +5,7 @@ namespace AdaptiveSoftmax;
 /// <summary><see cref="GemmKernel{TSimd}"/> on several threads and at the widest vectors of this machine.</summary>
 internal static unsafe class Gemm
 {
-    /// <summary>c [rows, columns] (+)= a [rows, depth] · b [depth, columns], divided into parts of a fixed size.</summary>
+    /// <summary>c [rows, columns] (+)= a [rows, depth] · b [depth, columns], divided into tiles of a fixed size.</summary>
     public static void Multiply(
         WorkerPool pool,
         float* a,
@@ -19,8 +19,8 @@ internal static unsafe class Gemm
         int columns,
         int depth,
         bool accumulate,
-        int rowsPerPart,
-        int columnsPerPart)
+        int rowsPerTile,
+        int columnsPerTile)
     {
         var body = new Body
         {
@@ -35,11 +35,11 @@ internal static unsafe class Gemm
             Columns = columns,
             Depth = depth,
             Accumulate = accumulate,
-            RowsPerPart = rowsPerPart,
-            ColumnsPerPart = columnsPerPart,
-            RowParts = (rows + rowsPerPart - 1) / rowsPerPart,
+            RowsPerTile = rowsPerTile,
+            ColumnsPerTile = columnsPerTile,
+            RowTiles = (rows + rowsPerTile - 1) / rowsPerTile,
         };
-        pool.Run(ref body, body.RowParts * ((columns + columnsPerPart - 1) / columnsPerPart));
+        pool.Run(ref body, body.RowTiles * ((columns + columnsPerTile - 1) / columnsPerTile));
     }
 
     /// <summary>The same on the calling thread.</summary>
@@ -58,13 +58,13 @@ internal static unsafe class Gemm
     {
         public float* A, B, C;
         public nint ARow, AStep, BRow, CRow;
-        public int Rows, Columns, Depth, RowsPerPart, ColumnsPerPart, RowParts;
+        public int Rows, Columns, Depth, RowsPerTile, ColumnsPerTile, RowTiles;
         public bool Accumulate;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var row = part % RowParts * RowsPerPart;
-            var column = part / RowParts * ColumnsPerPart;
+            var row = tile % RowTiles * RowsPerTile;
+            var column = tile / RowTiles * ColumnsPerTile;
             MultiplyOnThisThread(
                 A + (row * ARow),
                 ARow,
@@ -73,8 +73,8 @@ internal static unsafe class Gemm
                 BRow,
                 C + (row * CRow) + column,
                 CRow,
-                Math.Min(RowsPerPart, Rows - row),
-                Math.Min(ColumnsPerPart, Columns - column),
+                Math.Min(RowsPerTile, Rows - row),
+                Math.Min(ColumnsPerTile, Columns - column),
                 Depth,
                 Accumulate);
         }

@@ -8,25 +8,25 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal static unsafe class Gemv
 {
-    // 128 rows of 512 floats are a quarter of a megabyte: large against the cost of handing a part over, and enough
-    // parts in a head of some thousand rows that no thread waits long for the last one.
-    private const int FloatsPerPart = 1 << 16;
-    private const int FloatsPerSmallPart = 1 << 14;
+    // 128 rows of 512 floats are a quarter of a megabyte: large against the cost of handing a tile over, and enough
+    // tiles in a head of some thousand rows that no thread waits long for the last one.
+    private const int FloatsPerTile = 1 << 16;
+    private const int FloatsPerSmallTile = 1 << 14;
 
-    /// <summary>The rows of one part, by the shape alone.</summary>
-    public static int RowsPerPart<TShape>(TShape shape)
-        where TShape : unmanaged, IMatrixShape => Math.Max(4, FloatsPerPart / shape.Columns / 4 * 4);
+    /// <summary>The rows of one tile, by the shape alone.</summary>
+    public static int RowsPerTile<TShape>(TShape shape)
+        where TShape : unmanaged, IMatrixShape => Math.Max(4, FloatsPerTile / shape.Columns / 4 * 4);
 
-    /// <summary>The rows of a part where nothing but the products is done: small enough that a projection busies several threads.</summary>
-    public static int RowsPerSmallPart(int columns) => Math.Max(4, FloatsPerSmallPart / columns / 4 * 4);
+    /// <summary>The rows of a tile where nothing but the products is done: small enough that a projection busies several threads.</summary>
+    public static int RowsPerSmallTile(int columns) => Math.Max(4, FloatsPerSmallTile / columns / 4 * 4);
 
     /// <summary>The product on the pool's threads.</summary>
     public static void Multiply<TShape>(WorkerPool pool, TShape shape, float* weight, float* input, float* outputs)
         where TShape : unmanaged, IMatrixShape
     {
         var body = new Body<TShape> { Shape = shape, Weight = weight, Input = input, Outputs = outputs };
-        var rowsPerPart = RowsPerSmallPart(shape.Columns);
-        pool.Run(ref body, (shape.Rows + rowsPerPart - 1) / rowsPerPart);
+        var rowsPerTile = RowsPerSmallTile(shape.Columns);
+        pool.Run(ref body, (shape.Rows + rowsPerTile - 1) / rowsPerTile);
     }
 
     /// <summary>The product of rows [first, end) on the calling thread, at the widest vectors of this machine.</summary>
@@ -66,10 +66,10 @@ internal static unsafe class Gemv
         public TShape Shape;
         public float* Weight, Input, Outputs;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var rows = RowsPerSmallPart(Shape.Columns);
-            MultiplyRows(Shape, Weight, Input, Outputs, part * rows, Math.Min(Shape.Rows, (part + 1) * rows));
+            var rows = RowsPerSmallTile(Shape.Columns);
+            MultiplyRows(Shape, Weight, Input, Outputs, tile * rows, Math.Min(Shape.Rows, (tile + 1) * rows));
         }
     }
 }

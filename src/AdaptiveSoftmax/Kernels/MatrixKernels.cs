@@ -6,8 +6,8 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public static unsafe class MatrixKernels
 {
-    private const int RowsPerPart = 32;
-    private const int ColumnsPerPart = 64;
+    private const int RowsPerTile = 32;
+    private const int ColumnsPerTile = 64;
 
     // Up to here one product a token is cheaper than filling a block of lanes.
     private const int MaximumTokensOneByOne = 4;
@@ -71,7 +71,7 @@ public static unsafe class MatrixKernels
         {
             Gemm.Multiply(
                 GetPool(threads), dy, weight.Rows, 1, weight.ValuesPointer, weight.Columns, dx, weight.Columns,
-                tokens, weight.Columns, weight.Rows, accumulate: false, RowsPerPart, ColumnsPerPart);
+                tokens, weight.Columns, weight.Rows, accumulate: false, RowsPerTile, ColumnsPerTile);
         }
     }
 
@@ -94,7 +94,7 @@ public static unsafe class MatrixKernels
         {
             Gemm.Multiply(
                 pool, dy, 1, weight.Rows, x, weight.Columns, weight.TouchGradientPointer(), weight.Columns,
-                weight.Rows, weight.Columns, tokens, accumulate: true, RowsPerPart, weight.Columns);
+                weight.Rows, weight.Columns, tokens, accumulate: true, RowsPerTile, weight.Columns);
         }
     }
 
@@ -109,7 +109,7 @@ public static unsafe class MatrixKernels
         Transpose.Gather(pool, input, null, tokens, weight.Columns, inputLanes, lanes);
         Gemm.Multiply(
             pool, weight.ValuesPointer, weight.Columns, 1, inputLanes, lanes, outputLanes, lanes,
-            weight.Rows, lanes, weight.Columns, accumulate: false, RowsPerPart, ColumnsPerPart);
+            weight.Rows, lanes, weight.Columns, accumulate: false, RowsPerTile, ColumnsPerTile);
         Transpose.FromLanes(pool, outputLanes, lanes, tokens, weight.Rows, output, weight.Rows);
     }
 

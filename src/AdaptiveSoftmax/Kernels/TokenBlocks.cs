@@ -7,10 +7,10 @@ internal static class TokenBlocks
     public const int LaneMultiple = 16;
 
     /// <summary>
-    /// The rows of a part. 128 rows of 64 lanes are 32 KiB: logits stay in a near cache from product to statistics, and
+    /// The rows of a tile. 128 rows of 64 lanes are 32 KiB: logits stay in a near cache from product to statistics, and
     /// later from their gradient to the two products that use it.
     /// </summary>
-    public const int RowsPerPart = 128;
+    public const int RowsPerTile = 128;
 
     // A block smaller than this would read the weights too often.
     private const int MinimumLanes = 32;
@@ -31,11 +31,11 @@ internal static class TokenBlocks
     public static int LanesFor(int tokens) => (tokens + LaneMultiple - 1) / LaneMultiple * LaneMultiple;
 
     /// <summary>
-    /// The lanes for a block of a part's tokens in training. Up to four in all are no lanes but vectors one after the other:
-    /// one product a token then costs less than filling lanes. It is the part's tokens that count, not the block's, so that
+    /// The lanes for a block of a cluster's tokens in training. Up to four in all are no lanes but vectors one after the other:
+    /// one product a token then costs less than filling lanes. It is the cluster's tokens that count, not the block's, so that
     /// no result depends on where blocks end.
     /// </summary>
-    public static int LanesFor(int tokens, int tokensOfPart) => tokensOfPart <= MaximumFew ? tokens : LanesFor(tokens);
+    public static int LanesFor(int tokens, int tokensOfCluster) => tokensOfCluster <= MaximumFew ? tokens : LanesFor(tokens);
 
     /// <summary>Whether so many lanes are vectors one after the other.</summary>
     public static bool AreFew(int lanes) => lanes <= MaximumFew;

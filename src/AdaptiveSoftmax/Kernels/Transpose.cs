@@ -7,7 +7,7 @@ namespace AdaptiveSoftmax;
 internal static unsafe class Transpose
 {
     private const int Tile = 16;
-    private const int ColumnsPerPart = 128;
+    private const int ColumnsPerTile = 128;
 
     /// <summary>target[c, t] = vectors[tokens[t], c]; lanes past the tokens become zero.</summary>
     /// <param name="pool">The threads.</param>
@@ -41,7 +41,7 @@ internal static unsafe class Transpose
     public static void FromLanes(WorkerPool pool, float* source, int lanes, int tokens, int columns, float* target, nint stride)
     {
         var body = new FromLanesBody { Source = source, Lanes = lanes, Tokens = tokens, Columns = columns, Target = target, Stride = stride };
-        pool.Run(ref body, (columns + ColumnsPerPart - 1) / ColumnsPerPart);
+        pool.Run(ref body, (columns + ColumnsPerTile - 1) / ColumnsPerTile);
     }
 
     /// <summary>The same on the calling thread.</summary>
@@ -118,9 +118,9 @@ internal static unsafe class Transpose
         public int* Tokens;
         public int Count, Columns, Lanes;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var first = part * Tile;
+            var first = tile * Tile;
             var lanes = Math.Min(Tile, Lanes - first);
             var count = Math.Clamp(Count - first, 0, Tile);
             var sources = stackalloc float*[Tile];
@@ -142,9 +142,9 @@ internal static unsafe class Transpose
         public int* Tokens;
         public int Count, Columns;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            for (var i = part * Tile; i < Math.Min(Count, (part + 1) * Tile); i++)
+            for (var i = tile * Tile; i < Math.Min(Count, (tile + 1) * Tile); i++)
                 Vectors.Add(Targets + ((nint)Tokens[i] * Columns), Rows + ((nint)i * Columns), Columns);
         }
     }
@@ -155,10 +155,10 @@ internal static unsafe class Transpose
         public nint Stride;
         public int Lanes, Tokens, Columns;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var first = part * ColumnsPerPart;
-            FromLanes(Source + ((nint)first * Lanes), Lanes, Tokens, Math.Min(ColumnsPerPart, Columns - first), Target + first, Stride);
+            var first = tile * ColumnsPerTile;
+            FromLanes(Source + ((nint)first * Lanes), Lanes, Tokens, Math.Min(ColumnsPerTile, Columns - first), Target + first, Stride);
         }
     }
 }

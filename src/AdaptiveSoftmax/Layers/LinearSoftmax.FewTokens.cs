@@ -14,13 +14,13 @@ internal sealed unsafe partial class LinearSoftmax<TShape>
         return MultiplyFew(pool, scratch, results, rows, tokens, anyWidth: false, results.Floats((long)shape.Rows * tokens), withLogitSum);
     }
 
-    private int FewPartCount => (shape.Rows + Gemv.RowsPerPart(shape) - 1) / Gemv.RowsPerPart(shape);
+    private int FewTileCount => (shape.Rows + Gemv.RowsPerTile(shape) - 1) / Gemv.RowsPerTile(shape);
 
-    // Each part of rows is reduced while it is in the cache.
+    // Each tile of rows is reduced while it is in the cache.
     private LogitBlock MultiplyFew(
         WorkerPool pool, Scratch scratch, Scratch results, float* inputs, int tokens, bool anyWidth, float* logits, bool withLogitSum)
     {
-        var parts = FewPartCount;
+        var tiles = FewTileCount;
         fixed (int* groupSizes = GroupSizes)
         {
             var body = new FewTokensBody
@@ -32,14 +32,14 @@ internal sealed unsafe partial class LinearSoftmax<TShape>
                 Tokens = tokens,
                 AnyWidth = anyWidth,
                 Logits = logits,
-                Maximum = scratch.Floats((long)parts * tokens),
-                Sum = scratch.Floats((long)parts * tokens),
-                LogitSum = withLogitSum ? scratch.Floats((long)parts * tokens) : null,
+                Maximum = scratch.Floats((long)tiles * tokens),
+                Sum = scratch.Floats((long)tiles * tokens),
+                LogitSum = withLogitSum ? scratch.Floats((long)tiles * tokens) : null,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
             };
-            pool.Run(ref body, parts);
-            return Summarize(pool, scratch, results, logits, body.Maximum, body.Sum, body.LogitSum, parts, tokens, Gemv.RowsPerPart(shape));
+            pool.Run(ref body, tiles);
+            return Summarize(pool, scratch, results, logits, body.Maximum, body.Sum, body.LogitSum, tiles, tokens, Gemv.RowsPerTile(shape));
         }
     }
 
@@ -54,15 +54,15 @@ internal sealed unsafe partial class LinearSoftmax<TShape>
         // a vector; vectors of four are hardly slower, since the weights come from memory.
         public bool AnyWidth;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var first = part * Gemv.RowsPerPart(Shape);
-            var rows = Math.Min(Gemv.RowsPerPart(Shape), Shape.Rows - first);
+            var first = tile * Gemv.RowsPerTile(Shape);
+            var rows = Math.Min(Gemv.RowsPerTile(Shape), Shape.Rows - first);
             for (var token = 0; token < Tokens; token++)
             {
                 var all = Logits + ((nint)token * Shape.Rows);
                 var logits = all + first;
-                var at = ((nint)part * Tokens) + token;
+                var at = ((nint)tile * Tokens) + token;
                 var input = Inputs + ((nint)token * Shape.Columns);
                 if (AnyWidth) Gemv.MultiplyRows(Shape, Weight, input, all, first, first + rows);
                 else Gemv.MultiplyRows<Simd128, TShape>(Shape, Weight, input, all, first, first + rows);

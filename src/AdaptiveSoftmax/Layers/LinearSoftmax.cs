@@ -11,20 +11,20 @@ namespace AdaptiveSoftmax;
 internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Parameter weight, Parameter? bias) : ITrainingCluster
     where TShape : unmanaged, IMatrixShape
 {
-    private const int RowsPerPart = TokenBlocks.RowsPerPart;
+    private const int RowsPerTile = TokenBlocks.RowsPerTile;
 
-    // Each group of rows sums its own share of the input's gradient, so that a part's logits and weights are used while
+    // Each group of rows sums its own share of the input's gradient, so that a tile's logits and weights are used while
     // they are in the cache. More groups busy more threads; their shares together should stay in the cache as well. The
     // shape alone decides, so that neither threads nor blocks change a bit.
     private const int MaximumGroups = 32;
     private const int MaximumShareFloats = 1 << 21;
 
-    // Where the rows are too few parts to busy many threads, the lanes are cut as well: the logits of a part are then those
+    // Where the rows are too few tiles to busy many threads, the lanes are cut as well: the logits of a tile are then those
     // that stay in a near cache, and each is the same whoever computes it.
-    private const int FewParts = 32;
-    private const int LanesPerPart = 64;
+    private const int FewTiles = 32;
+    private const int LanesPerTile = 64;
 
-    private static int PartCount(TShape shape) => (shape.Rows + RowsPerPart - 1) / RowsPerPart;
+    private static int TileCount(TShape shape) => (shape.Rows + RowsPerTile - 1) / RowsPerTile;
 
     /// <summary>
     /// Rows from <see cref="FirstGroupRow"/> on stand for groups of tokens (the head's cluster rows); label smoothing
@@ -39,8 +39,8 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     public LogitBlock Forward(WorkerPool pool, Scratch scratch, Scratch results, float* inputs, int lanes, bool withLogitSum)
     {
         if (TokenBlocks.AreFew(lanes)) return ForwardFew(pool, scratch, results, inputs, lanes, withLogitSum);
-        var parts = PartCount(shape);
-        var lanesPerPart = parts < FewParts ? Math.Min(LanesPerPart, lanes) : lanes;
+        var tiles = TileCount(shape);
+        var lanesPerTile = tiles < FewTiles ? Math.Min(LanesPerTile, lanes) : lanes;
         fixed (int* groupSizes = GroupSizes)
         {
             var body = new ForwardBody
@@ -50,17 +50,17 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 Bias = bias is null ? null : bias.ValuesPointer,
                 Inputs = inputs,
                 Lanes = lanes,
-                LanesPerPart = lanesPerPart,
-                RowParts = parts,
+                LanesPerTile = lanesPerTile,
+                RowTiles = tiles,
                 Logits = results.Floats((long)shape.Rows * lanes),
-                Maximum = scratch.Floats((long)parts * lanes),
-                Sum = scratch.Floats((long)parts * lanes),
-                LogitSum = withLogitSum ? scratch.Floats((long)parts * lanes) : null,
+                Maximum = scratch.Floats((long)tiles * lanes),
+                Sum = scratch.Floats((long)tiles * lanes),
+                LogitSum = withLogitSum ? scratch.Floats((long)tiles * lanes) : null,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
             };
-            pool.Run(ref body, parts * ((lanes + lanesPerPart - 1) / lanesPerPart));
-            return Summarize(pool, scratch, results, body.Logits, body.Maximum, body.Sum, body.LogitSum, parts, lanes, RowsPerPart);
+            pool.Run(ref body, tiles * ((lanes + lanesPerTile - 1) / lanesPerTile));
+            return Summarize(pool, scratch, results, body.Logits, body.Maximum, body.Sum, body.LogitSum, tiles, lanes, RowsPerTile);
         }
     }
 
@@ -112,7 +112,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
 
             Gemm.Multiply(
                 pool, body.Logits, tokenStep, rowStep, body.Weight, shape.Columns, inputGradient, shape.Columns,
-                tokens, shape.Columns, shape.Rows, accumulate: false, rowsPerPart: 64, columnsPerPart: 128);
+                tokens, shape.Columns, shape.Rows, accumulate: false, rowsPerTile: 64, columnsPerTile: 128);
         }
     }
 
@@ -120,11 +120,11 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     private static void AddShares(WorkerPool pool, float* shares, nint length, int groups, float* inputGradient)
     {
         var body = new ShareBody { Shares = shares, Length = length, Groups = groups, Sum = inputGradient };
-        pool.Run(ref body, (int)((length + ShareBody.PerPart - 1) / ShareBody.PerPart));
+        pool.Run(ref body, (int)((length + ShareBody.PerTile - 1) / ShareBody.PerTile));
     }
 
     private LogitBlock Summarize(
-        WorkerPool pool, Scratch scratch, Scratch results, float* logits, float* maximum, float* sum, float* logitSum, int parts, int lanes, int rowsPerTile)
+        WorkerPool pool, Scratch scratch, Scratch results, float* logits, float* maximum, float* sum, float* logitSum, int tiles, int lanes, int rowsPerTile)
     {
         var block = new LogitBlock
         {
@@ -136,24 +136,24 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             Rows = shape.Rows,
             Lanes = lanes,
         };
-        CombineLogSumExp(pool, maximum, sum, parts, lanes, block.LogSumExp);
-        if (logitSum is not null) CombineSums(logitSum, parts, lanes, block.LogitSum);
+        CombineLogSumExp(pool, maximum, sum, tiles, lanes, block.LogSumExp);
+        if (logitSum is not null) CombineSums(logitSum, tiles, lanes, block.LogitSum);
         return block;
     }
 
-    // log Σ exp over the parts in ascending order, in double precision.
-    internal static void CombineLogSumExp(WorkerPool pool, float* maximum, float* sum, int parts, int lanes, float* logSumExp)
+    // log Σ exp over the tiles in ascending order, in double precision.
+    internal static void CombineLogSumExp(WorkerPool pool, float* maximum, float* sum, int tiles, int lanes, float* logSumExp)
     {
-        var body = new CombineBody { Maximum = maximum, Sum = sum, Parts = parts, Lanes = lanes, LogSumExp = logSumExp };
-        pool.Run(ref body, (lanes + CombineBody.LanesPerPart - 1) / CombineBody.LanesPerPart);
+        var body = new CombineBody { Maximum = maximum, Sum = sum, Tiles = tiles, Lanes = lanes, LogSumExp = logSumExp };
+        pool.Run(ref body, (lanes + CombineBody.LanesPerTile - 1) / CombineBody.LanesPerTile);
     }
 
-    private static void CombineSums(float* sums, int parts, int lanes, double* total)
+    private static void CombineSums(float* sums, int tiles, int lanes, double* total)
     {
         for (var lane = 0; lane < lanes; lane++)
         {
             total[lane] = 0;
-            for (var part = 0; part < parts; part++) total[lane] += sums[((nint)part * lanes) + lane];
+            for (var tile = 0; tile < tiles; tile++) total[lane] += sums[((nint)tile * lanes) + lane];
         }
     }
 
@@ -162,17 +162,17 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         public TShape Shape;
         public float* Weight, Bias, Inputs, Logits, Maximum, Sum, LogitSum;
         public int* GroupSizes;
-        public int Lanes, LanesPerPart, RowParts, FirstGroupRow;
+        public int Lanes, LanesPerTile, RowTiles, FirstGroupRow;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var rowPart = part % RowParts;
-            var lane = part / RowParts * LanesPerPart;
-            var lanes = Math.Min(LanesPerPart, Lanes - lane);
-            var first = rowPart * RowsPerPart;
-            var rows = Math.Min(RowsPerPart, Shape.Rows - first);
+            var rowTile = tile % RowTiles;
+            var lane = tile / RowTiles * LanesPerTile;
+            var lanes = Math.Min(LanesPerTile, Lanes - lane);
+            var first = rowTile * RowsPerTile;
+            var rows = Math.Min(RowsPerTile, Shape.Rows - first);
             var logits = Logits + ((nint)first * Lanes) + lane;
-            var statistic = ((nint)rowPart * Lanes) + lane;
+            var statistic = ((nint)rowTile * Lanes) + lane;
             for (var row = 0; row < rows && Bias is not null; row++) new Span<float>(logits + ((nint)row * Lanes), lanes).Fill(Bias[first + row]);
             Gemm.MultiplyOnThisThread(
                 Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs + lane, Lanes, logits, Lanes, rows, lanes, Shape.Columns, accumulate: Bias is not null);
@@ -194,18 +194,18 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
 
     private struct CombineBody : IParallelBody
     {
-        public const int LanesPerPart = 8;
+        public const int LanesPerTile = 8;
         public float* Maximum, Sum, LogSumExp;
-        public int Parts, Lanes;
+        public int Tiles, Lanes;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            for (var lane = part * LanesPerPart; lane < Math.Min(Lanes, (part + 1) * LanesPerPart); lane++)
+            for (var lane = tile * LanesPerTile; lane < Math.Min(Lanes, (tile + 1) * LanesPerTile); lane++)
             {
                 var top = float.NegativeInfinity;
-                for (nint at = lane; at < (nint)Parts * Lanes; at += Lanes) top = MathF.Max(top, Maximum[at]);
+                for (nint at = lane; at < (nint)Tiles * Lanes; at += Lanes) top = MathF.Max(top, Maximum[at]);
                 var total = 0.0;
-                for (nint at = lane; at < (nint)Parts * Lanes; at += Lanes) total += Sum[at] * Math.Exp((double)Maximum[at] - top);
+                for (nint at = lane; at < (nint)Tiles * Lanes; at += Lanes) total += Sum[at] * Math.Exp((double)Maximum[at] - top);
                 LogSumExp[lane] = (float)(top + Math.Log(total));
             }
         }
@@ -213,15 +213,15 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
 
     private struct ShareBody : IParallelBody
     {
-        public const int PerPart = 1 << 13;
+        public const int PerTile = 1 << 13;
         public float* Shares, Sum;
         public nint Length;
         public int Groups;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var start = (nint)part * PerPart;
-            var count = (int)Math.Min(PerPart, Length - start);
+            var start = (nint)tile * PerTile;
+            var count = (int)Math.Min(PerTile, Length - start);
             var sum = new Span<float>(Sum + start, count);
             new ReadOnlySpan<float>(Shares + start, count).CopyTo(sum);
             for (var group = 1; group < Groups; group++) Vectors.Add(Sum + start, Shares + (group * Length) + start, count);
@@ -243,9 +243,9 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             var groupStart = group * RowsPerGroup;
             var groupEnd = Math.Min(Shape.Rows, groupStart + RowsPerGroup);
             var share = Shares + ((nint)group * Tokens * Shape.Columns);
-            for (var first = groupStart; first < groupEnd; first += RowsPerPart)
+            for (var first = groupStart; first < groupEnd; first += RowsPerTile)
             {
-                var rows = Math.Min(RowsPerPart, groupEnd - first);
+                var rows = Math.Min(RowsPerTile, groupEnd - first);
                 var gradient = Logits + (first * RowStep);
                 LogitGradient(gradient, first, rows);
                 if (WeightGradient is not null)

@@ -24,7 +24,7 @@ internal static unsafe class LogProbWriter
             Tokens = tokens,
             Rows = rows,
         };
-        pool.Run(ref body, (rows + TokenBlocks.RowsPerPart - 1) / TokenBlocks.RowsPerPart);
+        pool.Run(ref body, (rows + TokenBlocks.RowsPerTile - 1) / TokenBlocks.RowsPerTile);
     }
 
     private struct Body : IParallelBody
@@ -33,10 +33,10 @@ internal static unsafe class LogProbWriter
         public nint Stride;
         public int Lanes, Tokens, Rows;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var first = part * TokenBlocks.RowsPerPart;
-            var rows = Math.Min(TokenBlocks.RowsPerPart, Rows - first);
+            var first = tile * TokenBlocks.RowsPerTile;
+            var rows = Math.Min(TokenBlocks.RowsPerTile, Rows - first);
             var logits = Logits + ((nint)first * Lanes);
             var output = Output + first;
             Transpose.FromLanes(logits, Lanes, Tokens, rows, output, Stride);

@@ -10,7 +10,7 @@ internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection 
         var projected = results.Floats((long)shape.Rows * lanes);
         Gemm.Multiply(
             pool, projection.ValuesPointer, shape.Columns, 1, inputs, lanes, projected, lanes,
-            shape.Rows, lanes, shape.Columns, accumulate: false, rowsPerPart: 16, columnsPerPart: 64);
+            shape.Rows, lanes, shape.Columns, accumulate: false, rowsPerTile: 16, columnsPerTile: 64);
         return output.Forward(pool, scratch, results, projected, lanes, withLogitSum) with { Projected = projected };
     }
 
@@ -37,12 +37,12 @@ internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection 
         {
             Gemm.Multiply(
                 pool, rowGradient, 1, width, inputRows, hidden, projectionGradient, hidden,
-                width, hidden, tokens, adds, rowsPerPart: 16, columnsPerPart: 256);
+                width, hidden, tokens, adds, rowsPerTile: 16, columnsPerTile: 256);
         }
 
         if (inputGradient is null) return;
         Gemm.Multiply(
             pool, rowGradient, width, 1, projection.ValuesPointer, hidden, inputGradient, hidden,
-            tokens, hidden, width, accumulate: false, rowsPerPart: tokens, columnsPerPart: 64);
+            tokens, hidden, width, accumulate: false, rowsPerTile: tokens, columnsPerTile: 64);
     }
 }

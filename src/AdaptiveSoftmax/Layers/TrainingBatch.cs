@@ -137,7 +137,7 @@ internal sealed unsafe class TrainingBatch
         return new GatheredBlock(tokens, rows, lanes, laneCount, rowGradient);
     }
 
-    /// <summary>After a forward pass over the block: adds the part's share to the log-probs.</summary>
+    /// <summary>After a forward pass over the block: adds the cluster's share to the log-probs.</summary>
     public void AddLogProbs(GatheredBlock block, in LogitBlock forward, int cluster)
     {
         float* logits = forward.Logits, logSumExp = forward.LogSumExp;
@@ -151,7 +151,7 @@ internal sealed unsafe class TrainingBatch
         }
     }
 
-    /// <summary>Sets the weights that the loss gives the part's rows, for the backward pass.</summary>
+    /// <summary>Sets the weights that the loss gives the cluster's rows, for the backward pass.</summary>
     public RowWeights WeightsOf(GatheredBlock block, int cluster)
     {
         var lanes = block.LaneCount;

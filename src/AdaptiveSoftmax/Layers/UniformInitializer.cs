@@ -5,13 +5,13 @@ namespace AdaptiveSoftmax;
 /// <summary>Uniform random weights, the same bits on every machine.</summary>
 internal static unsafe class UniformInitializer
 {
-    private const int ValuesPerPart = 1 << 14;
+    private const int ValuesPerTile = 1 << 14;
 
     /// <summary>Fills a parameter with values uniform in [−bound, bound).</summary>
     public static void Fill(WorkerPool pool, Parameter parameter, double bound, ulong seed, ulong stream)
     {
         var body = new Body { Values = parameter.ValuesPointer, Count = parameter.Count, Bound = bound, Start = CountedRandom.Start(seed, stream) };
-        pool.Run(ref body, (int)((parameter.Count + ValuesPerPart - 1) / ValuesPerPart));
+        pool.Run(ref body, (int)((parameter.Count + ValuesPerTile - 1) / ValuesPerTile));
         parameter.MarkChanged();
     }
 
@@ -25,10 +25,10 @@ internal static unsafe class UniformInitializer
         public double Bound;
         public ulong Start;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
-            var i = (long)part * ValuesPerPart;
-            var end = Math.Min(Count, i + ValuesPerPart);
+            var i = (long)tile * ValuesPerTile;
+            var end = Math.Min(Count, i + ValuesPerTile);
             for (; i + Vector<float>.Count <= end; i += Vector<float>.Count)
                 Vector.Narrow(Values64((ulong)i), Values64((ulong)i + (ulong)Vector<ulong>.Count)).Store(Values + i);
             for (; i < end; i++) Values[i] = (float)((((CountedRandom.Bits(Start, (ulong)i) >> 40) * Scale) - 1) * Bound);

@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax;
 internal readonly ref struct ClusterTally
 {
     private readonly Span<long> _counts;
-    private readonly int _parts;
+    private readonly int _clusters;
 
     /// <summary>Begins to count.</summary>
     /// <param name="counts">The memory, [<see cref="Length"/>].</param>
@@ -14,15 +14,15 @@ internal readonly ref struct ClusterTally
     public ClusterTally(Span<long> counts, SoftmaxLayout layout)
     {
         _counts = counts;
-        _parts = layout.TailCount + 1;
+        _clusters = layout.TailCount + 1;
         counts.Clear();
     }
 
     /// <summary>The tokens, [1 + tails].</summary>
-    public ReadOnlySpan<long> Tokens => _counts[.._parts];
+    public ReadOnlySpan<long> Tokens => _counts[.._clusters];
 
     /// <summary>The tails computed, [1 + tails].</summary>
-    public ReadOnlySpan<long> TailsVisited => _counts[_parts..];
+    public ReadOnlySpan<long> TailsVisited => _counts[_clusters..];
 
     public static int Length(SoftmaxLayout layout) => 2 * (layout.TailCount + 1);
 
@@ -32,6 +32,6 @@ internal readonly ref struct ClusterTally
     public void Add(int cluster, int tailsVisited)
     {
         _counts[cluster]++;
-        _counts[_parts + cluster] += tailsVisited;
+        _counts[_clusters + cluster] += tailsVisited;
     }
 }

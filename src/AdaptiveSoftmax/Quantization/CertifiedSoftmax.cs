@@ -21,8 +21,8 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     private readonly SoftmaxDecoder _layer;
     private readonly long _certified;
-    private readonly CertifiedPart _head;
-    private readonly CertifiedPart[] _tails;
+    private readonly CertifiedCluster _head;
+    private readonly CertifiedCluster[] _tails;
     private long _predictions;
     private long _screened;
     private long _rescored;
@@ -34,8 +34,8 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     {
         _layer = layer;
         _certified = layer.WeightsVersion;
-        _head = new CertifiedPart(Pool, head.Weight, head.Bias, projection: null);
-        _tails = [.. tails.Select(tail => new CertifiedPart(Pool, tail.Output, bias: null, tail.Projection))];
+        _head = new CertifiedCluster(Pool, head.Weight, head.Bias, projection: null);
+        _tails = [.. tails.Select(tail => new CertifiedCluster(Pool, tail.Output, bias: null, tail.Projection))];
     }
 
     /// <summary>The bytes of the int8 weights, scales and bounds, which are needed beside the layer's float32 weights.</summary>

@@ -5,7 +5,7 @@ namespace AdaptiveSoftmax;
 /// <summary>The memory of a quantised weight.</summary>
 internal sealed unsafe class QuantizedMatrix : IDisposable
 {
-    private const int ValuesPerPart = 1 << 15;
+    private const int ValuesPerTile = 1 << 15;
 
     private readonly NativeFloats _values;
     private readonly NativeFloats? _scales;
@@ -16,8 +16,8 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
         var bytes = source.Count * precision.GetBytesPerValue();
         _values = new NativeFloats((bytes + sizeof(float) - 1) / sizeof(float));
         _scales = precision == WeightPrecision.Int8 ? new NativeFloats(Rows) : null;
-        var body = new StoreBody { View = View, Source = source.ValuesPointer, RowsPerPart = Math.Max(1, ValuesPerPart / Math.Max(1, Columns)) };
-        pool.Run(ref body, (Rows + body.RowsPerPart - 1) / body.RowsPerPart);
+        var body = new StoreBody { View = View, Source = source.ValuesPointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, Columns)) };
+        pool.Run(ref body, (Rows + body.RowsPerTile - 1) / body.RowsPerTile);
     }
 
     public int Rows { get; }
@@ -50,13 +50,13 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     {
         public QuantizedView View;
         public float* Source;
-        public int RowsPerPart;
+        public int RowsPerTile;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
             var view = View;
-            var end = Math.Min(view.Rows, (part + 1) * RowsPerPart);
-            for (var row = part * RowsPerPart; row < end; row++) view.StoreRow(row, Source + ((nint)row * view.Columns));
+            var end = Math.Min(view.Rows, (tile + 1) * RowsPerTile);
+            for (var row = tile * RowsPerTile; row < end; row++) view.StoreRow(row, Source + ((nint)row * view.Columns));
         }
     }
 }

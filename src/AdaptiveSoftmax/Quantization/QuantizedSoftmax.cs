@@ -7,8 +7,8 @@ namespace AdaptiveSoftmax;
 public sealed class QuantizedSoftmax : SoftmaxDecoder
 {
     private readonly SoftmaxDecoder _vocabulary;
-    private readonly QuantizedPart _head;
-    private readonly QuantizedPart[] _tails;
+    private readonly QuantizedCluster _head;
+    private readonly QuantizedCluster[] _tails;
 
     internal QuantizedSoftmax(SoftmaxDecoder source, HeadLayer head, IReadOnlyList<TailLayer> tails, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
         : base(source.Identity, options)
@@ -16,8 +16,8 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
         precision.Check(Layout.TailCount);
         Precision = precision;
         _vocabulary = source;
-        _head = new QuantizedPart(Pool, head.Weight, head.Bias, precision.Head);
-        _tails = [.. tails.Select((tail, i) => new QuantizedPart(Pool, tail, precision.OfTail(i)))];
+        _head = new QuantizedCluster(Pool, head.Weight, head.Bias, precision.Head);
+        _tails = [.. tails.Select((tail, i) => new QuantizedCluster(Pool, tail, precision.OfTail(i)))];
     }
 
     /// <summary>The precisions of the weights.</summary>

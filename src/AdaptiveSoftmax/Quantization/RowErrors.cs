@@ -29,7 +29,7 @@ internal sealed unsafe class RowErrors : IDisposable
     // More than the bound loses by being computed in float64, rounded to float32 and multiplied by a norm.
     private const double Surplus = 1 + (1.0 / (1 << 20));
 
-    private const int ValuesPerPart = 1 << 15;
+    private const int ValuesPerTile = 1 << 15;
 
     // The smallest positive float.
     private const double Smallest = 1.401298464324817e-45;
@@ -39,13 +39,13 @@ internal sealed unsafe class RowErrors : IDisposable
     public RowErrors(WorkerPool pool, Parameter weight, Parameter? bias, QuantizedView screen)
     {
         _of = new NativeFloats(weight.Rows);
-        var body = new NormsBody { Weight = weight.ValuesPointer, Screen = screen, Of = _of.Pointer, RowsPerPart = Math.Max(1, ValuesPerPart / Math.Max(1, weight.Columns)) };
-        var parts = (weight.Rows + body.RowsPerPart - 1) / body.RowsPerPart;
-        var largestNorms = new double[parts];
+        var body = new NormsBody { Weight = weight.ValuesPointer, Screen = screen, Of = _of.Pointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, weight.Columns)) };
+        var tiles = (weight.Rows + body.RowsPerTile - 1) / body.RowsPerTile;
+        var largestNorms = new double[tiles];
         fixed (double* norms = largestNorms)
         {
             body.LargestNorms = norms;
-            pool.Run(ref body, parts);
+            pool.Run(ref body, tiles);
         }
 
         Largest = weight.Rows == 0 ? 0 : SoftmaxKernel.Maximum(_of.Pointer, weight.Rows);
@@ -86,14 +86,14 @@ internal sealed unsafe class RowErrors : IDisposable
         public QuantizedView Screen;
         public float* Weight, Of;
         public double* LargestNorms;
-        public int RowsPerPart;
+        public int RowsPerTile;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
             var screen = Screen;
             var gamma = Gamma(screen.Columns + 4);
             var largest = 0.0;
-            for (var row = part * RowsPerPart; row < Math.Min(screen.Rows, (part + 1) * RowsPerPart); row++)
+            for (var row = tile * RowsPerTile; row < Math.Min(screen.Rows, (tile + 1) * RowsPerTile); row++)
             {
                 var (norm, residual) = Norms(Weight + ((nint)row * screen.Columns), screen.Int8Row(row), screen.Scale(row), screen.Columns);
                 var factor = residual + (gamma * norm) + (Gamma(8) * (norm + residual));
@@ -101,7 +101,7 @@ internal sealed unsafe class RowErrors : IDisposable
                 largest = Math.Max(largest, norm + residual);
             }
 
-            LargestNorms[part] = largest;
+            LargestNorms[tile] = largest;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -3,17 +3,17 @@ using System.Diagnostics;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>A loop body over the parts of a fixed partition.</summary>
+/// <summary>A loop body over the tiles of a fixed partition.</summary>
 internal interface IParallelBody
 {
-    /// <summary>Does one part. Parts must not depend on each other, nor on the thread that runs them.</summary>
-    void Run(int part);
+    /// <summary>Does one tile. Tiles must not depend on each other, nor on the thread that runs them.</summary>
+    void Run(int tile);
 }
 
 /// <summary>
-/// Runs the parts of a loop on a fixed number of threads. .NET's own <c>Parallel.For</c> allocates at each call, and a
+/// Runs the tiles of a loop on a fixed number of threads. .NET's own <c>Parallel.For</c> allocates at each call, and a
 /// decoding step must not; here a call allocates nothing, and costs next to nothing while the workers still spin.
-/// Who runs which part is left to chance: a partition by sizes alone makes the result the same bits all the same.
+/// Who runs which tile is left to chance: a partition by sizes alone makes the result the same bits all the same.
 /// </summary>
 /// <remarks>
 /// All who ask for the same number of threads share a pool. Its workers start with its first loop. They end with the last
@@ -41,10 +41,10 @@ internal sealed unsafe class WorkerPool
     private int _active;
     private int _openJob;
     private int _lastJob;
-    private int _nextPart;
-    private int _partCount;
+    private int _nextTile;
+    private int _tileCount;
     private void* _body;
-    private delegate*<void*, int, void> _runPart;
+    private delegate*<void*, int, void> _runTile;
     private Exception? _failure;
 
     /// <summary>A pool that nobody shares.</summary>
@@ -80,28 +80,28 @@ internal sealed unsafe class WorkerPool
     }
 
     /// <summary>
-    /// Runs parts 0 to <paramref name="parts"/> − 1 and returns when all are done. A call from inside a part, or while
-    /// another thread's loop runs on this pool, does its parts on the calling thread; a team is each caller's own.
+    /// Runs tiles 0 to <paramref name="tiles"/> − 1 and returns when all are done. A call from inside a tile, or while
+    /// another thread's loop runs on this pool, does its tiles on the calling thread; a team is each caller's own.
     /// </summary>
-    public void Run<TBody>(ref TBody body, int parts)
+    public void Run<TBody>(ref TBody body, int tiles)
         where TBody : unmanaged, IParallelBody
     {
-        if (_team != 0 && parts > 1 && _workerCount > 0)
+        if (_team != 0 && tiles > 1 && _workerCount > 0)
         {
-            fixed (TBody* pinned = &body) OpenMpTeam.Run(_team, _workerCount + 1, pinned, parts, &RunPart<TBody>);
+            fixed (TBody* pinned = &body) OpenMpTeam.Run(_team, _workerCount + 1, pinned, tiles, &RunTile<TBody>);
             return;
         }
 
-        if (parts <= 1 || _workerCount == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        if (tiles <= 1 || _workerCount == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
-            for (var part = 0; part < parts; part++) body.Run(part);
+            for (var tile = 0; tile < tiles; tile++) body.Run(tile);
             return;
         }
 
         try
         {
             if (Volatile.Read(ref _workers) < _workerCount) StartWorkers();
-            fixed (TBody* pinned = &body) RunShared(pinned, parts, &RunPart<TBody>);
+            fixed (TBody* pinned = &body) RunShared(pinned, tiles, &RunTile<TBody>);
         }
         finally
         {
@@ -109,15 +109,15 @@ internal sealed unsafe class WorkerPool
         }
     }
 
-    private static void RunPart<TBody>(void* body, int part)
-        where TBody : unmanaged, IParallelBody => ((TBody*)body)->Run(part);
+    private static void RunTile<TBody>(void* body, int tile)
+        where TBody : unmanaged, IParallelBody => ((TBody*)body)->Run(tile);
 
-    private void RunShared(void* body, int parts, delegate*<void*, int, void> runPart)
+    private void RunShared(void* body, int tiles, delegate*<void*, int, void> runTile)
     {
         _body = body;
-        _runPart = runPart;
-        _partCount = parts;
-        _nextPart = 0;
+        _runTile = runTile;
+        _tileCount = tiles;
+        _nextTile = 0;
         _failure = null;
         var job = ++_lastJob == 0 ? ++_lastJob : _lastJob;
         Interlocked.Exchange(ref _openJob, job);
@@ -126,7 +126,7 @@ internal sealed unsafe class WorkerPool
             lock (_sleepers) Monitor.PulseAll(_sleepers);
         }
 
-        RunParts();
+        RunTiles();
 
         // A worker announces itself in _active before it reads _openJob, and both sides fence in between: once the job
         // is closed and nobody is active, no worker can still reach the body, which lives on this thread's stack.
@@ -136,17 +136,17 @@ internal sealed unsafe class WorkerPool
         if (_failure is { } failure) throw new AggregateException(failure);
     }
 
-    private void RunParts()
+    private void RunTiles()
     {
         try
         {
-            for (var part = Interlocked.Increment(ref _nextPart) - 1; part < _partCount; part = Interlocked.Increment(ref _nextPart) - 1)
-                _runPart(_body, part);
+            for (var tile = Interlocked.Increment(ref _nextTile) - 1; tile < _tileCount; tile = Interlocked.Increment(ref _nextTile) - 1)
+                _runTile(_body, tile);
         }
         catch (Exception failure)
         {
             Interlocked.CompareExchange(ref _failure, failure, null);
-            Volatile.Write(ref _nextPart, _partCount);
+            Volatile.Write(ref _nextTile, _tileCount);
         }
     }
 
@@ -167,7 +167,7 @@ internal sealed unsafe class WorkerPool
         while (WaitForJob(done, ref spins) is var job && job != 0)
         {
             Interlocked.Increment(ref _active);
-            if (Volatile.Read(ref _openJob) == job) RunParts();
+            if (Volatile.Read(ref _openJob) == job) RunTiles();
             Interlocked.Decrement(ref _active);
             done = job;
         }

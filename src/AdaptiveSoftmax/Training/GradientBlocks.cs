@@ -58,18 +58,18 @@ internal static unsafe class GradientBlocks
         public int RowCount;
         public int RowsPerBlock;
 
-        public void Run(int part)
+        public void Run(int tile)
         {
             if (IsDense)
             {
-                var start = (long)part * BlockLength;
-                Action.Run(part, start, Math.Min(BlockLength, Count - start));
+                var start = (long)tile * BlockLength;
+                Action.Run(tile, start, Math.Min(BlockLength, Count - start));
                 return;
             }
 
-            var end = Math.Min(RowCount, ((long)part + 1) * RowsPerBlock);
-            for (var i = (long)part * RowsPerBlock; i < end; i++)
-                Action.Run(part, (long)Rows[i] * Columns, Columns);
+            var end = Math.Min(RowCount, ((long)tile + 1) * RowsPerBlock);
+            for (var i = (long)tile * RowsPerBlock; i < end; i++)
+                Action.Run(tile, (long)Rows[i] * Columns, Columns);
         }
     }
 }

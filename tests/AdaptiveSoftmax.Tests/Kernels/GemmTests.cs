@@ -45,7 +45,7 @@ public unsafe class GemmTests
             {
                 var pool = WorkerPool.Get(threads);
                 var parts = Multiply(@case, (a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate) =>
-                    Gemm.Multiply(pool, a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate, rowsPerPart: 7, columnsPerPart: 64));
+                    Gemm.Multiply(pool, a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate, rowsPerTile: 7, columnsPerTile: 64));
                 Assert.Equal(whole, parts);
             }
         },

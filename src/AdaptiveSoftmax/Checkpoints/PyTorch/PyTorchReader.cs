@@ -191,7 +191,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
         if (entry.Length > maxLength)
             throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' has {entry.Length} bytes, more than the {maxLength} that are read.", "Save a plain state dict: torch.save(model.state_dict(), 'weights.pt').");
         var bytes = new byte[entry.Length];
-        ReadParts(entry, (part, done) => part.CopyTo(bytes.AsSpan((int)done)));
+        ReadChunks(entry, (chunk, done) => chunk.CopyTo(bytes.AsSpan((int)done)));
         return bytes;
     }
 
@@ -204,16 +204,16 @@ public sealed unsafe class PyTorchReader : WeightsFile
 
     private void ReadInOrder(PyTorchTensor tensor, StorageOrder order, float* destination)
     {
-        // Parts of a record are whole values, since their length is a multiple of every size.
+        // Chunks of a record are whole values, since their length is a multiple of every size.
         var size = FloatConversion.GetSize(tensor.Type);
         var isLeft = true;
-        ReadParts(tensor.Entry!, (part, done) =>
+        ReadChunks(tensor.Entry!, (chunk, done) =>
         {
-            var (first, end) = (done / size, (done + part.Length) / size);
+            var (first, end) = (done / size, (done + chunk.Length) / size);
             while (isLeft && order.Position < end)
             {
                 var count = Math.Min(order.Run, end - order.Position);
-                Convert(tensor, part.Slice((int)((order.Position - first) * size), (int)count * size), destination + order.Place);
+                Convert(tensor, chunk.Slice((int)((order.Position - first) * size), (int)count * size), destination + order.Place);
                 isLeft = order.Advance(count);
             }
         });
@@ -226,10 +226,10 @@ public sealed unsafe class PyTorchReader : WeightsFile
         var window = (byte*)NativeMemory.Alloc((nuint)length);
         try
         {
-            ReadParts(tensor.Entry!, (part, done) =>
+            ReadChunks(tensor.Entry!, (chunk, done) =>
             {
-                var (from, to) = (Math.Max(start, done), Math.Min(start + length, done + part.Length));
-                if (from < to) part[(int)(from - done)..(int)(to - done)].CopyTo(new Span<byte>(window + (from - start), (int)(to - from)));
+                var (from, to) = (Math.Max(start, done), Math.Min(start + length, done + chunk.Length));
+                if (from < to) chunk[(int)(from - done)..(int)(to - done)].CopyTo(new Span<byte>(window + (from - start), (int)(to - from)));
             });
             var run = 0L;
             do
@@ -254,7 +254,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
     }
 
     // Gives an entry's bytes in order, and compares their checksum at the end. 0 is what PyTorch leaves if told to compute none.
-    private void ReadParts(ZipArchiveEntry entry, TakePart take)
+    private void ReadChunks(ZipArchiveEntry entry, TakeChunk take)
     {
         try
         {
@@ -263,11 +263,11 @@ public sealed unsafe class PyTorchReader : WeightsFile
             var crc = 0u;
             for (var done = 0L; done < entry.Length;)
             {
-                var part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, entry.Length - done));
-                stream.ReadExactly(part);
-                crc = Crc32.Append(crc, part);
-                take(part, done);
-                done += part.Length;
+                var chunk = buffer.AsSpan(0, (int)Math.Min(buffer.Length, entry.Length - done));
+                stream.ReadExactly(chunk);
+                crc = Crc32.Append(crc, chunk);
+                take(chunk, done);
+                done += chunk.Length;
             }
 
             if (entry.Crc32 != 0 && crc != entry.Crc32)
@@ -279,5 +279,5 @@ public sealed unsafe class PyTorchReader : WeightsFile
         }
     }
 
-    private delegate void TakePart(ReadOnlySpan<byte> part, long done);
+    private delegate void TakeChunk(ReadOnlySpan<byte> chunk, long done);
 }

@@ -49,8 +49,8 @@ public static class PyTorchWriter
     private static void AddStorage(StoredZipWriter zip, string name, WeightsContent.Entry entry, CancellationToken cancellationToken)
     {
         var crc = 0u;
-        entry.ForEachPart(part => crc = Crc32.Append(crc, part), cancellationToken);
+        entry.ForEachChunk(chunk => crc = Crc32.Append(crc, chunk), cancellationToken);
         zip.Begin(name, entry.ByteCount, crc);
-        entry.ForEachPart(zip.Write, cancellationToken);
+        entry.ForEachChunk(zip.Write, cancellationToken);
     }
 }

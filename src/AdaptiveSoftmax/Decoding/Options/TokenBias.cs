@@ -31,12 +31,12 @@ public sealed class TokenBias
         var layout = softmax.Layout;
         _starts = new int[layout.TailCount + 2];
         _largestRaise = new float[layout.TailCount + 1];
-        for (var part = 0; part <= layout.TailCount; part++)
+        for (var cluster = 0; cluster <= layout.TailCount; cluster++)
         {
-            var end = part < layout.TailCount ? layout.Tails[part].Start : layout.VocabularySize;
+            var end = cluster < layout.TailCount ? layout.Tails[cluster].Start : layout.VocabularySize;
             var found = Array.BinarySearch(_slots, end);
-            _starts[part + 1] = found < 0 ? ~found : found;
-            for (var i = _starts[part]; i < _starts[part + 1]; i++) _largestRaise[part] = MathF.Max(_largestRaise[part], _values[i]);
+            _starts[cluster + 1] = found < 0 ? ~found : found;
+            for (var i = _starts[cluster]; i < _starts[cluster + 1]; i++) _largestRaise[cluster] = MathF.Max(_largestRaise[cluster], _values[i]);
         }
     }
 
@@ -45,12 +45,12 @@ public sealed class TokenBias
 
     internal SoftmaxIdentity Identity { get; }
 
-    /// <summary>The slots of one part in ascending order: part 0 is the head, part i + 1 is tail i.</summary>
-    internal ReadOnlySpan<int> Slots(int part) => _slots.AsSpan(_starts[part].._starts[part + 1]);
+    /// <summary>The slots of one cluster in ascending order: cluster 0 is the head, cluster i + 1 is tail i.</summary>
+    internal ReadOnlySpan<int> Slots(int cluster) => _slots.AsSpan(_starts[cluster].._starts[cluster + 1]);
 
     /// <summary>The biases of <see cref="Slots"/>.</summary>
-    internal ReadOnlySpan<float> Values(int part) => _values.AsSpan(_starts[part].._starts[part + 1]);
+    internal ReadOnlySpan<float> Values(int cluster) => _values.AsSpan(_starts[cluster].._starts[cluster + 1]);
 
-    /// <summary>The largest bias of a part, or 0 where none is positive.</summary>
-    internal float LargestRaise(int part) => _largestRaise[part];
+    /// <summary>The largest bias of a cluster, or 0 where none is positive.</summary>
+    internal float LargestRaise(int cluster) => _largestRaise[cluster];
 }

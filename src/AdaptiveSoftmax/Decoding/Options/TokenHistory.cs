@@ -48,7 +48,7 @@ public sealed class TokenHistory
     {
         var slot = _softmax.SlotOf(token);
         if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {_softmax.Layout.VocabularySize} tokens.", nameof(token));
-        var part = _softmax.Layout.ClusterOf(slot);
+        var cluster = _softmax.Layout.ClusterOf(slot);
         if (!_places.TryGetValue(slot, out var place))
         {
             place = DistinctCount++;
@@ -60,10 +60,10 @@ public sealed class TokenHistory
 
             _places.Add(slot, place);
             (_slots[place], _counts[place]) = (slot, 0);
-            _distinct[part]++;
+            _distinct[cluster]++;
         }
 
-        _mostFrequent[part] = Math.Max(_mostFrequent[part], ++_counts[place]);
+        _mostFrequent[cluster] = Math.Max(_mostFrequent[cluster], ++_counts[place]);
         if (Length == _tokens.Length) Array.Resize(ref _tokens, 2 * Length);
         _tokens[Length++] = token;
     }
@@ -122,9 +122,9 @@ public sealed class TokenHistory
     /// <summary>How often each of <see cref="Slots"/> occurs.</summary>
     internal ReadOnlySpan<int> Counts => _counts.AsSpan(0, DistinctCount);
 
-    /// <summary>The number of different tokens of a part: part 0 is the head, part i + 1 is tail i.</summary>
-    internal int Distinct(int part) => _distinct[part];
+    /// <summary>The number of different tokens of a cluster: cluster 0 is the head, cluster i + 1 is tail i.</summary>
+    internal int Distinct(int cluster) => _distinct[cluster];
 
-    /// <summary>How often the most frequent token of a part occurs.</summary>
-    internal int MostFrequent(int part) => _mostFrequent[part];
+    /// <summary>How often the most frequent token of a cluster occurs.</summary>
+    internal int MostFrequent(int cluster) => _mostFrequent[cluster];
 }

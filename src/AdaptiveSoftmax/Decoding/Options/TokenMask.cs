@@ -126,16 +126,16 @@ public sealed class TokenMask
         Count();
     }
 
-    /// <summary>The allowed tokens of a part: part 0 is the head, part i + 1 is tail i.</summary>
-    internal int Count(int part) => _counts[part];
+    /// <summary>The allowed tokens of a cluster: cluster 0 is the head, cluster i + 1 is tail i.</summary>
+    internal int Count(int cluster) => _counts[cluster];
 
-    internal bool IsPartial(int part) => _counts[part] < _starts[part + 1] - _starts[part];
+    internal bool IsPartial(int cluster) => _counts[cluster] < _starts[cluster + 1] - _starts[cluster];
 
-    /// <summary>Sets the scores of a part's forbidden tokens to −∞.</summary>
-    internal unsafe void Apply(int part, float* scores)
+    /// <summary>Sets the scores of a cluster's forbidden tokens to −∞.</summary>
+    internal unsafe void Apply(int cluster, float* scores)
     {
-        if (!IsPartial(part)) return;
-        int start = _starts[part], count = _starts[part + 1] - start, i = 0;
+        if (!IsPartial(cluster)) return;
+        int start = _starts[cluster], count = _starts[cluster + 1] - start, i = 0;
         var lanes = Vector256.Create(1u, 2, 4, 8, 16, 32, 64, 128);
         var never = Vector256.Create(float.NegativeInfinity);
         for (; i + WordBits <= count; i += WordBits)
@@ -184,7 +184,7 @@ public sealed class TokenMask
 
     private void Count()
     {
-        for (var part = 0; part < _counts.Length; part++) _counts[part] = CountUpTo(_starts[part + 1]) - CountUpTo(_starts[part]);
+        for (var cluster = 0; cluster < _counts.Length; cluster++) _counts[cluster] = CountUpTo(_starts[cluster + 1]) - CountUpTo(_starts[cluster]);
         AllowedCount = CountUpTo(VocabularySize);
     }
 

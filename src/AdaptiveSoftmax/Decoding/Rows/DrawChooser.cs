@@ -1,7 +1,7 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// Draws from all tokens, at any temperature, computing only tails on which a draw falls: exact rejection sampling. A part is
+/// Draws from all tokens, at any temperature, computing only tails on which a draw falls: exact rejection sampling. A cluster is
 /// drawn by the greatest mass that it can have; a tail so drawn is computed and accepted with the ratio of its true mass to
 /// that bound, else everything is drawn again with its true mass. Each round's bounds hold, whatever the rounds before it have
 /// shown, so each accepts with the true probabilities.

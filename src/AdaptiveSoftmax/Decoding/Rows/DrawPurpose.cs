@@ -9,7 +9,7 @@ internal enum DrawPurpose
     /// <summary>A token of the head (0) or of tail i (i + 1).</summary>
     Token,
 
-    /// <summary>The part of the vocabulary that is proposed in a round.</summary>
+    /// <summary>The cluster that is proposed in a round.</summary>
     Proposal,
 
     /// <summary>Whether what a round proposed is accepted.</summary>

@@ -4,12 +4,12 @@ using System.Runtime.CompilerServices;
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// How much mass stands at which score, over all parts that were seen: it says where a nucleus ends, to within a bucket,
+/// How much mass stands at which score, over all clusters that were seen: it says where a nucleus ends, to within a bucket,
 /// without sorting what is below.
 /// </summary>
 internal sealed unsafe class MassHistogram
 {
-    // Together 16 nats below the first part's best token: a token further down weighs less than e⁻¹⁶ of it.
+    // Together 16 nats below the first cluster's best token: a token further down weighs less than e⁻¹⁶ of it.
     private const int Buckets = 64;
     private const float BucketsPerNat = 4;
 
@@ -34,7 +34,7 @@ internal sealed unsafe class MassHistogram
         for (var i = 0; i < Buckets; i++) _masses[i] *= factor;
     }
 
-    /// <summary>Adds the tokens of a part.</summary>
+    /// <summary>Adds the tokens of a cluster.</summary>
     /// <param name="scores">Their scores, [count].</param>
     /// <param name="count">Their number.</param>
     /// <param name="reference">The score that weighs 1; none is higher.</param>

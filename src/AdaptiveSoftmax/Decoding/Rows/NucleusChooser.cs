@@ -55,7 +55,7 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         return Chooser.Draw(row, Sorted(), TotalMass().Most);
     }
 
-    // Of the parts seen, and between what that of all parts lies.
+    // Of the clusters seen, and between what that of all clusters lies.
     private (double Seen, double Least, double Most) TotalMass()
     {
         var reference = (double)row.Reference * row.InverseTemperature;

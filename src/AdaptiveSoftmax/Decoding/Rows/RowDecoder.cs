@@ -27,7 +27,7 @@ internal sealed unsafe class RowDecoder
     private bool _isDecided;
     private int _tailsVisited;
 
-    // log Σ exp(score) at temperature 1 of the parts seen, for adjusted log-probs.
+    // log Σ exp(score) at temperature 1 of the clusters seen, for adjusted log-probs.
     private double _logNormalizer;
 
     public RowDecoder(SoftmaxLayout layout)
@@ -106,7 +106,7 @@ internal sealed unsafe class RowDecoder
 
         ReadClusters(head + _layout.ShortlistSize, logSumExp);
         SoftmaxKernel.LogProbs(head, _layout.ShortlistSize, logSumExp, cluster: 0, head);
-        Adjustment.Apply(part: 0, start: 0, _layout.ShortlistSize, head, _originals);
+        Adjustment.Apply(cluster: 0, start: 0, _layout.ShortlistSize, head, _originals);
         _top.AddRange(head, _layout.ShortlistSize, firstSlot: 0);
         if (NeedsNormalizer) _logNormalizer = LogMass(head, _layout.ShortlistSize, inverse: 1, out _);
         if (_method == Method.Top) return;
@@ -228,7 +228,7 @@ internal sealed unsafe class RowDecoder
     private void ReadClusters(float* logits, float logSumExp)
     {
         var adjustment = Adjustment;
-        AnyTouched = adjustment.Touches(part: 0);
+        AnyTouched = adjustment.Touches(cluster: 0);
         for (var i = 0; i < _clusters.Length; i++)
         {
             ref var state = ref _clusters[i];
@@ -299,7 +299,7 @@ internal sealed unsafe class RowDecoder
         return best;
     }
 
-    // Relative to the part's own best score, which keeps the sum from underflowing.
+    // Relative to the cluster's own best score, which keeps the sum from underflowing.
     private double LogMass(float* scores, int count, float inverse, out float best)
     {
         best = SoftmaxKernel.Maximum(scores, count);
@@ -310,7 +310,7 @@ internal sealed unsafe class RowDecoder
         return ((double)best * inverse) + Math.Log(_mass);
     }
 
-    // After LogMass of the same part.
+    // After LogMass of the same cluster.
     private (int Row, float Score) Draw(float* scores, int count, float best, int cluster)
     {
         fixed (double* sums = _blocks)

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>Σ exp((score − reference) / T) over the tokens of a part, and drawing one of them by these weights.</summary>
+/// <summary>Σ exp((score − reference) / T) over the tokens of a cluster, and drawing one of them by these weights.</summary>
 internal static unsafe class TemperedMass
 {
     // Summed block by block, so that a draw looks at the blocks and then into one of them.

@@ -4,15 +4,15 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>The head or a tail of a quantised softmax.</summary>
-internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
+internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
 {
-    private const int ValuesPerPart = 1 << 16;
+    private const int ValuesPerTile = 1 << 16;
     private readonly QuantizedMatrix? _projection;
     private readonly QuantizedMatrix _output;
     private readonly NativeFloats? _bias;
 
     /// <summary>The head; its bias stays in float32.</summary>
-    public QuantizedPart(WorkerPool pool, Parameter weight, Parameter? bias, WeightPrecision precision)
+    public QuantizedCluster(WorkerPool pool, Parameter weight, Parameter? bias, WeightPrecision precision)
     {
         _output = new QuantizedMatrix(pool, weight, precision);
         if (bias is null) return;
@@ -24,7 +24,7 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
     /// A tail. Its projection is small beside its output and an error in it moves all the tail's logits, so it keeps
     /// bfloat16 where the output is int8.
     /// </summary>
-    public QuantizedPart(WorkerPool pool, TailLayer tail, WeightPrecision precision)
+    public QuantizedCluster(WorkerPool pool, TailLayer tail, WeightPrecision precision)
     {
         _projection = new QuantizedMatrix(pool, tail.Projection, precision == WeightPrecision.Float32 ? precision : WeightPrecision.BFloat16);
         _output = new QuantizedMatrix(pool, tail.Output, precision);
@@ -32,7 +32,7 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
 
     public long Bytes => _output.Bytes + (_projection?.Bytes ?? 0) + ((_bias?.Count ?? 0) * sizeof(float));
 
-    private int RowsPerPart => Math.Max(4, ValuesPerPart / _output.Columns / 4 * 4);
+    private int RowsPerTile => Math.Max(4, ValuesPerTile / _output.Columns / 4 * 4);
 
     public LogitBlock Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes)
     {
@@ -43,19 +43,19 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
             inputs = projected;
         }
 
-        var parts = (_output.Rows + TokenBlocks.RowsPerPart - 1) / TokenBlocks.RowsPerPart;
-        var sum = scratch.Floats((long)parts * lanes);
+        var tiles = (_output.Rows + TokenBlocks.RowsPerTile - 1) / TokenBlocks.RowsPerTile;
+        var sum = scratch.Floats((long)tiles * lanes);
         var block = new LogitBlock
         {
             Logits = scratch.Floats((long)_output.Rows * lanes),
             LogSumExp = scratch.Floats(lanes),
-            TileMaximum = scratch.Floats((long)parts * lanes),
-            RowsPerTile = TokenBlocks.RowsPerPart,
+            TileMaximum = scratch.Floats((long)tiles * lanes),
+            RowsPerTile = TokenBlocks.RowsPerTile,
             Rows = _output.Rows,
             Lanes = lanes,
         };
         Multiply(pool, _output, inputs, lanes, block.Logits, _bias is null ? null : _bias.Pointer, block.TileMaximum, sum);
-        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, parts, lanes, block.LogSumExp);
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, tiles, lanes, block.LogSumExp);
         return block;
     }
 
@@ -64,26 +64,26 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
         if (_projection is not null)
         {
             var projected = scratch.Floats(_projection.Rows);
-            var body = new ProjectionBody { Matrix = _projection.View, Input = hidden, Outputs = projected, RowsPerPart = Gemv.RowsPerSmallPart(_projection.Columns) };
-            pool.Run(ref body, (_projection.Rows + body.RowsPerPart - 1) / body.RowsPerPart);
+            var body = new ProjectionBody { Matrix = _projection.View, Input = hidden, Outputs = projected, RowsPerTile = Gemv.RowsPerSmallTile(_projection.Columns) };
+            pool.Run(ref body, (_projection.Rows + body.RowsPerTile - 1) / body.RowsPerTile);
             hidden = projected;
         }
 
-        var parts = (_output.Rows + RowsPerPart - 1) / RowsPerPart;
-        var sum = scratch.Floats(parts);
+        var tiles = (_output.Rows + RowsPerTile - 1) / RowsPerTile;
+        var sum = scratch.Floats(tiles);
         var block = new LogitBlock
         {
             Logits = logits,
             LogSumExp = scratch.Floats(1),
-            TileMaximum = scratch.Floats(parts),
-            RowsPerTile = RowsPerPart,
+            TileMaximum = scratch.Floats(tiles),
+            RowsPerTile = RowsPerTile,
             Rows = _output.Rows,
             Lanes = 1,
         };
-        var output = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerPart = RowsPerPart };
+        var output = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerTile = RowsPerTile };
         if (_output.Precision == WeightPrecision.Int8) output.Whole = new WholeInput(hidden, _output.Columns, scratch.Shorts(_output.Columns));
-        pool.Run(ref output, parts);
-        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, parts, lanes: 1, block.LogSumExp);
+        pool.Run(ref output, tiles);
+        LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, tiles, lanes: 1, block.LogSumExp);
         return block;
     }
 
@@ -97,19 +97,19 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
     private static void Multiply(WorkerPool pool, QuantizedMatrix weight, float* inputs, int lanes, float* outputs, float* bias, float* maximum, float* sum)
     {
         var body = new BlockBody { Matrix = weight.View, Inputs = inputs, Lanes = lanes, Outputs = outputs, Bias = bias, Maximum = maximum, Sum = sum };
-        pool.Run(ref body, (weight.Rows + TokenBlocks.RowsPerPart - 1) / TokenBlocks.RowsPerPart);
+        pool.Run(ref body, (weight.Rows + TokenBlocks.RowsPerTile - 1) / TokenBlocks.RowsPerTile);
     }
 
     private struct ProjectionBody : IParallelBody
     {
         public QuantizedView Matrix;
         public float* Input, Outputs;
-        public int RowsPerPart;
+        public int RowsPerTile;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
             var matrix = Matrix;
-            matrix.MultiplyRows(Input, Outputs, part * RowsPerPart, Math.Min(matrix.Rows, (part + 1) * RowsPerPart));
+            matrix.MultiplyRows(Input, Outputs, tile * RowsPerTile, Math.Min(matrix.Rows, (tile + 1) * RowsPerTile));
         }
     }
 
@@ -118,18 +118,18 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
         public QuantizedView Matrix;
         public WholeInput Whole;
         public float* Bias, Input, Logits, Maximum, Sum;
-        public int RowsPerPart;
+        public int RowsPerTile;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
             var matrix = Matrix;
-            var first = part * RowsPerPart;
-            var rows = Math.Min(RowsPerPart, matrix.Rows - first);
+            var first = tile * RowsPerTile;
+            var rows = Math.Min(RowsPerTile, matrix.Rows - first);
             if (matrix.Precision == WeightPrecision.Int8) matrix.MultiplyRows(Whole, Logits, first, first + rows);
             else matrix.MultiplyRows(Input, Logits, first, first + rows);
             if (Bias is not null) Vectors.Add(Logits + first, Bias + first, rows);
-            Maximum[part] = SoftmaxKernel.Maximum(Logits + first, rows);
-            Sum[part] = SoftmaxKernel.SumExp(Logits + first, rows, Maximum[part]);
+            Maximum[tile] = SoftmaxKernel.Maximum(Logits + first, rows);
+            Sum[tile] = SoftmaxKernel.SumExp(Logits + first, rows, Maximum[tile]);
         }
     }
 
@@ -139,12 +139,12 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
         public float* Inputs, Outputs, Bias, Maximum, Sum;
         public int Lanes;
 
-        // A part's weights are widened into memory that stays in the cache, and then used for every lane.
-        public readonly void Run(int part)
+        // A tile's weights are widened into memory that stays in the cache, and then used for every lane.
+        public readonly void Run(int tile)
         {
             var matrix = Matrix;
-            var first = part * TokenBlocks.RowsPerPart;
-            var rows = Math.Min(TokenBlocks.RowsPerPart, matrix.Rows - first);
+            var first = tile * TokenBlocks.RowsPerTile;
+            var rows = Math.Min(TokenBlocks.RowsPerTile, matrix.Rows - first);
             var outputs = Outputs + ((nint)first * Lanes);
             for (var row = 0; row < rows && Bias is not null; row++) new Span<float>(outputs + ((nint)row * Lanes), Lanes).Fill(Bias[first + row]);
             var widened = ArrayPool<float>.Shared.Rent(rows * matrix.Columns);
@@ -155,7 +155,7 @@ internal sealed unsafe class QuantizedPart : IDecodingCluster, IDisposable
             }
 
             ArrayPool<float>.Shared.Return(widened);
-            if (Maximum is not null) SoftmaxKernel.BlockStatistics(outputs, Lanes, Lanes, rows, Maximum + ((nint)part * Lanes), Sum + ((nint)part * Lanes));
+            if (Maximum is not null) SoftmaxKernel.BlockStatistics(outputs, Lanes, Lanes, rows, Maximum + ((nint)tile * Lanes), Sum + ((nint)tile * Lanes));
         }
     }
 }

@@ -5,13 +5,13 @@ namespace AdaptiveSoftmax;
 
 /// <summary>What screening found of the rows of a cluster.</summary>
 /// <param name="upper">An upper bound of each float32 logit, [rows].</param>
-/// <param name="bound">The largest upper bound of each part of rows, [parts].</param>
-/// <param name="maximum">The largest approximate logit of each part, [parts].</param>
-/// <param name="sum">With sums: the sum of exponentials of each part, [parts].</param>
-/// <param name="errorSum">With sums: the sum of exponentials times error bounds of each part, [parts].</param>
+/// <param name="bound">The largest upper bound of each tile of rows, [tiles].</param>
+/// <param name="maximum">The largest approximate logit of each tile, [tiles].</param>
+/// <param name="sum">With sums: the sum of exponentials of each tile, [tiles].</param>
+/// <param name="errorSum">With sums: the sum of exponentials times error bounds of each tile, [tiles].</param>
 /// <param name="norm">The norm of the input.</param>
-/// <param name="parts">The number of parts.</param>
-internal readonly unsafe struct Screening(float* upper, float* bound, float* maximum, float* sum, float* errorSum, float norm, int parts)
+/// <param name="tiles">The number of tiles.</param>
+internal readonly unsafe struct Screening(float* upper, float* bound, float* maximum, float* sum, float* errorSum, float norm, int tiles)
 {
     public float* Upper => upper;
 
@@ -26,11 +26,11 @@ internal readonly unsafe struct Screening(float* upper, float* bound, float* max
     public float Norm => norm;
 
     /// <summary>The largest bound of all rows.</summary>
-    public float LargestBound => SoftmaxKernel.Maximum(bound, parts);
+    public float LargestBound => SoftmaxKernel.Maximum(bound, tiles);
 }
 
 /// <summary>The head or a tail under certified decoding: its int8 copy and bounds, and the float32 weights themselves.</summary>
-internal sealed unsafe class CertifiedPart : IDisposable
+internal sealed unsafe class CertifiedCluster : IDisposable
 {
     // Past this share of the rows, reading them one by one is not worth it any more.
     private const int RescoredShare = 16;
@@ -44,13 +44,13 @@ internal sealed unsafe class CertifiedPart : IDisposable
     private readonly QuantizedMatrix _screen;
     private readonly RowErrors _errors;
 
-    public CertifiedPart(WorkerPool pool, Parameter weight, Parameter? bias, Parameter? projection)
+    public CertifiedCluster(WorkerPool pool, Parameter weight, Parameter? bias, Parameter? projection)
     {
         (_weight, _bias, _projection) = (weight, bias, projection);
         _screen = new QuantizedMatrix(pool, weight, WeightPrecision.Int8);
         _errors = new RowErrors(pool, weight, bias, _screen.View);
-        RowsPerPart = Gemv.RowsPerPart(new MatrixShape(weight.Rows, weight.Columns));
-        PartCount = (weight.Rows + RowsPerPart - 1) / RowsPerPart;
+        RowsPerTile = Gemv.RowsPerTile(new MatrixShape(weight.Rows, weight.Columns));
+        TileCount = (weight.Rows + RowsPerTile - 1) / RowsPerTile;
     }
 
     public int Rows => _weight.Rows;
@@ -59,15 +59,15 @@ internal sealed unsafe class CertifiedPart : IDisposable
 
     /// <summary>How far the computed sums of exponentials may be from the true ones, relative to them.</summary>
     /// <remarks>
-    /// Each sums at most RowsPerPart terms in vectors of at least four lanes; an exponential and its rounded argument are off
+    /// Each sums at most RowsPerTile terms in vectors of at least four lanes; an exponential and its rounded argument are off
     /// by less than 2⁻¹⁷.
     /// </remarks>
-    private double SumError => RowErrors.Gamma((RowsPerPart / 4) + 32) + (1.0 / (1 << 17));
+    private double SumError => RowErrors.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
 
-    // The float32 path's own parts, whose sums of exponentials LogSumExp bounds.
-    private int RowsPerPart { get; }
+    // The float32 path's own tiles, whose sums of exponentials LogSumExp bounds.
+    private int RowsPerTile { get; }
 
-    private int PartCount { get; }
+    private int TileCount { get; }
 
     /// <summary>The input of the rows: the hidden vector itself or, in a tail, its projection, with the layer's own bits.</summary>
     public float* Input(WorkerPool pool, Scratch scratch, float* hidden)
@@ -101,14 +101,14 @@ internal sealed unsafe class CertifiedPart : IDisposable
             Norm = norm,
             Floor = _errors.Floor,
             Upper = scratch.Floats(_weight.Rows),
-            RowsPerPart = RowsPerPart,
-            Bound = scratch.Floats(PartCount),
-            Maximum = scratch.Floats(PartCount),
-            Sum = withSums ? scratch.Floats(PartCount) : null,
-            ErrorSum = withSums ? scratch.Floats(PartCount) : null,
+            RowsPerTile = RowsPerTile,
+            Bound = scratch.Floats(TileCount),
+            Maximum = scratch.Floats(TileCount),
+            Sum = withSums ? scratch.Floats(TileCount) : null,
+            ErrorSum = withSums ? scratch.Floats(TileCount) : null,
         };
-        pool.Run(ref body, PartCount);
-        screening = new Screening(body.Upper, body.Bound, body.Maximum, body.Sum, body.ErrorSum, norm, PartCount);
+        pool.Run(ref body, TileCount);
+        screening = new Screening(body.Upper, body.Bound, body.Maximum, body.Sum, body.ErrorSum, norm, TileCount);
         return true;
     }
 
@@ -120,13 +120,13 @@ internal sealed unsafe class CertifiedPart : IDisposable
     public (double Low, double High) LogSumExp(in Screening screening)
     {
         var maximum = screening.Maximum;
-        var top = (double)SoftmaxKernel.Maximum(maximum, PartCount);
+        var top = (double)SoftmaxKernel.Maximum(maximum, TileCount);
         double sum = 0, errorSum = 0;
-        for (var part = 0; part < PartCount; part++)
+        for (var tile = 0; tile < TileCount; tile++)
         {
-            var factor = Math.Exp(maximum[part] - top);
-            sum += screening.Sum[part] * factor;
-            errorSum += screening.ErrorSum[part] * factor;
+            var factor = Math.Exp(maximum[tile] - top);
+            sum += screening.Sum[tile] * factor;
+            errorSum += screening.ErrorSum[tile] * factor;
         }
 
         var error = SumError;
@@ -172,10 +172,10 @@ internal sealed unsafe class CertifiedPart : IDisposable
         // A first logit makes the bar that all others must reach.
         row = LikelyBest(upper, bound, rows);
         logit = Rescore(input, row);
-        for (var first = 0; first < rows; first += RowsPerPart)
+        for (var first = 0; first < rows; first += RowsPerTile)
         {
-            if (bound[first / RowsPerPart] < Bar(logit, magnitude)) continue;
-            var end = Math.Min(rows, first + RowsPerPart);
+            if (bound[first / RowsPerTile] < Bar(logit, magnitude)) continue;
+            var end = Math.Min(rows, first + RowsPerTile);
             for (var at = NextReaching(upper, first, end, Bar(logit, magnitude)); at < end; at = NextReaching(upper, at + 1, end, Bar(logit, magnitude)))
             {
                 if (count == capacity)
@@ -210,16 +210,16 @@ internal sealed unsafe class CertifiedPart : IDisposable
 
     private int LikelyBest(float* upper, float* bound, int rows)
     {
-        var part = 0;
-        for (var other = 1; other * RowsPerPart < rows; other++)
+        var tile = 0;
+        for (var other = 1; other * RowsPerTile < rows; other++)
         {
-            if (bound[other] > bound[part]) part = other;
+            if (bound[other] > bound[tile]) tile = other;
         }
 
-        // In the part that the last of the rows share with others, the bound may be of one of those.
-        var first = part * RowsPerPart;
-        var end = Math.Min(rows, first + RowsPerPart);
-        var best = NextReaching(upper, first, end, bound[part]);
+        // In the tile that the last of the rows share with others, the bound may be of one of those.
+        var first = tile * RowsPerTile;
+        var end = Math.Min(rows, first + RowsPerTile);
+        var best = NextReaching(upper, first, end, bound[tile]);
         return best < end ? best : first;
     }
 
@@ -244,23 +244,23 @@ internal sealed unsafe class CertifiedPart : IDisposable
         public WholeInput Input;
         public float* Errors, Bias, Upper, Bound, Maximum, Sum, ErrorSum;
         public float Norm, Floor;
-        public int RowsPerPart;
+        public int RowsPerTile;
 
-        public readonly void Run(int part)
+        public readonly void Run(int tile)
         {
             var matrix = Matrix;
-            var first = part * RowsPerPart;
-            var rows = Math.Min(RowsPerPart, matrix.Rows - first);
+            var first = tile * RowsPerTile;
+            var rows = Math.Min(RowsPerTile, matrix.Rows - first);
             float* logits = Upper + first, errors = Errors + first;
             matrix.MultiplyRows(Input, Upper, first, first + rows);
             if (Bias is not null) Vectors.Add(logits, Bias + first, rows);
             if (Sum is not null)
             {
-                Maximum[part] = SoftmaxKernel.Maximum(logits, rows);
-                Sum[part] = ScreeningKernel.SumExp(logits, errors, Norm, Floor, rows, Maximum[part], out ErrorSum[part]);
+                Maximum[tile] = SoftmaxKernel.Maximum(logits, rows);
+                Sum[tile] = ScreeningKernel.SumExp(logits, errors, Norm, Floor, rows, Maximum[tile], out ErrorSum[tile]);
             }
 
-            Bound[part] = ScreeningKernel.Raise(logits, errors, Norm, Floor, rows);
+            Bound[tile] = ScreeningKernel.Raise(logits, errors, Norm, Floor, rows);
         }
     }
 }

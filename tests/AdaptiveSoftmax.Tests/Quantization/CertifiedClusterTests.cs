@@ -3,7 +3,7 @@ using CsCheck;
 namespace AdaptiveSoftmax.Tests.Quantization;
 
 /// <summary>The bounds themselves, against float64.</summary>
-public unsafe class CertifiedPartTests
+public unsafe class CertifiedClusterTests
 {
     [Fact]
     public void Bounds_HoldForEveryRow_AndEveryLogSumExp() => CertifiedCase.Any.Sample(
@@ -33,7 +33,7 @@ public unsafe class CertifiedPartTests
 
             // The larger a row's largest value, the more int8 loses of the others.
             weight.WritableValues[0] = 3;
-            using var part = new CertifiedPart(WorkerPool.Get(2), weight, null, null);
+            using var part = new CertifiedCluster(WorkerPool.Get(2), weight, null, null);
             var residual = Residual(weight.Values);
             if (Norm(residual) < Norm(weight.Values.ToArray().Select(value => (double)value)) / 200) return;
             using var scratch = new Scratch();
@@ -73,7 +73,7 @@ public unsafe class CertifiedPartTests
 
     private static void Check(Parameter weight, Parameter? bias, Parameter? projection, IDecodingCluster float32, Scratch scratch, float* hidden, bool isHuge)
     {
-        using var part = new CertifiedPart(WorkerPool.Get(2), weight, bias, projection);
+        using var part = new CertifiedCluster(WorkerPool.Get(2), weight, bias, projection);
         var pool = WorkerPool.Get(2);
         var logits = new float[weight.Rows];
         fixed (float* exact = logits)
