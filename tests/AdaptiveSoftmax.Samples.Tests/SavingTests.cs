@@ -91,7 +91,14 @@ public sealed class SavingTests : IDisposable
 
     private static RunOptions Options(string checkpoint) => new()
     {
-        Corpus = [], Seconds = 1e9, BaselineSeconds = 1, Prompts = [], Seed = 1, Threads = 1, CheckpointPath = checkpoint, Resume = false,
+        Corpus = [],
+        Seconds = 1e9,
+        BaselineSeconds = 1,
+        Prompts = [],
+        Seed = 1,
+        Threads = 1,
+        CheckpointPath = checkpoint,
+        Resume = false,
     };
 
     private static IAnsiConsole Console(TextWriter output)
