@@ -13,8 +13,8 @@ internal sealed class DriftWindow
     private readonly int[] _ring;
     private readonly DriftOptions _options;
     private readonly long _ticks;
-    private readonly Queue<Period> _periods = new(PeriodsOfTime + 2);
-    private Period? _filling;
+    private readonly Queue<WindowPeriod> _periods = new(PeriodsOfTime + 2);
+    private WindowPeriod? _filling;
     private int _start;
     private int _count;
     private long _sinceEvaluation;
@@ -104,7 +104,7 @@ internal sealed class DriftWindow
         }
 
         if (_filling is not null && _filling.Began + length > now) return;
-        _filling = new Period(now);
+        _filling = new WindowPeriod(now);
         _periods.Enqueue(_filling);
     }
 
@@ -117,7 +117,7 @@ internal sealed class DriftWindow
         _periods.Peek().Tokens--;
     }
 
-    private sealed class Period(long began)
+    private sealed class WindowPeriod(long began)
     {
         public long Began { get; } = began;
 
