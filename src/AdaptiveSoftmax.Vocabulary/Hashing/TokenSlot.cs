@@ -13,15 +13,7 @@ public readonly record struct TokenSlot(int Id, int Slot, int Cluster, int Index
     /// <param name="cutoffs">Ascending first slots of the tail clusters.</param>
     public static TokenSlot Create(int id, int slot, ReadOnlySpan<int> cutoffs)
     {
-        var cluster = FindCluster(slot, cutoffs);
+        var cluster = SoftmaxLayout.FindCluster(slot, cutoffs);
         return new TokenSlot(id, slot, cluster, cluster == 0 ? slot : slot - cutoffs[cluster - 1]);
-    }
-
-    /// <summary>The cluster of a slot: 0 for the head's shortlist, i + 1 for tail i.</summary>
-    internal static int FindCluster(int slot, ReadOnlySpan<int> cutoffs)
-    {
-        var cluster = 0;
-        while (cluster < cutoffs.Length && slot >= cutoffs[cluster]) cluster++;
-        return cluster;
     }
 }

@@ -137,7 +137,7 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     {
         if ((uint)slot >= (uint)VocabularySize)
             throw new ArgumentOutOfRangeException(nameof(slot), slot, Invariant($"The slot must be in [0, {VocabularySize})."));
-        return TokenSlot.FindCluster(slot, _cutoffs);
+        return FindCluster(slot, _cutoffs);
     }
 
     /// <summary>Whether another layout has the same sizes.</summary>
@@ -151,6 +151,14 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
 
     /// <inheritdoc/>
     public override int GetHashCode() => unchecked((((HiddenSize * 31) + VocabularySize) * 31) + HeadRows);
+
+    /// <summary>The cluster of a slot: 0 for the head's shortlist, i + 1 for tail i.</summary>
+    internal static int FindCluster(int slot, ReadOnlySpan<int> cutoffs)
+    {
+        var cluster = 0;
+        while (cluster < cutoffs.Length && slot >= cutoffs[cluster]) cluster++;
+        return cluster;
+    }
 
     private static void CheckSizes(int hiddenSize, int vocabularySize)
     {
