@@ -135,6 +135,7 @@ public static class LayerConversions
         {
             using var chunk = tensor.narrow(0, first, Math.Min(rows, parameter.Rows - first));
             var bytes = chunk.bytes;
+            using var use = parameter.Use();
             action(new Span<byte>(parameter.ValuesPointer + (first * parameter.Columns), bytes.Length), bytes);
         }
     }

@@ -34,6 +34,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         _head.SetClusterSizes([.. Layout.Tails.Select(tail => tail.Size)]);
         Parameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
+        foreach (var parameter in _parameters) parameter.Leases = Leases;
     }
 
     /// <summary>Every weight, in PyTorch's order and under its names.</summary>
@@ -57,6 +58,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// <param name="seed">The seed.</param>
     public void Initialize(ulong seed)
     {
+        using var use = Leases.Take();
         for (var i = 0; i < _parameters.Length; i++)
         {
             var parameter = _parameters[i];
@@ -75,6 +77,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public QuantizedSoftmax Quantize(QuantizationOptions? options = null)
     {
+        using var use = Leases.Take();
         CheckFiniteWeights();
         return new QuantizedSoftmax(this, _head, _tails, options ?? DefaultQuantization, Options);
     }
@@ -88,6 +91,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public CertifiedSoftmax Certify()
     {
+        using var use = Leases.Take();
         CheckFiniteWeights();
         return new CertifiedSoftmax(this, _head, _tails, Options);
     }

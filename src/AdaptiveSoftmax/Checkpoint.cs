@@ -84,14 +84,22 @@ public sealed class Checkpoint
     /// </exception>
     /// <exception cref="ObjectDisposedException">A parameter or the optimizer is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
-    public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors) => CreateContent(format).Write(path, format);
+    public void Save(string path, WeightsFormat format = WeightsFormat.Safetensors)
+    {
+        using var content = CreateContent(format);
+        content.Write(path, format);
+    }
 
     /// <inheritdoc cref="Save(string, WeightsFormat)"/>
     /// <summary>Saves the run to a stream.</summary>
     /// <param name="stream">The stream, from where it stands. It need not seek, and stays open.</param>
     /// <param name="format">The format, whatever the file's name.</param>
     /// <exception cref="IOException">The stream cannot be written.</exception>
-    public void Save(Stream stream, WeightsFormat format = WeightsFormat.Safetensors) => CreateContent(format).Write(stream, format);
+    public void Save(Stream stream, WeightsFormat format = WeightsFormat.Safetensors)
+    {
+        using var content = CreateContent(format);
+        content.Write(stream, format);
+    }
 
     /// <inheritdoc cref="Save(string, WeightsFormat)"/>
     /// <summary>
@@ -102,7 +110,7 @@ public sealed class Checkpoint
     /// <param name="cancellationToken">Ends it between two tensors, and leaves the file as it was.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public Task SaveAsync(string path, WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default) =>
-        CreateContent(format).WriteAsync(path, format, cancellationToken);
+        WriteAsync(format, content => content.WriteAsync(path, format, cancellationToken));
 
     /// <inheritdoc cref="Save(Stream, WeightsFormat)"/>
     /// <summary>
@@ -114,19 +122,37 @@ public sealed class Checkpoint
     /// <param name="cancellationToken">Ends it; what was written stays in the stream.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public Task SaveAsync(Stream stream, WeightsFormat format = WeightsFormat.Safetensors, CancellationToken cancellationToken = default) =>
-        CreateContent(format).WriteAsync(stream, format, cancellationToken);
+        WriteAsync(format, content => content.WriteAsync(stream, format, cancellationToken));
 
-    private WeightsContent CreateContent(WeightsFormat format)
+    // What is wrong with the arguments is said at once, and the memory is kept until the task ends.
+    private Task WriteAsync(WeightsFormat format, Func<WeightsContent, Task> write)
     {
-        var content = new WeightsContent();
+        var content = CreateContent(format);
+        try
+        {
+            return EndAsync(write(content), content);
+        }
+        catch
+        {
+            content.Dispose();
+            throw;
+        }
+
+        static async Task EndAsync(Task written, WeightsContent content)
+        {
+            using (content) await written.ConfigureAwait(false);
+        }
+    }
+
+    private WeightsContent CreateContent(WeightsFormat format) => WeightsContent.Fill(content =>
+    {
         if (format == WeightsFormat.Safetensors) content.AddMetadata("format", "pt");
         if (_identity is not null) content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
         content.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizers()).ToJson());
         foreach (var (key, value) in Strings) content.AddMetadata(CheckpointNames.StringPrefix + key, value);
         foreach (var parameter in _parameters) content.Add(parameter, Prefix);
         foreach (var optimizer in _optimizers) AddState(optimizer, content);
-        return content;
-    }
+    });
 
     /// <summary>
     /// Restores the run. Everything is checked and read before anything changes: if this throws, parameters, optimizer,
@@ -243,6 +269,7 @@ public sealed class Checkpoint
 
     private unsafe void AddState(Optimizer optimizer, WeightsContent content)
     {
+        content.Keep(optimizer.Use());
         var buffers = optimizer.State;
         foreach (var parameter in _parameters)
         {

@@ -138,6 +138,7 @@ public sealed partial class GpuParameter : IDisposable
     public unsafe void CopyFrom(Parameter source)
     {
         CheckSizes(source);
+        using var use = source.Use();
         Upload(source.ValuesPointer, Values);
     }
 
@@ -148,6 +149,7 @@ public sealed partial class GpuParameter : IDisposable
     public unsafe void CopyTo(Parameter destination)
     {
         CheckSizes(destination);
+        using var use = destination.Use();
         destination.MarkChanged();
         Download(Values, destination.ValuesPointer);
     }

@@ -83,10 +83,11 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     {
         for (var i = 0; i < _staged.Count; i++)
         {
+            using var use = parameters[i].Use();
             parameters[i].MarkChanged();
             var bytes = parameters[i].Count * sizeof(float);
             Buffer.MemoryCopy(_staged[i].Pointer, parameters[i].ValuesPointer, bytes, bytes);
-            parameters[i].ZeroGradient();
+            parameters[i].ClearGradient();
         }
 
         _optimizers?.Commit(optimizers);

@@ -20,8 +20,11 @@ public static class SafetensorsWriter
     /// <param name="metadata">Strings to save beside them.</param>
     /// <exception cref="ArgumentException">Two parameters have one name.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
-    public static void Write(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null) =>
-        WeightsContent.From(parameters, metadata).Write(path, WeightsFormat.Safetensors);
+    public static void Write(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        using var content = WeightsContent.From(parameters, metadata);
+        content.Write(path, WeightsFormat.Safetensors);
+    }
 
     /// <summary>Writes parameters under their own names to a stream, from where it stands. The stream stays open.</summary>
     /// <param name="stream">The stream, which need not seek.</param>
@@ -29,8 +32,11 @@ public static class SafetensorsWriter
     /// <param name="metadata">Strings to save beside them.</param>
     /// <exception cref="ArgumentException">Two parameters have one name, or the stream cannot be written.</exception>
     /// <exception cref="IOException">The stream cannot be written.</exception>
-    public static void Write(Stream stream, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null) =>
-        WeightsContent.From(parameters, metadata).Write(stream, WeightsFormat.Safetensors);
+    public static void Write(Stream stream, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        using var content = WeightsContent.From(parameters, metadata);
+        content.Write(stream, WeightsFormat.Safetensors);
+    }
 
     /// <summary>Writes header and data.</summary>
     internal static void WriteTo(Stream stream, WeightsContent content, CancellationToken cancellationToken = default)

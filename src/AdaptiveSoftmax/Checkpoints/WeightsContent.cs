@@ -3,8 +3,10 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>What goes into a file of weights, whatever its format: named float32 tensors and strings.</summary>
-internal sealed unsafe class WeightsContent
+/// <remarks>It keeps the memory of parameters and optimizers until it is disposed.</remarks>
+internal sealed unsafe class WeightsContent : IDisposable
 {
+    private readonly List<MemoryLease> _uses = [];
     private readonly List<Entry> _entries = [];
     private readonly HashSet<string> _names = [];
     private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);
@@ -19,10 +21,27 @@ internal sealed unsafe class WeightsContent
     public static WeightsContent From(IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata)
     {
         ArgumentNullException.ThrowIfNull(parameters);
+        return Fill(content =>
+        {
+            foreach (var parameter in parameters) content.Add(parameter);
+            foreach (var (key, value) in metadata ?? new Dictionary<string, string>()) content.AddMetadata(key, value);
+        });
+    }
+
+    /// <summary>A content that an action fills.</summary>
+    public static WeightsContent Fill(Action<WeightsContent> fill)
+    {
         var content = new WeightsContent();
-        foreach (var parameter in parameters) content.Add(parameter);
-        foreach (var (key, value) in metadata ?? new Dictionary<string, string>()) content.AddMetadata(key, value);
-        return content;
+        try
+        {
+            fill(content);
+            return content;
+        }
+        catch
+        {
+            content.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The shape of a parameter's tensor: [rows, columns], or [rows] for a vector.</summary>
@@ -30,8 +49,21 @@ internal sealed unsafe class WeightsContent
         parameter.IsVector ? [parameter.Rows] : [parameter.Rows, parameter.Columns];
 
     /// <summary>Adds a parameter's values under its name, with a prefix before it.</summary>
-    public void Add(Parameter parameter, string prefix = "") =>
+    public void Add(Parameter parameter, string prefix = "")
+    {
+        Keep(parameter.Use());
         Add(prefix + parameter.Name, GetShape(parameter), parameter.ValuesPointer, parameter.Count);
+    }
+
+    /// <summary>Keeps memory until the content is disposed.</summary>
+    public void Keep(MemoryLease use) => _uses.Add(use);
+
+    /// <summary>Gives up the memory.</summary>
+    public void Dispose()
+    {
+        foreach (var use in _uses) use.Dispose();
+        _uses.Clear();
+    }
 
     /// <summary>Adds a tensor whose memory must stay as it is until it is written.</summary>
     public void Add(string name, IReadOnlyList<long> shape, float* values, long count)

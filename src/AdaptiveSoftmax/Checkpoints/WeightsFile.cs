@@ -99,7 +99,7 @@ public abstract class WeightsFile : IDisposable
     {
         ArgumentNullException.ThrowIfNull(destination);
         CheckOwn(tensor);
-        ObjectDisposedException.ThrowIf(destination.IsDisposed, destination);
+        using var use = destination.Use();
         var shape = WeightsContent.GetShape(destination);
         if (!tensor.Shape.SequenceEqual(shape))
             throw new ArgumentException($"'{Excerpt.Name(tensor.Name)}' is {WeightsText.Shape(tensor.Shape)}, and '{destination.Name}' is {WeightsText.Shape(shape)}.", nameof(destination));

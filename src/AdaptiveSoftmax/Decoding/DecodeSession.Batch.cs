@@ -25,6 +25,7 @@ public sealed unsafe partial class DecodeSession
         CheckBatch(hidden, sequences.Length);
         if (results.Length != sequences.Length)
             throw new ArgumentException($"There is room for {results.Length} tokens of {sequences.Length} sequences; give one place each.", nameof(results));
+        using var step = Begin();
         CheckSequences(sequences);
         var faults = default(DecodeFaults);
         var start = DecodeMetrics.Start();
@@ -87,6 +88,7 @@ public sealed unsafe partial class DecodeSession
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs of {results.Length} hidden vectors; give [rows, k] of both.", nameof(tokens));
         SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
         var k = tokens.Length / results.Length;
+        using var step = Begin();
         var start = DecodeMetrics.Start();
         var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
         var approximate = 0;

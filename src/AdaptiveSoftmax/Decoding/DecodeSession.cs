@@ -6,11 +6,15 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed unsafe partial class DecodeSession : IDisposable
 {
+    private const int Idle = 0;
+    private const int Busy = 1;
+    private const int Disposed = 2;
+
     private readonly SoftmaxDecoder _softmax;
     private readonly Scratch _scratch = new();
     private readonly RowDecoder _row;
     private DecodeOptions? _checked;
-    private bool _disposed;
+    private int _state;
 
     internal DecodeSession(SoftmaxDecoder softmax, DecodeCache? cache = null)
     {
@@ -38,6 +42,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
         SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
         Check(hidden, ref options, history);
+        using var step = Begin();
         var start = DecodeMetrics.Start();
         RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false);
         var result = CopyTopK(_row, tokens, logProbs);
@@ -60,6 +65,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         Check(hidden, ref options!, history);
+        using var step = Begin();
         var start = DecodeMetrics.Start();
         RunOne(hidden, options, history, random, options.TopLogProbs, wantsDraw: true);
         var key = _row.Finish();
@@ -96,11 +102,36 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// <returns>Their number.</returns>
     public int CopyTopLogProbs(Span<TokenLogProb> tokens) => CopyTopLogProbs(_row, tokens);
 
-    /// <summary>Releases the session's memory.</summary>
+    /// <summary>Releases the session's memory; a step on another thread ends first.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        _scratch.Dispose();
+        if (Interlocked.Exchange(ref _state, Disposed) == Idle) _scratch.Dispose();
+    }
+
+    /// <summary>Keeps the weights and the session's memory until the step ends.</summary>
+    internal Step Begin()
+    {
+        ObjectDisposedException.ThrowIf(_softmax.IsDisposed, _softmax);
+        var lease = _softmax.Leases.Take();
+        if (Interlocked.CompareExchange(ref _state, Busy, Idle) is var state && state == Idle) return new Step(this, lease);
+        lease.Dispose();
+        ObjectDisposedException.ThrowIf(state == Disposed, this);
+        throw new InvalidOperationException("Another thread decodes with this session; a session is one thread's, so create one for each.");
+    }
+
+    private void End()
+    {
+        if (Interlocked.CompareExchange(ref _state, Idle, Busy) == Disposed) _scratch.Dispose();
+    }
+
+    /// <summary>A step in progress.</summary>
+    internal readonly ref struct Step(DecodeSession session, MemoryLease lease) : IDisposable
+    {
+        public void Dispose()
+        {
+            session.End();
+            lease.Dispose();
+        }
     }
 
     private int CopyTopLogProbs(RowDecoder row, Span<TokenLogProb> tokens)
@@ -157,7 +188,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     // Options never change, so those of the last call need no second look.
     private void CheckOptions(DecodeOptions options, TokenHistory? history)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _state) == Disposed, this);
         if (!ReferenceEquals(options, _checked))
         {
             options.Check(_softmax);

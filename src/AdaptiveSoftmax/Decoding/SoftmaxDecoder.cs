@@ -13,14 +13,22 @@ namespace AdaptiveSoftmax;
 public abstract partial class SoftmaxDecoder : IDisposable
 {
     private readonly IDisposable _workers;
+    private readonly bool _ownsLeases;
+    private int _isDisposed;
 
-    private protected SoftmaxDecoder(SoftmaxIdentity identity, AdaptiveSoftmaxOptions? options)
+    /// <summary>Prepares a decoder.</summary>
+    /// <param name="identity">The sizes and the vocabulary.</param>
+    /// <param name="options">How it runs.</param>
+    /// <param name="leases">The calls on another decoder's weights that this one uses too; null for weights of its own.</param>
+    private protected SoftmaxDecoder(SoftmaxIdentity identity, AdaptiveSoftmaxOptions? options, MemoryLeases? leases = null)
     {
         ArgumentNullException.ThrowIfNull(identity);
         Options = options ?? AdaptiveSoftmaxOptions.Default;
         Options.Check();
         Identity = identity;
-        ScratchPool = new ScratchPool(GetType());
+        _ownsLeases = leases is null;
+        Leases = leases ?? new MemoryLeases();
+        ScratchPool = new ScratchPool(GetType(), Leases);
         _sessions = new IdlePool<DecodeSession>(() => new DecodeSession(this), GetType());
         Pool = WorkerPool.Get(Options.Threads);
         _workers = Pool.KeepWorkers();
@@ -65,14 +73,25 @@ public abstract partial class SoftmaxDecoder : IDisposable
 
     private protected ScratchPool ScratchPool { get; }
 
-    /// <summary>Releases the weights. Nothing must be decoding.</summary>
+    /// <summary>The calls that work with the weights.</summary>
+    internal MemoryLeases Leases { get; }
+
+    /// <summary>Whether it is disposed; calls that began before may still run.</summary>
+    internal bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
+
+    /// <summary>
+    /// Releases the weights. Calls on other threads end first, or with an <see cref="ObjectDisposedException"/>, which every
+    /// later call throws.
+    /// </summary>
     public void Dispose()
     {
+        GC.SuppressFinalize(this);
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
+        if (_ownsLeases) Leases.Close(GetType());
         ScratchPool.Dispose();
         _sessions.Dispose();
         DisposeWeights();
-        _workers.Dispose();
-        GC.SuppressFinalize(this);
+        Leases.WhenUnused(_workers.Dispose);
     }
 
     /// <summary>The slot of a token, or −1 for an id that is not in the vocabulary.</summary>

@@ -23,6 +23,7 @@ public static unsafe class MatrixKernels
     public static void Forward(ReadOnlySpan<float> input, Parameter weight, Span<float> output, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(weight);
+        using var use = weight.Use();
         var tokens = CheckTokens(input.Length, weight.Columns, nameof(input));
         CheckLength(output.Length, tokens, weight.Rows, nameof(output));
         SpanOverlap.Refuse(input, (ReadOnlySpan<float>)output, "the input", "the output", nameof(output));
@@ -63,6 +64,7 @@ public static unsafe class MatrixKernels
     public static void InputGradient(ReadOnlySpan<float> outputGradient, Parameter weight, Span<float> inputGradient, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(weight);
+        using var use = weight.Use();
         var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
         CheckLength(inputGradient.Length, tokens, weight.Columns, nameof(inputGradient));
         SpanOverlap.Refuse(outputGradient, (ReadOnlySpan<float>)inputGradient, "the gradient of the output", "that of the input", nameof(inputGradient));
@@ -84,6 +86,7 @@ public static unsafe class MatrixKernels
     public static void AddWeightGradient(ReadOnlySpan<float> outputGradient, ReadOnlySpan<float> input, Parameter weight, int? threads = null)
     {
         ArgumentNullException.ThrowIfNull(weight);
+        using var use = weight.Use();
         var tokens = CheckTokens(outputGradient.Length, weight.Rows, nameof(outputGradient));
         CheckLength(input.Length, tokens, weight.Columns, nameof(input));
         var pool = GetPool(threads);

@@ -20,6 +20,7 @@ public sealed unsafe class Parameter : IDisposable
     private NativeFloats? _gradient;
     private bool _hasDenseGradient;
     private long _version;
+    private int _isDisposed;
 
     /// <summary>Creates a matrix [rows, columns] of zeros.</summary>
     /// <param name="name">The name in a state dict, for example <c>head.weight</c>.</param>
@@ -164,8 +165,11 @@ public sealed unsafe class Parameter : IDisposable
         }
     }
 
-    /// <summary>Whether the memory is released.</summary>
-    internal bool IsDisposed => _values.Pointer is null;
+    /// <summary>Whether the memory is given up; calls that began before may still work in it.</summary>
+    internal bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
+
+    /// <summary>The calls that work in the memory; a layer's parameters share those of the layer.</summary>
+    internal MemoryLeases Leases { get; set; } = new();
 
     /// <summary>The first value.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
@@ -173,11 +177,13 @@ public sealed unsafe class Parameter : IDisposable
     {
         get
         {
-            var pointer = _values.Pointer;
-            ObjectDisposedException.ThrowIf(pointer is null, this);
-            return pointer;
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            return _values.Pointer;
         }
     }
+
+    /// <summary>The first value within a call that <see cref="Use"/> let in, disposed meanwhile or not, so that it can end what it began.</summary>
+    internal float* KeptValuesPointer => _values.Pointer;
 
     /// <summary>The first value of the gradient; null where it was never allocated. Marks nothing.</summary>
     internal float* GradientPointer => _gradient is null ? null : _gradient.Pointer;
@@ -199,6 +205,7 @@ public sealed unsafe class Parameter : IDisposable
     public void Edit(Action<Span<float>> change)
     {
         ArgumentNullException.ThrowIfNull(change);
+        using var use = Use();
         try
         {
             change(WritableValues);
@@ -217,6 +224,7 @@ public sealed unsafe class Parameter : IDisposable
     public void EditRow(int row, Action<Span<float>> change)
     {
         ArgumentNullException.ThrowIfNull(change);
+        using var use = Use();
         try
         {
             change(WritableRow(row));
@@ -234,6 +242,7 @@ public sealed unsafe class Parameter : IDisposable
     public void Set(ReadOnlySpan<float> values)
     {
         if (values.Length != Count) throw new ArgumentException($"There are {values.Length} values for '{Name}', which has {Count}.", nameof(values));
+        using var use = Use();
         values.CopyTo(WritableValues);
         MarkChanged();
     }
@@ -289,7 +298,13 @@ public sealed unsafe class Parameter : IDisposable
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public void ZeroGradient()
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        using var use = Use();
+        ClearGradient();
+    }
+
+    /// <summary>The same within a call that <see cref="Use"/> let in.</summary>
+    internal void ClearGradient()
+    {
         if (HasGradient)
         {
             if (_touchedRows is null)
@@ -306,12 +321,23 @@ public sealed unsafe class Parameter : IDisposable
         ForgetGradient();
     }
 
-    /// <summary>Releases values and gradient. Spans taken before must not be used any more.</summary>
+    /// <summary>
+    /// Releases values and gradient. Calls of this library that work with them on other threads end first, or with an
+    /// <see cref="ObjectDisposedException"/>; spans taken before must not be used any more.
+    /// </summary>
     public void Dispose()
     {
-        _gradient?.Dispose();
-        _values.Dispose();
-        ForgetGradient();
+        if (Interlocked.Exchange(ref _isDisposed, 1) == 0) Leases.WhenUnused(Free);
+    }
+
+    /// <summary>Keeps the memory until the lease ends.</summary>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    internal MemoryLease Use()
+    {
+        var lease = Leases.Take();
+        if (!IsDisposed) return lease;
+        lease.Dispose();
+        throw new ObjectDisposedException(GetType().FullName);
     }
 
     /// <summary>Says that the values have changed, for those who keep what they derived from them.</summary>
@@ -348,6 +374,13 @@ public sealed unsafe class Parameter : IDisposable
     {
         _hasDenseGradient = false;
         _touchedRows?.Clear();
+    }
+
+    private void Free()
+    {
+        _gradient?.Dispose();
+        _values.Dispose();
+        ForgetGradient();
     }
 
     private float* EnsureGradient()

@@ -30,7 +30,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     private long _float32Predictions;
 
     internal CertifiedSoftmax(SoftmaxDecoder layer, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions options)
-        : base(layer.Identity, options)
+        : base(layer.Identity, options, layer.Leases)
     {
         _layer = layer;
         _certified = layer.WeightsVersion;
@@ -68,11 +68,11 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     /// <inheritdoc/>
     protected override int GetTokenId(int slot) => _layer.TokenOf(slot);
 
-    private protected override void DisposeWeights()
+    private protected override void DisposeWeights() => Leases.WhenUnused(() =>
     {
         _head.Dispose();
         foreach (var tail in _tails) tail.Dispose();
-    }
+    });
 
     private protected override int PredictOne(Scratch scratch, float* hidden, int number, ref DecodeFaults faults, out int tailsVisited)
     {

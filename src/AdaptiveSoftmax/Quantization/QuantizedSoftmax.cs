@@ -36,9 +36,9 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
     /// <inheritdoc/>
     protected override int GetTokenId(int slot) => _vocabulary.TokenOf(slot);
 
-    private protected override void DisposeWeights()
+    private protected override void DisposeWeights() => Leases.WhenUnused(() =>
     {
         _head.Dispose();
         foreach (var tail in _tails) tail.Dispose();
-    }
+    });
 }

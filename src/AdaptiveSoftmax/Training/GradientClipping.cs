@@ -30,12 +30,25 @@ public static unsafe class GradientClipping
         if (!(maxNorm >= 0))
             throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm.ToString(CultureInfo.InvariantCulture), "The largest norm must be a number that is not negative.");
         var list = new List<Parameter>();
-        foreach (var parameter in parameters.Distinct())
+        var uses = new List<MemoryLease>();
+        try
         {
-            ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
-            if (parameter.HasGradient) list.Add(parameter);
-        }
+            foreach (var parameter in parameters.Distinct())
+            {
+                uses.Add(parameter.Use());
+                if (parameter.HasGradient) list.Add(parameter);
+            }
 
+            return Clip(list, maxNorm, errorIfNonfinite, threadCount);
+        }
+        finally
+        {
+            foreach (var use in uses) use.Dispose();
+        }
+    }
+
+    private static double Clip(List<Parameter> list, double maxNorm, bool errorIfNonfinite, int threadCount)
+    {
         var squares = 0.0;
         foreach (var parameter in list) squares += SumSquares(parameter, threadCount);
         var norm = Math.Sqrt(squares);

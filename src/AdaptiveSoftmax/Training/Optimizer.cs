@@ -30,6 +30,8 @@ public abstract class Optimizer : IDisposable
     private Dictionary<Parameter, OptimizerState> _states = [];
     private Dictionary<Parameter, ParameterGroup> _groups = [];
     private List<Parameter> _pending = [];
+    private List<MemoryLease> _uses = [];
+    private MemoryLeases _leases = new();
 
     /// <summary>Sets kind and settings.</summary>
     /// <param name="kind">The name of the formula in a checkpoint.</param>
@@ -119,8 +121,16 @@ public abstract class Optimizer : IDisposable
     /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
     public void Step(params IEnumerable<Parameter> parameters)
     {
-        if (Prepare(parameters) is { } fault) throw GradientCheck.CreateFault(fault, "the step would destroy weights");
-        Move();
+        using var use = _leases.Take();
+        try
+        {
+            if (Prepare(parameters) is { } fault) throw GradientCheck.CreateFault(fault, "the step would destroy weights");
+            Move();
+        }
+        finally
+        {
+            EndUses();
+        }
     }
 
     /// <summary>
@@ -132,24 +142,35 @@ public abstract class Optimizer : IDisposable
     /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
     public bool TryStep(params IEnumerable<Parameter> parameters)
     {
-        if (Prepare(parameters) is null)
+        using var use = _leases.Take();
+        try
         {
-            Move();
-            return true;
-        }
+            if (Prepare(parameters) is null)
+            {
+                Move();
+                return true;
+            }
 
-        foreach (var parameter in _pending) parameter.ZeroGradient();
-        _pending.Clear();
-        return false;
+            foreach (var parameter in _pending) parameter.ClearGradient();
+            return false;
+        }
+        finally
+        {
+            EndUses();
+        }
     }
 
     /// <summary>Releases the state. The parameters stay as they are.</summary>
     public void Dispose()
     {
-        foreach (var state in _states.Values) state.Dispose();
-        _states.Clear();
-        IsDisposed = true;
         GC.SuppressFinalize(this);
+        IsDisposed = true;
+        _leases.Close(GetType());
+        _leases.WhenUnused(() =>
+        {
+            foreach (var state in _states.Values) state.Dispose();
+            _states.Clear();
+        });
     }
 
     /// <summary>The state that the optimizer keeps for each parameter under these settings, in the order that rules use it.</summary>
@@ -186,6 +207,10 @@ public abstract class Optimizer : IDisposable
         throw new ArgumentOutOfRangeException(name, value.ToString(CultureInfo.InvariantCulture), $"{name} must be {range}.");
     }
 
+    /// <summary>Keeps the state until the lease ends.</summary>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    internal MemoryLease Use() => _leases.Take();
+
     /// <summary>The state of a parameter, or null before its first step.</summary>
     internal OptimizerState? FindState(Parameter parameter) => _states.GetValueOrDefault(parameter);
 
@@ -206,6 +231,8 @@ public abstract class Optimizer : IDisposable
         result._states = [];
         result._groups = [];
         result._pending = [];
+        result._uses = [];
+        result._leases = new MemoryLeases();
         result.StepCount = 0;
         result.IsDisposed = false;
         return result;
@@ -238,7 +265,7 @@ public abstract class Optimizer : IDisposable
         _pending.Clear();
         foreach (var parameter in parameters)
         {
-            ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
+            _uses.Add(parameter.Use());
             if (parameter.HasGradient) _pending.Add(parameter);
         }
 
@@ -261,10 +288,15 @@ public abstract class Optimizer : IDisposable
             parameter.SteppedBy = this;
             parameter.MarkChanged();
             if (state.ConsumedGradient) parameter.ForgetGradient();
-            else parameter.ZeroGradient();
+            else parameter.ClearGradient();
         }
+    }
 
+    private void EndUses()
+    {
         _pending.Clear();
+        foreach (var use in _uses) use.Dispose();
+        _uses.Clear();
     }
 
     private void CheckAll(IReadOnlyDictionary<string, double> settings)

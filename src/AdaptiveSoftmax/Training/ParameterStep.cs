@@ -34,7 +34,12 @@ public readonly ref struct ParameterStep
     /// <summary>The values of one row, [columns], for a formula that writes them itself.</summary>
     /// <param name="row">A row of the parameter.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
-    public Span<float> ValuesRow(int row) => Parameter.WritableRow(row);
+    public unsafe Span<float> ValuesRow(int row)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Parameter.Rows);
+        return new Span<float>(Parameter.KeptValuesPointer + ((long)row * Parameter.Columns), Parameter.Columns);
+    }
 
     /// <summary>One row of a state buffer, [columns].</summary>
     /// <param name="buffer">The buffer, in the order of <see cref="Optimizer.GetState"/>.</param>
@@ -60,7 +65,7 @@ public readonly ref struct ParameterStep
         _state.ConsumedGradient = true;
         var first = TRule.StateCount > 0 ? buffers[0].Pointer : null;
         var second = TRule.StateCount > 1 ? buffers[1].Pointer : null;
-        GradientBlocks.Run(Parameter, new UpdateAction<TRule>(rule, Parameter.ValuesPointer, Parameter.GradientPointer, first, second), _optimizer.Threads);
+        GradientBlocks.Run(Parameter, new UpdateAction<TRule>(rule, Parameter.KeptValuesPointer, Parameter.GradientPointer, first, second), _optimizer.Threads);
     }
 
     private readonly unsafe struct UpdateAction<TRule>(TRule rule, float* values, float* gradient, float* first, float* second) : IGradientAction

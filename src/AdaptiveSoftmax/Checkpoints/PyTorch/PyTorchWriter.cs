@@ -16,8 +16,11 @@ public static class PyTorchWriter
     /// <param name="metadata">Strings to save beside them, which PyTorch passes over.</param>
     /// <exception cref="ArgumentException">Two parameters have one name.</exception>
     /// <exception cref="IOException">The file cannot be written; a file that was there before is left as it was.</exception>
-    public static void Write(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null) =>
-        WeightsContent.From(parameters, metadata).Write(path, WeightsFormat.PyTorch);
+    public static void Write(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        using var content = WeightsContent.From(parameters, metadata);
+        content.Write(path, WeightsFormat.PyTorch);
+    }
 
     /// <summary>Writes parameters under their own names to a stream, from where it stands. The stream stays open.</summary>
     /// <param name="stream">The stream, which need not seek.</param>
@@ -25,8 +28,11 @@ public static class PyTorchWriter
     /// <param name="metadata">Strings to save beside them, which PyTorch passes over.</param>
     /// <exception cref="ArgumentException">Two parameters have one name, or the stream cannot be written.</exception>
     /// <exception cref="IOException">The stream cannot be written.</exception>
-    public static void Write(Stream stream, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null) =>
-        WeightsContent.From(parameters, metadata).Write(stream, WeightsFormat.PyTorch);
+    public static void Write(Stream stream, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        using var content = WeightsContent.From(parameters, metadata);
+        content.Write(stream, WeightsFormat.PyTorch);
+    }
 
     /// <summary>Writes the records in torch.save's order.</summary>
     internal static void WriteTo(Stream stream, WeightsContent content, long zip64From = StoredZipWriter.DefaultZip64From, CancellationToken cancellationToken = default)

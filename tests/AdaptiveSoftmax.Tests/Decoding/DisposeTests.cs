@@ -1,0 +1,241 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tests;
+
+/// <summary>
+/// Whatever is disposed while other threads use it: their calls end with the right result or an
+/// <see cref="ObjectDisposedException"/>. Memory that were taken from under them would end the process here.
+/// </summary>
+public sealed class DisposeTests
+{
+    private const int Size = 48;
+    private const int Rounds = 8;
+
+    private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(Size, 20_000, [800, 5000], [24, 8], hasHeadBias: true);
+
+    private static readonly float[] s_hidden = [.. Enumerable.Range(0, 20 * Size).Select(i => MathF.Sin(i * 1.7f) * 3)];
+
+    // What runs on other threads, and checks its own result.
+    private static readonly Dictionary<string, Func<DynamicAdaptiveSoftmax, Action>> s_calls = new()
+    {
+        ["predict"] = layer => Same(() => Predict(layer, 1)),
+        ["predict of a batch"] = layer => Same(() => Predict(layer, 20)),
+        ["log-probs"] = layer => Same(() => LogProbs(layer)),
+        ["score"] = layer => Same(() => layer.LogProbOf(s_hidden.AsSpan(0, Size), 15_000)),
+        ["top-k"] = layer => Same(() => TopK(layer)),
+        ["sample"] = layer => Same(() => Sample(layer)),
+        ["session"] = Session,
+        ["loss"] = layer => Same(() => layer.Loss(s_hidden, [.. Enumerable.Range(0, 20).Select(i => i * 900)])),
+        ["quantize"] = layer => () => layer.Quantize().Dispose(),
+        ["certify"] = layer => () => layer.Certify().Dispose(),
+        ["initialize"] = layer => () => layer.Initialize(1),
+        ["save"] = layer => () => layer.Save(Stream.Null),
+        ["checkpoint"] = layer => () => new Checkpoint(layer).Save(Stream.Null, WeightsFormat.PyTorch),
+        ["edit"] = layer => () => layer.Parameters[0].Edit(values => values[7] = values[8]),
+        ["product"] = layer => () => MatrixKernels.Forward(s_hidden.AsSpan(0, Size), layer.Parameters[0], new float[s_layout.HeadRows]),
+    };
+
+    public static TheoryData<string> Calls() => [.. s_calls.Keys];
+
+    [Theory]
+    [MemberData(nameof(Calls))]
+    public void LayerInUse(string call)
+    {
+        // These write, which one thread alone may do.
+        var threads = call is "initialize" or "edit" ? 1 : 3;
+        Run(threads, layer => (layer, s_calls[call](layer)));
+    }
+
+    [Fact]
+    public void ParameterInUse() => Run(3, layer => (new Parts([.. layer.Parameters.Skip(1)]), s_calls["log-probs"](layer)));
+
+    [Theory]
+    [InlineData("predict")]
+    [InlineData("log-probs")]
+    [InlineData("session")]
+    public void CopyInUse(string call) => Run(3, layer =>
+    {
+        var copy = layer.Quantize();
+        return (copy, Decode(copy, call));
+    });
+
+    [Theory]
+    [InlineData("predict")]
+    [InlineData("log-probs")]
+    [InlineData("session")]
+    public void CertifiedDecoderInUse(string call) => Run(3, layer =>
+    {
+        var certified = layer.Certify();
+        return (certified, Decode(certified, call));
+    });
+
+    [Theory]
+    [InlineData("predict")]
+    [InlineData("log-probs")]
+    public void LayerUnderACertifiedDecoderInUse(string call) => Run(3, layer =>
+    {
+        var certified = layer.Certify();
+        return (layer, Decode(certified, call));
+    });
+
+    [Fact]
+    public void SessionInUse() => Run(1, layer =>
+    {
+        var session = layer.CreateSession();
+        var expected = layer.Predict(s_hidden.AsSpan(0, Size));
+        return (session, () =>
+        {
+            var (tokens, logProbs) = (new int[3], new float[3]);
+            session.TopK(s_hidden.AsSpan(0, Size), tokens, logProbs);
+            Assert.Equal(expected, tokens[0]);
+        });
+    });
+
+    [Fact]
+    public void TrainingInUse() => Run(1, layer =>
+    {
+        var optimizer = new AdamW(1e-3);
+        var gradient = new float[s_hidden.Length];
+        int[] targets = [.. Enumerable.Range(0, 20).Select(i => i * 900)];
+        return (new Parts([optimizer, layer]), () =>
+        {
+            layer.Backward(s_hidden, targets, gradient);
+            GradientClipping.ClipByGlobalNorm(layer.Parameters, 1);
+            optimizer.Step(layer);
+        });
+    });
+
+    [Fact]
+    public void SessionOfTwoThreadsAtOnce_IsRefused()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 2);
+        using var session = layer.CreateSession();
+        using (session.Begin())
+        {
+            Assert.Contains("one thread's", Assert.Throws<InvalidOperationException>(() => session.TopK(s_hidden.AsSpan(0, Size), new int[1], new float[1])).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(1, session.TopK(s_hidden.AsSpan(0, Size), new int[1], new float[1]).Count);
+    }
+
+    [Fact]
+    public void DisposedOwners_FreeTheirMemory_OnceNobodyUsesIt()
+    {
+        var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 2);
+        using (layer.Leases.Take())
+        {
+            layer.Dispose();
+            layer.Dispose();
+            Assert.Throws<ObjectDisposedException>(() => layer.Predict(s_hidden.AsSpan(0, Size)));
+            Assert.Throws<ObjectDisposedException>(() => layer.Parameters[0].Values.Length);
+            Assert.True(IsThere(layer.Parameters[0]));
+        }
+
+        Assert.All(layer.Parameters, parameter => Assert.False(IsThere(parameter)));
+
+        static unsafe bool IsThere(Parameter parameter) => parameter.KeptValuesPointer is not null;
+    }
+
+    private static void Run(int threads, Func<DynamicAdaptiveSoftmax, (IDisposable Owner, Action Call)> prepare)
+    {
+        for (var round = 0; round < Rounds; round++)
+        {
+            // Workers that no other test shares, so that those which count allocations meet none that start.
+            var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 2, new AdaptiveSoftmaxOptions { Threads = 3 });
+            var (owner, call) = prepare(layer);
+            var failures = new List<Exception>();
+            using var running = new CountdownEvent(threads);
+            var callers = Enumerable.Range(0, threads).Select(_ => new Thread(() =>
+            {
+                try
+                {
+                    for (var i = 0; ; i++)
+                    {
+                        call();
+                        if (i == 0) running.Signal();
+                    }
+                }
+                catch (ObjectDisposedException)
+                {
+                }
+                catch (Exception exception)
+                {
+                    lock (failures) failures.Add(exception);
+                    if (running.CurrentCount > 0) running.Signal();
+                }
+            })).ToArray();
+            foreach (var caller in callers) caller.Start();
+            running.Wait(TestContext.Current.CancellationToken);
+            Thread.SpinWait(round * 500);
+            owner.Dispose();
+            foreach (var caller in callers) caller.Join();
+            layer.Dispose();
+            Assert.Empty(failures);
+        }
+    }
+
+    private static Action Same<T>(Func<T> call)
+    {
+        var expected = call();
+        return () => Assert.Equal(expected, call());
+    }
+
+    private static Action Decode(SoftmaxDecoder softmax, string call) => call switch
+    {
+        "predict" => Same(() => Predict(softmax, 1)),
+        "log-probs" => Same(() => LogProbs(softmax)),
+        _ => Session(softmax),
+    };
+
+    private static Action Session(SoftmaxDecoder softmax)
+    {
+        var expected = Step(softmax.CreateSession());
+        return () =>
+        {
+            using var session = softmax.CreateSession();
+            Assert.Equal(expected, Step(session));
+        };
+
+        DecodedToken[] Step(DecodeSession session)
+        {
+            var results = new DecodedToken[20];
+            session.Sample(s_hidden, [.. Enumerable.Range(0, 20).Select(row => new DecodeSequence(softmax, new DecodeOptions { TopP = row % 2 == 0 ? 1 : 0.9f, TopLogProbs = 30 }, (ulong)row))], results);
+            return results;
+        }
+    }
+
+    private static string Predict(SoftmaxDecoder softmax, int rows)
+    {
+        var tokens = new int[rows];
+        softmax.Predict(s_hidden.AsSpan(0, rows * Size), tokens);
+        return string.Join(' ', tokens);
+    }
+
+    private static float LogProbs(SoftmaxDecoder softmax)
+    {
+        var all = new float[9 * 20_000];
+        softmax.LogProb(s_hidden.AsSpan(0, 9 * Size), all);
+        return all.Sum();
+    }
+
+    private static string TopK(SoftmaxDecoder softmax)
+    {
+        var (tokens, logProbs) = (new int[40], new float[40]);
+        softmax.TopK(s_hidden.AsSpan(0, Size), tokens, logProbs);
+        return string.Join(' ', tokens);
+    }
+
+    private static DecodedToken Sample(SoftmaxDecoder softmax)
+    {
+        var random = new SampleRandom(3);
+        return softmax.Sample(s_hidden.AsSpan(0, Size), new DecodeOptions { Temperature = 1.3f, Policy = DecodePolicy.Full }, ref random);
+    }
+
+    private sealed class Parts(IReadOnlyList<IDisposable> parts) : IDisposable
+    {
+        public void Dispose()
+        {
+            foreach (var part in parts) part.Dispose();
+        }
+    }
+}
