@@ -1,10 +1,10 @@
+using System.Buffers;
+
 namespace AdaptiveSoftmax;
 
 // Top-k through a cache. These calls take no options, so nothing but context and weights decides on what is kept.
 public sealed unsafe partial class DecodeSession
 {
-    private float[]? _hidden;
-
     /// <summary>The cache of the calls with a context's key; null where they compute every time.</summary>
     public DecodeCache? Cache { get; }
 
@@ -38,10 +38,19 @@ public sealed unsafe partial class DecodeSession
     {
         ArgumentNullException.ThrowIfNull(computeHidden);
         if (TryGetCached(contextKey, tokens, logProbs, out var variant, out var cached)) return cached;
-        _hidden ??= new float[_softmax.Layout.HiddenSize];
-        Array.Clear(_hidden);
-        computeHidden(_hidden);
-        return Keep(contextKey, variant, tokens, logProbs, TopK(_hidden, tokens, logProbs));
+        // Its own for each call, since what computes the vector may decode with the session as well.
+        var buffer = ArrayPool<float>.Shared.Rent(_softmax.Layout.HiddenSize);
+        try
+        {
+            var hidden = buffer.AsSpan(0, _softmax.Layout.HiddenSize);
+            hidden.Clear();
+            computeHidden(hidden);
+            return Keep(contextKey, variant, tokens, logProbs, TopK(hidden, tokens, logProbs));
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(buffer);
+        }
     }
 
     private bool TryGetCached(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, out ulong variant, out TopKResult result)

@@ -30,7 +30,7 @@ public abstract partial class SoftmaxDecoder
 
     /// <summary>Biases of single tokens.</summary>
     /// <param name="values">Token ids and what is added to their log-probs; −∞ forbids a token.</param>
-    /// <exception cref="ArgumentException">A token is not in the vocabulary or occurs twice, or a value is NaN or +∞.</exception>
+    /// <exception cref="ArgumentException">A token is not in the vocabulary or occurs twice, or a value is NaN, +∞ or beyond ±1e20.</exception>
     public TokenBias CreateBias(IEnumerable<KeyValuePair<int, float>> values)
     {
         ArgumentNullException.ThrowIfNull(values);

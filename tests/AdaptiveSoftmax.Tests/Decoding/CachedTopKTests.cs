@@ -34,6 +34,21 @@ public sealed class CachedTopKTests
     }
 
     [Fact]
+    public void WhatComputesAVector_MayDecodeWithTheSameSession()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(s_layout);
+        using var session = layer.CreateSession(new DecodeCache(100));
+        var (token, logProb, expected, other) = (new int[1], new float[1], layer.Predict(Hidden(1)), layer.Predict(Hidden(2)));
+        var inner = new int[1];
+        session.TopK(1, outer =>
+        {
+            Hidden(1).CopyTo(outer);
+            session.TopK(2, nested => Hidden(2).CopyTo(nested), inner, new float[1]);
+        }, token, logProb);
+        Assert.Equal((expected, other), (token[0], inner[0]));
+    }
+
+    [Fact]
     public void OptionsAndOtherLayers_GetNothingFromTheCache()
     {
         using var layer = new DynamicAdaptiveSoftmax(s_layout);

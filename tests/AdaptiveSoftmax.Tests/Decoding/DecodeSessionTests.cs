@@ -197,7 +197,10 @@ public class DecodeSessionTests
         Refuses("Token 20000 is not in the vocabulary", () => layer.CreateAllowMask([20_000]));
         Refuses("No token is left", () => layer.CreateDenyMask(Enumerable.Range(0, 20_000)));
         Refuses("two biases", () => layer.CreateBias([new(1, 1), new(1, 2)]));
-        Refuses("it must be a finite number", () => layer.CreateBias([new(1, float.NaN)]));
+        Refuses("it must be from -1E+20 to 1E+20", () => layer.CreateBias([new(1, float.NaN)]));
+        Refuses("it must be from -1E+20 to 1E+20", () => layer.CreateBias([new(1, 3.4e38f)]));
+        foreach (var overflowing in (DecodeOptions[])[new() { FrequencyPenalty = -3e38f }, new() { PresencePenalty = 3e38f }])
+            Refuses("it must be from -1E+20 to 1E+20", () => layer.CreateSession().Sample(new float[layer.Layout.HiddenSize], new DecodeSequence(layer, overflowing)));
 
         DecodeSequence[] sequences = [new(layer), new(layer)];
         Refuses("Sequence 1 stands in an earlier row", () => session.Sample(hidden, [sequences[0], sequences[0]], new DecodedToken[2]));

@@ -61,7 +61,7 @@ public sealed class MemoryLeasesTests
                 }
             })).ToArray();
             foreach (var caller in callers) caller.Start();
-            started.SignalAndWait();
+            started.SignalAndWait(TestContext.Current.CancellationToken);
             Thread.SpinWait(round * 20);
             leases.Close(typeof(Parameter));
             leases.WhenUnused(() =>

@@ -59,6 +59,12 @@ public sealed record DecodeOptions
     /// <summary>How many of the most probable tokens are reported beside the chosen one, OpenAI's <c>top_logprobs</c>.</summary>
     public int TopLogProbs { get; init; }
 
+    /// <summary>
+    /// The largest penalty or bias: any number of tokens of any history together shift a score by far less than float32
+    /// holds, so that no sum of them is infinite.
+    /// </summary>
+    internal const float LargestShift = 1e20f;
+
     internal bool HasPenalties => RepetitionPenalty != 1 || FrequencyPenalty != 0 || PresencePenalty != 0;
 
     /// <summary>Checks the values by themselves and against a layer.</summary>
@@ -70,8 +76,8 @@ public sealed record DecodeOptions
         Require(TopP is > 0 and <= 1, nameof(TopP), TopP, "above 0 and at most 1");
         Require(MinP is >= 0 and <= 1, nameof(MinP), MinP, "from 0 to 1");
         Require(float.IsFinite(RepetitionPenalty) && RepetitionPenalty > 0, nameof(RepetitionPenalty), RepetitionPenalty, "a finite number above 0");
-        Require(float.IsFinite(FrequencyPenalty), nameof(FrequencyPenalty), FrequencyPenalty, "a finite number");
-        Require(float.IsFinite(PresencePenalty), nameof(PresencePenalty), PresencePenalty, "a finite number");
+        Require(MathF.Abs(FrequencyPenalty) <= LargestShift, nameof(FrequencyPenalty), FrequencyPenalty, "from -1E+20 to 1E+20");
+        Require(MathF.Abs(PresencePenalty) <= LargestShift, nameof(PresencePenalty), PresencePenalty, "from -1E+20 to 1E+20");
         Require(TopLogProbs >= 0, nameof(TopLogProbs), TopLogProbs, "0 or more");
         if (Bias is not null && !Bias.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Bias)} was made for another vocabulary; make it with this layer's CreateBias.");
         if (Mask is not null && !Mask.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Mask)} was made for another vocabulary; make it with this layer's CreateMask, CreateAllowMask or CreateDenyMask.");

@@ -21,8 +21,8 @@ public sealed class TokenBias
         {
             var slot = softmax.SlotOf(token);
             if (slot < 0) throw new ArgumentException($"Token {token} has a bias and is not in the vocabulary of {softmax.Layout.VocabularySize} tokens.", nameof(values));
-            if (float.IsNaN(value) || float.IsPositiveInfinity(value))
-                throw new ArgumentException(FormattableString.Invariant($"The bias of token {token} is {value}; it must be a finite number, or -Infinity to forbid the token."), nameof(values));
+            if (!float.IsNegativeInfinity(value) && !(MathF.Abs(value) <= DecodeOptions.LargestShift))
+                throw new ArgumentException(FormattableString.Invariant($"The bias of token {token} is {value}; it must be from -1E+20 to 1E+20, or -Infinity to forbid the token."), nameof(values));
             if (!entries.TryAdd(slot, value)) throw new ArgumentException($"Token {token} has two biases; give one.", nameof(values));
         }
 
