@@ -83,12 +83,14 @@ public sealed class DisposeTests
     {
         var session = layer.CreateSession();
         var expected = layer.Predict(s_hidden.AsSpan(0, Size));
-        return (session, () =>
+        return (session, Step);
+
+        void Step()
         {
             var (tokens, logProbs) = (new int[3], new float[3]);
             session.TopK(s_hidden.AsSpan(0, Size), tokens, logProbs);
             Assert.Equal(expected, tokens[0]);
-        });
+        }
     });
 
     [Fact]
@@ -97,12 +99,14 @@ public sealed class DisposeTests
         var optimizer = new AdamW(1e-3);
         var gradient = new float[s_hidden.Length];
         int[] targets = [.. Enumerable.Range(0, 20).Select(i => i * 900)];
-        return (new Parts([optimizer, layer]), () =>
+        return (new Parts([optimizer, layer]), Step);
+
+        void Step()
         {
             layer.Backward(s_hidden, targets, gradient);
             GradientClipping.ClipByGlobalNorm(layer.Parameters, 1);
             optimizer.Step(layer);
-        });
+        }
     });
 
     [Fact]

@@ -47,7 +47,7 @@ public sealed class MemoryLeasesTests
             using var started = new Barrier(4);
             var callers = Enumerable.Range(0, 3).Select(_ => new Thread(() =>
             {
-                started.SignalAndWait();
+                started.SignalAndWait(TestContext.Current.CancellationToken);
                 try
                 {
                     while (true)
