@@ -3,11 +3,15 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// An adaptive softmax whose sizes are known only at run time, and whose token ids are its slots: for experiments, tests
-/// and tools. With <see cref="SoftmaxLayout.CreateFull"/> it is a full softmax on the same kernels.
+/// An adaptive softmax whose sizes are known only at run time: for experiments, tests and tools, and to serve what was
+/// planned since the program was built. Made from a layout its token ids are its slots, made from a spec they are those of
+/// its token table. With <see cref="SoftmaxLayout.CreateFull"/> it is a full softmax on the same kernels.
 /// </summary>
 public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
 {
+    private readonly TokenTable? _table;
+    private readonly SlotIndex? _slots;
+
     /// <summary>Creates a layer and initialises it as PyTorch does.</summary>
     /// <param name="layout">The sizes.</param>
     /// <param name="seed">The seed of the initialisation.</param>
@@ -16,10 +20,22 @@ public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
     public DynamicAdaptiveSoftmax(SoftmaxLayout layout, ulong seed = 1, AdaptiveSoftmaxOptions? options = null)
         : this(layout, options) => Initialize(seed);
 
+    /// <summary>Creates a layer of a spec, with its vocabulary and fingerprints, and initialises it as PyTorch does.</summary>
+    /// <param name="definition">The spec and its vocabulary, as <see cref="SoftmaxDefinitionReader"/> reads them.</param>
+    /// <param name="seed">The seed of the initialisation.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public DynamicAdaptiveSoftmax(SoftmaxDefinition definition, ulong seed = 1, AdaptiveSoftmaxOptions? options = null)
+        : this(definition, options) => Initialize(seed);
+
     private DynamicAdaptiveSoftmax(SoftmaxLayout layout, AdaptiveSoftmaxOptions? options)
         : base(Identify(layout), CreateHead(layout), CreateTails(layout), options)
     {
     }
+
+    private DynamicAdaptiveSoftmax(SoftmaxDefinition definition, AdaptiveSoftmaxOptions? options)
+        : base(Identify(definition), CreateHead(definition.Layout), CreateTails(definition.Layout), options) =>
+        (_table, _slots) = (definition.Table, new SlotIndex(definition.Table));
 
     /// <summary>Creates a layer with the weights of a file. It has no vocabulary, so any weights of its sizes fit.</summary>
     /// <param name="path">The file, in any form that <see cref="AdaptiveSoftmaxLayer.Restore(string, bool, string)"/> takes.</param>
@@ -61,17 +77,36 @@ public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
     public static Task<DynamicAdaptiveSoftmax> LoadAsync(Stream stream, SoftmaxLayout layout, AdaptiveSoftmaxOptions? options = null, string prefix = "", CancellationToken cancellationToken = default) =>
         RestoredAsync(new DynamicAdaptiveSoftmax(layout, options), softmax => softmax.RestoreAsync(stream, acceptUnmarked: false, prefix, cancellationToken));
 
-    /// <inheritdoc/>
-    protected override int FindSlot(int tokenId) => (uint)tokenId < (uint)Layout.VocabularySize ? tokenId : -1;
+    /// <summary>Creates a layer of a spec with the weights of a file.</summary>
+    /// <param name="path">The file, in any form that <see cref="AdaptiveSoftmaxLayer.Restore(string, bool, string)"/> takes.</param>
+    /// <param name="definition">The spec and its vocabulary.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="acceptUnmarked">Whether weights without a fingerprint are taken.</param>
+    /// <param name="prefix">What stands before each name in the file.</param>
+    /// <exception cref="CheckpointMismatchException">The weights are of another spec or vocabulary; the message says which.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static DynamicAdaptiveSoftmax Load(string path, SoftmaxDefinition definition, AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
+        Restored(new DynamicAdaptiveSoftmax(definition, options), softmax => softmax.Restore(path, acceptUnmarked, prefix));
 
     /// <inheritdoc/>
-    protected override int GetTokenId(int slot) => slot;
+    protected override int FindSlot(int tokenId) =>
+        _slots is { } slots ? slots.SlotOf(tokenId) : (uint)tokenId < (uint)Layout.VocabularySize ? tokenId : -1;
+
+    /// <inheritdoc/>
+    protected override int GetTokenId(int slot) => _table?.GetId(slot) ?? slot;
 
     // There is no vocabulary to take a fingerprint of: any weights of the same sizes fit.
     private static SoftmaxIdentity Identify(SoftmaxLayout layout)
     {
         ArgumentNullException.ThrowIfNull(layout);
         return new SoftmaxIdentity(layout, Fingerprint: "", VocabularyFingerprint: "");
+    }
+
+    private static SoftmaxIdentity Identify(SoftmaxDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        return new SoftmaxIdentity(definition.Layout, definition.Fingerprint, definition.VocabularyFingerprint);
     }
 
     private static HeadLayer<MatrixShape> CreateHead(SoftmaxLayout layout) =>

@@ -17,9 +17,7 @@ public sealed class DriftBaseline
     private readonly SlotRanges _clusters;
     private readonly SlotRanges _frequencies;
     private readonly (long Count, int Slots)[] _equalCounts;
-    private readonly int[] _slotById;
-    private readonly int[] _sortedIds;
-    private readonly int[] _slotOfSortedId;
+    private readonly SlotIndex _slots;
 
     /// <summary>Takes a table's counts.</summary>
     /// <param name="table">The token table.</param>
@@ -41,22 +39,7 @@ public sealed class DriftBaseline
         _unseenShare = _equalCounts[^1] is (1, var once) ? Math.Min(once / _total, 0.5) : 0;
         _clusters = new SlotRanges([layout.ShortlistSize, .. layout.Tails.Select(tail => tail.Start + tail.Size)], counts, _total, _unseenShare);
         _frequencies = new SlotRanges(CreateBins(counts), counts, _total, _unseenShare);
-        var largestId = 0;
-        foreach (var id in table.Ids) largestId = Math.Max(largestId, id);
-        // Ids of a tokenizer leave few gaps; others are searched for.
-        if (largestId < 4L * table.Count)
-        {
-            (_sortedIds, _slotOfSortedId) = ([], []);
-            _slotById = new int[largestId + 1];
-            _slotById.AsSpan().Fill(-1);
-            for (var slot = 0; slot < table.Count; slot++) _slotById[table.GetId(slot)] = slot;
-        }
-        else
-        {
-            _slotById = [];
-            (_sortedIds, _slotOfSortedId) = (table.Ids.ToArray(), [.. Enumerable.Range(0, table.Count)]);
-            Array.Sort(_sortedIds, _slotOfSortedId);
-        }
+        _slots = new SlotIndex(table);
     }
 
     /// <summary>The token table.</summary>
@@ -66,7 +49,7 @@ public sealed class DriftBaseline
     public SoftmaxLayout Layout { get; }
 
     /// <summary>The bytes that are held beside the table.</summary>
-    internal long Bytes => (sizeof(int) * (_slotById.LongLength + _sortedIds.LongLength + _slotOfSortedId.LongLength)) + (16L * _equalCounts.Length);
+    internal long Bytes => _slots.Bytes + (16L * _equalCounts.Length);
 
     /// <summary>Reads the token table of a class.</summary>
     /// <param name="path">The table, by convention <c>*.tokens</c>.</param>
@@ -110,12 +93,7 @@ public sealed class DriftBaseline
     }
 
     /// <summary>The slot of an id, or −1.</summary>
-    internal int SlotOf(int id)
-    {
-        if (_slotById.Length > 0) return (uint)id < (uint)_slotById.Length ? _slotById[id] : -1;
-        var position = Array.BinarySearch(_sortedIds, id);
-        return position < 0 ? -1 : _slotOfSortedId[position];
-    }
+    internal int SlotOf(int id) => _slots.SlotOf(id);
 
     /// <summary>Compares observed counts by slot.</summary>
     /// <param name="tag">Whose they are.</param>
