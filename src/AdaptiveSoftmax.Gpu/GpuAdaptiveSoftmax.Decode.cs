@@ -38,9 +38,9 @@ public abstract partial class GpuAdaptiveSoftmax
         var head = Arguments(_head.Linear, 0, tokens);
         Reduce(_head.Linear, _decoding.Hidden, 0, tokens, head);
         _head.Linear.LogProbs(Stream, tokens, _decoding.Hidden, _decoding, output, head, start: 0, Layout.VocabularySize);
-        for (var cluster = 0; cluster < _tails.Length; cluster++)
+        for (var i = 0; i < _tails.Length; i++)
         {
-            var tail = Layout.Tails[cluster];
+            var tail = Layout.Tails[i];
             var layer = _tails[tail.Index];
             var arguments = Arguments(layer.OutputLinear, tail.Cluster, tokens);
             CopyPlan(tail.Cluster);
@@ -106,12 +106,12 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         var arguments = new VectorArguments { HasBias = _head.Bias is null ? 0 : 1, TokenRows = Layout.ShortlistSize, IsLast = Layout.TailCount == 0 ? 1 : 0 };
         _head.Linear.BestOfOne(Stream, hidden, _one, _tables.Ids, token, arguments);
-        for (var cluster = 0; cluster < _tails.Length; cluster++)
+        for (var i = 0; i < _tails.Length; i++)
         {
-            var tail = Layout.Tails[cluster];
-            var part = tail.Cluster;
-            _tails[tail.Index].ProjectionLinear.ProjectOne(Stream, hidden, _one, part);
-            arguments = new VectorArguments { Part = part, Start = tail.Start, TokenRows = tail.Size, IsLast = part == Layout.TailCount ? 1 : 0 };
+            var tail = Layout.Tails[i];
+            var cluster = tail.Cluster;
+            _tails[tail.Index].ProjectionLinear.ProjectOne(Stream, hidden, _one, cluster);
+            arguments = new VectorArguments { Cluster = cluster, Start = tail.Start, TokenRows = tail.Size, IsLast = cluster == Layout.TailCount ? 1 : 0 };
             _tails[tail.Index].OutputLinear.BestOfOne(Stream, _one.Projected, _one, _tables.Ids, token, arguments);
         }
     }
@@ -124,18 +124,18 @@ public abstract partial class GpuAdaptiveSoftmax
         _kernels.FinishHead(
             Stream, threads, _decoding.Plan, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow, _decoding.Clusters,
             _decoding.Score, _decoding.Slot, _head.Linear.Strips, Layout.TailCount, count);
-        for (var cluster = 0; cluster < _tails.Length; cluster++)
+        for (var i = 0; i < _tails.Length; i++)
         {
-            var tail = Layout.Tails[cluster];
-            var part = tail.Cluster;
+            var tail = Layout.Tails[i];
+            var cluster = tail.Cluster;
             var layer = _tails[tail.Index];
-            _kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, part, count);
-            _kernels.Gather(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Members, _decoding.Plan, _decoding.MemberHidden, Layout.HiddenSize, part);
+            _kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, cluster, count);
+            _kernels.Gather(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Members, _decoding.Plan, _decoding.MemberHidden, Layout.HiddenSize, cluster);
             Project(tail.Index, _decoding.MemberHidden, count);
-            layer.OutputLinear.Best(Stream, count, _decoding.Projected, _decoding, Arguments(layer.OutputLinear, part, count));
+            layer.OutputLinear.Best(Stream, count, _decoding.Projected, _decoding, Arguments(layer.OutputLinear, cluster, count));
             _kernels.FinishTail(
                 Stream, threads, _decoding.Plan, _decoding.Members, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow,
-                _decoding.Clusters, _decoding.Score, _decoding.Slot, layer.OutputLinear.Strips, tail.Start, part, count);
+                _decoding.Clusters, _decoding.Score, _decoding.Slot, layer.OutputLinear.Strips, tail.Start, cluster, count);
         }
 
         _kernels.Identify(Stream, threads, _decoding.Slot, _tables.Ids, tokens, count);
@@ -156,26 +156,26 @@ public abstract partial class GpuAdaptiveSoftmax
     }
 
     // All log-probs need each tail for every token.
-    private void CopyPlan(int part) => _decoding.Plan.SubView(0, 1).CopyTo(Stream, _decoding.Plan.SubView(part, 1));
+    private void CopyPlan(int cluster) => _decoding.Plan.SubView(0, 1).CopyTo(Stream, _decoding.Plan.SubView(cluster, 1));
 
-    private void Project(int cluster, ArrayView<float> hidden, int tokens)
+    private void Project(int tail, ArrayView<float> hidden, int tokens)
     {
-        var projection = _products.Tails[cluster].Projections;
+        var projection = _products.Tails[tail].Projections;
         projection.Store(Stream, hidden, _decoding.Plan, _decoding.Projected, projection.Arguments(tokens));
     }
 
-    private void Reduce(GpuLinear linear, ArrayView<float> inputs, int part, int tokens, ProductArguments arguments)
+    private void Reduce(GpuLinear linear, ArrayView<float> inputs, int cluster, int tokens, ProductArguments arguments)
     {
         // A maximum and sum without any target: what Best gives, and no more kernels to compile.
         linear.Best(Stream, tokens, inputs, _decoding, arguments);
         _kernels.FinishReduce(
             Stream, Launches.Groups(Accelerator, (tokens + 15) / 16), _decoding.Plan, _tables.Outputs, _decoding.Maximum, _decoding.Sum, _decoding.NoTargets, _decoding.Score,
-            _decoding.LogSumExp, _decoding.Score, new PartArguments { First = part, Count = 1, Capacity = tokens });
+            _decoding.LogSumExp, _decoding.Score, new ClusterArguments { First = cluster, Count = 1, Capacity = tokens });
     }
 
-    private static ProductArguments Arguments(GpuLinear linear, int part, int tokens) => new()
+    private static ProductArguments Arguments(GpuLinear linear, int cluster, int tokens) => new()
     {
-        Part = part,
+        Cluster = cluster,
         Capacity = tokens,
         TilesPerStrip = linear.TilesPerStrip,
         HasBias = linear.Bias is null ? 0 : 1,

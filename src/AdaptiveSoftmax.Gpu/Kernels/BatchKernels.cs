@@ -45,29 +45,29 @@ internal static class BatchKernels
 
     /// <summary>
     /// A counting sort of the targets by cluster, which keeps their order within a cluster, and from it the plan of each
-    /// part. One group.
+    /// cluster. One group.
     /// </summary>
     /// <param name="slots">[tokens].</param>
-    /// <param name="parts">What each part needs.</param>
+    /// <param name="clusters">What each cluster needs.</param>
     /// <param name="order">Receives the position of each token in the order by cluster, [active tokens].</param>
     /// <param name="headRows">Receives the head's row of each target, in that order.</param>
     /// <param name="tailRows">Receives the tail's row, in that order.</param>
-    /// <param name="plan">Receives the plan of each part.</param>
+    /// <param name="plan">Receives the plan of each cluster.</param>
     /// <param name="tokenWeight">Receives what a token's loss is multiplied by.</param>
     /// <param name="arguments">Sizes.</param>
     public static void GroupByCluster(
-        ArrayView<int> slots, ArrayView<PartSizes> parts, ArrayView<int> order, ArrayView<int> headRows, ArrayView<int> tailRows,
-        ArrayView<PartPlan> plan, ArrayView<float> tokenWeight, GroupArguments arguments)
+        ArrayView<int> slots, ArrayView<ClusterSizes> clusters, ArrayView<int> order, ArrayView<int> headRows, ArrayView<int> tailRows,
+        ArrayView<BatchPlan> plan, ArrayView<float> tokenWeight, GroupArguments arguments)
     {
         var counts = SharedMemory.Allocate<int>(GroupSize);
         var share = Sizes.Tiles(arguments.Tokens, GroupSize);
         var first = Group.IdxX * share;
         var end = XMath.Min(first + share, arguments.Tokens);
         var start = 0;
-        for (var part = 0; part < arguments.Parts; part++)
+        for (var cluster = 0; cluster < arguments.Clusters; cluster++)
         {
-            var low = part == 0 ? 0 : parts[part].Start;
-            var high = part + 1 < arguments.Parts ? parts[part + 1].Start : int.MaxValue;
+            var low = cluster == 0 ? 0 : clusters[cluster].Start;
+            var high = cluster + 1 < arguments.Clusters ? clusters[cluster + 1].Start : int.MaxValue;
             var count = 0;
             for (var token = first; token < end; token++)
             {
@@ -83,14 +83,14 @@ internal static class BatchKernels
                 if (slot >= low && slot < high)
                 {
                     order[at] = token;
-                    headRows[at] = part == 0 ? slot : arguments.ShortlistSize + part - 1;
-                    tailRows[at] = part == 0 ? Ignored : slot - low;
+                    headRows[at] = cluster == 0 ? slot : arguments.ShortlistSize + cluster - 1;
+                    tailRows[at] = cluster == 0 ? Ignored : slot - low;
                     at++;
                 }
             }
 
             // The head's tokens follow when all are counted.
-            if (Group.IdxX == 0 && part > 0) plan[part] = Tokens(start, total);
+            if (Group.IdxX == 0 && cluster > 0) plan[cluster] = Tokens(start, total);
             start += total;
             Group.Barrier();
         }
@@ -98,31 +98,31 @@ internal static class BatchKernels
         if (Group.IdxX > 0) return;
         tokenWeight[0] = arguments.IsMean != 0 ? 1f / XMath.Max(start, 1) : 1f;
         plan[0] = Tokens(0, start);
-        PlanChunks(plan, parts, 0, 1, arguments);
-        for (var part = 1; part < arguments.Parts; part += arguments.PartsAtOnce)
+        PlanChunks(plan, clusters, 0, 1, arguments);
+        for (var cluster = 1; cluster < arguments.Clusters; cluster += arguments.ClustersAtOnce)
         {
-            var behind = XMath.Min(part + arguments.PartsAtOnce, arguments.Parts);
+            var behind = XMath.Min(cluster + arguments.ClustersAtOnce, arguments.Clusters);
             if (arguments.AllTokensInTails != 0)
             {
-                for (var tail = part; tail < behind; tail++) plan[tail] = Tokens(0, start);
+                for (var tail = cluster; tail < behind; tail++) plan[tail] = Tokens(0, start);
             }
 
-            PlanChunks(plan, parts, part, behind, arguments);
+            PlanChunks(plan, clusters, cluster, behind, arguments);
         }
     }
 
     /// <summary>The tail's row of each target where it lies in this tail; −1 elsewhere.</summary>
-    public static void MaskTargets(ArrayView<PartPlan> plan, ArrayView<int> headRows, ArrayView<int> tailRows, ArrayView<int> masked, int clusterRow)
+    public static void MaskTargets(ArrayView<BatchPlan> plan, ArrayView<int> headRows, ArrayView<int> tailRows, ArrayView<int> masked, int clusterRow)
     {
         for (var i = Grid.GlobalIndex.X; i < plan[0].Count; i += Grid.DimX * Group.DimX)
             masked[i] = headRows[i] == clusterRow ? tailRows[i] : Ignored;
     }
 
     /// <summary>Copies the vectors of some tokens next to each other, [tokens, stride], with zeros behind the columns.</summary>
-    public static void Gather(ArrayView<float> vectors, ArrayView<int> order, ArrayView<PartPlan> plan, ArrayView<float> gathered, int columns, int part)
+    public static void Gather(ArrayView<float> vectors, ArrayView<int> order, ArrayView<BatchPlan> plan, ArrayView<float> gathered, int columns, int cluster)
     {
         var stride = Sizes.Stride(columns);
-        var count = (long)plan[part].Count * stride;
+        var count = (long)plan[cluster].Count * stride;
         for (long i = Grid.GlobalLinearIndex; i < count; i += (long)Grid.DimX * Group.DimX)
         {
             var column = (int)(i % stride);
@@ -133,12 +133,12 @@ internal static class BatchKernels
     }
 
     /// <summary>Copies vectors next to each other with zeros behind the columns, all in their order.</summary>
-    public static void Pad(ArrayView<float> vectors, ArrayView<float> padded, ArrayView<PartPlan> plan, int tokens, int columns)
+    public static void Pad(ArrayView<float> vectors, ArrayView<float> padded, ArrayView<BatchPlan> plan, int tokens, int columns)
     {
         var stride = Sizes.Stride(columns);
         if (Grid.GlobalLinearIndex == 0)
         {
-            PartPlan whole = default;
+            BatchPlan whole = default;
             whole.Count = tokens;
             plan[0] = whole;
         }
@@ -153,7 +153,7 @@ internal static class BatchKernels
     }
 
     /// <summary>Puts gathered vectors back to their tokens; what was set to 0 before stays so for tokens without target.</summary>
-    public static void Scatter(ArrayView<float> gathered, ArrayView<int> order, ArrayView<PartPlan> plan, ArrayView<float> vectors, int columns)
+    public static void Scatter(ArrayView<float> gathered, ArrayView<int> order, ArrayView<BatchPlan> plan, ArrayView<float> vectors, int columns)
     {
         var stride = Sizes.Stride(columns);
         var count = (long)plan[0].Count * columns;
@@ -175,26 +175,26 @@ internal static class BatchKernels
     public static void ForgetUnknown(ArrayView<int> firstUnknown) => firstUnknown[0] = int.MaxValue;
 
     /// <summary>
-    /// The log-sum-exp of each of the parts' tokens from its strips, and the part's share of the target's log-prob. The
+    /// The log-sum-exp of each of the clusters' tokens from its strips, and the cluster's share of the target's log-prob. The
     /// threads of a group are 16 tokens × 16 shares of the strips.
     /// </summary>
     public static void FinishReduce(
-        ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<int> targetRows, ArrayView<float> targetLogits,
-        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, PartArguments arguments)
+        ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<int> targetRows, ArrayView<float> targetLogits,
+        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, ClusterArguments arguments)
     {
         var tops = SharedMemory.Allocate<float>(GroupSize);
         var totals = SharedMemory.Allocate<float>(GroupSize);
         int lane = Group.IdxX & 15, share = Group.IdxX >> 4;
-        var items = new PartItems<FinishWork>(plan, sizes, arguments);
+        var items = new ClusterItems<FinishWork>(plan, sizes, arguments);
         for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var part = plan[arguments.First + found.Index];
+            var cluster = plan[arguments.First + found.Index];
             var strips = sizes[arguments.First + found.Index].Strips;
             var top = float.NegativeInfinity;
             var total = 0f;
             var row = (found.Item * FinishWork.Tokens) + lane;
-            var token = part.First + row;
-            if (row < part.Count)
+            var token = cluster.First + row;
+            if (row < cluster.Count)
             {
                 for (var strip = share; strip < strips; strip += 16)
                 {
@@ -206,7 +206,7 @@ internal static class BatchKernels
             tops[Group.IdxX] = top;
             totals[Group.IdxX] = total;
             Group.Barrier();
-            if (share == 0 && row < part.Count)
+            if (share == 0 && row < cluster.Count)
             {
                 for (var i = 1; i < 16; i++) LogitKernels.Combine(ref top, ref total, tops[(i * 16) + lane], totals[(i * 16) + lane]);
                 var result = top + XMath.Log(total);
@@ -219,25 +219,25 @@ internal static class BatchKernels
         }
     }
 
-    /// <summary>Label smoothing: adds a part's Σ log p(w) over the tokens w that its rows stand for.</summary>
-    public static void FinishSum(ArrayView<PartPlan> plan, ArrayView<float> sum, ArrayView<float> logSumExp, ArrayView<float> smoothing, int part, int strips, int capacity, float allRows)
+    /// <summary>Label smoothing: adds a cluster's Σ log p(w) over the tokens w that its rows stand for.</summary>
+    public static void FinishSum(ArrayView<BatchPlan> plan, ArrayView<float> sum, ArrayView<float> logSumExp, ArrayView<float> smoothing, int cluster, int strips, int capacity, float allRows)
     {
-        for (var token = Grid.GlobalIndex.X; token < plan[part].Count; token += Grid.DimX * Group.DimX)
+        for (var token = Grid.GlobalIndex.X; token < plan[cluster].Count; token += Grid.DimX * Group.DimX)
         {
-            var total = part == 0 ? 0f : smoothing[token];
+            var total = cluster == 0 ? 0f : smoothing[token];
             for (var strip = 0; strip < strips; strip++) total += sum[((long)strip * capacity) + token];
             smoothing[token] = total - (allRows * logSumExp[token]);
         }
     }
 
     /// <summary>The log-prob of each target at its token's place.</summary>
-    public static void ScatterLogProbs(ArrayView<PartPlan> plan, ArrayView<int> order, ArrayView<float> targetLogProbs, ArrayView<float> result)
+    public static void ScatterLogProbs(ArrayView<BatchPlan> plan, ArrayView<int> order, ArrayView<float> targetLogProbs, ArrayView<float> result)
     {
         for (var i = Grid.GlobalIndex.X; i < plan[0].Count; i += Grid.DimX * Group.DimX) result[order[i]] = targetLogProbs[i];
     }
 
     /// <summary>The reduced loss, summed in one order. One group.</summary>
-    public static void Loss(ArrayView<PartPlan> plan, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ArrayView<float> tokenWeight, ArrayView<float> loss, LossWeights weights)
+    public static void Loss(ArrayView<BatchPlan> plan, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ArrayView<float> tokenWeight, ArrayView<float> loss, LossWeights weights)
     {
         var sums = SharedMemory.Allocate<float>(GroupSize);
         var count = plan[0].Count;
@@ -273,68 +273,68 @@ internal static class BatchKernels
         return start;
     }
 
-    private static PartPlan Tokens(int first, int count)
+    private static BatchPlan Tokens(int first, int count)
     {
-        PartPlan plan = default;
+        BatchPlan plan = default;
         plan.First = first;
         plan.Count = count;
         return plan;
     }
 
-    // How the parts of a launch share the memory for logits: in as few passes as possible, each part in chunks of equally
-    // many rows. No batch takes more passes than one whose tokens all lie in the largest part, so that the host knows how
+    // How the clusters of a launch share the memory for logits: in as few passes as possible, each cluster in chunks of equally
+    // many rows. No batch takes more passes than one whose tokens all lie in the largest cluster, so that the host knows how
     // many there may be.
-    private static void PlanChunks(ArrayView<PartPlan> plan, ArrayView<PartSizes> parts, int first, int end, GroupArguments arguments)
+    private static void PlanChunks(ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> clusters, int first, int end, GroupArguments arguments)
     {
         int passes = 1, most = 1;
-        for (var part = first; part < end; part++) most = XMath.Max(most, parts[part].ColumnTiles);
+        for (var cluster = first; cluster < end; cluster++) most = XMath.Max(most, clusters[cluster].ColumnTiles);
         while (passes < most)
         {
             var middle = (passes + most) / 2;
-            if (ChunkValues(plan, parts, first, end, middle) <= arguments.GradientCapacity) most = middle;
+            if (ChunkValues(plan, clusters, first, end, middle) <= arguments.GradientCapacity) most = middle;
             else passes = middle + 1;
         }
 
-        // What room is left lets chunks grow: what fits a part's first chunk need not be computed twice.
-        var room = arguments.HasEqualChunks != 0 ? 0 : arguments.GradientCapacity - ChunkValues(plan, parts, first, end, passes);
+        // What room is left lets chunks grow: what fits a cluster's first chunk need not be computed twice.
+        var room = arguments.HasEqualChunks != 0 ? 0 : arguments.GradientCapacity - ChunkValues(plan, clusters, first, end, passes);
         var shareRoom = arguments.ShareCapacity;
         long logits = 0;
         for (var index = first; index < end; index++)
         {
-            var part = plan[index];
-            var count = XMath.Max(part.Count, 1);
-            part.ChunkRows = ChunkRows(parts[index].Rows, passes);
-            var more = (int)XMath.Min(room / count / TileProduct.Columns * TileProduct.Columns, (long)ChunkRows(parts[index].Rows, 1) - part.ChunkRows);
-            part.ChunkRows += more;
-            room -= (long)more * part.Count;
-            part.Logits = logits;
-            logits += (long)part.ChunkRows * part.Count;
+            var cluster = plan[index];
+            var count = XMath.Max(cluster.Count, 1);
+            cluster.ChunkRows = ChunkRows(clusters[index].Rows, passes);
+            var more = (int)XMath.Min(room / count / TileProduct.Columns * TileProduct.Columns, (long)ChunkRows(clusters[index].Rows, 1) - cluster.ChunkRows);
+            cluster.ChunkRows += more;
+            room -= (long)more * cluster.Count;
+            cluster.Logits = logits;
+            logits += (long)cluster.ChunkRows * cluster.Count;
 
             // A narrow input has few tiles: sharing out the depth busies the other groups.
-            var tiles = Sizes.Tiles(count, 128) * Sizes.Tiles(parts[index].Columns, TileProduct.Columns);
-            var values = (long)count * Sizes.Stride(parts[index].Columns);
-            var splits = XMath.Min(XMath.Min(256 / tiles, part.ChunkRows / 512), (int)XMath.Min(shareRoom / values, 256L));
-            part.Splits = XMath.Max(splits, 1);
-            part.Shares = arguments.ShareCapacity - shareRoom;
-            if (part.Splits > 1 && part.Count > 0) shareRoom -= part.Splits * values;
-            plan[index] = part;
+            var tiles = Sizes.Tiles(count, 128) * Sizes.Tiles(clusters[index].Columns, TileProduct.Columns);
+            var values = (long)count * Sizes.Stride(clusters[index].Columns);
+            var splits = XMath.Min(XMath.Min(256 / tiles, cluster.ChunkRows / 512), (int)XMath.Min(shareRoom / values, 256L));
+            cluster.Splits = XMath.Max(splits, 1);
+            cluster.Shares = arguments.ShareCapacity - shareRoom;
+            if (cluster.Splits > 1 && cluster.Count > 0) shareRoom -= cluster.Splits * values;
+            plan[index] = cluster;
         }
     }
 
-    private static long ChunkValues(ArrayView<PartPlan> plan, ArrayView<PartSizes> parts, int first, int end, int passes)
+    private static long ChunkValues(ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> clusters, int first, int end, int passes)
     {
         long values = 0;
-        for (var part = first; part < end; part++) values += (long)plan[part].Count * ChunkRows(parts[part].Rows, passes);
+        for (var cluster = first; cluster < end; cluster++) values += (long)plan[cluster].Count * ChunkRows(clusters[cluster].Rows, passes);
         return values;
     }
 
     private static int ChunkRows(int rows, int passes) => Sizes.Tiles(Sizes.Tiles(rows, passes), TileProduct.Columns) * TileProduct.Columns;
 
     /// <summary>A piece is 16 tokens.</summary>
-    private readonly struct FinishWork : IPartWork
+    private readonly struct FinishWork : IClusterWork
     {
         public const int Tokens = 16;
 
-        public int Items(PartPlan part, PartSizes sizes, PartArguments arguments) => Sizes.Tiles(part.Count, Tokens);
+        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => Sizes.Tiles(cluster.Count, Tokens);
     }
 }

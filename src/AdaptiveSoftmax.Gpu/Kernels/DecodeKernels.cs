@@ -16,7 +16,7 @@ internal static class DecodeKernels
     /// first row that has it; logits of cluster rows are kept, [clusters, capacity].
     /// </summary>
     public static void Best<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan,
         ArrayView<float> clusters, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow, ProductArguments arguments)
         where TShape : unmanaged, IMatrixShape
         where TTile : unmanaged, IRegisterTile
@@ -25,9 +25,9 @@ internal static class DecodeKernels
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var value = SharedMemory.Allocate<float>(16 * ColumnStride);
         var index = SharedMemory.Allocate<int>(16 * ColumnStride);
-        var part = plan[arguments.Part];
+        var cluster = plan[arguments.Cluster];
         var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, 0, part.Count, weights, shape.Rows, shape.Columns);
+        var tiles = new ForwardTiles<TTile>(inputs, 0, cluster.Count, weights, shape.Rows, shape.Columns);
         var strips = Sizes.Tiles(tiles.ColumnTiles, arguments.TilesPerStrip);
         for (var item = Grid.IdxX; item < tiles.RowTiles * strips; item += Grid.DimX)
         {
@@ -53,7 +53,7 @@ internal static class DecodeKernels
                     TokenRows = arguments.TokenRows,
                     Capacity = arguments.Capacity,
                     FirstRow = row,
-                    Rows = part.Count,
+                    Rows = cluster.Count,
                 };
                 tile.ForEachRow(epilogue, Group.IdxX >> 4);
                 Group.Barrier();
@@ -70,7 +70,7 @@ internal static class DecodeKernels
                 Group.Barrier();
             }
 
-            if (Group.IdxX < height && row + Group.IdxX < part.Count)
+            if (Group.IdxX < height && row + Group.IdxX < cluster.Count)
             {
                 var at = ((long)strip * arguments.Capacity) + row + Group.IdxX;
                 maximum[at] = top;
@@ -83,7 +83,7 @@ internal static class DecodeKernels
 
     /// <summary>After <see cref="Best"/> of the head: each token's best log-prob and slot, and its clusters' log-probs.</summary>
     public static void FinishHead(
-        ArrayView<PartPlan> plan, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow,
+        ArrayView<BatchPlan> plan, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow,
         ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> slot, int strips, int clusterCount, int capacity)
     {
         for (var token = Grid.GlobalIndex.X; token < plan[0].Count; token += Grid.DimX * Group.DimX)
@@ -98,14 +98,14 @@ internal static class DecodeKernels
 
     /// <summary>After <see cref="Best"/> of a tail: takes its token where that is better than the best so far.</summary>
     public static void FinishTail(
-        ArrayView<PartPlan> plan, ArrayView<int> members, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow,
-        ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> slot, int strips, int start, int part, int capacity)
+        ArrayView<BatchPlan> plan, ArrayView<int> members, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow,
+        ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> slot, int strips, int start, int cluster, int capacity)
     {
-        for (var i = Grid.GlobalIndex.X; i < plan[part].Count; i += Grid.DimX * Group.DimX)
+        for (var i = Grid.GlobalIndex.X; i < plan[cluster].Count; i += Grid.DimX * Group.DimX)
         {
             var token = members[i];
             var logSumExp = FinishRow(i, maximum, sum, best, bestRow, strips, capacity, out var value, out var row);
-            var candidate = value - logSumExp + clusters[((long)(part - 1) * capacity) + token];
+            var candidate = value - logSumExp + clusters[((long)(cluster - 1) * capacity) + token];
             if (candidate > score[token])
             {
                 score[token] = candidate;
@@ -118,14 +118,14 @@ internal static class DecodeKernels
     /// The tokens that a tail can still win, ascending: its own log-prob bounds that of each of its tokens. Of equal
     /// log-probs the lower slot counts, so that a tail has to be better than what comes before. One group.
     /// </summary>
-    public static void Select(ArrayView<PartPlan> plan, ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> members, int part, int capacity)
+    public static void Select(ArrayView<BatchPlan> plan, ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> members, int cluster, int capacity)
     {
         var counts = SharedMemory.Allocate<int>(TileProduct.GroupSize);
         var tokens = plan[0].Count;
         var share = Sizes.Tiles(tokens, TileProduct.GroupSize);
         var first = Group.IdxX * share;
         var end = XMath.Min(first + share, tokens);
-        var start = (long)(part - 1) * capacity;
+        var start = (long)(cluster - 1) * capacity;
         var count = 0;
         for (var token = first; token < end; token++)
         {
@@ -142,9 +142,9 @@ internal static class DecodeKernels
 
         if (Group.IdxX == 0)
         {
-            PartPlan result = default;
+            BatchPlan result = default;
             result.Count = total;
-            plan[part] = result;
+            plan[cluster] = result;
         }
     }
 

@@ -8,11 +8,11 @@ internal sealed class DecodeProducts<TShape, TTile>(Accelerator accelerator)
     where TShape : unmanaged, IMatrixShape
     where TTile : unmanaged, IRegisterTile
 {
-    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int> LogProbs =>
-        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int>(
+    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int> LogProbs =>
+        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int>(
             ForwardKernels.LogProbs<TShape, TTile>, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments> Best =>
-        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<PartPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments>(
+    public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments> Best =>
+        field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments>(
             DecodeKernels.Best<TShape, TTile>, Launches.Specialization);
 }

@@ -5,22 +5,22 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <summary>Forward products whose result is stored.</summary>
 internal static class ForwardKernels
 {
-    /// <summary>inputs · weightᵀ (+ bias) of each part, [tokens, stride of the rows], with zeros behind the rows.</summary>
+    /// <summary>inputs · weightᵀ (+ bias) of each cluster, [tokens, stride of the rows], with zeros behind the rows.</summary>
     public static void Store<TTile>(
-        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
-        ArrayView<Float4> outputs, PartArguments arguments)
+        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
+        ArrayView<Float4> outputs, ClusterArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var tiles = new PartTiles<TTile>(inputs, weights, plan, sizes, arguments);
-        var items = new PartItems<StoreWork<TTile>>(plan, sizes, arguments);
+        var tiles = new ClusterTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var items = new ClusterItems<StoreWork<TTile>>(plan, sizes, arguments);
         for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
             var row = tiles.Row(found);
             var column = tiles.Column(found) * TileProduct.Columns;
             var tile = tiles.Multiply(left, right, found.Index, row, column);
-            var part = plan[arguments.First + found.Index];
+            var cluster = plan[arguments.First + found.Index];
             var size = sizes[arguments.First + found.Index];
             var stride = Sizes.Stride(size.Rows);
             var epilogue = new BiasEpilogue
@@ -28,8 +28,8 @@ internal static class ForwardKernels
                 Store = new StoreEpilogue
                 {
                     Result = outputs,
-                    Offset = (((long)part.First * arguments.OutputPitch) + ((long)row * stride)) / 4,
-                    Rows = part.Count - row,
+                    Offset = (((long)cluster.First * arguments.OutputPitch) + ((long)row * stride)) / 4,
+                    Rows = cluster.Count - row,
                     Column = column + (4 * (Group.IdxX & 15)),
                     Columns = stride,
                     Stride = stride,
@@ -46,16 +46,16 @@ internal static class ForwardKernels
     /// clusters give those clusters' log-probs instead, [clusters, capacity].
     /// </summary>
     public static void LogProbs<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan,
+        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan,
         ArrayView<float> logSumExp, ArrayView<float> clusters, ArrayView<float> output, ProductArguments arguments, int start, int vocabulary)
         where TShape : unmanaged, IMatrixShape
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var part = plan[arguments.Part];
+        var cluster = plan[arguments.Cluster];
         var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, 0, part.Count, weights, shape.Rows, shape.Columns);
+        var tiles = new ForwardTiles<TTile>(inputs, 0, cluster.Count, weights, shape.Rows, shape.Columns);
         for (var item = Grid.IdxX; item < tiles.RowTiles * tiles.ColumnTiles; item += Grid.DimX)
         {
             var row = item % tiles.RowTiles * height;
@@ -67,11 +67,11 @@ internal static class ForwardKernels
                 LogSumExp = logSumExp,
                 Clusters = clusters,
                 Output = output,
-                Cluster = arguments.Part - 1,
+                Tail = arguments.Cluster - 1,
                 TokenRows = arguments.TokenRows,
                 Capacity = arguments.Capacity,
                 FirstRow = row,
-                Rows = part.Count,
+                Rows = cluster.Count,
                 Start = start,
                 Vocabulary = vocabulary,
             };
@@ -80,10 +80,10 @@ internal static class ForwardKernels
     }
 
     /// <summary>A piece is one tile.</summary>
-    private readonly struct StoreWork<TTile> : IPartWork
+    private readonly struct StoreWork<TTile> : IClusterWork
         where TTile : unmanaged, IRegisterTile
     {
-        public int Items(PartPlan part, PartSizes sizes, PartArguments arguments) => Sizes.Tiles(part.Count, ForwardTiles<TTile>.Height) * sizes.ColumnTiles;
+        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => Sizes.Tiles(cluster.Count, ForwardTiles<TTile>.Height) * sizes.ColumnTiles;
     }
 
     private struct BiasEpilogue : IRowEpilogue
@@ -120,7 +120,7 @@ internal static class ForwardKernels
         public ArrayView<float> LogSumExp;
         public ArrayView<float> Clusters;
         public ArrayView<float> Output;
-        public int Cluster;
+        public int Tail;
         public int TokenRows;
         public int Capacity;
         public int FirstRow;
@@ -134,23 +134,23 @@ internal static class ForwardKernels
             if (row >= Rows) return;
             sums = Logits.Apply(sums);
             var logSumExp = LogSumExp[row];
-            var cluster = 0f;
-            if (Cluster >= 0) cluster = Clusters[((long)Cluster * Capacity) + row];
+            var tail = 0f;
+            if (Tail >= 0) tail = Clusters[((long)Tail * Capacity) + row];
             var column = Logits.Column;
-            One(row, column, sums.Left.X, logSumExp, cluster);
-            One(row, column + 1, sums.Left.Y, logSumExp, cluster);
-            One(row, column + 2, sums.Left.Z, logSumExp, cluster);
-            One(row, column + 3, sums.Left.W, logSumExp, cluster);
-            One(row, column + 64, sums.Right.X, logSumExp, cluster);
-            One(row, column + 65, sums.Right.Y, logSumExp, cluster);
-            One(row, column + 66, sums.Right.Z, logSumExp, cluster);
-            One(row, column + 67, sums.Right.W, logSumExp, cluster);
+            One(row, column, sums.Left.X, logSumExp, tail);
+            One(row, column + 1, sums.Left.Y, logSumExp, tail);
+            One(row, column + 2, sums.Left.Z, logSumExp, tail);
+            One(row, column + 3, sums.Left.W, logSumExp, tail);
+            One(row, column + 64, sums.Right.X, logSumExp, tail);
+            One(row, column + 65, sums.Right.Y, logSumExp, tail);
+            One(row, column + 66, sums.Right.Z, logSumExp, tail);
+            One(row, column + 67, sums.Right.W, logSumExp, tail);
         }
 
-        private readonly void One(int row, int column, float logit, float logSumExp, float cluster)
+        private readonly void One(int row, int column, float logit, float logSumExp, float tail)
         {
             if (column >= Logits.Rows) return;
-            var logProb = logit - logSumExp + cluster;
+            var logProb = logit - logSumExp + tail;
             if (column < TokenRows) Output[((long)row * Vocabulary) + Start + column] = logProb;
             else Clusters[((long)(column - TokenRows) * Capacity) + row] = logProb;
         }

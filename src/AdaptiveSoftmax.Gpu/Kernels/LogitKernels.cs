@@ -12,28 +12,28 @@ internal static class LogitKernels
     // One more word than rows lets the 16 columns of threads write to different banks.
     private const int ColumnStride = 128 + 1;
 
-    /// <summary>For each of the parts' tokens and each strip: the maximum of the logits and the sum of exp(logit − maximum).</summary>
+    /// <summary>For each of the clusters' tokens and each strip: the maximum of the logits and the sum of exp(logit − maximum).</summary>
     /// <param name="inputs">The inputs in the order by cluster, [tokens, stride].</param>
-    /// <param name="weights">The weight of each part, [rows, stride].</param>
+    /// <param name="weights">The weight of each cluster, [rows, stride].</param>
     /// <param name="bias">[rows], if there is one.</param>
-    /// <param name="plan">The plan of each part.</param>
-    /// <param name="sizes">The sizes of each part's weight.</param>
+    /// <param name="plan">The plan of each cluster.</param>
+    /// <param name="sizes">The sizes of each cluster's weight.</param>
     /// <param name="targetRows">The row of each token's target, [tokens]; −1 for none.</param>
     /// <param name="targetLogits">Receives the target's logit, [tokens].</param>
     /// <param name="maximum">Receives [strips, capacity].</param>
     /// <param name="sum">Receives [strips, capacity].</param>
-    /// <param name="kept">Receives the logits of each part's first chunk, [tokens, chunk rows], if they are to be kept.</param>
-    /// <param name="arguments">The parts, and sizes.</param>
+    /// <param name="kept">Receives the logits of each cluster's first chunk, [tokens, chunk rows], if they are to be kept.</param>
+    /// <param name="arguments">The clusters, and sizes.</param>
     public static void Reduce<TTile>(
-        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
-        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<Float4> kept, PartArguments arguments)
+        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
+        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<Float4> kept, ClusterArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var height = ForwardTiles<TTile>.Height;
-        var tiles = new PartTiles<TTile>(inputs, weights, plan, sizes, arguments);
-        var items = new PartItems<StripWork<TTile>>(plan, sizes, arguments);
+        var tiles = new ClusterTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var items = new ClusterItems<StripWork<TTile>>(plan, sizes, arguments);
         for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
             var columnTile = tiles.Column(found) * sizes[arguments.First + found.Index].TilesPerStrip;
@@ -69,11 +69,11 @@ internal static class LogitKernels
                 Group.Barrier();
             }
 
-            var part = plan[arguments.First + found.Index];
+            var cluster = plan[arguments.First + found.Index];
             var token = tiles.Row(found) + Group.IdxX;
-            if (Group.IdxX < height && token < part.Count)
+            if (Group.IdxX < height && token < cluster.Count)
             {
-                var at = ((long)tiles.Column(found) * arguments.Capacity) + part.First + token;
+                var at = ((long)tiles.Column(found) * arguments.Capacity) + cluster.First + token;
                 maximum[at] = top;
                 sum[at] = total;
             }
@@ -82,15 +82,15 @@ internal static class LogitKernels
 
     /// <summary>The sum of each token's logits, weighted as label smoothing weighs the rows; [strips, capacity].</summary>
     public static void Sum<TTile>(
-        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<PartPlan> plan, ArrayView<PartSizes> sizes,
-        ArrayView<float> groupSizes, ArrayView<float> sum, PartArguments arguments)
+        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
+        ArrayView<float> groupSizes, ArrayView<float> sum, ClusterArguments arguments)
         where TTile : unmanaged, IRegisterTile
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var height = ForwardTiles<TTile>.Height;
-        var tiles = new PartTiles<TTile>(inputs, weights, plan, sizes, arguments);
-        var items = new PartItems<StripWork<TTile>>(plan, sizes, arguments);
+        var tiles = new ClusterTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var items = new ClusterItems<StripWork<TTile>>(plan, sizes, arguments);
         for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
             var columnTile = tiles.Column(found) * sizes[arguments.First + found.Index].TilesPerStrip;
@@ -117,9 +117,9 @@ internal static class LogitKernels
                 Group.Barrier();
             }
 
-            var part = plan[arguments.First + found.Index];
+            var cluster = plan[arguments.First + found.Index];
             var token = tiles.Row(found) + Group.IdxX;
-            if (Group.IdxX < height && token < part.Count) sum[((long)tiles.Column(found) * arguments.Capacity) + part.First + token] = total;
+            if (Group.IdxX < height && token < cluster.Count) sum[((long)tiles.Column(found) * arguments.Capacity) + cluster.First + token] = total;
         }
     }
 
@@ -138,10 +138,10 @@ internal static class LogitKernels
     }
 
     /// <summary>A piece is a strip of tiles.</summary>
-    private readonly struct StripWork<TTile> : IPartWork
+    private readonly struct StripWork<TTile> : IClusterWork
         where TTile : unmanaged, IRegisterTile
     {
-        public int Items(PartPlan part, PartSizes sizes, PartArguments arguments) => Sizes.Tiles(part.Count, ForwardTiles<TTile>.Height) * sizes.Strips;
+        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => Sizes.Tiles(cluster.Count, ForwardTiles<TTile>.Height) * sizes.Strips;
     }
 
     private struct ReduceEpilogue : IRowEpilogue

@@ -3,16 +3,16 @@ using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
-/// <summary>The plan of a product over all tokens, for the kernels that the layer's parts use as well.</summary>
+/// <summary>The plan of a product over all tokens, for the kernels that the layer's clusters use as well.</summary>
 internal sealed class MatrixPlan(Accelerator accelerator)
 {
-    public Action<AcceleratorStream, KernelConfig, ArrayView<PartPlan>, int> Set =>
-        field ??= accelerator.LoadKernel<ArrayView<PartPlan>, int>(SetAll);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, int> Set =>
+        field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, int>(SetAll);
 
-    /// <summary>One part with every token.</summary>
-    public static void SetAll(ArrayView<PartPlan> plan, int tokens)
+    /// <summary>One cluster with every token.</summary>
+    public static void SetAll(ArrayView<BatchPlan> plan, int tokens)
     {
-        PartPlan all = default;
+        BatchPlan all = default;
         all.Count = tokens;
         plan[0] = all;
     }

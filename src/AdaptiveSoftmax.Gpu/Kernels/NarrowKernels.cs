@@ -3,7 +3,7 @@ using ILGPU.Algorithms;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
-/// <summary>Around the products on tensor cores: to bfloat16 and back, and a part's tokens from row 0 on.</summary>
+/// <summary>Around the products on tensor cores: to bfloat16 and back, and a cluster's tokens from row 0 on.</summary>
 internal static class NarrowKernels
 {
     /// <summary>The tokens of a share of a bias's gradient.</summary>
@@ -17,11 +17,11 @@ internal static class NarrowKernels
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX) narrow[i] = Round(values[i]);
     }
 
-    /// <summary>A part's vectors and target rows from row 0 on, the vectors in bfloat16.</summary>
-    public static void NarrowPart(ArrayView<Float4> vectors, ArrayView<int> targetRows, ArrayView<PartPlan> plan, ArrayView<ulong> narrow, ArrayView<int> targets, int stride, int part)
+    /// <summary>A cluster's vectors and target rows from row 0 on, the vectors in bfloat16.</summary>
+    public static void NarrowCluster(ArrayView<Float4> vectors, ArrayView<int> targetRows, ArrayView<BatchPlan> plan, ArrayView<ulong> narrow, ArrayView<int> targets, int stride, int cluster)
     {
-        var first = plan[part].First;
-        var count = plan[part].Count;
+        var first = plan[cluster].First;
+        var count = plan[cluster].Count;
         var fours = (long)count * (stride / 4);
         for (long i = Grid.GlobalLinearIndex; i < fours; i += (long)Grid.DimX * Group.DimX) narrow[i] = Round(vectors[((long)first * (stride / 4)) + i]);
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) targets[i] = targetRows[first + i];
@@ -31,9 +31,9 @@ internal static class NarrowKernels
     /// Adds shares [splits, rows, stride] of a weight's gradient in their order: to what is there, or sets it where there
     /// is none.
     /// </summary>
-    public static void AddShares(ArrayView<float> shares, ArrayView<PartPlan> plan, ArrayView<float> gradient, ArrayView<int> state, int part, int splits)
+    public static void AddShares(ArrayView<float> shares, ArrayView<BatchPlan> plan, ArrayView<float> gradient, ArrayView<int> state, int cluster, int splits)
     {
-        if (plan[part].Count == 0) return;
+        if (plan[cluster].Count == 0) return;
         var isAdded = state[ParameterState.HasGradient] != 0;
         for (long i = Grid.GlobalLinearIndex; i < gradient.Length; i += (long)Grid.DimX * Group.DimX)
         {
@@ -44,14 +44,14 @@ internal static class NarrowKernels
         }
     }
 
-    /// <summary>As <see cref="BatchKernels.FinishReduce"/>, of pairs (maximum, sum) a strip with the part's tokens from row 0 on.</summary>
+    /// <summary>As <see cref="BatchKernels.FinishReduce"/>, of pairs (maximum, sum) a strip with the cluster's tokens from row 0 on.</summary>
     public static void FinishPairs(
-        ArrayView<PartPlan> plan, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits,
-        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, int part, int strips, int capacity)
+        ArrayView<BatchPlan> plan, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits,
+        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, int cluster, int strips, int capacity)
     {
         var tops = SharedMemory.Allocate<float>(GroupSize);
         var totals = SharedMemory.Allocate<float>(GroupSize);
-        var (start, count) = (plan[part].First, plan[part].Count);
+        var (start, count) = (plan[cluster].First, plan[cluster].Count);
         int lane = Group.IdxX & 15, share = Group.IdxX >> 4;
         for (var first = Grid.IdxX * 16; first < count; first += Grid.DimX * 16)
         {
@@ -75,7 +75,7 @@ internal static class NarrowKernels
                 for (var i = 1; i < 16; i++) LogitKernels.Combine(ref top, ref total, tops[(i * 16) + lane], totals[(i * 16) + lane]);
                 var result = top + XMath.Log(total);
                 logSumExp[row] = result;
-                if (part == 0) targetLogProbs[start + row] = targetLogits[row] - result;
+                if (cluster == 0) targetLogProbs[start + row] = targetLogits[row] - result;
                 else if (targets[row] >= 0) targetLogProbs[start + row] += targetLogits[row] - result;
             }
 
@@ -87,12 +87,12 @@ internal static class NarrowKernels
     /// The gradient of the bias from a chunk of the logits' gradient, in shares of <see cref="BiasTokens"/> tokens,
     /// [shares, chunk]. A group takes 64 columns, two a lane, and shares the tokens among its eight slices.
     /// </summary>
-    public static void BiasShares(ArrayView<uint> gradient, ArrayView<PartPlan> plan, ArrayView<float> shares, int part, int pass, int rows)
+    public static void BiasShares(ArrayView<uint> gradient, ArrayView<BatchPlan> plan, ArrayView<float> shares, int cluster, int pass, int rows)
     {
         const int slices = GroupSize / 32;
         var lows = SharedMemory.Allocate<float>(GroupSize);
         var highs = SharedMemory.Allocate<float>(GroupSize);
-        var (count, chunk) = (plan[part].Count, plan[part].ChunkRows);
+        var (count, chunk) = (plan[cluster].Count, plan[cluster].ChunkRows);
         var pairs = Sizes.Tiles(ChunkRows(chunk, pass, rows), 2);
         var blocks = Sizes.Tiles(pairs, 32);
         int lane = Group.IdxX % 32, slice = Group.IdxX / 32;
@@ -133,9 +133,9 @@ internal static class NarrowKernels
     }
 
     /// <summary>Adds the shares of <see cref="BiasShares"/> in their order: to what is there, or sets it where there is none.</summary>
-    public static void Bias(ArrayView<float> shares, ArrayView<PartPlan> plan, ArrayView<float> biasGradient, ArrayView<int> state, int part, int pass, int rows)
+    public static void Bias(ArrayView<float> shares, ArrayView<BatchPlan> plan, ArrayView<float> biasGradient, ArrayView<int> state, int cluster, int pass, int rows)
     {
-        var (count, chunk) = (plan[part].Count, plan[part].ChunkRows);
+        var (count, chunk) = (plan[cluster].Count, plan[cluster].ChunkRows);
         if (count == 0) return;
         var columns = ChunkRows(chunk, pass, rows);
         for (var column = Grid.GlobalIndex.X; column < columns; column += Grid.DimX * Group.DimX)

@@ -52,8 +52,8 @@ internal static class UpdateKernels
     /// <summary>Consumes the gradient: the next backward pass writes over it.</summary>
     public static void Finish(ArrayView<int> state) => state[ParameterState.HasGradient] = 0;
 
-    /// <summary>Notes that gradients were written, those of two parameters a part, if the part had any tokens.</summary>
-    public static void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, ArrayView<PartPlan> plan, int first, int count)
+    /// <summary>Notes that gradients were written, those of two parameters a cluster, if the cluster had any tokens.</summary>
+    public static void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, ArrayView<BatchPlan> plan, int first, int count)
     {
         for (var index = 0; index < count; index++)
         {

@@ -8,22 +8,22 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 [StructLayout(LayoutKind.Sequential)]
 internal struct VectorArguments
 {
-    /// <summary>The part: 0 for the head, i + 1 for tail i.</summary>
-    public int Part;
+    /// <summary>The cluster: 0 for the head, i + 1 for tail i.</summary>
+    public int Cluster;
 
-    /// <summary>The first slot of the part.</summary>
+    /// <summary>The first slot of the cluster.</summary>
     public int Start;
 
     /// <summary>Whether there is a bias.</summary>
     public int HasBias;
 
-    /// <summary>The part's rows that stand for tokens, not for clusters.</summary>
+    /// <summary>The rows that stand for tokens, not for tails.</summary>
     public int TokenRows;
 
     /// <summary>The rows that one group takes, and reduces to one maximum, sum and best row.</summary>
     public int RowsPerStrip;
 
-    /// <summary>Whether no part follows.</summary>
+    /// <summary>Whether no cluster follows.</summary>
     public int IsLast;
 }
 
@@ -66,7 +66,7 @@ internal static class VectorKernels
     /// <param name="score">The best log-prob so far.</param>
     /// <param name="state">The slot of the best token so far, and the count of groups that have ended.</param>
     /// <param name="ids">The token id of each slot.</param>
-    /// <param name="token">Receives the token's id after the last part.</param>
+    /// <param name="token">Receives the token's id after the last cluster.</param>
     /// <param name="arguments">Sizes.</param>
     public static void Best<TShape>(
         TShape shape, ArrayView<float> input, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<float> clusters, ArrayView<float> partial,
@@ -81,7 +81,7 @@ internal static class VectorKernels
         var strips = Sizes.Tiles(shape.Rows, arguments.RowsPerStrip);
 
         // No early return: PoCL crashes on one in front of these barriers.
-        if (arguments.Part > 0 && !(clusters[arguments.Part - 1] > score[0])) strips = 0;
+        if (arguments.Cluster > 0 && !(clusters[arguments.Cluster - 1] > score[0])) strips = 0;
         Stage(vector.Cast<float>(), input, shape.Columns, stride);
         for (var strip = Grid.IdxX; strip < strips; strip += Grid.DimX)
         {
@@ -120,12 +120,12 @@ internal static class VectorKernels
 
     /// <summary>weight · vector, [rows], for the projection of a tail that can still win.</summary>
     public static void Project<TShape>(
-        TShape shape, ArrayView<float> input, ArrayView<Float4> weights, ArrayView<float> clusters, ArrayView<float> score, ArrayView<float> output, int part)
+        TShape shape, ArrayView<float> input, ArrayView<Float4> weights, ArrayView<float> clusters, ArrayView<float> score, ArrayView<float> output, int cluster)
         where TShape : unmanaged, IMatrixShape
     {
         var sums = SharedMemory.Allocate<float>(GroupSize);
         const int lanes = 32;
-        var rows = clusters[part - 1] > score[0] ? shape.Rows : 0;
+        var rows = clusters[cluster - 1] > score[0] ? shape.Rows : 0;
         var values = weights.Cast<float>();
         var stride = Sizes.Stride(shape.Columns);
         for (var first = Grid.IdxX * (GroupSize / lanes); first < rows; first += Grid.DimX * (GroupSize / lanes))
@@ -258,7 +258,7 @@ internal static class VectorKernels
     private static void Decide(Candidate best, ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> state, VectorArguments arguments)
     {
         var logSumExp = best.Top + XMath.Log(best.Total);
-        if (arguments.Part == 0)
+        if (arguments.Cluster == 0)
         {
             score[0] = best.Value - logSumExp;
             state[0] = best.Row;
@@ -266,7 +266,7 @@ internal static class VectorKernels
         }
         else
         {
-            var candidate = best.Value - logSumExp + clusters[arguments.Part - 1];
+            var candidate = best.Value - logSumExp + clusters[arguments.Cluster - 1];
             if (candidate > score[0])
             {
                 score[0] = candidate;

@@ -4,13 +4,13 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>
-/// A view of each part that a launch works on, as one argument of its kernel. Weights lie in buffers of their own, since
+/// A view of each cluster that a launch works on, as one argument of its kernel. Weights lie in buffers of their own, since
 /// many devices give at most a quarter of their memory at once.
 /// </summary>
 internal struct ViewGroup<T>
     where T : unmanaged
 {
-    /// <summary>The most parts of a launch.</summary>
+    /// <summary>The most clusters of a launch.</summary>
     public const int Capacity = 4;
 
     public ArrayView<T> First;
@@ -18,11 +18,11 @@ internal struct ViewGroup<T>
     public ArrayView<T> Third;
     public ArrayView<T> Fourth;
 
-    /// <summary>The view of a part alone.</summary>
+    /// <summary>The view of a cluster alone.</summary>
     public static ViewGroup<T> Of(ArrayView<T> view) => new() { First = view, Second = view, Third = view, Fourth = view };
 
-    /// <summary>The view of a part.</summary>
-    /// <param name="index">The part's place in the group, from 0.</param>
+    /// <summary>The view of a cluster.</summary>
+    /// <param name="index">The cluster's place in the group, from 0.</param>
     public readonly ArrayView<T> At(int index)
     {
         var view = First;
@@ -37,7 +37,7 @@ internal struct ViewGroup<T>
 internal static class AlignedViews
 {
     /// <summary>
-    /// The view of a part. ILGPU knows the alignment of a kernel's own views alone, and not of one that is picked from
+    /// The view of a cluster. ILGPU knows the alignment of a kernel's own views alone, and not of one that is picked from
     /// several: it would read value by value.
     /// </summary>
     public static ArrayView<Float4> FoursAt(this ViewGroup<Float4> group, int index) => group.At(index).AsAligned16();

@@ -23,7 +23,7 @@ internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layou
     private readonly GrowingBuffer<int> _noTargets = new(accelerator, "the missing targets of log-probs");
     private readonly GrowingBuffer<float> _hostHidden = new(accelerator, "hidden vectors from the host");
     private readonly GrowingBuffer<int> _tokens = new(accelerator, "predicted tokens");
-    private readonly GrowingBuffer<PartPlan> _plan = new(accelerator, "the plan of decoding");
+    private readonly GrowingBuffer<BatchPlan> _plan = new(accelerator, "the plan of decoding");
 
     public int Capacity { get; private set; }
 
@@ -60,7 +60,7 @@ internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layou
 
     public ArrayView<int> Tokens => _tokens.View;
 
-    public ArrayView<PartPlan> Plan => _plan.View;
+    public ArrayView<BatchPlan> Plan => _plan.View;
 
     public long Bytes =>
         _hidden.Bytes + _memberHidden.Bytes + _projected.Bytes + _maximum.Bytes + _sum.Bytes + _best.Bytes + _bestRow.Bytes + _clusters.Bytes

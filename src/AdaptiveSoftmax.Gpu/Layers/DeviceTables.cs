@@ -5,7 +5,7 @@ using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu;
 
-/// <summary>What the device must know of the vocabulary: ids of slots, slots of ids, and the sizes of each part.</summary>
+/// <summary>What the device must know of the vocabulary: ids of slots, slots of ids, and the sizes of each cluster.</summary>
 internal sealed class DeviceTables : IDisposable
 {
     private readonly DeviceBuffers _buffers;
@@ -17,8 +17,8 @@ internal sealed class DeviceTables : IDisposable
         for (var slot = 0; slot < ids.Length; slot++) (ids[slot], slots[slot]) = (getTokenId(slot), slot);
         var sorted = (int[])ids.Clone();
         Array.Sort(sorted, slots);
-        PartSizes[] outputs = [Describe(head.Linear, 0), .. tails.Select((tail, i) => Describe(tail.OutputLinear, layout.Tails[i].Start))];
-        PartSizes[] projections = [default, .. tails.Select((tail, i) => Describe(tail.ProjectionLinear, layout.Tails[i].Start))];
+        ClusterSizes[] outputs = [Describe(head.Linear, 0), .. tails.Select((tail, i) => Describe(tail.OutputLinear, layout.Tails[i].Start))];
+        ClusterSizes[] projections = [default, .. tails.Select((tail, i) => Describe(tail.ProjectionLinear, layout.Tails[i].Start))];
         _buffers = new DeviceBuffers(accelerator);
         Ids = _buffers.Upload(ids, "token ids");
         SortedIds = _buffers.Upload(sorted, "sorted token ids");
@@ -37,10 +37,10 @@ internal sealed class DeviceTables : IDisposable
     public ArrayView<int> SlotsOfIds { get; }
 
     /// <summary>The outputs of head and tails.</summary>
-    public ArrayView<PartSizes> Outputs { get; }
+    public ArrayView<ClusterSizes> Outputs { get; }
 
-    /// <summary>The projections of tails, at their parts' places; the head has none.</summary>
-    public ArrayView<PartSizes> Projections { get; }
+    /// <summary>The projections of tails, at their clusters' places; the head has none.</summary>
+    public ArrayView<ClusterSizes> Projections { get; }
 
     public ArrayView<float> GroupSizes { get; }
 
@@ -52,7 +52,7 @@ internal sealed class DeviceTables : IDisposable
 
     public void Dispose() => _buffers.Dispose();
 
-    private static PartSizes Describe(GpuLinear linear, int start) => new()
+    private static ClusterSizes Describe(GpuLinear linear, int start) => new()
     {
         Start = start,
         Rows = linear.Rows,

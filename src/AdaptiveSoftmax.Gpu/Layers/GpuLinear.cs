@@ -4,7 +4,7 @@ using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu;
 
-/// <summary>One weight of the layer and the launches of its products in decoding; training's are those of <see cref="PartProducts"/>.</summary>
+/// <summary>One weight of the layer and the launches of its products in decoding; training's are those of <see cref="ClusterProducts"/>.</summary>
 internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int clusterRows)
 {
     // Enough strips to busy a large device; fewer of them keep the partial sums small.
@@ -38,7 +38,7 @@ internal abstract class GpuLinear(GpuParameter weight, GpuParameter? bias, int c
 
     public abstract void BestOfOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, ArrayView<int> ids, ArrayView<int> token, VectorArguments arguments);
 
-    public abstract void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int part);
+    public abstract void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int cluster);
 }
 
 /// <summary>A weight whose sizes are those of <typeparamref name="TShape"/>, which the device's compiler folds.</summary>
@@ -69,8 +69,8 @@ internal sealed class GpuLinear<TShape>(TShape shape, GpuParameter weight, GpuPa
             scratch.Partial, scratch.BestRow, scratch.Score, scratch.State, ids, token, arguments);
     }
 
-    public override void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int part) =>
-        _one.Project(stream, Groups((Rows + 7) / 8), shape, input, Weight.Values.Cast<Float4>(), scratch.Clusters, scratch.Score, scratch.Projected, part);
+    public override void ProjectOne(AcceleratorStream stream, ArrayView<float> input, VectorScratch scratch, int cluster) =>
+        _one.Project(stream, Groups((Rows + 7) / 8), shape, input, Weight.Values.Cast<Float4>(), scratch.Clusters, scratch.Score, scratch.Projected, cluster);
 
     private static bool IsFew(int tokens) => tokens <= 64;
 

@@ -18,13 +18,13 @@ public sealed class GpuMatrix : IDisposable
     // Up to here most of a large tile's rows would be empty.
     private const int FewRows = 64;
 
-    private readonly PartKernels<Tile16> _few;
-    private readonly PartKernels<Tile128> _many;
+    private readonly ClusterKernels<Tile16> _few;
+    private readonly ClusterKernels<Tile128> _many;
     private readonly CommonKernels _common;
     private readonly MatrixPlan _planning;
     private readonly DeviceBuffers _buffers;
-    private readonly ArrayView<PartPlan> _plan;
-    private readonly ArrayView<PartSizes> _sizes;
+    private readonly ArrayView<BatchPlan> _plan;
+    private readonly ArrayView<ClusterSizes> _sizes;
     private int _plannedTokens = -1;
 
     /// <summary>Prepares the products with a weight. Weight and bias stay the caller's.</summary>
@@ -45,13 +45,13 @@ public sealed class GpuMatrix : IDisposable
             throw new ArgumentException($"'{bias.Name}' is on '{bias.Accelerator.Name}' and '{weight.Name}' on '{weight.Accelerator.Name}'; make both on the same accelerator.", nameof(bias));
         Weight = weight;
         Bias = bias;
-        _few = KernelCache.Get(weight.Accelerator, accelerator => new PartKernels<Tile16>(accelerator));
-        _many = KernelCache.Get(weight.Accelerator, accelerator => new PartKernels<Tile128>(accelerator));
+        _few = KernelCache.Get(weight.Accelerator, accelerator => new ClusterKernels<Tile16>(accelerator));
+        _many = KernelCache.Get(weight.Accelerator, accelerator => new ClusterKernels<Tile128>(accelerator));
         _common = KernelCache.Get(weight.Accelerator, accelerator => new CommonKernels(accelerator));
         _planning = KernelCache.Get(weight.Accelerator, accelerator => new MatrixPlan(accelerator));
         _buffers = new DeviceBuffers(weight.Accelerator);
-        _plan = _buffers.Allocate<PartPlan>(1, $"the plan of products with '{weight.Name}'");
-        _sizes = _buffers.Upload([new PartSizes { Rows = weight.Rows, Columns = weight.Columns }], $"the sizes of products with '{weight.Name}'");
+        _plan = _buffers.Allocate<BatchPlan>(1, $"the plan of products with '{weight.Name}'");
+        _sizes = _buffers.Upload([new ClusterSizes { Rows = weight.Rows, Columns = weight.Columns }], $"the sizes of products with '{weight.Name}'");
     }
 
     /// <summary>[outputs, inputs].</summary>
@@ -131,7 +131,7 @@ public sealed class GpuMatrix : IDisposable
     /// <summary>Releases the working memory. Weight and bias stay as they are.</summary>
     public void Dispose() => _buffers.Dispose();
 
-    private PartArguments Arguments() => new() { Count = 1, InputPitch = InputStride, OutputPitch = OutputStride, HasBias = Bias is null ? 0 : 1 };
+    private ClusterArguments Arguments() => new() { Count = 1, InputPitch = InputStride, OutputPitch = OutputStride, HasBias = Bias is null ? 0 : 1 };
 
     // Small tiles where there are few rows, and where large ones would leave most of the device idle.
     private bool IsFew(int rows, int columns) => rows <= FewRows || Tiles<Tile128>(rows, columns) < Weight.Accelerator.NumMultiprocessors;

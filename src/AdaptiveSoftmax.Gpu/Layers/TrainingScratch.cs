@@ -28,7 +28,7 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     private readonly GrowingBuffer<float> _logSumExp = new(accelerator, "log-sum-exp");
     private readonly GrowingBuffer<float> _targetLogProbs = new(accelerator, "the log-probs of targets");
     private readonly GrowingBuffer<float> _smoothing = new(accelerator, "label smoothing");
-    private readonly GrowingBuffer<PartPlan> _plan = new(accelerator, "the plan of a step");
+    private readonly GrowingBuffer<BatchPlan> _plan = new(accelerator, "the plan of a step");
     private readonly GrowingBuffer<float> _tokenWeight = new(accelerator, "the weight of a token");
     private readonly GrowingBuffer<float> _hostHidden = new(accelerator, "hidden vectors from the host");
     private readonly GrowingBuffer<int> _hostTargets = new(accelerator, "targets from the host");
@@ -81,7 +81,7 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
 
     public ArrayView<float> Smoothing => _smoothing.View;
 
-    public ArrayView<PartPlan> Plan => _plan.View;
+    public ArrayView<BatchPlan> Plan => _plan.View;
 
     public ArrayView<float> TokenWeight => _tokenWeight.View;
 
@@ -96,7 +96,7 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
         + _projectedGradient.Bytes + _logitGradient.Bytes + _shares.Bytes + _maximum.Bytes + _sum.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
         + _targetLogProbs.Bytes + _smoothing.Bytes + _plan.Bytes + _tokenWeight.Bytes + _hostHidden.Bytes + _hostTargets.Bytes + _hostResult.Bytes;
 
-    /// <summary>How many chunks a part's rows may take, if every token needs it.</summary>
+    /// <summary>How many chunks a cluster's rows may take, if every token needs it.</summary>
     public int MostPasses(int rows, int tokens)
     {
         var chunk = Math.Max(1, LogitCapacity(tokens) / Math.Max(1, tokens) / TileProduct.Columns) * TileProduct.Columns;

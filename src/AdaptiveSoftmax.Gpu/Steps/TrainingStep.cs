@@ -27,11 +27,11 @@ internal readonly ref struct TrainingStep(
         var arguments = new GroupArguments
         {
             Tokens = tokens,
-            Parts = layout.TailCount + 1,
+            Clusters = layout.TailCount + 1,
             ShortlistSize = layout.ShortlistSize,
             IsMean = options.Reduction == Reduction.Mean ? 1 : 0,
             AllTokensInTails = IsSmoothed ? 1 : 0,
-            PartsAtOnce = TakesTailsAlone ? 1 : ViewGroup<int>.Capacity,
+            ClustersAtOnce = TakesTailsAlone ? 1 : ViewGroup<int>.Capacity,
             GradientCapacity = tensors?.LogitCapacity(tokens) ?? scratch.LogitCapacity(tokens),
             HasEqualChunks = tensors is null ? 0 : 1,
             ShareCapacity = scratch.ShareCapacity(tokens),
@@ -58,10 +58,10 @@ internal readonly ref struct TrainingStep(
             return;
         }
 
-        for (var cluster = 0; cluster < layout.TailCount; cluster++)
+        for (var tail = 0; tail < layout.TailCount; tail++)
         {
-            kernels.MaskTargets(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.HeadRows, scratch.TailRows, scratch.MaskedRows, layout.ShortlistSize + cluster);
-            Tails(products.Tails[cluster], scratch.MaskedRows, layout.Tails[cluster].Size, wantsGradient);
+            kernels.MaskTargets(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.HeadRows, scratch.TailRows, scratch.MaskedRows, layout.ShortlistSize + tail);
+            Tails(products.Tails[tail], scratch.MaskedRows, layout.Tails[tail].Size, wantsGradient);
         }
     }
 
@@ -90,7 +90,7 @@ internal readonly ref struct TrainingStep(
         MarkGradients(tails.Outputs.States, tails.Projections.States, tails.Outputs);
     }
 
-    private void Reduce(PartProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, bool wantsGradient)
+    private void Reduce(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, bool wantsGradient)
     {
         if (tensors is not null)
         {
@@ -107,7 +107,7 @@ internal readonly ref struct TrainingStep(
             stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.Sum, scratch.LogSumExp, scratch.Smoothing, outputs.First, outputs.Single.Strips, tokens, allRows);
     }
 
-    private void BackwardOutput(PartProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient)
+    private void BackwardOutput(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient)
     {
         if (tensors is not null)
         {
@@ -130,8 +130,8 @@ internal readonly ref struct TrainingStep(
     }
 
     // Once all that adds to them is done, which asks whether there is something to add to.
-    private void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, PartProducts parts) =>
-        kernels.MarkGradients(stream, (1, 1), states, others, scratch.Plan, parts.First, parts.Arguments(tokens).Count);
+    private void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, ClusterProducts clusters) =>
+        kernels.MarkGradients(stream, (1, 1), states, others, scratch.Plan, clusters.First, clusters.Arguments(tokens).Count);
 
     private LossWeights Weights(int allRows) => new()
     {

@@ -31,47 +31,47 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
         int pass, int allColumns, int inputSize, long output, int outputStride, long hasOutput, long outputShares, int shares);
 
     public void Logits(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
         int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
     {
         _logits ??= Load<LogitsLauncher>(kernels.Logits);
         _logits(
-            stream, Launch(kernels.Logits, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, part),
+            stream, Launch(kernels.Logits, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, cluster),
             weight.Rows, weight.Columns, tilesPerStrip, tokens, Address(pairs), Address(targets), Address(targetLogits));
     }
 
     public void Gradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient)
     {
         _gradient ??= Load<GradientLauncher>(kernels.Gradient);
         _gradient(
-            stream, Launch(kernels.Gradient, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, part),
+            stream, Launch(kernels.Gradient, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, cluster),
             pass, weight.Rows, weight.Columns, Address(logSumExp), Address(targets), Address(tokenWeight), Address(gradient));
     }
 
     public void InputGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> output, ArrayView<float> shares)
     {
         // How many shares there are is known on the device alone.
         _inputGradient ??= Load<InputGradientLauncher>(kernels.InputGradient);
         _inputGradient(
-            stream, Launch(kernels.InputGradient, int.MaxValue, weight.Columns), Address(gradient), Address(weights), weight.Stride, Plan(plan, part),
+            stream, Launch(kernels.InputGradient, int.MaxValue, weight.Columns), Address(gradient), Address(weights), weight.Stride, Plan(plan, cluster),
             pass, weight.Rows, weight.Columns, Address(output), weight.Stride, Address(shares));
     }
 
     public void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> shares, int splits)
     {
         _weightGradient ??= Load<WeightGradientLauncher>(kernels.WeightGradient);
         _weightGradient(
-            stream, Launch(kernels.WeightGradient, weight.Rows, weight.Columns, splits), Address(gradient), Address(inputs), weight.Stride, Plan(plan, part),
+            stream, Launch(kernels.WeightGradient, weight.Rows, weight.Columns, splits), Address(gradient), Address(inputs), weight.Stride, Plan(plan, cluster),
             pass, weight.Rows, weight.Columns, Address(weight.Gradient), weight.Stride, Address(weight.State), Address(shares), splits);
     }
 
-    private static long Plan(ArrayView<PartPlan> plan, int part) => Address(plan.SubView(part, 1));
+    private static long Plan(ArrayView<BatchPlan> plan, int cluster) => Address(plan.SubView(cluster, 1));
 
     private static long Address<T>(ArrayView<T> view)
         where T : unmanaged => view.LoadEffectiveAddressAsPtr();

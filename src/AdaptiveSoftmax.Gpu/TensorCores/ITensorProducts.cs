@@ -16,20 +16,20 @@ internal interface ITensorProducts
     /// the target's logit.
     /// </summary>
     void Logits(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
         int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits);
 
     /// <summary>weight · (softmax − target) of a chunk of the weight's rows, [tokens, chunk].</summary>
     void Gradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient);
 
     /// <summary>
-    /// gradient · weight, set by the first pass and added to by others: the part's rows of [batch, stride], or where the plan
+    /// gradient · weight, set by the first pass and added to by others: the cluster's rows of [batch, stride], or where the plan
     /// asks for several shares of the sums [shares, tokens, stride].
     /// </summary>
     void InputGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> output, ArrayView<float> shares);
 
     /// <summary>
@@ -37,6 +37,6 @@ internal interface ITensorProducts
     /// shares of the tokens, each [rows, stride], only where all rows are one chunk.
     /// </summary>
     void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> shares, int splits);
 }

@@ -32,9 +32,9 @@ internal sealed class TensorTraining : IDisposable
         _logitBytes = logitBytes;
         _launches = KernelCache.Get(accelerator, device => new NarrowLaunches(device));
         _inputs = new(accelerator, "vectors in bfloat16");
-        _targets = new(accelerator, "a part's target rows");
-        _targetLogits = new(accelerator, "a part's target logits");
-        _logSumExp = new(accelerator, "a part's log-sum-exp");
+        _targets = new(accelerator, "a cluster's target rows");
+        _targetLogits = new(accelerator, "a cluster's target logits");
+        _logSumExp = new(accelerator, "a cluster's log-sum-exp");
         _workspace = new(accelerator, "maxima and sums of strips of columns, then the gradient of logits in bfloat16 and shares of sums");
         _biasShares = new(accelerator, "shares of a bias's gradient");
         _weights = new DeviceBuffers(accelerator);
@@ -62,7 +62,7 @@ internal sealed class TensorTraining : IDisposable
         return Math.Max((long)tokens * TileProduct.Columns, Math.Min(whole, _logitBytes / 4 * 3 / sizeof(ushort)));
     }
 
-    // The pairs of a part are spent when its gradient of logits begins, and the shares of sums behind that.
+    // The pairs of a cluster are spent when its gradient of logits begins, and the shares of sums behind that.
     private ArrayView<float> Pairs => _workspace.View;
 
     /// <summary>Memory for a batch. None of it is less for a larger one, so that a smaller one exchanges nothing.</summary>
@@ -81,24 +81,24 @@ internal sealed class TensorTraining : IDisposable
         _logSumExp.Reserve(tokens);
     }
 
-    /// <summary>Log-sum-exp and the target's log-prob of a part's tokens.</summary>
-    public void Reduce(AcceleratorStream stream, GpuLinear linear, int part, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch)
+    /// <summary>Log-sum-exp and the target's log-prob of a cluster's tokens.</summary>
+    public void Reduce(AcceleratorStream stream, GpuLinear linear, int cluster, int tokens, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch)
     {
         var (products, weights) = _linears[linear];
         _launches.Narrow(stream, Launches.Threads(_accelerator, weights.Length / 4), linear.Weight.Values.Cast<Float4>(), weights.Cast<ulong>());
-        _launches.NarrowPart(
+        _launches.NarrowCluster(
             stream, Launches.Threads(_accelerator, (long)tokens * linear.Weight.Stride / 4), inputs.Cast<Float4>(), targetRows, scratch.Plan,
-            _inputs.View.Cast<ulong>(), _targets.View, linear.Weight.Stride, part);
-        products.Logits(stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, TilesPerStrip(linear), Pairs, _targets.View, _targetLogits.View);
+            _inputs.View.Cast<ulong>(), _targets.View, linear.Weight.Stride, cluster);
+        products.Logits(stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, cluster, TilesPerStrip(linear), Pairs, _targets.View, _targetLogits.View);
         _launches.FinishPairs(
             stream, Launches.Groups(_accelerator, (tokens + 15) / 16), scratch.Plan, Pairs, _targets.View, _targetLogits.View, _logSumExp.View,
-            scratch.TargetLogProbs, part, Strips(linear), tokens);
+            scratch.TargetLogProbs, cluster, Strips(linear), tokens);
     }
 
-    /// <summary>After <see cref="Reduce"/>: adds to the gradients of weight and bias, and sets that of the part's vectors.</summary>
-    public void Backward(AcceleratorStream stream, PartProducts output, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
+    /// <summary>After <see cref="Reduce"/>: adds to the gradients of weight and bias, and sets that of the cluster's vectors.</summary>
+    public void Backward(AcceleratorStream stream, ClusterProducts output, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
     {
-        var (linear, part) = (output.Single, output.First);
+        var (linear, cluster) = (output.Single, output.First);
         var (products, weights) = _linears[linear];
         var length = GradientLength(tokens);
         var gradient = _workspace.View.SubView(0, length).Cast<ushort>();
@@ -111,15 +111,15 @@ internal sealed class TensorTraining : IDisposable
         for (var pass = 0; pass < passes; pass++)
         {
             products.Gradient(
-                stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, part, pass, _logSumExp.View, _targets.View, scratch.TokenWeight, gradient);
-            products.WeightGradient(stream, gradient, _inputs.View, scratch.Plan, part, pass, shares, splits);
+                stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, cluster, pass, _logSumExp.View, _targets.View, scratch.TokenWeight, gradient);
+            products.WeightGradient(stream, gradient, _inputs.View, scratch.Plan, cluster, pass, shares, splits);
             if (splits > 1)
-                _launches.AddShares(stream, Launches.Threads(_accelerator, linear.Weight.PaddedCount), shares, scratch.Plan, linear.Weight.Gradient, linear.Weight.State, part, splits);
-            products.InputGradient(stream, gradient, weights, scratch.Plan, part, pass, inputGradient, shares);
+                _launches.AddShares(stream, Launches.Threads(_accelerator, linear.Weight.PaddedCount), shares, scratch.Plan, linear.Weight.Gradient, linear.Weight.State, cluster, splits);
+            products.InputGradient(stream, gradient, weights, scratch.Plan, cluster, pass, inputGradient, shares);
             if (linear.Bias is { } bias)
             {
-                _launches.BiasShares(stream, Launches.Groups(_accelerator, long.MaxValue), gradient.Cast<uint>(), scratch.Plan, _biasShares.View, part, pass, linear.Rows);
-                _launches.Bias(stream, Launches.Threads(_accelerator, linear.Rows), _biasShares.View, scratch.Plan, bias.Gradient, bias.State, part, pass, linear.Rows);
+                _launches.BiasShares(stream, Launches.Groups(_accelerator, long.MaxValue), gradient.Cast<uint>(), scratch.Plan, _biasShares.View, cluster, pass, linear.Rows);
+                _launches.Bias(stream, Launches.Threads(_accelerator, linear.Rows), _biasShares.View, scratch.Plan, bias.Gradient, bias.State, cluster, pass, linear.Rows);
             }
         }
 

@@ -18,8 +18,8 @@ internal sealed class LaunchCounter : IDisposable
         object[] owners =
         [
             KernelCache.Get(accelerator, device => new CommonKernels(device)),
-            KernelCache.Get(accelerator, device => new PartKernels<Tile16>(device)),
-            KernelCache.Get(accelerator, device => new PartKernels<Tile128>(device)),
+            KernelCache.Get(accelerator, device => new ClusterKernels<Tile16>(device)),
+            KernelCache.Get(accelerator, device => new ClusterKernels<Tile128>(device)),
         ];
         foreach (var owner in owners)
         {

@@ -19,60 +19,60 @@ public sealed class PlanTests
         {
             var tokens = random.Next(1, 3000);
             var sizes = Enumerable.Range(0, random.Next(1, 11)).Select(_ => random.Next(3) == 0 ? random.Next(1, 200) : random.Next(1, 1_000_000)).ToArray();
-            PartSizes[] parts =
+            ClusterSizes[] clusters =
             [
                 new() { Rows = 100, Columns = 256 },
-                .. sizes.Select((rows, i) => new PartSizes { Rows = rows, Columns = random.Next(1, 300), Start = 100 + sizes.Take(i).Sum() }),
+                .. sizes.Select((rows, i) => new ClusterSizes { Rows = rows, Columns = random.Next(1, 300), Start = 100 + sizes.Take(i).Sum() }),
             ];
-            var counts = new int[parts.Length];
-            var weights = parts.Select(_ => random.Next(4)).ToArray();
+            var counts = new int[clusters.Length];
+            var weights = clusters.Select(_ => random.Next(4)).ToArray();
             weights[0]++;
-            var slots = Enumerable.Range(0, tokens).Select(_ => Pick(random, weights)).Select(part =>
+            var slots = Enumerable.Range(0, tokens).Select(_ => Pick(random, weights)).Select(cluster =>
             {
-                counts[part]++;
-                return parts[part].Start + random.Next(parts[part].Rows);
+                counts[cluster]++;
+                return clusters[cluster].Start + random.Next(clusters[cluster].Rows);
             }).ToArray();
-            var mostTiles = parts.Max(part => part.ColumnTiles);
+            var mostTiles = clusters.Max(cluster => cluster.ColumnTiles);
             var arguments = new GroupArguments
             {
                 Tokens = tokens,
-                Parts = parts.Length,
+                Clusters = clusters.Length,
                 ShortlistSize = 100,
                 AllTokensInTails = smoothed,
-                PartsAtOnce = smoothed == 1 ? 1 : ViewGroup<int>.Capacity,
+                ClustersAtOnce = smoothed == 1 ? 1 : ViewGroup<int>.Capacity,
                 GradientCapacity = ((long)tokens * TileProduct.Columns * random.Next(1, mostTiles + 2)) + random.Next(100),
                 ShareCapacity = random.Next(4 << 20),
             };
-            Check(Plan(slots, parts, arguments), parts, counts, arguments);
+            Check(Plan(slots, clusters, arguments), clusters, counts, arguments);
         }
     }
 
-    private static void Check(PartPlan[] plan, PartSizes[] parts, int[] counts, GroupArguments arguments)
+    private static void Check(BatchPlan[] plan, ClusterSizes[] clusters, int[] counts, GroupArguments arguments)
     {
         Assert.Equal((0, arguments.Tokens), (plan[0].First, plan[0].Count));
         var first = counts[0];
-        for (var group = 1; group < plan.Length; group += arguments.PartsAtOnce)
+        for (var group = 1; group < plan.Length; group += arguments.ClustersAtOnce)
         {
-            var end = Math.Min(group + arguments.PartsAtOnce, plan.Length);
+            var end = Math.Min(group + arguments.ClustersAtOnce, plan.Length);
             long logits = 0, shares = 0;
-            // The host launches as many passes as a batch needs whose tokens all lie in the largest part.
-            var most = parts[group..end].Max(part => part.Rows);
+            // The host launches as many passes as a batch needs whose tokens all lie in the largest cluster.
+            var most = clusters[group..end].Max(cluster => cluster.Rows);
             var chunk = arguments.GradientCapacity / arguments.Tokens / TileProduct.Columns * TileProduct.Columns;
             for (var i = group; i < end; i++)
             {
                 Assert.Equal(arguments.AllTokensInTails == 1 ? (0, arguments.Tokens) : (first, counts[i]), (plan[i].First, plan[i].Count));
                 first += counts[i];
                 Assert.Equal((0, 0), (plan[i].ChunkRows % TileProduct.Columns, plan[i].Logits % 4));
-                Assert.InRange(plan[i].ChunkRows, 1, parts[i].ColumnTiles * TileProduct.Columns);
+                Assert.InRange(plan[i].ChunkRows, 1, clusters[i].ColumnTiles * TileProduct.Columns);
                 Assert.Equal(logits, plan[i].Logits);
                 logits += (long)plan[i].ChunkRows * plan[i].Count;
                 if (plan[i].Splits > 1)
                 {
                     Assert.Equal((shares, 0), (plan[i].Shares, plan[i].Shares % 4));
-                    shares += (long)plan[i].Splits * plan[i].Count * Sizes.Stride(parts[i].Columns);
+                    shares += (long)plan[i].Splits * plan[i].Count * Sizes.Stride(clusters[i].Columns);
                 }
 
-                if (plan[i].Count > 0) Assert.InRange((parts[i].Rows + plan[i].ChunkRows - 1) / plan[i].ChunkRows, 1, (most + chunk - 1) / chunk);
+                if (plan[i].Count > 0) Assert.InRange((clusters[i].Rows + plan[i].ChunkRows - 1) / plan[i].ChunkRows, 1, (most + chunk - 1) / chunk);
             }
 
             Assert.InRange(logits, 0, arguments.GradientCapacity);
@@ -83,22 +83,22 @@ public sealed class PlanTests
     private static int Pick(Random random, int[] weights)
     {
         var at = random.Next(weights.Sum());
-        var part = 0;
-        for (; at >= weights[part]; part++) at -= weights[part];
-        return part;
+        var cluster = 0;
+        for (; at >= weights[cluster]; cluster++) at -= weights[cluster];
+        return cluster;
     }
 
-    private static PartPlan[] Plan(int[] slots, PartSizes[] parts, GroupArguments arguments)
+    private static BatchPlan[] Plan(int[] slots, ClusterSizes[] clusters, GroupArguments arguments)
     {
         using var slotBuffer = Accelerator.Allocate1D(slots);
-        using var partBuffer = Accelerator.Allocate1D(parts);
+        using var sizeBuffer = Accelerator.Allocate1D(clusters);
         using var order = Accelerator.Allocate1D<int>(slots.Length);
         using var headRows = Accelerator.Allocate1D<int>(slots.Length);
         using var tailRows = Accelerator.Allocate1D<int>(slots.Length);
-        using var plan = Accelerator.Allocate1D<PartPlan>(parts.Length);
+        using var plan = Accelerator.Allocate1D<BatchPlan>(clusters.Length);
         using var weight = Accelerator.Allocate1D<float>(1);
         KernelCache.Get(Accelerator, device => new CommonKernels(device)).GroupByCluster(
-            Accelerator.DefaultStream, Launches.OneGroup, slotBuffer.View, partBuffer.View, order.View, headRows.View, tailRows.View, plan.View, weight.View, arguments);
+            Accelerator.DefaultStream, Launches.OneGroup, slotBuffer.View, sizeBuffer.View, order.View, headRows.View, tailRows.View, plan.View, weight.View, arguments);
         return plan.GetAsArray1D();
     }
 }

@@ -27,10 +27,10 @@ internal sealed class LibraryKernels : IKernelCases
         .. Shapes<Tail262K>("262,144 tail"),
         .. Shapes<Tail1M>("1,000,000 tail"),
         .. Shapes<MatrixShape>("any"),
-        .. Parts<Tile128>(OneGroup),
-        .. Parts<Tile16>(TwoGroups),
-        Part<Tile128>(typeof(LogitKernels), nameof(LogitKernels.Sum), OneGroup),
-        Part<Tile128>(typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup),
+        .. Clusters<Tile128>(OneGroup),
+        .. Clusters<Tile16>(TwoGroups),
+        Cluster<Tile128>(typeof(LogitKernels), nameof(LogitKernels.Sum), OneGroup),
+        Cluster<Tile128>(typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup),
         .. Generated("200,019 generated", typeof(ApiDocs)),
         .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))),
         .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(GradientCheckKernels))).Concat(Common(typeof(MatrixPlan))),
@@ -48,16 +48,16 @@ internal sealed class LibraryKernels : IKernelCases
     }
 
     // The products of training and of a body, which take their sizes from a table and so serve every layout.
-    private static IEnumerable<KernelCase> Parts<TTile>(int registers)
+    private static IEnumerable<KernelCase> Clusters<TTile>(int registers)
         where TTile : unmanaged, IRegisterTile
     {
-        yield return Part<TTile>(typeof(ForwardKernels), nameof(ForwardKernels.Store), registers);
-        yield return Part<TTile>(typeof(LogitKernels), nameof(LogitKernels.Reduce), registers);
-        yield return Part<TTile>(typeof(GradientKernels), nameof(GradientKernels.Input), registers);
-        yield return Part<TTile>(typeof(GradientKernels), nameof(GradientKernels.Weight), registers);
+        yield return Cluster<TTile>(typeof(ForwardKernels), nameof(ForwardKernels.Store), registers);
+        yield return Cluster<TTile>(typeof(LogitKernels), nameof(LogitKernels.Reduce), registers);
+        yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Input), registers);
+        yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Weight), registers);
     }
 
-    private static KernelCase Part<TTile>(Type type, string name, int registers)
+    private static KernelCase Cluster<TTile>(Type type, string name, int registers)
         where TTile : unmanaged, IRegisterTile => new(
         "any", $"{type.Name}.{name} {typeof(TTile).Name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TTile)),
         TileProduct.GroupSize, registers, ReadsOfProduct, ProductShare<TTile>());

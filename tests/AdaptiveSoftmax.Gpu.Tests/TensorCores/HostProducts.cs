@@ -21,14 +21,14 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     public int MostWeightShares { get; private set; }
 
     public void Logits(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
         int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
     {
-        var count = Plan(plan, part).Count;
+        var count = Plan(plan, cluster).Count;
         var (pairsOut, targetsIn, logitsOut) = (Read(pairs), Read(targets), Read(targetLogits));
         var logits = Products(inputs, weights, bias, count);
 
-        // The memory was another part's gradient before: nobody may count on what is behind the strips.
+        // The memory was another cluster's gradient before: nobody may count on what is behind the strips.
         Array.Fill(pairsOut, float.NaN);
         for (var row = 0; row < count; row++)
         {
@@ -50,10 +50,10 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     }
 
     public void Gradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient)
     {
-        var (_, count, chunk, _) = Plan(plan, part);
+        var (_, count, chunk, _) = Plan(plan, cluster);
         var (first, columns) = Chunk(chunk, pass);
         var logits = Products(inputs, weights, bias, count);
         var (lse, targetsIn, weight, result) = (Read(logSumExp), Read(targets), Read(tokenWeight)[0], Read(gradient));
@@ -70,10 +70,10 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     }
 
     public void InputGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> output, ArrayView<float> shares)
     {
-        var (start, count, chunk, splits) = Plan(plan, part);
+        var (start, count, chunk, splits) = Plan(plan, cluster);
         var (first, columns) = Chunk(chunk, pass);
         if (columns == 0) return;
         (MostInputShares, LeastRows) = (Math.Max(MostInputShares, splits), Math.Min(LeastRows, columns));
@@ -85,10 +85,10 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     }
 
     public void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<PartPlan> plan, int part,
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<BatchPlan> plan, int cluster,
         int pass, ArrayView<float> shares, int splits)
     {
-        var (_, count, chunk, _) = Plan(plan, part);
+        var (_, count, chunk, _) = Plan(plan, cluster);
         var (first, columns) = Chunk(chunk, pass);
         Assert.True(splits == 1 || chunk >= linear.Rows, "shares of a weight's gradient are added once, and so must be of all its rows");
         if (count == 0) return;
@@ -131,9 +131,9 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
         }).ToArray())];
     }
 
-    private (int First, int Count, int ChunkRows, int Splits) Plan(ArrayView<PartPlan> plan, int part)
+    private (int First, int Count, int ChunkRows, int Splits) Plan(ArrayView<BatchPlan> plan, int cluster)
     {
-        var one = Read(plan)[part];
+        var one = Read(plan)[cluster];
         return (one.First, one.Count, one.ChunkRows, one.Splits);
     }
 

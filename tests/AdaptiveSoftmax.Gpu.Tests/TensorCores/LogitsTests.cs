@@ -17,7 +17,7 @@ public sealed class LogitsTests
     [InlineData(128, 128, 256, true, false)]
     [InlineData(300, 3, 64, false, false)]
     [InlineData(0, 131, 64, false, true)]
-    public void PartsAndTargets_AreThoseOfTheReference(int rows, int columns, int size, bool isConstant, bool hasBias)
+    public void PairsAndTargets_AreThoseOfTheReference(int rows, int columns, int size, bool isConstant, bool hasBias)
     {
         var kernel = new TensorCoreKernel("Logits", TensorCoreRole.Logits, isConstant ? size : 0);
         Assert.Equal(0, Check(CompiledKernel.Get(kernel), rows, columns, size, hasBias));
@@ -61,14 +61,14 @@ public sealed class LogitsTests
         kernel.Run(
             memory, 1, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, memory.Allocate<float>(bias),
             Plan(memory, 2), 256, 16, 1, 2, partials, memory.Allocate<int>([3, 7]), memory.Allocate<float>(Filled(2)));
-        var parts = memory.Read<float>(partials);
+        var pairs = memory.Read<float>(partials);
         for (var row = 0; row < 2; row++)
         {
             var logits = Enumerable.Range(0, 128).Where(column => column != 7)
                 .Select(column => Enumerable.Range(0, 16).Sum(k => inputs[row, k] * weights[column, k])).ToArray();
-            Near(logits.Max(), parts[row * 2], 1e-5, "maximum");
-            Near(logits.Sum(logit => Math.Exp(logit - logits.Max())), parts[(row * 2) + 1], 1e-4, "sum");
-            Assert.Equal((-1e30f, 0), (parts[(2 + row) * 2], parts[((2 + row) * 2) + 1]));
+            Near(logits.Max(), pairs[row * 2], 1e-5, "maximum");
+            Near(logits.Sum(logit => Math.Exp(logit - logits.Max())), pairs[(row * 2) + 1], 1e-4, "sum");
+            Assert.Equal((-1e30f, 0), (pairs[(2 + row) * 2], pairs[((2 + row) * 2) + 1]));
         }
     }
 
@@ -91,13 +91,13 @@ public sealed class LogitsTests
             memory, 2, inputs.CopyTo(memory), inputs.Stride, weights.CopyTo(memory), weights.Stride, hasBias ? memory.Allocate<float>(bias) : 0UL,
             Plan(memory, rows), columns, size, tilesPerStrip, capacity, partials, memory.Allocate<int>(targets), targetLogits);
 
-        var parts = memory.Read<float>(partials);
+        var pairs = memory.Read<float>(partials);
         var found = memory.Read<float>(targetLogits);
         for (var row = 0; row < capacity; row++)
         {
             for (var strip = 0; strip < strips; strip++)
             {
-                var (maximum, sum) = (parts[((strip * capacity) + row) * 2], parts[(((strip * capacity) + row) * 2) + 1]);
+                var (maximum, sum) = (pairs[((strip * capacity) + row) * 2], pairs[(((strip * capacity) + row) * 2) + 1]);
                 if (row >= rows)
                 {
                     Assert.Equal((Untouched, Untouched), (maximum, sum));
@@ -125,12 +125,12 @@ public sealed class LogitsTests
         }
     }
 
-    /// <summary>A plan as the library's kernels leave it on the device, after that of another part.</summary>
+    /// <summary>A plan as the library's kernels leave it on the device, after that of another cluster.</summary>
     internal static ulong Plan(EmulatedMemory memory, int rows, int chunk = 0, int first = 0, int splits = 1)
     {
-        PartPlan other = new() { First = 1 << 28, Count = 1 << 29, ChunkRows = 1 << 30, Splits = 1 << 29 };
-        return memory.Allocate<PartPlan>([other, new() { First = first, Count = rows, ChunkRows = chunk, Splits = splits }, other])
-            + (ulong)System.Runtime.CompilerServices.Unsafe.SizeOf<PartPlan>();
+        BatchPlan other = new() { First = 1 << 28, Count = 1 << 29, ChunkRows = 1 << 30, Splits = 1 << 29 };
+        return memory.Allocate<BatchPlan>([other, new() { First = first, Count = rows, ChunkRows = chunk, Splits = splits }, other])
+            + (ulong)System.Runtime.CompilerServices.Unsafe.SizeOf<BatchPlan>();
     }
 
     internal static float[] Filled(int count)

@@ -4,13 +4,13 @@ using ILGPU.Algorithms;
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>
-/// What a batch needs of one part of the layer, head or tail. It is made on the device and read by the kernels there, so
+/// What a batch needs of one cluster of the layer, head or tail. It is made on the device and read by the kernels there, so
 /// that the host never waits to learn how many targets a cluster has.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct PartPlan
+internal struct BatchPlan
 {
-    /// <summary>The first of the part's tokens in the batch's order by cluster.</summary>
+    /// <summary>The first of the cluster's tokens in the batch's order by cluster.</summary>
     public int First;
 
     /// <summary>The number of its tokens.</summary>
@@ -22,16 +22,16 @@ internal struct PartPlan
     /// <summary>In how many shares of the depth an input's gradient is summed.</summary>
     public int Splits;
 
-    /// <summary>Where the part's logits and their gradient begin, in values.</summary>
+    /// <summary>Where the cluster's logits and their gradient begin, in values.</summary>
     public long Logits;
 
-    /// <summary>Where the part's shares begin, in values.</summary>
+    /// <summary>Where the cluster's shares begin, in values.</summary>
     public long Shares;
 
-    /// <summary>The first weight row of a pass's chunk; the number of rows where the part has no more of them.</summary>
+    /// <summary>The first weight row of a pass's chunk; the number of rows where the cluster has no more of them.</summary>
     public readonly int FirstRow(int pass, int rows)
     {
-        // More passes than a part needs may be launched, of which the product does not fit an integer.
+        // More passes than a cluster needs may be launched, of which the product does not fit an integer.
         var first = (long)ChunkRows * pass;
         return first < rows ? (int)first : rows;
     }
@@ -41,17 +41,17 @@ internal struct PartPlan
 }
 
 /// <summary>
-/// Sizes and switches of a product with one or more parts in one launch. The vectors of a part whose first token is t begin
-/// at t · pitch, and lie as close to each other as their width allows: parts of different widths share one memory if the
+/// Sizes and switches of a product with one or more clusters in one launch. The vectors of a cluster whose first token is t begin
+/// at t · pitch, and lie as close to each other as their width allows: clusters of different widths share one memory if the
 /// pitch is that of the widest.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct PartArguments
+internal struct ClusterArguments
 {
-    /// <summary>The first part: 0 for the head, i + 1 for tail i.</summary>
+    /// <summary>The first cluster: 0 for the head, i + 1 for tail i.</summary>
     public int First;
 
-    /// <summary>The number of parts, at most <see cref="ViewGroup{T}.Capacity"/>.</summary>
+    /// <summary>The number of clusters, at most <see cref="ViewGroup{T}.Capacity"/>.</summary>
     public int Count;
 
     /// <summary>The tokens that arrays with one entry a token have room for.</summary>
@@ -66,7 +66,7 @@ internal struct PartArguments
     /// <summary>The pitch of the outputs and of their gradient; 0 where these are logits, in the chunks of the plan.</summary>
     public int OutputPitch;
 
-    /// <summary>Whether there is a bias, which only a part alone can have.</summary>
+    /// <summary>Whether there is a bias, which only a cluster alone can have.</summary>
     public int HasBias;
 
     /// <summary>Whether a result is added to what is there.</summary>
@@ -80,8 +80,8 @@ internal struct PartArguments
 [StructLayout(LayoutKind.Sequential)]
 internal struct ProductArguments
 {
-    /// <summary>The part: 0 for the head, i + 1 for tail i.</summary>
-    public int Part;
+    /// <summary>The cluster: 0 for the head, i + 1 for tail i.</summary>
+    public int Cluster;
 
     /// <summary>The tokens that arrays with one entry a token have room for.</summary>
     public int Capacity;
@@ -92,7 +92,7 @@ internal struct ProductArguments
     /// <summary>Whether there is a bias.</summary>
     public int HasBias;
 
-    /// <summary>The part's rows that stand for tokens, not for clusters.</summary>
+    /// <summary>The rows that stand for tokens, not for tails.</summary>
     public int TokenRows;
 }
 
@@ -106,7 +106,7 @@ internal struct LossWeights
     /// <summary>Each token's share, e / V.</summary>
     public float Uniform;
 
-    /// <summary>The tokens that the part's rows stand for.</summary>
+    /// <summary>The tokens that the cluster's rows stand for.</summary>
     public float AllRows;
 }
 
@@ -119,11 +119,11 @@ internal static class Sizes
     public static int Tiles(int length, int tile) => (length + tile - 1) / tile;
 }
 
-/// <summary>The sizes of one weight of a part: its output, or its projection.</summary>
+/// <summary>The sizes of one weight of a cluster: its output, or its projection.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct PartSizes
+internal struct ClusterSizes
 {
-    /// <summary>The first slot of the part.</summary>
+    /// <summary>The first slot of the cluster.</summary>
     public int Start;
 
     /// <summary>The rows of the weight.</summary>
@@ -132,7 +132,7 @@ internal struct PartSizes
     /// <summary>Its columns.</summary>
     public int Columns;
 
-    /// <summary>The rows that stand for tokens, not for clusters.</summary>
+    /// <summary>The rows that stand for tokens, not for tails.</summary>
     public int TokenRows;
 
     /// <summary>The column tiles that one group takes after the other, and reduces to one maximum and sum a token.</summary>
@@ -153,7 +153,7 @@ internal struct GroupArguments
     public int Tokens;
 
     /// <summary>Head and tails.</summary>
-    public int Parts;
+    public int Clusters;
 
     /// <summary>The tokens in the head.</summary>
     public int ShortlistSize;
@@ -165,12 +165,12 @@ internal struct GroupArguments
     public int AllTokensInTails;
 
     /// <summary>The tails that share the memory for logits, since the same launches work on them.</summary>
-    public int PartsAtOnce;
+    public int ClustersAtOnce;
 
     /// <summary>The values that the gradient of logits has room for.</summary>
     public long GradientCapacity;
 
-    /// <summary>Whether a part's chunks are about equal, or as large as there is room for but the last.</summary>
+    /// <summary>Whether a cluster's chunks are about equal, or as large as there is room for but the last.</summary>
     public int HasEqualChunks;
 
     /// <summary>The values that shares of an input's gradient have room for.</summary>

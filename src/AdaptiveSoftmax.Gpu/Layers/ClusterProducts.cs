@@ -8,30 +8,30 @@ namespace AdaptiveSoftmax.Gpu;
 /// Training's products with one weight, or with those of some tails of which each has tokens of its own: every product is
 /// one launch for all of them.
 /// </summary>
-internal sealed class PartProducts
+internal sealed class ClusterProducts
 {
     // Up to here most of a large tile's rows would be empty.
     private const int FewTokens = 64;
 
     private readonly Accelerator _accelerator;
     private readonly GpuLinear[] _linears;
-    private readonly ArrayView<PartSizes> _sizes;
+    private readonly ArrayView<ClusterSizes> _sizes;
     private readonly int _first;
     private readonly int _inputPitch;
     private readonly int _outputPitch;
     private readonly int _columnTiles;
-    private readonly PartKernels<Tile16> _few;
-    private readonly PartKernels<Tile128> _many;
+    private readonly ClusterKernels<Tile16> _few;
+    private readonly ClusterKernels<Tile128> _many;
     private readonly CommonKernels _common;
 
     /// <summary>Describes the products. The weights stay the layer's.</summary>
     /// <param name="accelerator">The device.</param>
-    /// <param name="linears">The weights, at most <see cref="ViewGroup{T}.Capacity"/>, in the order of their parts.</param>
-    /// <param name="first">The first weight's part.</param>
-    /// <param name="sizes">The sizes of such weights, one entry a part.</param>
-    /// <param name="inputPitch">See <see cref="PartArguments.InputPitch"/>.</param>
-    /// <param name="outputPitch">See <see cref="PartArguments.OutputPitch"/>.</param>
-    public PartProducts(Accelerator accelerator, GpuLinear[] linears, int first, ArrayView<PartSizes> sizes, int inputPitch, int outputPitch)
+    /// <param name="linears">The weights, at most <see cref="ViewGroup{T}.Capacity"/>, in the order of their clusters.</param>
+    /// <param name="first">The first weight's cluster.</param>
+    /// <param name="sizes">The sizes of such weights, one entry a cluster.</param>
+    /// <param name="inputPitch">See <see cref="ClusterArguments.InputPitch"/>.</param>
+    /// <param name="outputPitch">See <see cref="ClusterArguments.OutputPitch"/>.</param>
+    public ClusterProducts(Accelerator accelerator, GpuLinear[] linears, int first, ArrayView<ClusterSizes> sizes, int inputPitch, int outputPitch)
     {
         _accelerator = accelerator;
         _linears = linears;
@@ -41,12 +41,12 @@ internal sealed class PartProducts
         _outputPitch = outputPitch;
         MostRows = linears.Max(linear => linear.Rows);
         _columnTiles = Sizes.Tiles(MostRows, TileProduct.Columns);
-        _few = KernelCache.Get(accelerator, device => new PartKernels<Tile16>(device));
-        _many = KernelCache.Get(accelerator, device => new PartKernels<Tile128>(device));
+        _few = KernelCache.Get(accelerator, device => new ClusterKernels<Tile16>(device));
+        _many = KernelCache.Get(accelerator, device => new ClusterKernels<Tile128>(device));
         _common = KernelCache.Get(accelerator, device => new CommonKernels(device));
     }
 
-    /// <summary>The first part.</summary>
+    /// <summary>The first cluster.</summary>
     public int First => _first;
 
     /// <summary>The weight, where there is one alone.</summary>
@@ -67,9 +67,9 @@ internal sealed class PartProducts
 
     private KernelConfig AllGroups => Launches.Groups(_accelerator, long.MaxValue);
 
-    /// <summary>What a launch is told of the parts.</summary>
+    /// <summary>What a launch is told of the clusters.</summary>
     /// <param name="tokens">The tokens of the batch.</param>
-    public PartArguments Arguments(int tokens) => new()
+    public ClusterArguments Arguments(int tokens) => new()
     {
         First = _first,
         Count = _linears.Length,
@@ -80,14 +80,14 @@ internal sealed class PartProducts
     };
 
     /// <summary>inputs · weightᵀ (+ bias).</summary>
-    public void Store(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<PartPlan> plan, ArrayView<float> outputs, PartArguments arguments)
+    public void Store(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<BatchPlan> plan, ArrayView<float> outputs, ClusterArguments arguments)
     {
         var launch = IsFew(arguments) ? _few.Store : _many.Store;
         launch(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, plan, _sizes, outputs.Cast<Float4>(), arguments);
     }
 
     /// <summary>Log-sum-exp and the target's share of the log-prob of every token.</summary>
-    public void Reduce(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch, PartArguments arguments)
+    public void Reduce(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch, ClusterArguments arguments)
     {
         var launch = IsFew(arguments) ? _few.Reduce : _many.Reduce;
         launch(
@@ -98,14 +98,14 @@ internal sealed class PartProducts
             targetRows, scratch.TargetLogits, scratch.LogSumExp, scratch.TargetLogProbs, arguments);
     }
 
-    /// <summary>Sums of logits for label smoothing, of one part.</summary>
-    public void Sum(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<float> groupSizes, TrainingScratch scratch, PartArguments arguments) =>
+    /// <summary>Sums of logits for label smoothing, of one cluster.</summary>
+    public void Sum(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<float> groupSizes, TrainingScratch scratch, ClusterArguments arguments) =>
         _many.Sum(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, groupSizes, scratch.Sum, arguments);
 
     /// <summary>The gradient of one chunk's logits, from logits that are kept or computed again.</summary>
     public void LogitGradient(
         AcceleratorStream stream, ArrayView<float> inputs, ArrayView<int> targetRows, ArrayView<float> groupSizes, TrainingScratch scratch, bool isKept,
-        PartArguments arguments, LossWeights loss)
+        ClusterArguments arguments, LossWeights loss)
     {
         if (isKept)
         {
@@ -121,15 +121,15 @@ internal sealed class PartProducts
     }
 
     /// <summary>The gradient of the inputs; of logits one chunk's, which <see cref="AddShares"/> ends.</summary>
-    public void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, TrainingScratch scratch, ArrayView<float> inputGradient, PartArguments arguments) =>
+    public void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, TrainingScratch scratch, ArrayView<float> inputGradient, ClusterArguments arguments) =>
         _many.InputGradient(stream, AllGroups, gradient.Cast<Float4>(), Weights, scratch.Plan, _sizes, inputGradient.Cast<Float4>(), scratch.Shares.Cast<Float4>(), arguments);
 
     /// <summary>Ends an <see cref="InputGradient"/> over all chunks.</summary>
-    public void AddShares(AcceleratorStream stream, ArrayView<PartPlan> plan, ArrayView<float> shares, ArrayView<float> inputGradient, PartArguments arguments) =>
+    public void AddShares(AcceleratorStream stream, ArrayView<BatchPlan> plan, ArrayView<float> shares, ArrayView<float> inputGradient, ClusterArguments arguments) =>
         _common.AddShares(stream, AllGroups, shares.Cast<Float4>(), plan, _sizes, inputGradient.Cast<Float4>(), arguments);
 
     /// <summary>Adds to the gradients of the weights, and of a bias.</summary>
-    public void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, TrainingScratch scratch, PartArguments arguments)
+    public void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, TrainingScratch scratch, ClusterArguments arguments)
     {
         _many.WeightGradient(
             stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), scratch.Plan, _sizes,
@@ -138,7 +138,7 @@ internal sealed class PartProducts
             _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(MostRows, 32)), gradient, scratch.Plan, _sizes, Bias.Gradient, Bias.State, arguments);
     }
 
-    // A kernel takes no missing view, and reads none behind the last part's.
+    // A kernel takes no missing view, and reads none behind the last cluster's.
     private static ViewGroup<T> Views<T>(GpuLinear[] linears, Func<GpuLinear, ArrayView<T>> view)
         where T : unmanaged
     {
@@ -152,10 +152,10 @@ internal sealed class PartProducts
         };
     }
 
-    private static bool IsFew(PartArguments arguments) => arguments.Capacity <= FewTokens;
+    private static bool IsFew(ClusterArguments arguments) => arguments.Capacity <= FewTokens;
 
-    // As many groups as tiles if all tokens lay in the largest part, and each other had a tile of a few.
-    private KernelConfig Groups(PartArguments arguments)
+    // As many groups as tiles if all tokens lay in the largest cluster, and each other had a tile of a few.
+    private KernelConfig Groups(ClusterArguments arguments)
     {
         var height = IsFew(arguments) ? default(Tile16).GroupRows : default(Tile128).GroupRows;
         return Launches.Groups(_accelerator, (long)(Sizes.Tiles(arguments.Capacity, height) + arguments.Count - 1) * _columnTiles);

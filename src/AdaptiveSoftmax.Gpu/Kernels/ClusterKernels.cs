@@ -1,0 +1,37 @@
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.Gpu.Kernels;
+
+/// <summary>
+/// The products of training and of a model's body, with one or more clusters a launch, compiled for a device when first used.
+/// Their sizes come from a table on the device: as constants they would save a dozen instructions of thousands, no
+/// register, and have each shape compiled.
+/// </summary>
+internal sealed class ClusterKernels<TTile>(Accelerator accelerator)
+    where TTile : unmanaged, IRegisterTile
+{
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments> Store =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments>(
+            ForwardKernels.Store<TTile>, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments> Reduce =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments>(
+            LogitKernels.Reduce<TTile>, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<float>, ClusterArguments> Sum =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<float>, ClusterArguments>(
+            LogitKernels.Sum<TTile>, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments, LossWeights> LogitGradient =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments, LossWeights>(
+            GradientKernels.Logits<TTile>, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments> InputGradient =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments>(
+            GradientKernels.Input<TTile>, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments> WeightGradient =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments>(
+            GradientKernels.Weight<TTile>, Launches.Specialization);
+}
