@@ -24,11 +24,17 @@ internal sealed class ToolRun : IDisposable
 
     public Task<int> RunAsync(params string[] arguments) => RunAsync(TestContext.Current.CancellationToken, arguments);
 
-    public async Task<int> RunAsync(CancellationToken cancellationToken, params string[] arguments)
+    public Task<int> RunAsync(CancellationToken cancellationToken, params string[] arguments) => RunAsync(width: null, cancellationToken, arguments);
+
+    /// <summary>Runs the tool as on a terminal of so many columns, without colours.</summary>
+    public Task<int> RunOnTerminalAsync(int width, params string[] arguments) => RunAsync(width, TestContext.Current.CancellationToken, arguments);
+
+    private async Task<int> RunAsync(int? width, CancellationToken cancellationToken, string[] arguments)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
         var console = new ToolConsole(ToolConsole.ForWriter(output, isTerminal: false), ToolConsole.ForWriter(error, isTerminal: false));
+        if (width is { } columns) console.Output.Profile.Width = columns;
         var code = await ToolCommand.RunAsync(arguments, console, cancellationToken);
         Output = output.ToString();
         Error = error.ToString();

@@ -51,14 +51,17 @@ public sealed class TokenCounts
     /// <summary>Adds the counts of another corpus over the same vocabulary.</summary>
     /// <param name="other">The counts to add.</param>
     /// <exception cref="ArgumentException">The vocabularies differ.</exception>
+    /// <exception cref="OverflowException">There would be more tokens than 63 bits count; nothing was added.</exception>
     public void Add(TokenCounts other)
     {
         ArgumentNullException.ThrowIfNull(other);
         if (other.Vocabulary.Name != Vocabulary.Name || other.Vocabulary.Count != Vocabulary.Count)
             throw new ArgumentException($"Counts of {other.Vocabulary.Name} cannot be added to counts of {Vocabulary.Name}; count both with one encoding.", nameof(other));
+        // Of all tokens there are the most, so the sum that would not fit is this one.
+        var tokens = checked(Tokens + other.Tokens);
         for (var id = 0; id < _counts.Length; id++) _counts[id] += other._counts[id];
         Documents += other.Documents;
-        Tokens += other.Tokens;
+        Tokens = tokens;
     }
 
     /// <summary>The token table: every token of the vocabulary by descending count, those that do not occur with 0.</summary>

@@ -3,7 +3,6 @@ using System.Globalization;
 using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
-using Spectre.Console;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
@@ -57,12 +56,9 @@ internal static class CountCommand
         AtomicFile.WriteText(output.Path, writer => TokenTableWriter.Write(writer, table, cancellationToken), cancellationToken);
 
         var counts = corpus.Counts;
-        console.Output.Write(new Text(string.Create(CultureInfo.InvariantCulture, $"""
-            Counted {counts.Tokens:n0} tokens in {counts.Documents:n0} documents of {corpus.Files:n0} files ({corpus.Bytes / 1e6:n1} MB) in {corpus.Seconds:n1} s.
-            {counts.DistinctTokens:n0} of the {counts.Vocabulary.Count:n0} tokens of {counts.Vocabulary.Name} occur.
-            Wrote {output.Path}
-
-            """)));
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Counted {counts.Tokens:n0} tokens in {counts.Documents:n0} documents of {corpus.Files:n0} files ({corpus.Bytes / 1e6:n1} MB) in {corpus.Seconds:n1} s."));
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{counts.DistinctTokens:n0} of the {counts.Vocabulary.Count:n0} tokens of {Excerpt.Name(counts.Vocabulary.Name)} occur."));
+        console.WriteLine($"Wrote {Excerpt.Line(output.Path)}");
         output.Remark(console);
     }
 }

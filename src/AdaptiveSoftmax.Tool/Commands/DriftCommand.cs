@@ -60,7 +60,7 @@ internal static class DriftCommand
             var request = corpus.Read(parsed, parsed.GetValue(observed) ?? []);
             var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
             if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
-            else DriftText.Write(console.Output, outcome);
+            else DriftText.Write(console, outcome);
             return outcome.HasDrift ? ExitCode.Drifted : ExitCode.Success;
         }, CancellationToken.None));
         return command;
@@ -76,9 +76,10 @@ internal static class DriftCommand
 
         // The hidden size does not matter to a layout without clusters.
         var report = CreateBaseline(tableFile, table, definition?.Layout ?? SoftmaxLayout.CreateFull(hiddenSize: 1, table.Count)).Compare(observed);
-        if (report.Tokens + report.UnknownTokens == 0) throw new ToolException("No token was observed, so there is nothing to compare; give text or a table with counts.");
+        if (report is { Tokens: 0, UnknownTokens: 0 }) throw new ToolException("No token was observed, so there is nothing to compare; give text or a table with counts.");
         return new DriftOutcome(report, options, table, tableFile, observedFile)
         {
+            Tokens = TokenShares.Sum(observed.Counts),
             Spec = specFile,
             Definition = definition,
             Replan = definition is null ? null : DriftReplan.Create(definition, report, observed, cancellationToken),

@@ -18,7 +18,8 @@ internal sealed record DriftOutcome(DriftReport Report, DriftOptions Options, To
 
     public bool HasDrift => Options.Severity(Report) >= 1;
 
-    public double UnknownShare => (double)Report.UnknownTokens / (Report.Tokens + Report.UnknownTokens);
+    /// <summary>All observed tokens, which may be more than 64 bits count.</summary>
+    public required double Tokens { get; init; }
 
     /// <summary>The commands that make a spec for what is seen now.</summary>
     public IReadOnlyList<string> NextCommands

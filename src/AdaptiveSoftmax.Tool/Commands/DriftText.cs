@@ -1,6 +1,6 @@
 using System.Globalization;
+using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
-using Spectre.Console;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
@@ -9,18 +9,18 @@ internal static class DriftText
 {
     private const int Shown = 10;
 
-    public static void Write(IAnsiConsole console, DriftOutcome outcome)
+    public static void Write(ToolConsole console, DriftOutcome outcome)
     {
         var (report, options) = (outcome.Report, outcome.Options);
-        Line(console, $"Compared {report.Tokens + report.UnknownTokens:n0} tokens with the {outcome.Table.Counts.ToArray().Sum(count => (double)count):n0} of {outcome.TableFile}.");
+        Line(console, $"Compared {outcome.Tokens:n0} tokens with the {TokenShares.Sum(outcome.Table.Counts):n0} of {Excerpt.Line(outcome.TableFile)}.");
         WriteShares(console, outcome);
         var overClusters = outcome.Definition is null ? "" : Format($"{report.ClusterStability:f3} over clusters, ");
         Line(console, $"Population stability index: {overClusters}{report.FrequencyStability:f3} over tenths of the occurrences; drift from {options.StabilityThreshold}.");
         Line(console, $"Jensen-Shannon divergence: {report.ExcessJensenShannon:f3} nats above the {report.SamplingNoise:f3} of sampling noise; drift from {options.JensenShannonThreshold}.");
         WriteTokens(console, outcome, "Risen most", report.Risen);
         WriteTokens(console, outcome, "Fallen most", report.Fallen);
-        if (outcome.UnknownShare > 0.01)
-            Line(console, $"{outcome.UnknownShare * 100:n1} % of the observed tokens are not in the table; if it was counted with another encoding, name it with --encoding.");
+        if (outcome.Report.UnknownShare > 0.01)
+            Line(console, $"{outcome.Report.UnknownShare * 100:n1} % of the observed tokens are not in the table; if it was counted with another encoding, name it with --encoding.");
         if (report.Tokens < outcome.Table.Count)
             Line(console, $"There are fewer tokens than the table has entries: enough to see large drift, too few to plan clusters from.");
         if (outcome.Replan is { } replan) WriteReplan(console, outcome.Definition!.Layout, report, replan);
@@ -34,9 +34,9 @@ internal static class DriftText
         foreach (var command in outcome.NextCommands) Line(console, $"  {command}");
     }
 
-    private static void WriteShares(IAnsiConsole console, DriftOutcome outcome)
+    private static void WriteShares(ToolConsole console, DriftOutcome outcome)
     {
-        var table = Create(console, outcome.Definition is null ? "tokens" : "cluster", "slots", "before", "now", "stability");
+        var table = new ToolTable(outcome.Definition is null ? "tokens" : "cluster", "slots", "before", "now", "stability");
         if (outcome.Definition is { } definition)
         {
             var layout = definition.Layout;
@@ -53,39 +53,30 @@ internal static class DriftText
                 AddShare(table, bin.ExpectedShare > 0 ? "counted" : "never counted", bin.FirstSlot, bin.Slots, bin.ExpectedShare, bin.ObservedShare, bin.Stability);
         }
 
-        if (outcome.Report.UnknownTokens > 0) table.AddRow("unknown", "", Format($"{0:n2} %"), Format($"{outcome.UnknownShare * 100:n2} %"), Format($"{outcome.Report.ClusterStability - outcome.Report.Clusters.Sum(cluster => cluster.Stability):f3}"));
-        console.Write(table);
+        if (outcome.Report.UnknownTokens > 0) table.AddRow("unknown", "", Format($"{0:n2} %"), Format($"{outcome.Report.UnknownShare * 100:n2} %"), Format($"{outcome.Report.ClusterStability - outcome.Report.Clusters.Sum(cluster => cluster.Stability):f3}"));
+        table.Write(console.Output);
     }
 
-    private static void WriteTokens(IAnsiConsole console, DriftOutcome outcome, string title, IReadOnlyList<TokenDrift> tokens)
+    private static void WriteTokens(ToolConsole console, DriftOutcome outcome, string title, IReadOnlyList<TokenDrift> tokens)
     {
         var moved = tokens.Where(token => token.JensenShannon > 0).Take(Shown).ToArray();
         if (moved.Length == 0) return;
-        var table = Create(console, title, "slot", "before", "now", "nats");
+        var table = new ToolTable(title, "slot", "before", "now", "nats");
         foreach (var token in moved)
-            table.AddRow(new Text(TokenTableWriter.Escape(outcome.Table.GetToken(token.Slot))), new Text(Format($"{token.Slot}")), new Text(Format($"{token.ExpectedShare * 100:n4} %")), new Text(Format($"{token.ObservedShare * 100:n4} %")), new Text(Format($"{token.JensenShannon:f5}")));
-        console.Write(table);
+            table.AddRow(Excerpt.Of(TokenTableWriter.Escape(outcome.Table.GetToken(token.Slot))), Format($"{token.Slot}"), Format($"{token.ExpectedShare * 100:n4} %"), Format($"{token.ObservedShare * 100:n4} %"), Format($"{token.JensenShannon:f5}"));
+        table.Write(console.Output);
     }
 
-    private static void WriteReplan(IAnsiConsole console, SoftmaxLayout layout, DriftReport report, DriftReplan replan)
+    private static void WriteReplan(ToolConsole console, SoftmaxLayout layout, DriftReport report, DriftReplan replan)
     {
         Line(console, $"Now: cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}; the shortlist covers {report.Clusters[0].ObservedShare * 100:n2} %.");
         Line(console, $"Planned anew: cutoffs {string.Join(", ", replan.Plan.Cutoffs)}; the shortlist covers {replan.Plan.Coverage[0] * 100:n2} %, and a training step is predicted to be {replan.SpeedUp:n2} times as fast as with the present clusters.");
     }
 
-    private static Table Create(IAnsiConsole console, string first, params string[] others)
-    {
-        var table = new Table { Border = console.Profile.Capabilities.Interactive ? TableBorder.Rounded : TableBorder.Ascii2 };
-        table.AddColumn(new TableColumn(first).NoWrap());
-        foreach (var title in others) table.AddColumn(new TableColumn(title).RightAligned().NoWrap());
-        return table;
-    }
+    private static void AddShare(ToolTable table, string name, int start, int size, double before, double now, double stability) =>
+        table.AddRow(name, Format($"{start}..{(long)start + size - 1}"), Format($"{before * 100:n2} %"), Format($"{now * 100:n2} %"), Format($"{stability:f3}"));
 
-    private static void AddShare(Table table, string name, int start, int size, double before, double now, double stability) =>
-        table.AddRow(name, Format($"{start}..{start + size - 1}"), Format($"{before * 100:n2} %"), Format($"{now * 100:n2} %"), Format($"{stability:f3}"));
-
-    // Straight to the writer: a console would break a long command.
-    private static void Line(IAnsiConsole console, FormattableString text) => console.Profile.Out.Writer.WriteLine(Format(text));
+    private static void Line(ToolConsole console, FormattableString text) => console.WriteLine(Format(text));
 
     private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

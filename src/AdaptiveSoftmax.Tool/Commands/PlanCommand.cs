@@ -22,6 +22,11 @@ internal static class PlanCommand
         var defaults = new ClusterPlanOptions();
         var table = new Argument<string>("TABLE") { Description = "The token table, as adaptive-softmax count writes it." };
         var hiddenSize = new Option<int>("--hidden-size", "-H") { Description = "The size of the hidden vectors that the softmax takes.", HelpName = "N", Required = true };
+        hiddenSize.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is var size and (< 1 or > SoftmaxLayout.MaximumWidth))
+                result.AddError(FormattableString.Invariant($"--hidden-size is {size}; give a whole number from 1 to {SoftmaxLayout.MaximumWidth}."));
+        });
         var output = new Option<string?>("--output", "-o") { Description = "The spec to write, by convention *.softmax.json, in the table's folder. Without it the plan is only shown.", HelpName = "FILE" };
         var clusters = new Option<int?>("--clusters", "-k") { Description = "The number of tail clusters. By default the planner chooses.", HelpName = "N" };
         var divValue = new Option<double?>("--div-value") { Description = $"The factor by which each cluster's projection narrows. By default that of a spec that is there, else {defaults.DivValue}.", HelpName = "X" };
@@ -52,8 +57,8 @@ internal static class PlanCommand
             var read = InputFile.ReadTable(parsed.GetRequiredValue(table));
             cancellationToken.ThrowIfCancellationRequested();
             var plan = Plan(read.Table!.Counts, parsed.GetValue(hiddenSize), options, cancellationToken);
-            PlanTable.Write(console.Output, plan, options.CostModel.BatchSize);
-            var (tokens, entries) = (read.Table!.Counts.ToArray().Sum(count => (double)count), read.Table.Count);
+            PlanTable.Write(console, plan, options.CostModel.BatchSize);
+            var (tokens, entries) = (TokenShares.Sum(read.Table!.Counts), read.Table.Count);
             if (tokens < entries) console.WriteNote(FormattableString.Invariant($"The table counts only {tokens:n0} tokens for its {entries:n0} entries, too few to plan from; count more text."));
             if (file is not null) Write(file, spec!, plan, options, read, console, cancellationToken);
             return ExitCode.Success;
@@ -66,27 +71,20 @@ internal static class PlanCommand
         var spec = new SoftmaxSpec
         {
             HiddenSize = plan.Layout.HiddenSize,
-            TableFile = NameFrom(file.Path, table.File),
+            TableFile = SpecFile.NameTable(file.Path, table.File),
             Cutoffs = plan.Cutoffs,
             DivValue = options.DivValue,
             HeadBias = options.HasHeadBias,
             TailPrecisions = new EquatableArray<WeightPrecision>(new WeightPrecision[plan.Cutoffs.Count]),
         };
-        using var alone = new StringWriter();
-        SpecWriter.Write(alone, spec);
-        var result = SoftmaxDefinitionReader.Combine(SpecReader.Read(file.Path, alone.ToString()), table);
-        var definition = result.Definition ?? throw ToolException.Of(result.Errors);
-
         var notes = new List<string>();
         var text = planned.Write(spec, notes);
-        // What a build refuses in members that stay is the user's own, and not to be lost.
-        var whole = SoftmaxDefinitionReader.Combine(SpecReader.Read(file.Path, text), table);
-        if (whole.Definition is null) notes.Add($"A build will refuse what stays of the spec: {ToolException.Of(whole.Errors).Message}");
+        var definition = planned.Check(text, table);
         cancellationToken.ThrowIfCancellationRequested();
         AtomicFile.WriteText(file.Path, writer => writer.Write(text), cancellationToken);
 
-        console.Output.Profile.Out.Writer.WriteLine($"Wrote {file.Path} with fingerprint {definition.Fingerprint}.");
-        if (planned.Kept.Count > 0) console.Output.Profile.Out.Writer.WriteLine($"Kept of the spec that was there: {string.Join(", ", planned.Kept.Select(Excerpt.Name))}.");
+        console.WriteLine($"Wrote {Excerpt.Line(file.Path)} with fingerprint {definition.Fingerprint}.");
+        if (planned.Kept.Count > 0) console.WriteLine($"Kept of the spec that was there: {string.Join(", ", planned.Kept.Select(Excerpt.Name))}.");
         foreach (var note in notes) console.WriteNote(note);
         file.Remark(console);
     }
@@ -106,8 +104,4 @@ internal static class PlanCommand
             throw new ToolException(exception.Message.Replace($" (Parameter '{exception.ParamName}')", "", StringComparison.Ordinal));
         }
     }
-
-    /// <summary>The table's name as a spec in another folder would write it.</summary>
-    private static string NameFrom(string spec, string table) =>
-        Path.GetRelativePath(Path.GetDirectoryName(Path.GetFullPath(spec))!, Path.GetFullPath(table)).Replace('\\', '/');
 }

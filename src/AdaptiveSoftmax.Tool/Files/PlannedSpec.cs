@@ -14,8 +14,9 @@ internal sealed class PlannedSpec
 
     private readonly string _path;
     private readonly SpecText? _old;
+    private readonly EquatableArray<SpecError> _oldErrors;
 
-    private PlannedSpec(string path, SpecText? old) => (_path, _old) = (path, old);
+    private PlannedSpec(string path, SpecText? old, EquatableArray<SpecError> oldErrors) => (_path, _old, _oldErrors) = (path, old, oldErrors);
 
     /// <summary>The div value of a spec that is there, where it gives a usable one.</summary>
     public double? DivValue => double.TryParse(_old?.Get(SpecMembers.DivValue), CultureInfo.InvariantCulture, out var value) ? value : null;
@@ -32,18 +33,37 @@ internal sealed class PlannedSpec
     /// <exception cref="ToolException">It cannot be kept.</exception>
     public static PlannedSpec Open(string path, bool isForced)
     {
-        if (isForced || FileContent.Find(path) != FileContentKind.Spec) return new PlannedSpec(path, null);
+        if (isForced || FileContent.Find(path) != FileContentKind.Spec) return new PlannedSpec(path, null, default);
+        var text = File.ReadAllText(path);
+        var errors = SpecReader.Read(path, text).Errors;
         try
         {
-            var text = new SpecText(File.ReadAllText(path));
-            if (text.Get(SpecMembers.Vocabulary)?.StartsWith('[') == true)
-                throw new ToolException($"{path} holds its vocabulary itself, which would be lost; give --output another name, or --force to write over it.");
-            return new PlannedSpec(path, text);
+            var old = new SpecText(text);
+            if (old.Get(SpecMembers.Vocabulary)?.StartsWith('[') == true)
+                throw new ToolException($"{Excerpt.Line(path)} holds its vocabulary itself, which would be lost; give --output another name, or --force to write over it.");
+            return new PlannedSpec(path, old, errors);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new ToolException($"{path} is there and is not well-formed, so that its members cannot be kept: {exception.Message} Mend it, or give --force to write over it.");
+            // The reader throws the second for an escape that is half a character.
+            var what = errors.Count > 0 ? ToolException.Of(errors).Message : Excerpt.Message(exception.Message);
+            throw new ToolException($"{Excerpt.Line(path)} is there and is not well-formed, so that its members cannot be kept; mend it, or give --force to write over it.{Environment.NewLine}{what}");
         }
+    }
+
+    /// <summary>
+    /// Checks that a build will take a spec with the plan in it. What a plan does not decide may be wrong as it stands.
+    /// </summary>
+    /// <param name="text">What <see cref="Write"/> gave.</param>
+    /// <param name="table">The token table.</param>
+    /// <exception cref="ToolException">A build would refuse it; the message has line and column in the spec that is there.</exception>
+    public SoftmaxDefinition Check(string text, TokenTableReadResult table)
+    {
+        var whole = SoftmaxDefinitionReader.Combine(SpecReader.Read(_path, text), table);
+        if (whole.Definition is { } definition) return definition;
+        var kept = _oldErrors.Where(old => whole.Errors.Any(error => error.Kind == old.Kind && error.Message == old.Message)).ToArray();
+        var what = ToolException.Of(kept.Length > 0 ? new EquatableArray<SpecError>(kept) : whole.Errors).Message;
+        throw new ToolException(_old is null ? what : $"{Excerpt.Line(_path)} was left as it is, since a build refuses what would stay of it; mend it, or give --force to write a new one.{Environment.NewLine}{what}");
     }
 
     /// <summary>The spec's text with the plan in it.</summary>

@@ -21,8 +21,30 @@ internal static class SpecFile
         return result.Definition ?? throw ToolException.Of(result.Errors);
     }
 
-    /// <summary>Where the table lies that a spec names.</summary>
-    public static string GetTablePath(string spec, string table) => Path.Combine(Path.GetDirectoryName(spec) ?? "", table);
+    /// <summary>Where the table lies that a spec names: seen from the folder that the spec really stands in.</summary>
+    public static string GetTablePath(string spec, string table)
+    {
+        var folder = Path.GetDirectoryName(spec) ?? "";
+        // Without a step upwards it makes no difference, and messages have the name as the user writes it.
+        return Path.Combine(table.Contains("..", StringComparison.Ordinal) ? FindRealFolder(folder) : folder, table);
+    }
+
+    /// <summary>A table's name as a spec has it that stands in the same folder or in another.</summary>
+    public static string NameTable(string spec, string table)
+    {
+        var from = FindRealFolder(Path.GetDirectoryName(Path.GetFullPath(spec))!);
+        var full = Path.GetFullPath(table);
+        var to = Path.Combine(FindRealFolder(Path.GetDirectoryName(full)!), Path.GetFileName(full));
+        return Path.GetRelativePath(from, to).Replace('\\', '/');
+    }
+
+    // A step upwards from a link leads to one place with the link's name, and to another with the folder's own.
+    private static string FindRealFolder(string folder)
+    {
+        var full = Path.GetFullPath(folder.Length == 0 ? "." : folder);
+        if (UnixFiles.IsSupported) return UnixFiles.FindRealPath(full) ?? full;
+        return new DirectoryInfo(full).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? full;
+    }
 
     /// <summary>What weights must agree on with the class that this spec becomes.</summary>
     public static SoftmaxIdentity Identify(SoftmaxDefinition definition) => new(definition.Layout, definition.Fingerprint, definition.VocabularyFingerprint);

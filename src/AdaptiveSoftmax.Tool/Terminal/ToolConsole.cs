@@ -8,7 +8,8 @@ namespace AdaptiveSoftmax.Tool.Terminal;
 /// <param name="Error">Progress and errors.</param>
 internal sealed record ToolConsole(IAnsiConsole Output, IAnsiConsole Error)
 {
-    private const int WidthOfFiles = 160;
+    // Wider than any line: whoever reads a file or a pipe breaks lines as it likes.
+    private const int WidthOfFiles = 1 << 20;
 
     /// <summary>A console that writes plain text without colours and progress bars unless it is a terminal.</summary>
     public static IAnsiConsole ForWriter(TextWriter writer, bool isTerminal)
@@ -23,6 +24,9 @@ internal sealed record ToolConsole(IAnsiConsole Output, IAnsiConsole Error)
         if (!isTerminal) console.Profile.Width = WidthOfFiles;
         return console;
     }
+
+    /// <summary>Writes a line of results, unbroken however long, without anything that a terminal would obey.</summary>
+    public void WriteLine(string text) => Output.Profile.Out.Writer.WriteLine(Excerpt.Message(text));
 
     /// <summary>Writes what a user should know beside the results, without anything that a terminal would obey.</summary>
     public void WriteNote(string message)

@@ -8,6 +8,9 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// </summary>
 public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
 {
+    /// <summary>The greatest hidden size and projection width.</summary>
+    public const int MaximumWidth = 1 << 20;
+
     private readonly TailCluster[] _tails;
     private readonly int[] _cutoffs;
 
@@ -69,7 +72,7 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     }
 
     /// <summary>Creates the layout of an adaptive softmax with PyTorch's projection widths.</summary>
-    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="hiddenSize">The hidden size H, from 1 to <see cref="MaximumWidth"/>.</param>
     /// <param name="vocabularySize">The number of tokens V, at least 2.</param>
     /// <param name="cutoffs">Ascending first slots of the tail clusters, each from 1 to V − 1.</param>
     /// <param name="divValue">The factor by which each cluster's projection narrows.</param>
@@ -86,10 +89,10 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     }
 
     /// <summary>Creates the layout of an adaptive softmax with explicit projection widths.</summary>
-    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="hiddenSize">The hidden size H, from 1 to <see cref="MaximumWidth"/>.</param>
     /// <param name="vocabularySize">The number of tokens V, at least 2.</param>
     /// <param name="cutoffs">Ascending first slots of the tail clusters, each from 1 to V − 1.</param>
-    /// <param name="projections">The projection width of each tail cluster, each at least 1.</param>
+    /// <param name="projections">The projection width of each tail cluster, each from 1 to <see cref="MaximumWidth"/>.</param>
     /// <param name="hasHeadBias">Whether the head has a bias.</param>
     /// <exception cref="ArgumentException">The sizes do not describe an adaptive softmax; the message says which.</exception>
     public static SoftmaxLayout Create(int hiddenSize, int vocabularySize, IReadOnlyList<int> cutoffs, IReadOnlyList<int> projections, bool hasHeadBias = false)
@@ -112,6 +115,8 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
                 throw new ArgumentException(Invariant($"Cutoff {i} is {start}; it must be below the vocabulary size {vocabularySize}."), nameof(cutoffs));
             if (projections[i] < 1)
                 throw new ArgumentException(Invariant($"The projection of tail cluster {i} has width {projections[i]}; it must be at least 1, so lower the div value or raise the hidden size."), nameof(projections));
+            if (projections[i] > MaximumWidth)
+                throw new ArgumentException(Invariant($"The projection of tail cluster {i} has width {projections[i]}; it must be at most {MaximumWidth}, so raise the div value or lower the hidden size."), nameof(projections));
             var end = i + 1 < tails.Length ? cutoffs[i + 1] : vocabularySize;
             tails[i] = new TailCluster(i, start, end - start, projections[i]);
         }
@@ -120,7 +125,7 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     }
 
     /// <summary>Creates the layout of a full softmax: every token in the head, no tails.</summary>
-    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="hiddenSize">The hidden size H, from 1 to <see cref="MaximumWidth"/>.</param>
     /// <param name="vocabularySize">The number of tokens V, at least 2.</param>
     /// <param name="hasHeadBias">Whether the head has a bias.</param>
     /// <exception cref="ArgumentException">A size is too small; the message says which.</exception>
@@ -162,8 +167,8 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
 
     private static void CheckSizes(int hiddenSize, int vocabularySize)
     {
-        if (hiddenSize < 1)
-            throw new ArgumentException(Invariant($"The hidden size is {hiddenSize}; it must be at least 1."), nameof(hiddenSize));
+        if (hiddenSize is < 1 or > MaximumWidth)
+            throw new ArgumentException(Invariant($"The hidden size is {hiddenSize}; it must be from 1 to {MaximumWidth}."), nameof(hiddenSize));
         if (vocabularySize < 2)
             throw new ArgumentException(Invariant($"The vocabulary has {vocabularySize} tokens; a softmax needs at least 2."), nameof(vocabularySize));
     }

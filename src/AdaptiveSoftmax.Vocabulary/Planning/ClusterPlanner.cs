@@ -13,7 +13,7 @@ public static class ClusterPlanner
 
     /// <summary>Chooses the cutoffs with the least expected cost of a training step.</summary>
     /// <param name="counts">How often each token occurs, in slot order: descending.</param>
-    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="hiddenSize">The hidden size H, from 1 to <see cref="SoftmaxLayout.MaximumWidth"/>.</param>
     /// <param name="options">What the plan must keep to.</param>
     /// <param name="cancellationToken">Stops the search.</param>
     /// <exception cref="ArgumentException">The counts do not descend, or no layout fits the options; the message says why.</exception>
@@ -47,6 +47,8 @@ public static class ClusterPlanner
         for (var i = 0; i < most; i++)
         {
             var width = ProjectionWidth.Compute(hiddenSize, options.DivValue, i);
+            if (width > SoftmaxLayout.MaximumWidth)
+                throw new ArgumentException(FormattableString.Invariant($"A hidden size of {hiddenSize} with a div value of {options.DivValue} makes the projection of tail cluster {i} wider than {SoftmaxLayout.MaximumWidth}; give a greater div value or a smaller hidden size."), nameof(options));
             // One cluster is the least that an adaptive softmax has, however narrow.
             var least = options.Clusters is null && i > 0 ? Math.Max(options.MinimumProjectionWidth, 1) : 1;
             if (width < least) break;
@@ -107,17 +109,10 @@ public static class ClusterPlanner
     private static EquatableArray<double> CoverageOf(SoftmaxLayout layout, ReadOnlySpan<long> counts)
     {
         var coverage = new double[layout.TailCount + 1];
-        coverage[0] = Sum(counts.Slice(0, layout.ShortlistSize));
-        foreach (var tail in layout.Tails) coverage[tail.Cluster] = Sum(counts.Slice(tail.Start, tail.Size));
+        coverage[0] = TokenShares.Sum(counts.Slice(0, layout.ShortlistSize));
+        foreach (var tail in layout.Tails) coverage[tail.Cluster] = TokenShares.Sum(counts.Slice(tail.Start, tail.Size));
         var total = coverage.Sum();
         for (var i = 0; i < coverage.Length; i++) coverage[i] = total > 0 ? coverage[i] / total : 0;
         return new EquatableArray<double>(coverage);
-    }
-
-    private static double Sum(ReadOnlySpan<long> counts)
-    {
-        var sum = 0.0;
-        foreach (var count in counts) sum += count;
-        return sum;
     }
 }

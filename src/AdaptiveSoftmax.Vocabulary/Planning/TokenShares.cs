@@ -45,11 +45,18 @@ internal sealed class TokenShares
         return new TokenShares(sums, seen);
     }
 
+    /// <summary>The sum of counts, which may have more bits than each of them.</summary>
+    public static double Sum(ReadOnlySpan<long> counts)
+    {
+        var sum = 0.0;
+        foreach (var count in counts) sum += count;
+        return sum;
+    }
+
     /// <summary>The smallest number of first slots that hold at least a share of all occurrences.</summary>
     public static int SlotsCovering(ReadOnlySpan<long> counts, double share)
     {
-        var total = 0.0;
-        foreach (var count in counts) total += count;
+        var total = Sum(counts);
         var covered = 0.0;
         var slots = 0;
         while (slots < counts.Length && covered < share * total) covered += counts[slots++];

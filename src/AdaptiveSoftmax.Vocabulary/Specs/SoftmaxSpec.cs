@@ -7,7 +7,7 @@ namespace AdaptiveSoftmax.Vocabulary;
 public sealed record SoftmaxSpec
 {
     /// <summary>The greatest hidden size and projection width.</summary>
-    public const int MaximumWidth = 1 << 20;
+    public const int MaximumWidth = SoftmaxLayout.MaximumWidth;
 
     /// <summary>The div value of a spec that gives none, as in PyTorch.</summary>
     public const double DefaultDivValue = 4.0;

@@ -23,6 +23,9 @@ internal static class Excerpt
     /// <summary>The text without quotes.</summary>
     public static string Of(string text) => Of(text, 0, text.Length);
 
+    /// <summary>All of a text on one line, such as the path of a file that was written: nothing is cut.</summary>
+    public static string Line(string text) => Escape(text, keepsLines: false);
+
     /// <summary>A stretch of the text without quotes.</summary>
     public static string Of(string text, int start, int length)
     {
@@ -73,22 +76,26 @@ internal static class Excerpt
     /// A whole message with all its lines, whatever was put into it: for where messages reach a terminal. Only what a
     /// terminal would obey is changed.
     /// </summary>
-    public static string Message(string text)
+    public static string Message(string text) => Escape(text, keepsLines: true);
+
+    // Line ends and tabs are a message's own.
+    private static string Escape(string text, bool keepsLines)
     {
         var result = new StringBuilder(text.Length);
         for (var i = 0; i < text.Length; i++)
         {
             var c = text[i];
-            var isLineEnd = c == '\r' && i + 1 < text.Length && text[i + 1] == '\n';
-            if (IsObeyed(c) && !isLineEnd) AppendCode(result, c);
+            var isKept = keepsLines && (c is '\n' or '\t' || c == '\r' && i + 1 < text.Length && text[i + 1] == '\n');
+            if (IsObeyed(c) && !isKept) AppendCode(result, c);
             else result.Append(c);
         }
 
         return result.ToString();
     }
 
-    // Controls of both sets, and the marks that turn the direction of text around; line ends and tabs are a message's own.
-    private static bool IsObeyed(char c) => c is not ('\n' or '\t') && CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format;
+    // Controls of both sets, and the marks that turn the direction of text around or end a line.
+    private static bool IsObeyed(char c) =>
+        CharUnicodeInfo.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     private static void AppendFirst(StringBuilder result, string text, int start, int length, int longest)
     {

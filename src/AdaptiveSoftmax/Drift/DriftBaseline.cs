@@ -80,15 +80,22 @@ public sealed class DriftBaseline
         for (var slot = 0; slot < Table.Count; slot++) slotOf.Add(Encoding.Latin1.GetString(Table.GetToken(slot)), slot);
         var counts = new long[Table.Count];
         var unknown = new List<long>();
+        var unknownTokens = Int128.Zero;
         for (var i = 0; i < observed.Count; i++)
         {
             if (observed.GetCount(i) == 0) continue;
-            if (slotOf.TryGetValue(Encoding.Latin1.GetString(observed.GetToken(i)), out var slot)) counts[slot] = observed.GetCount(i);
-            else unknown.Add(observed.GetCount(i));
+            if (slotOf.TryGetValue(Encoding.Latin1.GetString(observed.GetToken(i)), out var slot))
+            {
+                counts[slot] = observed.GetCount(i);
+                continue;
+            }
+
+            unknown.Add(observed.GetCount(i));
+            unknownTokens += observed.GetCount(i);
         }
 
         int[] slots = [.. Enumerable.Range(0, counts.Length).Where(slot => counts[slot] > 0)];
-        var report = Compare("", slots, [.. slots.Select(slot => counts[slot])], unknown.Sum());
+        var report = Compare("", slots, [.. slots.Select(slot => counts[slot])], unknownTokens);
         return report with { SamplingNoise = NoiseBetween(counts, unknown) };
     }
 
@@ -100,16 +107,17 @@ public sealed class DriftBaseline
     /// <param name="slots">The slots that were observed, ascending.</param>
     /// <param name="counts">The count of each.</param>
     /// <param name="unknown">The tokens that have no slot.</param>
-    internal DriftReport Compare(string tag, ReadOnlySpan<int> slots, ReadOnlySpan<long> counts, long unknown)
+    internal DriftReport Compare(string tag, ReadOnlySpan<int> slots, ReadOnlySpan<long> counts, Int128 unknown)
     {
-        var known = 0L;
+        // Each count has 63 bits, so a sum of them may have more.
+        var known = Int128.Zero;
         foreach (var count in counts) known += count;
-        var tokens = known + unknown;
+        var tokens = (double)(known + unknown);
         var (occurrences, divergences) = (new double[slots.Length], new double[slots.Length]);
         var (risen, fallen) = (new TopTokens(), new TopTokens());
         for (var i = 0; i < slots.Length; i++)
         {
-            var (slot, expected, share) = (slots[i], Table.GetCount(slots[i]) / _total, (double)counts[i] / tokens);
+            var (slot, expected, share) = (slots[i], Table.GetCount(slots[i]) / _total, counts[i] / tokens);
             occurrences[i] = counts[i];
             var divergence = DriftStatistics.JensenShannon(expected, share);
             // A token that was not observed adds (q ln 2) / 2, of which sums over clusters start.
@@ -138,8 +146,9 @@ public sealed class DriftBaseline
         return new DriftReport
         {
             Tag = tag,
-            Tokens = known,
-            UnknownTokens = unknown,
+            Tokens = Saturate(known),
+            UnknownTokens = Saturate(unknown),
+            UnknownShare = unknownShare,
             ClusterStability = clusters.Sum(cluster => cluster.Stability) + unknownStability,
             FrequencyStability = bins.Sum(bin => bin.Stability) + unknownStability,
             JensenShannon = Math.Clamp(clusters.Sum(cluster => cluster.JensenShannon) + DriftStatistics.JensenShannon(0, unknownShare), 0, Math.Log(2)),
@@ -170,12 +179,12 @@ public sealed class DriftBaseline
     }
 
     /// <summary>The mean divergence between the table and as many tokens drawn from it.</summary>
-    private double SamplingNoise(long tokens)
+    private double SamplingNoise(double tokens)
     {
         if (tokens == 0) return 0;
         var sum = 0.0;
         foreach (var (count, slots) in _equalCounts) sum += slots * DriftStatistics.Noise(count / _total * tokens);
-        return sum / (2.0 * tokens);
+        return sum / (2 * tokens);
     }
 
     /// <summary>The mean divergence between two texts of one kind that have these tokens together.</summary>
@@ -185,9 +194,11 @@ public sealed class DriftBaseline
     {
         var tokens = observed.Sum(count => (double)count) + unknown.Sum(count => (double)count);
         if (tokens == 0) return 0;
-        return Enumerable.Range(0, observed.Length).Select(slot => observed[slot] + Table.GetCount(slot)).Concat(unknown).CountBy(count => count)
+        return Enumerable.Range(0, observed.Length).Select(slot => (double)observed[slot] + Table.GetCount(slot)).Concat(unknown.Select(count => (double)count)).CountBy(count => count)
             .Sum(equal => equal.Value * DriftStatistics.NoiseBetween(equal.Key, _total, tokens));
     }
+
+    private static long Saturate(Int128 count) => (long)Int128.Min(count, long.MaxValue);
 
     // Each bin ends where another tenth of the occurrences is full; a token of several tenths leaves fewer bins.
     private int[] CreateBins(ReadOnlySpan<long> counts)

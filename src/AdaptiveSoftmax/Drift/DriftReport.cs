@@ -6,11 +6,14 @@ public sealed record DriftReport
     /// <summary>The tenant, language or other tag whose tokens these are; empty for untagged ones.</summary>
     public required string Tag { get; init; }
 
-    /// <summary>The observed tokens that the vocabulary has.</summary>
+    /// <summary>The observed tokens that the vocabulary has; <see cref="long.MaxValue"/> where they are more.</summary>
     public required long Tokens { get; init; }
 
-    /// <summary>The observed tokens that it does not have. Every measure takes them as one more cluster, or token, of which nothing is expected.</summary>
+    /// <summary>The observed tokens that it does not have; <see cref="long.MaxValue"/> where they are more. Every measure takes them as one more cluster, or token, of which nothing is expected.</summary>
     public required long UnknownTokens { get; init; }
+
+    /// <summary>The share of all observed tokens that the vocabulary does not have.</summary>
+    public double UnknownShare { get; init; }
 
     /// <summary>
     /// The population stability index over <see cref="Clusters"/> and the unknown tokens, Σ (p − q) ln(p / q): by custom

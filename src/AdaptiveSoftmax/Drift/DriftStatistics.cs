@@ -53,7 +53,7 @@ internal static class DriftStatistics
     /// <param name="occurrences">How often the token occurs in both samples together.</param>
     /// <param name="first">The tokens of one sample.</param>
     /// <param name="second">The tokens of the other.</param>
-    public static double NoiseBetween(long occurrences, double first, double second)
+    public static double NoiseBetween(double occurrences, double first, double second)
     {
         var (small, large) = (Math.Min(first, second), Math.Max(first, second));
         var share = small / (small + large);
@@ -62,10 +62,10 @@ internal static class DriftStatistics
         if (mean >= Math.Pow(2, HighestOctave)) return ((1 / small) + (1 / large)) / 8;
         var (probability, sum) = (Math.Exp(occurrences * double.LogP1(-share)), 0.0);
         var last = Math.Min(occurrences, mean + (12 * Math.Sqrt(mean)) + 20);
-        for (var count = 0L; count <= last; count++)
+        for (var count = 0.0; count <= last; count++)
         {
             sum += probability * JensenShannon((occurrences - count) / large, count / small);
-            probability *= (occurrences - count) / (count + 1.0) * (share / (1 - share));
+            probability *= (occurrences - count) / (count + 1) * (share / (1 - share));
         }
 
         return sum;

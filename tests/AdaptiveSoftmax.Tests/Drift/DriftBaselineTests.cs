@@ -48,6 +48,22 @@ public sealed class DriftBaselineTests
     }
 
     [Fact]
+    public void GreatCounts_GiveTheMeasuresOfTheirShares()
+    {
+        // The same shares by counts whose sum has more than 64 bits and by small ones.
+        long[] expected = [8, 4, 2, 2], observed = [2, 2, 4, 8];
+        const long Scale = 1L << 59;
+        var small = DriftTables.Baseline(DriftTables.Create(expected, idStep: 1), 1, 2).Compare("", [0, 1, 2, 3], observed, unknown: 16);
+        var great = DriftTables.Baseline(DriftTables.Create([.. expected.Select(count => count * Scale)], idStep: 1), 1, 2)
+            .Compare("", [0, 1, 2, 3], [.. observed.Select(count => count * Scale)], unknown: 16 * (Int128)Scale);
+        Assert.Equal(small.JensenShannon, great.JensenShannon, 1e-15);
+        Assert.Equal((small.ClusterStability, small.FrequencyStability), (great.ClusterStability, great.FrequencyStability));
+        Assert.Equal(small.Clusters, great.Clusters);
+        Assert.Equal((long.MaxValue, long.MaxValue), (great.Tokens, great.UnknownTokens));
+        Assert.InRange(great.SamplingNoise, 0, 1e-15);
+    }
+
+    [Fact]
     public void EqualShares_ShowNoDrift()
     {
         var table = DriftTables.Zipf(1_000);

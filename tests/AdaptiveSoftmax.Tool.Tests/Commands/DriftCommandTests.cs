@@ -99,6 +99,31 @@ public sealed class DriftCommandTests
         Assert.Contains("  adaptive-softmax count --output observed.tokens", run.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1L << 62)]
+    [InlineData(long.MaxValue)]
+    public async Task CountsWhoseSumHasMoreThan64Bits_AreCompared(long count)
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => slot < 4 ? count : 0);
+        WriteTable(run, "same.tokens", slot => slot < 4 ? count : 0);
+        WriteTable(run, "other.tokens", slot => slot < 8 ? count : 0);
+        run.Write("unknown.tokens", $"0\t{count}\tx\n1\t{count}\ty\n2\t{count}\tz\n");
+        Assert.Equal(0, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("same.tokens")));
+        Assert.Contains("There is no drift.", run.Output, StringComparison.Ordinal);
+
+        // Half of what is observed now was never counted.
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("other.tokens")));
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"Compared {8.0 * count:n0} tokens with the {4.0 * count:n0} of"), run.Output, StringComparison.Ordinal);
+        Assert.Contains("50.00 %", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("NaN", run.Output, StringComparison.Ordinal);
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("unknown.tokens")));
+        Assert.Contains("100.0 % of the observed tokens are not in the table", run.Output, StringComparison.Ordinal);
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("unknown.tokens"), "--json"));
+        Assert.DoesNotContain("NaN", run.Output, StringComparison.Ordinal);
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("other.tokens"), "-H", "64"));
+    }
+
     [Fact]
     public async Task AnotherEncoding_IsPointedOut()
     {

@@ -74,7 +74,11 @@ public sealed class PlanCommandTests
     }
 
     [Theory]
-    [InlineData("--hidden-size 0", "The hidden size is 0")]
+    [InlineData("--hidden-size 0", "--hidden-size is 0; give a whole number from 1 to 1048576.")]
+    [InlineData("-H -1", "--hidden-size is -1;")]
+    [InlineData("-H 1048577", "--hidden-size is 1048577;")]
+    [InlineData("-H 2147483647", "--hidden-size is 2147483647;")]
+    [InlineData("-H 1048576 --div-value 0.5", "wider than 1048576")]
     [InlineData("--hidden-size 64 --clusters 9", "9 clusters")]
     [InlineData("--hidden-size 64 --clusters 6", "leaves no width for cluster 3")]
     [InlineData("--hidden-size 64 --div-value 0", "The div value is 0")]
@@ -89,6 +93,47 @@ public sealed class PlanCommandTests
         Assert.Contains(expected, run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Parameter", run.Error, StringComparison.Ordinal);
         Assert.Equal(["x.tokens"], run.Files);
+    }
+
+    [Fact]
+    public async Task TheGreatestHiddenSize_HasSizesThatAreRight()
+    {
+        using var run = new ToolRun();
+        run.Write("x.tokens", string.Concat(Enumerable.Range(0, 3000).Select(slot => $"{slot}\t{1_000_000 / (slot + 1)}\tt{slot}\n")));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "1048576", "-k", "1", "--head-coverage", "0"));
+        var cutoff = long.Parse(run.Output.Split("Cutoffs: ")[1].Split('\n')[0], CultureInfo.InvariantCulture);
+        var tail = 262144L * (1048576 + 3000 - cutoff);
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $" {tail:n0} |"), run.Output, StringComparison.Ordinal);
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"Parameters: {tail + ((cutoff + 1) * 1048576):n0},"), run.Output, StringComparison.Ordinal);
+        Assert.DoesNotMatch(@"-\d", run.Output);
+    }
+
+    [Fact]
+    public async Task ATable_IsListedOnANarrowTerminal()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, 3000);
+        Assert.Equal(0, await run.RunOnTerminalAsync(30, "plan", run.Path("x.tokens"), "-H", "512", "-o", run.Path("x.softmax.json")));
+        Assert.Contains("cluster head\n  slots: 0..", run.Output, StringComparison.Ordinal);
+        Assert.Contains("cluster tail 0\n  slots: ", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("…", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"Wrote {run.Path("x.softmax.json")} with fingerprint", run.Output, StringComparison.Ordinal);
+
+        Assert.Equal(0, await run.RunOnTerminalAsync(80, "plan", run.Path("x.tokens"), "-H", "512"));
+        Assert.Contains("parameters", run.Output.Split('\n')[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OutputThatIsNoTerminal_IsNotWrapped()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, 3000);
+        var folder = string.Join('/', Enumerable.Repeat(new string('f', 60), 6)) + "/";
+        run.Write(folder + "a.txt", "some text");
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "512", "-o", run.Path(folder + "x.softmax.json")));
+        Assert.Contains($"Wrote {run.Path(folder + "x.softmax.json")} with fingerprint", run.Output, StringComparison.Ordinal);
+        Assert.Equal(0, await run.RunAsync("count", run.Path(folder + "a.txt"), "-o", run.Path(folder + "y.tokens")));
+        Assert.Contains($"Wrote {run.Path(folder + "y.tokens")}\n", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -32,17 +32,56 @@ public sealed class PlanOverSpecTests
     }
 
     [Fact]
-    public async Task MembersThatNobodyKnows_StayAndAreSaid()
+    public async Task ByteOrderMarkAndLineEnds_Stay()
     {
         using var run = new ToolRun();
         WriteTable(run);
-        run.Write("x.softmax.json", "\ufeff{\r\n\t\"comment\": [\"of\", { \"mine\": 1.50 }],\r\n\t\"hiddenSize\": 32,\r\n\t\"vocabulary\": \"x.tokens\"\r\n}\r\n");
+        run.Write("x.softmax.json", "\ufeff{\r\n\t\"seed\": 3,\r\n\t\"hiddenSize\": 32,\r\n\t\"vocabulary\": \"x.tokens\"\r\n}\r\n");
 
         Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "32", "-o", run.Path("x.softmax.json")));
         var text = File.ReadAllText(run.Path("x.softmax.json"));
-        Assert.StartsWith("{\r\n\t\"comment\": [\"of\", { \"mine\": 1.50 }],\r\n\t\"hiddenSize\": 32,\r\n", text, StringComparison.Ordinal);
+        Assert.StartsWith("{\r\n\t\"seed\": 3,\r\n\t\"hiddenSize\": 32,\r\n", text, StringComparison.Ordinal);
         Assert.Contains("\"cutoffs\": [", text, StringComparison.Ordinal);
-        Assert.Contains("\"comment\" is not a member of a spec", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{\n  \"hiddenSize\": 32,\n  \"vocabulary\": \"x.tokens\",\n  \"hiddenSize\": 16 }", "(4,3): \"hiddenSize\" is given twice.")]
+    [InlineData("{\n  \"cutoffs\": [\n    2,\n    5],\n  \"divValue\": 2,\n  \"divValue\": 2 }", "(6,3): \"divValue\" is given twice.")]
+    [InlineData("{ \"hiddenSize\": 32,\n  \"comment\": [\"of\", { \"mine\": 1.50 }] }", "(2,3): \"comment\" is not a member of a spec.")]
+    [InlineData("{ \"hiddenSize\": 32, \"cutoffs\": [\n 2],\n \"seed\": -1 }", "(3,10): seed is -1")]
+    [InlineData("{ \"hiddenSize\": 32,\n  \"precision\": { \"head\": \"float8\" } }", "(2,26): precision.head is \"float8\"")]
+    [InlineData("{ \"hiddenSize\": 32,\n  \"seed\": 1,\n  \"\\ud800\": 1 }", "is not well-formed")]
+    public async Task WhatABuildRefuses_IsNotWrittenAnew(string old, string expected)
+    {
+        using var run = new ToolRun();
+        WriteTable(run);
+        run.Write("x.softmax.json", old);
+        Assert.Equal(1, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-o", run.Path("x.softmax.json")));
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("fingerprint", run.Output, StringComparison.Ordinal);
+        Assert.Equal(old, File.ReadAllText(run.Path("x.softmax.json")));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "--force", "-o", run.Path("x.softmax.json")));
+    }
+
+    [Fact]
+    public async Task InAFolderThatIsALink_TheTableIsNamedFromWhereTheSpecStands()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need a permission on Windows.");
+        using var run = new ToolRun();
+        WriteTable(run);
+        Directory.CreateDirectory(run.Path("other/deep"));
+        Directory.CreateSymbolicLink(run.Path("link"), "other/deep");
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-o", run.Path("link/x.softmax.json")));
+        foreach (var name in new[] { "link/x.softmax.json", "other/deep/x.softmax.json" })
+        {
+            Assert.Equal("../../x.tokens", SpecReader.Read("x", File.ReadAllText(run.Path(name))).Spec!.TableFile);
+            Assert.Equal(5000, Files.SpecFile.Read(run.Path(name)).Table.Count);
+        }
+
+        // A table in the same folder is named without any step, by whatever name the folder is called.
+        File.Move(run.Path("x.tokens"), run.Path("other/deep/x.tokens"));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("other/deep/x.tokens"), "-H", "64", "-o", run.Path("link/x.softmax.json")));
+        Assert.Equal("x.tokens", SpecReader.Read("x", File.ReadAllText(run.Path("link/x.softmax.json"))).Spec!.TableFile);
     }
 
     [Fact]

@@ -72,6 +72,9 @@ public class SoftmaxLayoutTests
 
     [Theory]
     [InlineData(0, 100, new[] { 10 }, 4.0, "hidden size")]
+    [InlineData(1 + (1 << 20), 100, new[] { 10 }, 4.0, "hidden size is 1048577; it must be from 1 to 1048576")]
+    [InlineData(int.MaxValue, 100, new[] { 10 }, 4.0, "hidden size")]
+    [InlineData(1 << 20, 100, new[] { 10 }, 0.5, "width 2097152; it must be at most 1048576")]
     [InlineData(8, 1, new[] { 1 }, 4.0, "at least 2")]
     [InlineData(8, 100, new int[0], 4.0, "no cutoffs")]
     [InlineData(8, 100, new[] { 0 }, 4.0, "start at 1")]
