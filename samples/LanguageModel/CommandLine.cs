@@ -32,10 +32,16 @@ internal static class CommandLine
             if (result.GetValueOrDefault<string>() is { } name && name != ListDevices && DeviceName.TryParse(name) is null)
                 result.AddError($"There is no kind of device named '{name}'; give cpu, opencl or cuda, or list to see what this machine has.");
         });
+        var states = new Option<string?>("--states") { Description = "Writes the states of held-out text, and the tokens that follow them, for adaptive-softmax evaluate, migrate and plan.", HelpName = "FILE" };
+        var statesTokens = new Option<int>("--states-tokens") { Description = "Of how many tokens, spread over the held-out text.", HelpName = "N", DefaultValueFactory = _ => 8192 };
+        statesTokens.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1) result.AddError("--states-tokens must be at least 1.");
+        });
 
         var root = new RootCommand("Trains a language model over 200,019 tokens through a generated adaptive softmax, compares it with a full softmax, and lets it write.");
         training.AddTo(root);
-        root.Options.Add(device);
+        foreach (var option in new Option[] { device, states, statesTokens }) root.Options.Add(option);
         root.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             if (parsed.GetRequiredValue(device) == ListDevices)
@@ -44,7 +50,12 @@ internal static class CommandLine
                 return 0;
             }
 
-            var options = training.Read(parsed) with { Device = DeviceName.TryParse(parsed.GetRequiredValue(device))! };
+            var options = training.Read(parsed) with
+            {
+                Device = DeviceName.TryParse(parsed.GetRequiredValue(device))!,
+                StatesPath = parsed.GetValue(states),
+                StatesTokens = parsed.GetValue(statesTokens),
+            };
             new Run(options, console).Execute(cancellation);
             return 0;
         }, CancellationToken.None));

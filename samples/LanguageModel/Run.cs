@@ -25,6 +25,11 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
         loop.Execute(cancellation);
         var perplexity = model.Perplexity(text.HeldOut, FinalPerplexityTokens);
         console.Say($"Trained on {trainer.Step * Trainer.BatchSize:N0} tokens in {trainer.Step:N0} steps; held-out perplexity {perplexity:F1}. Saved as {options.CheckpointPath}.");
+        if (options.StatesPath is { } statesPath)
+        {
+            var states = StatesExport.Write(model, text.HeldOut, statesPath, options.StatesTokens, cancellation);
+            console.Say($"{states:N0} states of held-out text are in {statesPath}.");
+        }
 
         console.Say($"The same body with a full softmax, for {options.BaselineSeconds:F0} s...");
         var comparison = Comparison.Measure(model, device, text, options, cancellation);

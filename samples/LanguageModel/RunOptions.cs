@@ -26,6 +26,12 @@ internal sealed record RunOptions
 
     public required bool Resume { get; init; }
 
+    /// <summary>Where the states of held-out text are written, if anywhere.</summary>
+    public string? StatesPath { get; init; }
+
+    /// <summary>Of how many tokens states are written.</summary>
+    public int StatesTokens { get; init; } = 8192;
+
     /// <summary>Makes the checkpoint's folder, and a file in it for a moment: before training, so that a path that cannot be written costs no run.</summary>
     /// <exception cref="IOException">The checkpoint cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The checkpoint may not be written.</exception>

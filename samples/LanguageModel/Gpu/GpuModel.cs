@@ -65,6 +65,8 @@ internal sealed class GpuModel : LanguageModel
         return index => PredictFrom(hidden.SubView(index * size, size));
     }
 
+    public override void CopyHidden(ReadOnlySpan<int> windows, Span<float> hidden) => Forward(windows).CopyToCPU(Accelerator.DefaultStream, hidden);
+
     public override ITraining CreateTraining() => new GpuTraining(this);
 
     /// <summary>The hidden states after windows of tokens, [windows, hidden], on the device. They hold until the next call.</summary>

@@ -28,6 +28,11 @@ internal abstract class LanguageModel(int window, int endOfText) : IDisposable
     /// <returns>The softmax alone, without the body; it holds until the model's next call.</returns>
     public abstract Func<int, int> PreparePredictions(ReadOnlySpan<int> windows);
 
+    /// <summary>Computes the hidden states after windows.</summary>
+    /// <param name="windows">Token ids, oldest first, [windows, window].</param>
+    /// <param name="hidden">Receives [windows, hidden].</param>
+    public abstract void CopyHidden(ReadOnlySpan<int> windows, Span<float> hidden);
+
     /// <summary>What trains the model: its gradients, an Adagrad, and files.</summary>
     public abstract ITraining CreateTraining();
 

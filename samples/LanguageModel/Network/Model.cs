@@ -48,6 +48,8 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
         return index => softmax.Predict(Hidden.Slice(index * size, size));
     }
 
+    public override void CopyHidden(ReadOnlySpan<int> windows, Span<float> hidden) => Forward(windows).CopyTo(hidden);
+
     public override ITraining CreateTraining() => new ProcessorTraining(this);
 
     /// <summary>The hidden states after windows of tokens, [windows, hidden]. They hold until the next call.</summary>

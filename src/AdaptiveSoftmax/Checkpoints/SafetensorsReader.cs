@@ -73,6 +73,10 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     internal override WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null) =>
         new SafetensorsFormatException(FileName, tensorName, problem, remedy, innerException);
 
+    /// <summary>Reads bytes of a tensor that begin at an offset of its own.</summary>
+    internal void ReadBytes(WeightsTensor tensor, long offset, Span<byte> destination) =>
+        ReadExactly(destination, ((SafetensorsTensor)tensor).Start + offset);
+
     private void ReadBytes(SafetensorsTensor tensor, float* destination)
     {
         var length = tensor.End - tensor.Start;
