@@ -20,19 +20,16 @@ internal static class KeyHash
     {
         if (key.Length > ShortLength) return Long(key, seed);
         LoadShort(key, out var low, out var high);
-        return Finish(Sum(low, high, seed));
+        return Short(low, high, seed);
     }
 
-    /// <summary>
-    /// The linear part of a short key's hash. Its upper bits depend on every bit of the key, which is enough to choose
-    /// a place where keys may collide; <see cref="Finish"/> makes it good enough for the perfect hash.
-    /// </summary>
+    /// <summary>Hashes a key of at most <see cref="ShortLength"/> bytes, which comes as two words.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static ulong Sum(ulong low, ulong high, ulong seed) => (low * Multiplier(seed)) + (high * Multiplier(~seed));
+    internal static ulong Short(ulong low, ulong high, ulong seed) => Finish((low * Multiplier(seed)) + (high * Multiplier(~seed)));
 
     /// <summary>Breaks up what a linear hash leaves of the order of consecutive keys; without it, numbers take many attempts.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static ulong Finish(ulong sum) => (sum ^ (sum >> 32)) * FinishMultiplier;
+    private static ulong Finish(ulong sum) => (sum ^ (sum >> 32)) * FinishMultiplier;
 
     /// <summary>Hashes an id.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

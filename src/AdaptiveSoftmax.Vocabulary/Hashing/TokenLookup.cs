@@ -3,6 +3,7 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using System.Text.Unicode;
 
 namespace AdaptiveSoftmax.Vocabulary;
@@ -61,15 +62,15 @@ public static class TokenLookup<TTables>
     private static int FindHotByVector(ReadOnlySpan<byte> token)
     {
         var key = KeyHash.LoadShortVector(token);
-        ref var pair = ref HotPair(key.ToScalar(), key.GetElement(1));
-        var differences = Unsafe.ReadUnaligned<Vector256<ulong>>(ref pair) ^ Vector256.Create(key, key);
-        var isText = Vector256.Create(ulong.MaxValue, HotTable.TextMask, ulong.MaxValue, HotTable.TextMask);
-        var equalWords = Vector256.Equals(differences & isText, Vector256<ulong>.Zero).ExtractMostSignificantBits();
-        // Bit 0 for the first entry and bit 2 for the second, where both words of the entry are equal.
-        var equalEntries = equalWords & (equalWords >> 1) & 0b0101;
-        if (equalEntries == 0) return FindByPerfectHash(token);
-        ref var entry = ref Unsafe.AddByteOffset(ref pair, (nuint)(equalEntries & 0b0100) * (HotTable.EntrySize / 4));
-        return Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref entry, HotTable.SlotOffset));
+        Vector128<ulong> low = Sse2.UnpackLow(key, key), high = Sse2.UnpackHigh(key, key);
+        ref var pair = ref HotPair((key ^ high).ToScalar());
+        var differences = (Unsafe.ReadUnaligned<Vector128<ulong>>(ref pair) ^ low)
+            | ((Unsafe.ReadUnaligned<Vector128<ulong>>(ref Unsafe.Add(ref pair, HotTable.SecondWords)) ^ high) & Vector128.Create(HotTable.TextMask));
+        // Bit 0 for the first entry, bit 1 for the second; not both, for tokens are distinct.
+        var equal = Vector128.Equals(differences, Vector128<ulong>.Zero).ExtractMostSignificantBits();
+        if (equal == 0) return FindShort(token, key.ToScalar(), high.ToScalar());
+        ref var slot = ref Unsafe.AddByteOffset(ref pair, (nuint)equal * sizeof(ulong));
+        return Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref slot, HotTable.SecondWords + HotTable.SlotOffset - sizeof(ulong)));
     }
 
     /// <summary>Looks among the frequent tokens first.</summary>
@@ -77,35 +78,44 @@ public static class TokenLookup<TTables>
     internal static int FindHotByWords(ReadOnlySpan<byte> token)
     {
         KeyHash.LoadShort(token, out var low, out var high);
-        ref var pair = ref HotPair(low, high);
-        var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, 8));
-        if (((Unsafe.ReadUnaligned<ulong>(ref pair) ^ low) | ((second ^ high) & HotTable.TextMask)) == 0) return HotTable.SlotOf(second);
-        second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, 24));
-        if (((Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, 16)) ^ low) | ((second ^ high) & HotTable.TextMask)) == 0) return HotTable.SlotOf(second);
-        return FindByPerfectHash(token);
+        ref var pair = ref HotPair(low ^ high);
+        for (var entry = 0; entry < HotTable.SecondWords; entry += sizeof(ulong))
+        {
+            var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, HotTable.SecondWords + entry));
+            if (((Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref pair, entry)) ^ low) | ((second ^ high) & HotTable.TextMask)) == 0)
+                return HotTable.SlotOf(second);
+        }
+
+        return FindShort(token, low, high);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ref byte HotPair(ulong low, ulong high)
-    {
-        var pair = (nint)(KeyHash.Sum(low, high, TTables.TokenSeed) >> (64 - TTables.TokenHotBits));
-        return ref Unsafe.Add(ref MemoryMarshal.GetReference(TTables.TokenHot), pair * HotTable.PairSize);
-    }
+    private static ref byte HotPair(ulong folded) =>
+        ref Unsafe.AddByteOffset(ref MemoryMarshal.GetReference(TTables.TokenHot), (nuint)HotTable.PairOf(folded, TTables.TokenHotBits) * HotTable.PairSize);
 
+    // Apart from its callers, so that they are small enough to be a part of theirs.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int FindByPerfectHash(ReadOnlySpan<byte> token)
     {
-        ref var entry = ref Entry(PositionOf(KeyHash.Compute(token, TTables.TokenSeed)));
-        var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref entry, 8));
-        if (token.Length <= TokenEntry.InlineLength)
-        {
-            KeyHash.LoadShort(token, out var low, out var high);
-            return ((Unsafe.ReadUnaligned<ulong>(ref entry) ^ low) | ((second ^ high) & TokenEntry.InlineMask)) == 0 ? TokenEntry.SlotOf(second) : -1;
-        }
+        if (token.Length > KeyHash.ShortLength) return FindLong(token, ref Entry(PositionOf(KeyHash.Compute(token, TTables.TokenSeed))));
+        KeyHash.LoadShort(token, out var low, out var high);
+        return FindShort(token, low, high);
+    }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int FindShort(ReadOnlySpan<byte> token, ulong low, ulong high)
+    {
+        ref var entry = ref Entry(PositionOf(KeyHash.Short(low, high, TTables.TokenSeed)));
+        if (token.Length > TokenEntry.InlineLength) return FindLong(token, ref entry);
+        var second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref entry, 8));
+        return ((Unsafe.ReadUnaligned<ulong>(ref entry) ^ low) | ((second ^ high) & TokenEntry.InlineMask)) == 0 ? TokenEntry.SlotOf(second) : -1;
+    }
+
+    private static int FindLong(ReadOnlySpan<byte> token, ref byte entry)
+    {
         var length = Unsafe.Add(ref entry, TokenEntry.LengthOffset);
-        if (length != Math.Min(token.Length, TokenEntry.PrefixedLength)) return -1;
-        return LongText(ref entry, length).SequenceEqual(token) ? TokenEntry.SlotOf(second) : -1;
+        if (length != Math.Min(token.Length, TokenEntry.PrefixedLength) || !LongText(ref entry, length).SequenceEqual(token)) return -1;
+        return TokenEntry.SlotOf(Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref entry, 8)));
     }
 
     private static ReadOnlySpan<byte> LongText(ref byte entry, int length)

@@ -98,7 +98,7 @@ public sealed class TokenLookupTables
             throw new ArgumentException($"There are {tokens.Count} tokens; a look-up holds 1 to {TokenEntry.LargestCount}.", nameof(tokens));
         var hash = BuildHash(tokens, cancellation);
         var hotBits = HotTable.BitsFor(tokens.Count);
-        var hot = HotTable.Build(tokens, hash.Seed, hotBits);
+        var hot = HotTable.Build(tokens, hotBits);
         var (entries, text) = WriteEntries(tokens, hash.Positions);
         return new TokenLookupTables(hash, hotBits, hot, entries, text);
     }

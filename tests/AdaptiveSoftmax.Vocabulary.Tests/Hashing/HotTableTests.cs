@@ -15,6 +15,25 @@ public class HotTableTests
     public void SizeFollowsTheNumberOfTokens(int tokens, int bits) => Assert.Equal(bits, HotTable.BitsFor(tokens));
 
     [Fact]
+    public void EveryBitOfAToken_ChangesTheHash()
+    {
+        var token = "adaptive_soft"u8.ToArray();
+        var hash = Hash(token);
+        for (var bit = 0; bit < 8 * token.Length; bit++)
+        {
+            token[bit / 8] ^= (byte)(1 << (bit % 8));
+            Assert.NotEqual(hash, Hash(token));
+            token[bit / 8] ^= (byte)(1 << (bit % 8));
+        }
+
+        static ulong Hash(byte[] token)
+        {
+            KeyHash.LoadShort(token, out var low, out var high);
+            return HotTable.PairOf(low ^ high, 32);
+        }
+    }
+
+    [Fact]
     public void MostFrequentTokens_StandInIt()
     {
         var tables = TokenLookupTables.Build([.. Enumerable.Range(0, 50_000).Select(Token)], TestContext.Current.CancellationToken);
@@ -25,11 +44,10 @@ public class HotTableTests
         for (var slot = 0; slot < places; slot++)
         {
             KeyHash.LoadShort(Token(slot), out var low, out var high);
-            var pair = hot.AsSpan((int)(KeyHash.Sum(low, high, tables.Seed) >> (64 - tables.HotBits)) * HotTable.PairSize, HotTable.PairSize);
-            for (var entry = 0; entry < 2; entry++)
+            var pair = (int)HotTable.PairOf(low ^ high, tables.HotBits) * HotTable.PairSize;
+            for (var entry = pair; entry < pair + HotTable.SecondWords; entry += sizeof(ulong))
             {
-                var bytes = pair.Slice(entry * HotTable.EntrySize, HotTable.EntrySize);
-                if (bytes[..Token(slot).Length].SequenceEqual(Token(slot)) && BitConverter.ToUInt16(bytes[HotTable.SlotOffset..]) == slot) found++;
+                if (TextOf(hot, entry).AsSpan().SequenceEqual(Token(slot)) && SlotOf(hot, entry) == slot) found++;
             }
         }
 
@@ -56,28 +74,39 @@ public class HotTableTests
         var hot = tables.Blobs.Single(blob => blob.Name == "TokenHot").Bytes;
         TestTables.Use(tables);
         var seen = 0;
-        for (var start = 0; start < hot.Length; start += HotTable.EntrySize)
+        for (var pair = 0; pair < hot.Length; pair += HotTable.PairSize)
         {
-            var length = hot[start + HotTable.EntrySize - 1];
-            if (length > HotTable.LongestToken) continue;
-            seen++;
-            var token = hot.AsSpan(start, length).ToArray();
-            var slot = BitConverter.ToUInt16(hot, start + HotTable.SlotOffset);
-            Assert.Equal(Token(slot), token);
-            Assert.Equal(slot, TokenLookup<TestTables>.FindSlot(token));
-            Assert.Equal(slot, TokenLookup<TestTables>.FindHotByWords(token));
-            for (var bit = 0; bit < 8 * HotTable.EntrySize; bit++)
+            for (var entry = pair; entry < pair + HotTable.SecondWords; entry += sizeof(ulong))
             {
-                if (bit / 8 is HotTable.SlotOffset or HotTable.SlotOffset + 1) continue;
-                hot[start + (bit / 8)] ^= (byte)(1 << (bit % 8));
-                if (TokenLookup<TestTables>.FindSlot(token) != -1) Assert.Fail($"{Encoding.UTF8.GetString(token)} was found with bit {bit} changed.");
-                if (TokenLookup<TestTables>.FindHotByWords(token) != -1) Assert.Fail($"{Encoding.UTF8.GetString(token)} was found by words with bit {bit} changed.");
-                hot[start + (bit / 8)] ^= (byte)(1 << (bit % 8));
+                if (LengthOf(hot, entry) > HotTable.LongestToken) continue;
+                seen++;
+                var token = TextOf(hot, entry);
+                var slot = SlotOf(hot, entry);
+                Assert.Equal(Token(slot), token);
+                Assert.Equal(slot, TokenLookup<TestTables>.FindSlot(token));
+                Assert.Equal(slot, TokenLookup<TestTables>.FindHotByWords(token));
+                for (var bit = 0; bit < 128; bit++)
+                {
+                    var at = entry + (bit < 64 ? 0 : HotTable.SecondWords) + (bit % 64 / 8);
+                    if (at - entry - HotTable.SecondWords is HotTable.SlotOffset or HotTable.SlotOffset + 1) continue;
+                    hot[at] ^= (byte)(1 << (bit % 8));
+                    if (TokenLookup<TestTables>.FindSlot(token) != -1) Assert.Fail($"{Encoding.UTF8.GetString(token)} was found with bit {bit} changed.");
+                    if (TokenLookup<TestTables>.FindHotByWords(token) != -1) Assert.Fail($"{Encoding.UTF8.GetString(token)} was found by words with bit {bit} changed.");
+                    hot[at] ^= (byte)(1 << (bit % 8));
+                }
             }
         }
 
         Assert.Equal(2 << tables.HotBits, seen);
     }
+
+    // An entry's first word at its place, its second word behind those of both entries.
+    private static byte[] TextOf(byte[] hot, int entry) =>
+        [.. hot.Skip(entry).Take(sizeof(ulong)).Concat(hot.Skip(entry + HotTable.SecondWords).Take(HotTable.SlotOffset)).Take(LengthOf(hot, entry))];
+
+    private static int LengthOf(byte[] hot, int entry) => hot[entry + HotTable.SecondWords + sizeof(ulong) - 1];
+
+    private static int SlotOf(byte[] hot, int entry) => BitConverter.ToUInt16(hot, entry + HotTable.SecondWords + HotTable.SlotOffset);
 
     private static byte[] Token(int slot) => Encoding.UTF8.GetBytes((slot * 7919).ToString(CultureInfo.InvariantCulture));
 }
