@@ -17,6 +17,15 @@ internal static class Models
     public static Model CreateAdaptive(ulong seed, int threads) =>
         Create(seed, threads, ApiDocsSoftmax.Create(seed, new AdaptiveSoftmaxOptions { Threads = threads }));
 
+    /// <summary>The model with an adaptive softmax that was planned since this program was built, as a migration makes it.</summary>
+    /// <exception cref="InvalidDataException">Its hidden size is not the body's.</exception>
+    public static Model CreateAdaptive(ulong seed, int threads, SoftmaxDefinition spec)
+    {
+        if (spec.Layout.HiddenSize != ApiDocsSoftmax.HiddenSize)
+            throw new InvalidDataException($"The spec has a hidden size of {spec.Layout.HiddenSize}, and the body's is {ApiDocsSoftmax.HiddenSize}; give the spec that the weights were migrated to.");
+        return Create(seed, threads, new DynamicAdaptiveSoftmax(spec, seed, new AdaptiveSoftmaxOptions { Threads = threads }));
+    }
+
     /// <summary>The model with a full softmax: one matrix with a row for each of the 200,019 tokens.</summary>
     public static Model CreateFull(ulong seed, int threads)
     {

@@ -22,7 +22,8 @@ internal sealed class FaultyRowException(DecodeFault fault) : Exception(fault.Me
 /// <summary>
 /// Continuous batching: one thread steps all active continuations together. They join and leave between steps, so that
 /// nobody waits for the longest answer of a batch. Others wait in a bounded queue, first come, first served. One whose
-/// client does not keep up leaves the batch until it does. Each keeps its place until its answer is sent.
+/// client does not keep up leaves the batch until it does. Each keeps its place until its answer is sent. While a model is
+/// being replaced, those that began with the former one are stepped beside those of its successor.
 /// </summary>
 internal sealed class BatchEngine : IDisposable
 {
@@ -33,18 +34,20 @@ internal sealed class BatchEngine : IDisposable
     private readonly int[] _places = new int[Enum.GetValues<SequenceState>().Length];
     private readonly TokenLogProb[] _top = new TokenLogProb[WireLimits.LogProbs];
     private readonly IEngineObserver _observer;
-    private readonly BatchStep _step;
+    private readonly CurrentModel _models;
+    private readonly List<BatchStep> _steps = [];
+    private readonly List<BatchStep> _running = [];
     private readonly Thread _thread;
     private readonly int _maxBatch;
     private TaskCompletionSource? _idle;
     private bool _isClosed;
     private bool _isStopped;
 
-    public BatchEngine(ServedModel model, int maxBatch, int maxQueue, IEngineObserver observer)
+    public BatchEngine(CurrentModel models, int maxBatch, int maxQueue, IEngineObserver observer)
     {
-        (_maxBatch, _observer) = (maxBatch, observer);
+        (_models, _maxBatch, _observer) = (models, maxBatch, observer);
         Capacity = maxBatch + maxQueue;
-        _step = new BatchStep(model, maxBatch);
+        models.Replaced += WakeUp;
         _thread = new Thread(Run) { Name = "batching", IsBackground = true };
         _thread.Start();
     }
@@ -88,6 +91,7 @@ internal sealed class BatchEngine : IDisposable
         lock (_gate)
         {
             if (Ask(generation.Sequences.Count) is not Admission.Accepted and var refusal) return refusal;
+            generation.Step = StepOf(generation.Lease);
             foreach (var sequence in generation.Sequences)
             {
                 Move(sequence, SequenceState.Waiting);
@@ -159,7 +163,14 @@ internal sealed class BatchEngine : IDisposable
         }
 
         _thread.Join();
-        _step.Dispose();
+        _models.Replaced -= WakeUp;
+        foreach (var step in _steps) step.Dispose();
+    }
+
+    // A model that was replaced may be held by its idle steps alone.
+    private void WakeUp()
+    {
+        lock (_gate) Monitor.Pulse(_gate);
     }
 
     private int Count(SequenceState state)
@@ -171,15 +182,18 @@ internal sealed class BatchEngine : IDisposable
     {
         while (TakeBatch())
         {
-            try
+            foreach (var step in _running)
             {
-                Step();
-            }
-            catch (Exception exception)
-            {
-                // No request may hang, and the next ones may fare better.
-                _observer.StepFailed(exception);
-                foreach (var sequence in _active) Fail(sequence, exception);
+                try
+                {
+                    Run(step);
+                }
+                catch (Exception exception)
+                {
+                    // No request may hang, and the next ones may fare better.
+                    _observer.StepFailed(exception);
+                    foreach (var sequence in step.Rows) Fail(sequence, exception);
+                }
             }
         }
     }
@@ -205,40 +219,46 @@ internal sealed class BatchEngine : IDisposable
                     _active.Add(first);
                 }
 
-                if (_active.Count > 0) return true;
+                RetireSteps();
+                if (_active.Count > 0)
+                {
+                    AssignRows();
+                    return true;
+                }
+
                 if (_isStopped) return false;
                 Monitor.Wait(_gate);
             }
         }
     }
 
-    private void Step()
+    private void Run(BatchStep step)
     {
         var start = Stopwatch.GetTimestamp();
-        var results = _step.Run(_active, out var faults);
+        var results = step.Run(out var faults);
         var duration = Stopwatch.GetElapsedTime(start);
         _observer.Stepped(duration, faults.Count == 0 ? results : [.. results.ToArray().Where(result => result.Token >= 0)]);
         // What goes wrong with one continuation ends its request and no other.
-        foreach (var fault in faults) Fail(_active[fault.Row], new FaultyRowException(fault));
-        for (var i = 0; i < _active.Count; i++)
+        foreach (var fault in faults) Fail(step.Rows[fault.Row], new FaultyRowException(fault));
+        for (var i = 0; i < step.Rows.Count; i++)
         {
             if (results[i].Token < 0) continue;
             try
             {
-                Accept(i, results[i]);
+                Accept(step, i, results[i]);
             }
             catch (Exception exception)
             {
-                Fail(_active[i], exception);
+                Fail(step.Rows[i], exception);
             }
         }
     }
 
-    private void Accept(int row, DecodedToken token)
+    private void Accept(BatchStep step, int row, DecodedToken token)
     {
-        var (sequence, generation) = (_active[row], _active[row].Generation);
+        var (sequence, generation) = (step.Rows[row], step.Rows[row].Generation);
         if (generation.MarkFirstToken()) _observer.FirstToken(generation.FirstToken!.Value);
-        var top = generation.Options.WantsLogProbs ? _step.CopyTop(row, _top) : 0;
+        var top = generation.Options.WantsLogProbs ? step.CopyTop(row, _top) : 0;
         if (sequence.Accept(token, _top.AsSpan(0, top)) is null) return;
         lock (_gate)
         {
@@ -266,6 +286,37 @@ internal sealed class BatchEngine : IDisposable
         if (sequence.State == SequenceState.Paused) _paused.Remove(sequence);
         _places[(int)sequence.State]--;
         _places[(int)state]++;
+        if (sequence.Generation.Step is { } step) step.Users += (IsUser(state) ? 1 : 0) - (IsUser(sequence.State) ? 1 : 0);
         sequence.State = state;
+    }
+
+    private static bool IsUser(SequenceState state) => state is SequenceState.Waiting or SequenceState.Active or SequenceState.Paused;
+
+    private BatchStep StepOf(ModelLease lease)
+    {
+        if (_steps.Find(step => step.Model == lease.Model) is { } existing) return existing;
+        var step = new BatchStep(lease.Share(), _maxBatch);
+        _steps.Add(step);
+        return step;
+    }
+
+    // Only the thread that steps may: nobody else knows that none is under way.
+    private void RetireSteps()
+    {
+        var current = _models.Model;
+        for (var i = _steps.Count - 1; i >= 0; i--)
+        {
+            if (_steps[i].Users > 0 || _steps[i].Model == current) continue;
+            _steps[i].Dispose();
+            _steps.RemoveAt(i);
+        }
+    }
+
+    private void AssignRows()
+    {
+        foreach (var step in _steps) step.Rows.Clear();
+        foreach (var sequence in _active) sequence.Generation.Step!.Rows.Add(sequence);
+        _running.Clear();
+        _running.AddRange(_steps.Where(step => step.Rows.Count > 0));
     }
 }

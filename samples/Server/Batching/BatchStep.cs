@@ -2,7 +2,7 @@ using AdaptiveSoftmax;
 
 namespace ServerSample;
 
-/// <summary>One step of the model for all active continuations: the body, then the softmax.</summary>
+/// <summary>One step of a model for all its active continuations: the body, then the softmax.</summary>
 /// <remarks>
 /// A continuation's tokens must not depend on what it shares its steps with. From five rows on the body's products take
 /// their rows in blocks, and batches of the softmax always do; there each row's sums have one order, whatever stands beside
@@ -13,42 +13,51 @@ internal sealed class BatchStep : IDisposable
 {
     private const int LeastRows = 16;
 
-    private readonly ServedModel _model;
+    private readonly ModelLease _lease;
     private readonly DecodeSession _session;
     private readonly int[] _windows;
     private readonly DecodeSequence[] _sequences;
     private readonly DecodedToken[] _results;
 
-    public BatchStep(ServedModel model, int maximumRows)
+    /// <param name="lease">The model, held until this is disposed of.</param>
+    /// <param name="maximumRows">The continuations of a step at most.</param>
+    public BatchStep(ModelLease lease, int maximumRows)
     {
-        _model = model;
-        _session = model.Model.Softmax.CreateSession();
-        _windows = new int[Math.Max(LeastRows, maximumRows) * model.Model.Window];
+        _lease = lease;
+        _session = Model.Model.Softmax.CreateSession();
+        _windows = new int[Math.Max(LeastRows, maximumRows) * Model.Model.Window];
         _sequences = new DecodeSequence[maximumRows];
         _results = new DecodedToken[maximumRows];
     }
 
-    /// <summary>Makes the next token of each continuation.</summary>
-    /// <param name="rows">The continuations.</param>
+    public ServedModel Model => _lease.Model;
+
+    /// <summary>The continuations that have yet to be decoded to their end. The engine's to set, under its lock.</summary>
+    public int Users { get; set; }
+
+    /// <summary>The continuations of the next step. The engine's to fill.</summary>
+    public List<GenerationSequence> Rows { get; } = [];
+
+    /// <summary>Makes the next token of each continuation of <see cref="Rows"/>.</summary>
     /// <param name="faults">What went wrong with single rows. The others have the same tokens as without them.</param>
     /// <returns>The tokens, [rows], those of faulty rows −1. They hold until the next call.</returns>
-    public ReadOnlySpan<DecodedToken> Run(IReadOnlyList<GenerationSequence> rows, out IReadOnlyList<DecodeFault> faults)
+    public ReadOnlySpan<DecodedToken> Run(out IReadOnlyList<DecodeFault> faults)
     {
-        var window = _model.Model.Window;
-        var filled = Math.Max(LeastRows, rows.Count);
-        _windows.AsSpan(rows.Count * window, (filled - rows.Count) * window).Fill(_model.Model.EndOfText);
-        for (var i = 0; i < rows.Count; i++)
+        var window = Model.Model.Window;
+        var filled = Math.Max(LeastRows, Rows.Count);
+        _windows.AsSpan(Rows.Count * window, (filled - Rows.Count) * window).Fill(Model.Model.EndOfText);
+        for (var i = 0; i < Rows.Count; i++)
         {
-            rows[i].Window.CopyTo(_windows.AsSpan(i * window));
-            _sequences[i] = rows[i].Decode;
+            Rows[i].Window.CopyTo(_windows.AsSpan(i * window));
+            _sequences[i] = Rows[i].Decode;
         }
 
-        var hidden = _model.Model.Forward(_windows.AsSpan(0, filled * window));
-        var results = _results.AsSpan(0, rows.Count);
+        var hidden = Model.Model.Forward(_windows.AsSpan(0, filled * window));
+        var results = _results.AsSpan(0, Rows.Count);
         faults = [];
         try
         {
-            _session.Sample(hidden[..(rows.Count * _model.Model.Layout.HiddenSize)], _sequences.AsSpan(0, rows.Count), results);
+            _session.Sample(hidden[..(Rows.Count * Model.Model.Layout.HiddenSize)], _sequences.AsSpan(0, Rows.Count), results);
         }
         catch (DecodeException exception)
         {
@@ -61,5 +70,9 @@ internal sealed class BatchStep : IDisposable
     /// <summary>The most probable tokens of a row of the last step, as many as its options ask for.</summary>
     public int CopyTop(int row, Span<TokenLogProb> tokens) => _session.CopyTopLogProbs(row, tokens);
 
-    public void Dispose() => _session.Dispose();
+    public void Dispose()
+    {
+        _session.Dispose();
+        _lease.Dispose();
+    }
 }

@@ -13,14 +13,22 @@ internal sealed class Generation
     private int _unsent;
     private volatile bool _isHeldUp;
 
-    public Generation(ServedModel model, GenerationOptions options)
+    /// <param name="lease">The model, which its owner holds until the engine has released this request.</param>
+    /// <param name="options">What is asked for.</param>
+    public Generation(ModelLease lease, GenerationOptions options)
     {
-        Options = options;
-        Sequences = [.. Enumerable.Range(0, options.Choices).Select(choice => new GenerationSequence(this, model, choice, options.Prompts[choice / options.ChoicesPerPrompt]))];
+        (Lease, Options) = (lease, options);
+        Sequences = [.. Enumerable.Range(0, options.Choices).Select(choice => new GenerationSequence(this, lease.Model, choice, options.Prompts[choice / options.ChoicesPerPrompt]))];
         _unfinished = Sequences.Count;
     }
 
+    /// <summary>The model that answers all of it.</summary>
+    public ModelLease Lease { get; }
+
     public GenerationOptions Options { get; }
+
+    /// <summary>What steps its model. The engine's to set, under its lock.</summary>
+    public BatchStep? Step { get; set; }
 
     public IReadOnlyList<GenerationSequence> Sequences { get; }
 

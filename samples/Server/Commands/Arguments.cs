@@ -9,6 +9,8 @@ internal sealed class ModelArguments
 {
     public Option<string?> Checkpoint { get; } = new("--checkpoint") { Description = $"The model, as samples/LanguageModel saves it. If omitted: {ModelLoader.DefaultCheckpoint}, which is trained first where it does not exist.", HelpName = "PATH" };
 
+    public Option<string?> Spec { get; } = new("--spec") { Description = "The spec of the checkpoint's softmax, with its token table beside it, where `adaptive-softmax migrate` gave it another than the one this program was built with.", HelpName = "PATH" };
+
     public Option<bool> Quick { get; } = new("--quick") { Description = "Where a model must be trained first, train for 10 seconds instead of 40." };
 
     public Option<int> Threads { get; } = ThreadsOption.Create();
@@ -21,15 +23,20 @@ internal sealed class ModelArguments
             if (result.GetValueOrDefault<string?>() is { } path && !File.Exists(path))
                 result.AddError($"There is no model at {path}. Make it with `dotnet run -c Release --project samples/LanguageModel -- --checkpoint {path}`, or leave --checkpoint out to have a small one trained first.");
         });
+        Spec.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string?>() is { } path && !File.Exists(path)) result.AddError($"There is no spec at {path}.");
+            if (result.GetValue(Checkpoint) is null) result.AddError("--spec is of a checkpoint; give --checkpoint as well.");
+        });
     }
 
-    /// <summary>Loads the model, and trains it first where it must be.</summary>
-    public ServedModel Open(ParseResult parsed, IAnsiConsole console, CancellationToken cancellation)
+    /// <summary>Where the model is. It is trained first where it must be.</summary>
+    public CheckpointSource Find(ParseResult parsed, IAnsiConsole console, CancellationToken cancellation)
     {
         var loader = new ModelLoader(console, parsed.GetValue(Threads));
         var path = parsed.GetValue(Checkpoint) ?? ModelLoader.DefaultCheckpoint;
         if (!File.Exists(path)) loader.Train(path, parsed.GetValue(Quick) ? 10 : 40, cancellation);
-        return loader.Load(path);
+        return new CheckpointSource(loader, path, parsed.GetValue(Spec));
     }
 }
 

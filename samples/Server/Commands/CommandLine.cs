@@ -10,6 +10,8 @@ namespace ServerSample;
 /// <summary>The options, and what they ask for.</summary>
 internal static class CommandLine
 {
+    private static readonly TimeSpan s_watchPeriod = TimeSpan.FromSeconds(1);
+
     private const int Failure = 1;
 
     /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
@@ -50,6 +52,7 @@ internal static class CommandLine
         var limits = new LimitArguments();
         var urls = new Option<string[]>("--urls") { Description = "Where to listen; port 0 takes a free one.", HelpName = "URL", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["http://127.0.0.1:5080"] };
         var remote = new Option<bool>("--allow-remote") { Description = "Allow addresses that other machines can reach. The server asks nobody who they are." };
+        var watch = new Option<bool>("--watch") { Description = "Take up the model's files when they are replaced. Requests that run end with the model they began with." };
         urls.Validators.Add(result =>
         {
             foreach (var url in result.GetValueOrDefault<string[]>() ?? [])
@@ -59,13 +62,16 @@ internal static class CommandLine
         });
         var root = new RootCommand("Serves the language model of samples/LanguageModel in the form of OpenAI's completions, with continuous batching, metrics and a page that shows what goes on.")
         {
-            model.Checkpoint, model.Quick, model.Threads, urls, remote, LoadCommand.Create(console),
+            model.Checkpoint, model.Spec, watch, model.Quick, model.Threads, urls, remote, LoadCommand.Create(console),
         };
         foreach (var limit in limits.All) root.Add(limit);
         root.SetAction(async (parsed, cancellation) =>
         {
-            using var served = model.Open(parsed, console, cancellation);
-            await using var app = CompletionServer.Create(served, limits.Read(parsed) with { Urls = parsed.GetRequiredValue(urls), AllowRemote = parsed.GetValue(remote) }, LogToConsole);
+            var source = model.Find(parsed, console, cancellation);
+            await using var app = CompletionServer.Create(source.Load(), limits.Read(parsed) with { Urls = parsed.GetRequiredValue(urls), AllowRemote = parsed.GetValue(remote) }, LogToConsole, services =>
+            {
+                if (parsed.GetValue(watch)) CompletionServer.AddWatch(services, source, s_watchPeriod);
+            });
             await app.StartAsync(cancellation);
             foreach (var address in CompletionServer.AddressesOf(app)) console.WriteLine($"Listening on {address}; the page is there, completions at {new Uri(address, "v1/completions")}. Ctrl-C ends.");
             try

@@ -29,11 +29,11 @@ internal static class LoadCommand
         });
         var command = new Command("load", "Starts a server of its own on a free port of the loopback address, asks it with 1, 8 and 64 clients, and compares every answer with what the same request has alone.")
         {
-            model.Checkpoint, model.Quick, model.Threads, clients, requests, maxTokens,
+            model.Checkpoint, model.Spec, model.Quick, model.Threads, clients, requests, maxTokens,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
-            using var served = model.Open(parsed, console, cancellation);
+            var served = model.Find(parsed, console, cancellation).Load();
             await using var app = CompletionServer.Create(served, new ServerOptions { Urls = ["http://127.0.0.1:0"], MaxQueue = 1024, MaxConnections = 2048 }, _ => { });
             await app.StartAsync(cancellation);
             using var client = new HttpClient { BaseAddress = CompletionServer.AddressesOf(app).Single(), Timeout = Timeout.InfiniteTimeSpan };

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace ServerSample;
 
 /// <summary><c>POST /v1/completions</c>.</summary>
-internal sealed partial class CompletionEndpoint(ServedModel model, ServerOptions options, BatchEngine engine, RequestValidator validator, PromptEncoder encoder, RequestReports reports, ILogger<CompletionEndpoint> logger)
+internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOptions options, BatchEngine engine, RequestValidator validator, PromptEncoder encoder, RequestReports reports, ILogger<CompletionEndpoint> logger)
 {
     public async Task HandleAsync(HttpContext context)
     {
@@ -31,11 +31,13 @@ internal sealed partial class CompletionEndpoint(ServedModel model, ServerOption
 
     private async Task AnswerAsync(HttpContext context, CompletionRequest request)
     {
-        var asked = validator.Validate(request);
+        // What is replaced meanwhile lives until this answer has ended.
+        using var lease = models.Take();
+        var asked = validator.Validate(request, lease.Model);
         // To make tokens of a prompt costs more than to refuse it.
         Check(engine.Ask(asked.Choices));
-        var prompts = await encoder.EncodeAsync(asked.Prompts, context.RequestAborted);
-        var generation = new Generation(model, asked.Options with { Prompts = prompts });
+        var prompts = await encoder.EncodeAsync(asked.Prompts, lease.Model.Tokenizer, context.RequestAborted);
+        var generation = new Generation(lease, asked.Options with { Prompts = prompts });
         Check(engine.Submit(generation));
 
         var outcome = Outcome.Cancelled;
@@ -44,7 +46,7 @@ internal sealed partial class CompletionEndpoint(ServedModel model, ServerOption
             // A client that leaves frees its places at once, wherever the answer stands.
             await using var leaving = context.RequestAborted.Register(() => engine.Release(generation));
             var withUsage = request.StreamOptions?.IncludeUsage == true;
-            var builder = new ResponseBuilder(model, generation, withUsage);
+            var builder = new ResponseBuilder(generation, withUsage);
             if (request.Stream == true) await StreamAsync(context, generation, builder, withUsage);
             else await WriteAsync(context, generation, builder);
             outcome = Outcome.Completed;

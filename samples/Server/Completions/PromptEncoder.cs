@@ -1,10 +1,12 @@
+using AdaptiveSoftmax.Corpus;
+
 namespace ServerSample;
 
 /// <summary>
 /// Makes tokens of prompts. Long texts take milliseconds of a core, so only a few are at it at a time, and the others wait
 /// without holding up shorter ones; nobody works for a client that has left.
 /// </summary>
-internal sealed class PromptEncoder(ServedModel model, ServerOptions options) : IDisposable
+internal sealed class PromptEncoder(ServerOptions options) : IDisposable
 {
     private const int ShortText = 2048;
 
@@ -17,16 +19,16 @@ internal sealed class PromptEncoder(ServedModel model, ServerOptions options) : 
     /// <summary>The prompts as token ids.</summary>
     /// <exception cref="ApiException">One has too many tokens, or too many others wait.</exception>
     /// <exception cref="OperationCanceledException">The client has left.</exception>
-    public async Task<IReadOnlyList<int[]>> EncodeAsync(IReadOnlyList<Prompt> prompts, CancellationToken cancellation)
+    public async Task<IReadOnlyList<int[]>> EncodeAsync(IReadOnlyList<Prompt> prompts, CorpusTokenizer tokenizer, CancellationToken cancellation)
     {
-        if (prompts.Sum(prompt => prompt.Text?.Length ?? 0) <= ShortText) return Encode(prompts, cancellation);
+        if (prompts.Sum(prompt => prompt.Text?.Length ?? 0) <= ShortText) return Encode(prompts, tokenizer, cancellation);
         try
         {
             if (Interlocked.Increment(ref _waiting) > options.MaxBatch + options.MaxQueue) throw ApiException.Full(options.MaxBatch + options.MaxQueue);
             await _places.WaitAsync(cancellation);
             try
             {
-                return await Task.Run(() => Encode(prompts, cancellation), cancellation);
+                return await Task.Run(() => Encode(prompts, tokenizer, cancellation), cancellation);
             }
             finally
             {
@@ -41,13 +43,13 @@ internal sealed class PromptEncoder(ServedModel model, ServerOptions options) : 
 
     public void Dispose() => _places.Dispose();
 
-    private int[][] Encode(IReadOnlyList<Prompt> prompts, CancellationToken cancellation) =>
-        [.. prompts.Select(prompt => prompt.Text is { } text ? Encode(text, cancellation) : prompt.Tokens)];
+    private int[][] Encode(IReadOnlyList<Prompt> prompts, CorpusTokenizer tokenizer, CancellationToken cancellation) =>
+        [.. prompts.Select(prompt => prompt.Text is { } text ? Encode(text, tokenizer, cancellation) : prompt.Tokens)];
 
-    private int[] Encode(string text, CancellationToken cancellation)
+    private int[] Encode(string text, CorpusTokenizer tokenizer, CancellationToken cancellation)
     {
         var ids = new List<int>();
-        foreach (var word in model.Tokenizer.EncodeWords(text, cancellation))
+        foreach (var word in tokenizer.EncodeWords(text, cancellation))
         {
             cancellation.ThrowIfCancellationRequested();
             ids.AddRange(word.Span);

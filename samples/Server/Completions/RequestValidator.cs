@@ -16,10 +16,10 @@ internal sealed record CheckedRequest(IReadOnlyList<Prompt> Prompts, GenerationO
 }
 
 /// <summary>Checks a request and puts it in the model's terms.</summary>
-internal sealed class RequestValidator(ServedModel model, ServerOptions options)
+internal sealed class RequestValidator(ServerOptions options)
 {
     /// <exception cref="ApiException">Something is missing, out of range, or not supported.</exception>
-    public CheckedRequest Validate(CompletionRequest request)
+    public CheckedRequest Validate(CompletionRequest request, ServedModel model)
     {
         if (request.Unknown is { Count: > 0 } unknown) throw Unknown(unknown.Keys.First());
         if (request.StreamOptions?.Unknown is { Count: > 0 } others) throw Unknown($"stream_options.{others.Keys.First()}");
@@ -42,12 +42,12 @@ internal sealed class RequestValidator(ServedModel model, ServerOptions options)
             {
                 Temperature = Within(request.Temperature, "temperature", 1f, 0, 2),
                 TopP = ReadTopP(request.TopP),
-                TopK = ReadTopK(request.TopK),
+                TopK = ReadTopK(request.TopK, model),
                 MinP = Within(request.MinP, "min_p", 0f, 0, 1),
                 PresencePenalty = Within(request.PresencePenalty, "presence_penalty", 0f, -2, 2),
                 FrequencyPenalty = Within(request.FrequencyPenalty, "frequency_penalty", 0f, -2, 2),
                 TopLogProbs = Within(request.Logprobs, "logprobs", 0, 0, WireLimits.LogProbs),
-                Bias = ReadBias(request.LogitBias),
+                Bias = ReadBias(request.LogitBias, model),
             },
             MaxUnsent = request.Stream == true ? options.MaxUnsent : int.MaxValue,
         });
@@ -79,7 +79,7 @@ internal sealed class RequestValidator(ServedModel model, ServerOptions options)
     }
 
     // As vLLM has it, −1 is all tokens, and as llama.cpp has it, so is more than there are.
-    private int ReadTopK(int? value) => Within(value, "top_k", 0, -1, int.MaxValue) is var k && k >= 0 && k < model.Model.Layout.VocabularySize ? k : 0;
+    private static int ReadTopK(int? value, ServedModel model) => Within(value, "top_k", 0, -1, int.MaxValue) is var k && k >= 0 && k < model.Model.Layout.VocabularySize ? k : 0;
 
     // A nucleus of nothing is one of the most probable token.
     private static float ReadTopP(float? value) => Math.Max(float.Epsilon, Within(value, "top_p", 1f, 0, 1));
@@ -103,7 +103,7 @@ internal sealed class RequestValidator(ServedModel model, ServerOptions options)
         return stops;
     }
 
-    private TokenBias? ReadBias(Dictionary<string, float>? values)
+    private static TokenBias? ReadBias(Dictionary<string, float>? values, ServedModel model)
     {
         if (values is not { Count: > 0 }) return null;
         if (values.Count > WireLimits.Biases) throw ApiException.Invalid($"'logit_bias' has {values.Count} entries; {WireLimits.Biases} is the most.", "logit_bias");

@@ -3,10 +3,9 @@ using System.Text.Json;
 namespace ServerSample;
 
 /// <summary>Puts a request's pieces into the interface's form, whole or as events.</summary>
-/// <param name="model">The model.</param>
 /// <param name="generation">The request.</param>
 /// <param name="countsEvents">Whether events say what the request took: the last one, and the others that they do not.</param>
-internal sealed class ResponseBuilder(ServedModel model, Generation generation, bool countsEvents)
+internal sealed class ResponseBuilder(Generation generation, bool countsEvents)
 {
     private static readonly JsonElement s_null = JsonElement.Parse("null");
 
@@ -35,8 +34,10 @@ internal sealed class ResponseBuilder(ServedModel model, Generation generation, 
     private JsonElement Usage => JsonSerializer.SerializeToElement(
         new CompletionUsage(generation.PromptTokens, generation.CompletionTokens, generation.PromptTokens + generation.CompletionTokens), WireFormat.Plain.CompletionUsage);
 
+    private ServedModel Model => generation.Lease.Model;
+
     private CompletionResponse Response(IReadOnlyList<CompletionChoice> choices) =>
-        new() { Id = _id, Created = _created, Model = model.Id, SystemFingerprint = model.Fingerprint, Choices = choices };
+        new() { Id = _id, Created = _created, Model = Model.Id, SystemFingerprint = Model.Fingerprint, Choices = choices };
 
     private CompletionChoice Choice(int index, string text, IReadOnlyList<TokenReport> tokens, FinishReason? finish) =>
         new(text, index, generation.Options.WantsLogProbs ? LogProbs(tokens) : null, finish switch { FinishReason.Stop => "stop", FinishReason.Length => "length", _ => null });
@@ -56,5 +57,5 @@ internal sealed class ResponseBuilder(ServedModel model, Generation generation, 
         return top;
     }
 
-    private string TextOf(int token) => TokenText.Of(model.Tokenizer.Vocabulary.GetToken(token));
+    private string TextOf(int token) => TokenText.Of(Model.Tokenizer.Vocabulary.GetToken(token));
 }

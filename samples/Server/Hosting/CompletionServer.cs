@@ -20,7 +20,7 @@ internal static class CompletionServer
     private static readonly MinDataRate s_leastRate = new(bytesPerSecond: 1024, gracePeriod: TimeSpan.FromSeconds(10));
 
     /// <summary>Makes a server, which is yet to be started.</summary>
-    /// <param name="model">The model, which stays the caller's and must outlive the server.</param>
+    /// <param name="model">The model, which is the server's from now on.</param>
     /// <param name="options">How it runs.</param>
     /// <param name="configureLogging">Where it logs.</param>
     /// <param name="configureServices">Replaces parts of it.</param>
@@ -52,6 +52,10 @@ internal static class CompletionServer
         return app;
     }
 
+    /// <summary>Has a server take up the model's files when they are replaced.</summary>
+    public static void AddWatch(IServiceCollection services, IModelSource source, TimeSpan period) => services.AddHostedService(provider => new ModelWatch(
+        source, provider.GetRequiredService<CurrentModel>(), period, TimeProvider.System, provider.GetRequiredService<ILogger<ModelWatch>>()));
+
     /// <summary>Where a started server listens.</summary>
     public static IEnumerable<Uri> AddressesOf(WebApplication app) =>
         app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(address => new Uri(address));
@@ -69,13 +73,19 @@ internal static class CompletionServer
         services.AddRoutingCore();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + TimeSpan.FromSeconds(10));
         services.AddSingleton(options);
-        services.AddSingleton(model);
-        services.AddSingleton(_ => new LiveStatistics(model.Model.Layout.TailCount));
-        services.AddSingleton(provider => new ServerMetrics(provider.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), model, provider.GetRequiredService<BatchEngine>));
-        services.AddSingleton(provider => new DriftWatch(model, options.Drift, TimeProvider.System, provider.GetRequiredService<ILogger<DriftWatch>>()));
+        services.AddSingleton(_ => new CurrentModel(model));
+        services.AddSingleton(provider =>
+        {
+            var models = provider.GetRequiredService<CurrentModel>();
+            var live = new LiveStatistics(models.Model.Model.Layout.TailCount);
+            models.Replaced += () => live.Restart(models.Model.Model.Layout.TailCount);
+            return live;
+        });
+        services.AddSingleton(provider => new ServerMetrics(provider.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), model.Id, provider.GetRequiredService<BatchEngine>));
+        services.AddSingleton(provider => new DriftWatch(provider.GetRequiredService<CurrentModel>(), options.Drift, TimeProvider.System, provider.GetRequiredService<ILogger<DriftWatch>>()));
         services.AddSingleton<IEngineObserver, EngineReports>();
         services.AddSingleton<RequestReports>();
-        services.AddSingleton(provider => new BatchEngine(model, options.MaxBatch, options.MaxQueue, provider.GetRequiredService<IEngineObserver>()));
+        services.AddSingleton(provider => new BatchEngine(provider.GetRequiredService<CurrentModel>(), options.MaxBatch, options.MaxQueue, provider.GetRequiredService<IEngineObserver>()));
         services.AddSingleton<RequestValidator>();
         services.AddSingleton<PromptEncoder>();
         services.AddSingleton<CompletionEndpoint>();
@@ -106,5 +116,5 @@ internal static class CompletionServer
         MonitorEndpoints.Map(app);
     }
 
-    private static ModelInfo ModelOf(HttpContext context, long created) => new(context.RequestServices.GetRequiredService<ServedModel>().Id, created, "adaptive-softmax");
+    private static ModelInfo ModelOf(HttpContext context, long created) => new(context.RequestServices.GetRequiredService<CurrentModel>().Model.Id, created, "adaptive-softmax");
 }

@@ -4,6 +4,7 @@ using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using AdaptiveSoftmax;
 using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Vocabulary;
 using LanguageModelSample;
 using Spectre.Console;
 
@@ -18,17 +19,21 @@ internal sealed class ModelLoader(IAnsiConsole console, int threads)
     public static string DefaultCheckpoint { get; } = Path.Combine("artifacts", "language-model.safetensors");
 
     /// <summary>Loads the model from a checkpoint.</summary>
+    /// <param name="path">The checkpoint.</param>
+    /// <param name="spec">What its softmax was migrated to; null where it is that of the generated class.</param>
     /// <exception cref="CheckpointMismatchException">It is of another model.</exception>
     /// <exception cref="WeightsFormatException">The file is damaged.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public ServedModel Load(string path)
+    public ServedModel Load(string path, SoftmaxDefinition? spec = null)
     {
-        var model = Models.CreateAdaptive(Seed, threads);
+        var model = spec is null ? Models.CreateAdaptive(Seed, threads) : Models.CreateAdaptive(Seed, threads, spec);
         try
         {
             var checkpoint = new Checkpoint(model.Softmax, model.Body.Parameters);
             checkpoint.Restore(path);
-            var baseline = DriftBaseline.FromTable(Path.Combine(AppContext.BaseDirectory, "ApiDocs.tokens"), model.Softmax.Identity);
+            var baseline = spec is null
+                ? DriftBaseline.FromTable(Path.Combine(AppContext.BaseDirectory, "ApiDocs.tokens"), model.Softmax.Identity)
+                : new DriftBaseline(spec.Table, spec.Layout);
             Say($"Serving {path}, {checkpoint.Step:N0} steps of training, {model.Layout.VocabularySize:N0} tokens.");
             return new ServedModel("api-docs", model, CorpusTokenizer.Create("o200k_base"), baseline, FingerprintOf(model));
         }

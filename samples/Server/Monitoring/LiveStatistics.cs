@@ -12,7 +12,7 @@ internal sealed class LiveStatistics
 
     private readonly Lock _lock = new();
     private readonly long _start = Stopwatch.GetTimestamp();
-    private readonly Cluster[] _clusters;
+    private readonly List<Cluster> _clusters = [];
     private readonly LatencyWindow _firstToken = new(RequestsKept);
     private readonly LatencyWindow _request = new(RequestsKept);
     private readonly long[] _outcomes = new long[Enum.GetValues<Outcome>().Length];
@@ -21,9 +21,19 @@ internal sealed class LiveStatistics
     private readonly (long Second, long Tokens, long Steps)[] _seconds = new (long, long, long)[Seconds + 1];
     private long _refused;
 
-    public LiveStatistics(int tails) => _clusters = [.. Enumerable.Range(0, tails + 1).Select(_ => new Cluster(tails))];
+    public LiveStatistics(int tails) => Restart(tails);
 
     public TimeSpan Uptime => Stopwatch.GetElapsedTime(_start);
+
+    /// <summary>Counts by cluster anew, for a model whose clusters are others.</summary>
+    public void Restart(int tails)
+    {
+        lock (_lock)
+        {
+            _clusters.Clear();
+            AddClusters(tails);
+        }
+    }
 
     public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
     {
@@ -36,6 +46,8 @@ internal sealed class LiveStatistics
             second.Steps++;
             foreach (var token in tokens)
             {
+                // Answers that a former model began may end with more clusters than there are now.
+                if (Math.Max(token.Cluster, token.TailsVisited) is var most && most >= _clusters.Count) AddClusters(most);
                 var cluster = _clusters[token.Cluster];
                 cluster.Tokens++;
                 cluster.TailsVisited[token.TailsVisited]++;
@@ -93,11 +105,20 @@ internal sealed class LiveStatistics
         }
     }
 
-    private sealed class Cluster(int tails)
+    private void AddClusters(int tails)
+    {
+        while (_clusters.Count <= tails) _clusters.Add(new Cluster());
+        foreach (var cluster in _clusters)
+        {
+            while (cluster.TailsVisited.Count <= tails) cluster.TailsVisited.Add(0);
+        }
+    }
+
+    private sealed class Cluster
     {
         public long Tokens { get; set; }
 
-        public long[] TailsVisited { get; } = new long[tails + 1];
+        public List<long> TailsVisited { get; } = [];
 
         public LatencyWindow Latency { get; } = new(TokensKept);
     }

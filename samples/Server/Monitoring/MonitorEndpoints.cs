@@ -28,9 +28,11 @@ internal static class MonitorEndpoints
     private static MonitorSnapshot TakeSnapshot(IServiceProvider services)
     {
         var (engine, live, options) = (services.GetRequiredService<BatchEngine>(), services.GetRequiredService<LiveStatistics>(), services.GetRequiredService<ServerOptions>());
+        var model = services.GetRequiredService<CurrentModel>().Model;
         return new MonitorSnapshot
         {
-            Model = services.GetRequiredService<ServedModel>().Id,
+            Model = model.Id,
+            Fingerprint = model.Fingerprint,
             UptimeSeconds = live.Uptime.TotalSeconds,
             IsShuttingDown = engine.IsClosed,
             Active = engine.Active,

@@ -7,6 +7,9 @@ internal sealed record MonitorSnapshot
 {
     public required string Model { get; init; }
 
+    /// <summary>Changes with the weights.</summary>
+    public required string Fingerprint { get; init; }
+
     public required double UptimeSeconds { get; init; }
 
     public required bool IsShuttingDown { get; init; }

@@ -16,13 +16,12 @@ internal sealed class ServerMetrics
     private readonly Counter<long> _tokens;
     private readonly Counter<long> _refused;
     private readonly Tag _model;
-    private readonly Tag[] _clusters;
+    private Tag[] _clusters = [];
 
-    public ServerMetrics(IMeterFactory meters, ServedModel model, Func<BatchEngine> engine)
+    public ServerMetrics(IMeterFactory meters, string model, Func<BatchEngine> engine)
     {
         var meter = meters.Create(MeterName);
-        _model = new Tag("gen_ai.request.model", model.Id);
-        _clusters = [.. Enumerable.Range(0, model.Model.Layout.TailCount + 1).Select(index => new Tag("cluster", ClusterNames.Of(index)))];
+        _model = new Tag("gen_ai.request.model", model);
         _requestDuration = meter.CreateHistogram("gen_ai.server.request.duration", "s", "Time from the acceptance of a request to the end of its answer, by outcome.", null, Seconds(1e-3, 60));
         _firstToken = meter.CreateHistogram("gen_ai.server.time_to_first_token", "s", "Time from the acceptance of a request to its first token.", null, Seconds(1e-3, 10));
         _tokenDuration = meter.CreateHistogram("adaptive_softmax.server.token.duration", "s", "Time of the step that made a token, by the cluster that the token was found in.", null, Seconds(1e-4, 1));
@@ -38,7 +37,7 @@ internal sealed class ServerMetrics
     public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
     {
         _batchSize.Record(tokens.Length);
-        foreach (var token in tokens) _tokenDuration.Record(duration.TotalSeconds, _clusters[token.Cluster]);
+        foreach (var token in tokens) _tokenDuration.Record(duration.TotalSeconds, ClusterTag(token.Cluster));
     }
 
     public void FirstToken(TimeSpan elapsed) => _firstToken.Record(elapsed.TotalSeconds, _model);
@@ -50,6 +49,13 @@ internal sealed class ServerMetrics
         _requestDuration.Record(generation.Elapsed.TotalSeconds, _model, new Tag("outcome", NameOf(outcome)));
         _tokens.Add(generation.PromptTokens, new Tag("type", "prompt"));
         _tokens.Add(generation.CompletionTokens, new Tag("type", "completion"));
+    }
+
+    // A model that takes another's place may have more clusters.
+    private Tag ClusterTag(int index)
+    {
+        if (index >= _clusters.Length) _clusters = [.. Enumerable.Range(0, index + 1).Select(each => new Tag("cluster", ClusterNames.Of(each)))];
+        return _clusters[index];
     }
 
     private static string NameOf(Outcome outcome) => outcome switch

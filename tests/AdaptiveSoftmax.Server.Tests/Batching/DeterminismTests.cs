@@ -26,15 +26,16 @@ public sealed class DeterminismTests
     [Fact]
     public void Step_GivesARowTheSameBits_InABatchOfAnySize()
     {
-        using var served = TinyModel.Create();
-        using var step = new BatchStep(served, maximumRows: 70);
+        using var lease = ModelLease.Own(TinyModel.Create());
+        using var step = new BatchStep(lease.Share(), maximumRows: 70);
         var random = new Random(1);
-        int[][] prompts = [.. Enumerable.Range(0, 70).Select(_ => Enumerable.Range(0, 6).Select(_ => random.Next(served.Model.Layout.VocabularySize)).ToArray())];
+        int[][] prompts = [.. Enumerable.Range(0, 70).Select(_ => Enumerable.Range(0, 6).Select(_ => random.Next(lease.Model.Model.Layout.VocabularySize)).ToArray())];
         var expected = new Dictionary<int, string>();
         foreach (var size in new[] { 1, 2, 4, 5, 7, 8, 15, 16, 17, 33, 70 })
         {
-            GenerationSequence[] rows = [.. Enumerable.Range(0, size).Select(i => Start(served, prompts[(i + size) % 70], (i + size) % 70))];
-            var results = step.Run(rows, out var faults);
+            step.Rows.Clear();
+            step.Rows.AddRange(Enumerable.Range(0, size).Select(i => Start(lease, prompts[(i + size) % 70], (i + size) % 70)));
+            var results = step.Run(out var faults);
             Assert.Empty(faults);
             for (var i = 0; i < size; i++)
             {
@@ -44,6 +45,6 @@ public sealed class DeterminismTests
             }
         }
 
-        static GenerationSequence Start(ServedModel model, int[] prompt, int seed) => new Generation(model, new GenerationOptions { Prompts = [prompt], MaxTokens = 1, Seed = (ulong)seed, Decode = new DecodeOptions { TopP = 0.9f } }).Sequences[0];
+        static GenerationSequence Start(ModelLease model, int[] prompt, int seed) => new Generation(model, new GenerationOptions { Prompts = [prompt], MaxTokens = 1, Seed = (ulong)seed, Decode = new DecodeOptions { TopP = 0.9f } }).Sequences[0];
     }
 }

@@ -33,11 +33,10 @@ public sealed class PromptTests
     [Fact]
     public async Task PromptOfTooManyTokens_IsNotEncodedToItsEnd()
     {
-        using var model = TinyModel.Create();
-        using var encoder = new PromptEncoder(model, new ServerOptions { MaxPromptTokens = 10 });
-        var refusal = await Assert.ThrowsAsync<ApiException>(() => encoder.EncodeAsync([new Prompt("the cat sat on the mat xxxxxxx", [])], TestServer.Cancellation));
+        using var encoder = new PromptEncoder(new ServerOptions { MaxPromptTokens = 10 });
+        var refusal = await Assert.ThrowsAsync<ApiException>(() => encoder.EncodeAsync([new Prompt("the cat sat on the mat xxxxxxx", [])], TinyModel.Tokenizer, TestServer.Cancellation));
         Assert.Contains("more than 10 tokens", refusal.Message, StringComparison.Ordinal);
-        var tokens = await encoder.EncodeAsync([new Prompt(null, [1, 2])], TestServer.Cancellation);
+        var tokens = await encoder.EncodeAsync([new Prompt(null, [1, 2])], TinyModel.Tokenizer, TestServer.Cancellation);
         Assert.Equal([1, 2], tokens.Single());
     }
 
@@ -62,12 +61,11 @@ public sealed class PromptTests
     [Fact]
     public async Task ClientThatLeaves_EndsTheWorkOnItsPrompt()
     {
-        using var model = TinyModel.Create();
-        using var encoder = new PromptEncoder(model, new ServerOptions());
+        using var encoder = new PromptEncoder(new ServerOptions());
         using var left = new CancellationTokenSource();
         await left.CancelAsync();
         foreach (var text in new[] { "short", string.Concat(Enumerable.Repeat("the cat ", 500)) })
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => encoder.EncodeAsync([new Prompt(text, [])], left.Token));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => encoder.EncodeAsync([new Prompt(text, [])], TinyModel.Tokenizer, left.Token));
         Assert.Equal(0, encoder.Waiting);
     }
 }

@@ -32,6 +32,8 @@ internal sealed class TestServer : IAsyncDisposable
 
     public HttpClient Client { get; }
 
+    public CurrentModel Models => _app.Services.GetRequiredService<CurrentModel>();
+
     public BatchEngine Engine => _app.Services.GetRequiredService<BatchEngine>();
 
     public PromptEncoder Encoder => _app.Services.GetRequiredService<PromptEncoder>();
@@ -42,9 +44,10 @@ internal sealed class TestServer : IAsyncDisposable
     /// <param name="options">Its options.</param>
     /// <param name="gate">Lets it step.</param>
     /// <param name="change">Changes its model first.</param>
-    public static async Task<TestServer> StartAsync(ServerOptions? options = null, StepGate? gate = null, Action<ServedModel>? change = null)
+    /// <param name="create">Makes its model; the usual one if not given.</param>
+    public static async Task<TestServer> StartAsync(ServerOptions? options = null, StepGate? gate = null, Action<ServedModel>? change = null, Func<ServedModel>? create = null)
     {
-        var model = TinyModel.Create();
+        var model = (create ?? TinyModel.Create)();
         change?.Invoke(model);
         options ??= new ServerOptions();
         // The standard address has a port that may be taken.
@@ -114,6 +117,5 @@ internal sealed class TestServer : IAsyncDisposable
         // A test that fails while the engine stands still must end all the same.
         _gate?.Allow();
         await _app.DisposeAsync();
-        Model.Dispose();
     }
 }

@@ -33,6 +33,15 @@ internal static class TinyModel
         return new ServedModel("tiny", model, tokenizer, CreateBaseline(tokenizer, model.Layout), ModelLoader.FingerprintOf(model));
     }
 
+    /// <summary>A model over the same tokens that writes other texts and has other clusters.</summary>
+    public static ServedModel CreateSuccessor()
+    {
+        var (tokenizer, weights) = s_trained.Value;
+        var model = CreateModel(tokenizer, seed: 9, 64, 128, 200);
+        for (var i = 0; i < model.Body.Parameters.Count; i++) model.Body.Parameters[i].Set(weights[i]);
+        return new ServedModel("tiny", model, tokenizer, CreateBaseline(tokenizer, model.Layout), ModelLoader.FingerprintOf(model));
+    }
+
     private static (CorpusTokenizer Tokenizer, float[][] Weights) Train()
     {
         var tokenizer = CreateTokenizer();
@@ -58,13 +67,15 @@ internal static class TinyModel
         }
     }
 
-    private static Model CreateModel(CorpusTokenizer tokenizer)
+    // Ids are slots here: the head has the ASCII characters, one tail the other bytes, one the words.
+    private static Model CreateModel(CorpusTokenizer tokenizer) => CreateModel(tokenizer, seed: 1, 128, 256);
+
+    private static Model CreateModel(CorpusTokenizer tokenizer, ulong seed, params int[] cutoffs)
     {
         var vocabulary = tokenizer.Vocabulary;
-        // Ids are slots here: the head has the ASCII characters, one tail the other bytes, one the words.
-        var layout = SoftmaxLayout.Create(HiddenSize, vocabulary.Count, [128, 256], divValue: 2);
+        var layout = SoftmaxLayout.Create(HiddenSize, vocabulary.Count, cutoffs, divValue: 2);
         var body = new Body(new BodyShape { Window = Window, EmbeddingRows = vocabulary.Count, EmbeddingSize = 8, HiddenSize = HiddenSize, Threads = 2 }, seed: 1);
-        var softmax = new DynamicAdaptiveSoftmax(layout, seed: 1, new AdaptiveSoftmaxOptions { Threads = 2 });
+        var softmax = new DynamicAdaptiveSoftmax(layout, seed, new AdaptiveSoftmaxOptions { Threads = 2 });
         return new Model(body, softmax, [.. Enumerable.Range(0, vocabulary.Count)], vocabulary.EndOfTextId);
     }
 

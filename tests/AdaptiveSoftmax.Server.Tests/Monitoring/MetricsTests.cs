@@ -3,6 +3,9 @@ using System.Text.Json.Nodes;
 
 namespace AdaptiveSoftmax.Server.Tests;
 
+/// <summary>A process has its measures in one place, where servers of tests that run beside this one would be counted, until they end.</summary>
+[CollectionDefinition(nameof(MetricsTests), DisableParallelization = true)]
+[Collection(nameof(MetricsTests))]
 public sealed class MetricsTests
 {
     [Fact]
@@ -22,7 +25,6 @@ public sealed class MetricsTests
                 && Sum(after, "http_server_request_duration_seconds_count", ["http_route=\"/v1/completions\""]) >= 2;
         });
 
-        // Servers of other tests may run in this process and are counted too, so that a measure may have grown by more.
         void HasGrown(string name, double least, params string[] tags) =>
             Assert.True(Sum(after, name, tags) - Sum(before, name, tags) >= least, $"{name}: {Sum(before, name, tags)} and {Sum(after, name, tags)}");
         HasGrown("gen_ai_server_request_duration_seconds_count", 1, "outcome=\"completed\"", "gen_ai_request_model=\"tiny\"");
