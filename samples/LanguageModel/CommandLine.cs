@@ -14,6 +14,7 @@ internal static class CommandLine
           Ten minutes, then ten minutes more:   --seconds 600, then --resume --seconds 600
           On a graphics card:                   --device cuda
           One's own text and prompt:            --corpus notes/ book.txt --prompt "Once upon a time"
+          Adaptive against full, for hours:     --study, or --study --quick for a minute
         """;
 
     /// <summary>Runs the sample and returns the exit code.</summary>
@@ -41,6 +42,8 @@ internal static class CommandLine
 
         var root = new RootCommand("Trains a language model over 200,019 tokens through a generated adaptive softmax, compares it with a full softmax, and lets it write.");
         training.AddTo(root);
+        var study = new StudyCommandLine();
+        study.AddTo(root);
         foreach (var option in new Option[] { device, states, statesTokens }) root.Options.Add(option);
         root.SetAction((parsed, cancellation) => Task.Run(() =>
         {
@@ -56,7 +59,8 @@ internal static class CommandLine
                 StatesPath = parsed.GetValue(states),
                 StatesTokens = parsed.GetValue(statesTokens),
             };
-            new Run(options, console).Execute(cancellation);
+            if (study.Read(parsed, options.IsQuick) is { } studyOptions) new Study(studyOptions, options, console).Execute(cancellation);
+            else new Run(options, console).Execute(cancellation);
             return 0;
         }, CancellationToken.None));
         return root;

@@ -32,6 +32,9 @@ internal sealed record RunOptions
     /// <summary>Of how many tokens states are written.</summary>
     public int StatesTokens { get; init; } = 8192;
 
+    /// <summary>Whether a first look is enough.</summary>
+    public bool IsQuick { get; init; }
+
     /// <summary>Makes the checkpoint's folder, and a file in it for a moment: before training, so that a path that cannot be written costs no run.</summary>
     /// <exception cref="IOException">The checkpoint cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The checkpoint may not be written.</exception>

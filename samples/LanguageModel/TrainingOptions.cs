@@ -48,6 +48,7 @@ internal sealed class TrainingOptions
             BaselineSeconds = training / 3,
             Prompts = parsed.GetRequiredValue(_prompt),
             Resume = parsed.GetValue(_resume),
+            IsQuick = parsed.GetValue(_quick),
             CheckpointPath = parsed.GetRequiredValue(_checkpoint),
             Seed = parsed.GetValue(_seed),
             Threads = parsed.GetValue(_threads),

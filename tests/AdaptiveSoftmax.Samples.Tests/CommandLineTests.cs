@@ -32,6 +32,26 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Study_ComparesAdaptiveWithFull_AndDoesNoRunTwice()
+    {
+        var results = Path.Combine(_folder, "study.jsonl");
+        string[] study = ["--study", "--quick", "--study-steps", "2", "--study-seeds", "2", "--study-rates", "0.1", "--study-results", results];
+        // Words that a small book lacks make no vocabulary of tails; these are a few hundred.
+        var words = Path.Combine(_folder, "words.txt");
+        await File.WriteAllTextAsync(words, string.Join(' ', Enumerable.Range(0, 30_000).Select(i => i % 7 == 0 ? $"{i * i % 997}" : "the")), TestContext.Current.CancellationToken);
+        var (code, output) = await RunAsync([.. study, "--corpus", words]);
+        Assert.Equal(0, code);
+        Assert.Contains("held-out perplexity", output, StringComparison.Ordinal);
+        Assert.Equal(6, (await File.ReadAllLinesAsync(results, TestContext.Current.CancellationToken)).Length);
+
+        (code, output) = await RunAsync([.. study, "--corpus", words]);
+        Assert.Equal(0, code);
+        Assert.DoesNotContain("to choose by", output, StringComparison.Ordinal);
+        Assert.Contains("div value 2", output, StringComparison.Ordinal);
+        Assert.Equal(6, (await File.ReadAllLinesAsync(results, TestContext.Current.CancellationToken)).Length);
+    }
+
+    [Fact]
     public async Task CheckpointThatIsMissing_IsAnErrorInOneLine()
     {
         var (code, output) = await RunAsync("--resume");
@@ -45,6 +65,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("de-DE", "--seconds", "1.000,5")]
     [InlineData("fr-FR", "--threads", "1.0")]
     [InlineData("", "--seconds", "NaN")]
+    [InlineData("", "--study-steps", "0")]
+    [InlineData("", "--study-rates", "-1")]
     [InlineData("", "--seed", "-1")]
     [InlineData("", "--prompt", "x", "--corpus", "")]
     public async Task WhatMeansSomethingElseElsewhere_IsRefusedBeforeAnythingIsRead(string culture, params string[] arguments)

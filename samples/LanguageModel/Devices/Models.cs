@@ -44,6 +44,17 @@ internal static class Models
         return Create(seed, accelerator, new DynamicGpuSoftmax(accelerator, layout, seed));
     }
 
+    /// <summary>The model over a vocabulary whose ids are slots, each with an embedding of its own.</summary>
+    /// <param name="seed">Decides the first weights.</param>
+    /// <param name="layout">The sizes of the softmax.</param>
+    /// <param name="endOfText">The token that ends a document.</param>
+    /// <param name="threads">The threads that compute.</param>
+    public static Model CreateForStudy(ulong seed, SoftmaxLayout layout, int endOfText, int threads) => new(
+        CreateBody(seed, threads, layout.HiddenSize, layout.VocabularySize),
+        new DynamicAdaptiveSoftmax(layout, seed, new AdaptiveSoftmaxOptions { Threads = threads }),
+        [.. Enumerable.Range(0, layout.VocabularySize)],
+        endOfText);
+
     private static Model Create(ulong seed, int threads, AdaptiveSoftmaxLayer softmax) =>
         new(CreateBody(seed, threads), softmax, AssignEmbeddings(), EncodedVocabulary.O200kBase.EndOfTextId);
 
@@ -54,8 +65,8 @@ internal static class Models
         return new GpuModel(new GpuBody(accelerator, source), softmax, AssignEmbeddings(), EncodedVocabulary.O200kBase.EndOfTextId);
     }
 
-    private static Body CreateBody(ulong seed, int threads) => new(
-        new BodyShape { Window = 8, EmbeddingRows = EmbeddingRows, EmbeddingSize = 128, HiddenSize = ApiDocsSoftmax.HiddenSize, Threads = threads },
+    private static Body CreateBody(ulong seed, int threads, int hiddenSize = ApiDocsSoftmax.HiddenSize, int embeddingRows = EmbeddingRows) => new(
+        new BodyShape { Window = 8, EmbeddingRows = embeddingRows, EmbeddingSize = 128, HiddenSize = hiddenSize, Threads = threads },
         seed);
 
     /// <summary>Tokens have embeddings in the order of their slots, so that the frequent ones have their own.</summary>

@@ -9,7 +9,6 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed class DriftBaseline
 {
-    private const int FrequencyBins = 10;
     private const int ShownTokens = 20;
 
     private readonly double _total;
@@ -38,7 +37,7 @@ public sealed class DriftBaseline
         // Tokens that the counted text does not have occur all the same, about as often as those that it has once (Good and Turing).
         _unseenShare = _equalCounts[^1] is (1, var once) ? Math.Min(once / _total, 0.5) : 0;
         _clusters = new SlotRanges([layout.ShortlistSize, .. layout.Tails.Select(tail => tail.Start + tail.Size)], counts, _total, _unseenShare);
-        _frequencies = new SlotRanges(CreateBins(counts), counts, _total, _unseenShare);
+        _frequencies = new SlotRanges(SlotRanges.EndsOfTenths(counts), counts, _total, _unseenShare);
         _slots = new SlotIndex(table);
     }
 
@@ -199,25 +198,6 @@ public sealed class DriftBaseline
     }
 
     private static long Saturate(Int128 count) => (long)Int128.Min(count, long.MaxValue);
-
-    // Each bin ends where another tenth of the occurrences is full; a token of several tenths leaves fewer bins.
-    private int[] CreateBins(ReadOnlySpan<long> counts)
-    {
-        var ends = new List<int>();
-        var (sum, slot) = (0.0, 0);
-        for (; slot < counts.Length && counts[slot] > 0; slot++)
-        {
-            sum += counts[slot];
-            if (sum < _total * (ends.Count + 1) / FrequencyBins) continue;
-            ends.Add(slot + 1);
-            // What one token has beyond its tenth fills the next ones too.
-            while (ends.Count < FrequencyBins && sum >= _total * (ends.Count + 1) / FrequencyBins) ends.Add(slot + 1);
-        }
-
-        if (ends.Count == 0 || ends[^1] < slot) ends.Add(slot);
-        ends.Add(counts.Length);
-        return [.. ends.Distinct()];
-    }
 
     private static (long Count, int Slots)[] GroupEqualCounts(ReadOnlySpan<long> counts)
     {

@@ -25,6 +25,32 @@ internal sealed class SlotRanges
         }
     }
 
+    /// <summary>
+    /// Where the tenths of a table's occurrences end, in slot order, and last the tokens of count 0, if there are any. A token
+    /// of several tenths leaves fewer ranges.
+    /// </summary>
+    /// <param name="counts">The counts, in slot order.</param>
+    public static int[] EndsOfTenths(ReadOnlySpan<long> counts)
+    {
+        const int Bins = 10;
+        var total = 0.0;
+        foreach (var count in counts) total += count;
+        var ends = new List<int>();
+        var (sum, slot) = (0.0, 0);
+        for (; slot < counts.Length && counts[slot] > 0; slot++)
+        {
+            sum += counts[slot];
+            if (sum < total * (ends.Count + 1) / Bins) continue;
+            ends.Add(slot + 1);
+            // What one token has beyond its tenth fills the next ones too.
+            while (ends.Count < Bins && sum >= total * (ends.Count + 1) / Bins) ends.Add(slot + 1);
+        }
+
+        if (slot > 0 && (ends.Count == 0 || ends[^1] < slot)) ends.Add(slot);
+        ends.Add(counts.Length);
+        return [.. ends.Distinct()];
+    }
+
     /// <summary>The number of ranges.</summary>
     public int Count => _ends.Length;
 
