@@ -9,6 +9,8 @@ namespace AdaptiveSoftmax.Tool;
 /// <summary>The command <c>adaptive-softmax</c>.</summary>
 internal static class ToolCommand
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(0.8);
+
     /// <summary>Runs one command.</summary>
     /// <param name="arguments">The arguments behind the tool's name.</param>
     /// <param name="console">Where the command writes.</param>
@@ -19,25 +21,37 @@ internal static class ToolCommand
         var configuration = new InvocationConfiguration
         {
             Output = console.Output.Profile.Out.Writer,
-            Error = console.Error.Profile.Out.Writer,
+            Error = new EscapedWriter(console.Error.Profile.Out.Writer),
             EnableDefaultExceptionHandler = false,
-            // Commands stop within milliseconds; the time is for a busy machine. What waits for a pipe does not stop by itself.
-            ProcessTerminationTimeout = TimeSpan.FromSeconds(5),
+            // The program hears signals itself.
+            ProcessTerminationTimeout = null,
         };
         try
         {
-            return await InvariantCommandLine.RunAsync(Create(console), arguments, configuration, cancellationToken);
+            var run = InvariantCommandLine.RunAsync(Create(console), arguments, configuration, cancellationToken);
+            if (await HasEndedAsync(run, cancellationToken)) return await run;
         }
         catch (OperationCanceledException)
         {
-            console.WriteError("cancelled; no file was written.");
-            return ExitCode.Cancelled;
+            // What it says and gives is below, where it is the same for what did not hear.
         }
         catch (Exception exception) when (exception is ToolException or CorpusException or IOException or UnauthorizedAccessException)
         {
             console.WriteError(exception.Message);
             return ExitCode.Failure;
         }
+
+        console.WriteError("cancelled; no file was written.");
+        return ExitCode.Cancelled;
+    }
+
+    // Commands stop within milliseconds. What waits for the system, for example for the reader of a pipe, does not hear, and
+    // is left behind.
+    private static async Task<bool> HasEndedAsync(Task run, CancellationToken cancellationToken)
+    {
+        var cancelled = new TaskCompletionSource();
+        using var registration = cancellationToken.Register(cancelled.SetResult);
+        return await Task.WhenAny(run, cancelled.Task) == run || await Task.WhenAny(run, Task.Delay(s_patience, CancellationToken.None)) == run;
     }
 
     private static RootCommand Create(ToolConsole console)

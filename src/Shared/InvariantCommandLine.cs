@@ -13,7 +13,7 @@ namespace AdaptiveSoftmax;
 internal static class InvariantCommandLine
 {
     // What the help calls so names something that there is.
-    private static readonly string[] s_names = ["FILE", "FOLDER", "PATH", "TABLE", "PATTERN"];
+    private static readonly string[] s_names = ["FILE", "FOLDER", "PATH", "TABLE", "PATTERN", "NAME"];
 
     /// <summary>Makes the invariant culture that of all threads to come; the first thing that a program does.</summary>
     public static void UseInvariantCulture()
@@ -84,9 +84,16 @@ internal static class InvariantCommandLine
     {
         if (IsNumber(text)) return null;
         var remedy = text.Replace(',', '.');
-        return IsNumber(remedy)
+        return IsNumber(remedy) && !MayBeThousands(text)
             ? $"is {text}; numbers have a point on every machine: write {remedy}."
             : $"is {text}; give a number, with a point before a fraction and no other separators, such as 2.5.";
+    }
+
+    // 1,000 is a thousand to some and one to others.
+    private static bool MayBeThousands(string text)
+    {
+        var groups = text.TrimStart('-', '+').Split(',');
+        return groups.Length > 1 && groups[0].Length is >= 1 and <= 3 && groups[0] != "0" && groups.Skip(1).All(group => group.Length == 3 && group.All(char.IsAsciiDigit));
     }
 
     private static bool IsNumber(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value);

@@ -43,6 +43,10 @@ public sealed class CultureTests
 
     [Theory]
     [InlineData("--div-value", "1,000.5", "--div-value is 1,000.5; give a number, with a point")]
+    [InlineData("--div-value", "1,000", "--div-value is 1,000; give a number, with a point before a fraction and no other separators, such as 2.5.")]
+    [InlineData("--div-value", "12,345,678", "--div-value is 12,345,678; give a number")]
+    [InlineData("--div-value", "1,0000", "write 1.0000.")]
+    [InlineData("--div-value", "0,125", "write 0.125.")]
     [InlineData("--div-value", "NaN", "--div-value is NaN; give a number")]
     [InlineData("--div-value", "1e999", "--div-value is 1e999; give a number")]
     [InlineData("--div-value", "", "--div-value is ; give a number")]

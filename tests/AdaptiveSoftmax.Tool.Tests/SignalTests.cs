@@ -45,6 +45,55 @@ public sealed class SignalTests
         Assert.Equal(Old, File.ReadAllText(run.Path("x.tokens")));
     }
 
+    [Theory]
+    [InlineData("count text.txt -o pipe")]
+    [InlineData("plan x.tokens -H 8 -o pipe")]
+    [InlineData("convert a.safetensors -o pipe")]
+    public async Task CtrlC_StopsWhatWaitsForTheReaderOfAPipe(string line)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "What another process waits for is seen through /proc.");
+        using var run = new ToolRun();
+        run.Write("text.txt", "some text");
+        run.Write("x.tokens", "0\t50\ta\n1\t40\tb\n2\t3\tc\n");
+        using (var layer = new DynamicAdaptiveSoftmax(Vocabulary.SoftmaxLayout.Create(4, 6, [3]), seed: 1)) layer.Save(run.Path("a.safetensors"));
+        using (var made = Process.Start("mkfifo", [run.Path("pipe")])) await made.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using (var other = Process.Start(new ProcessStartInfo("sh", ["-c", "exec sleep 1 > pipe"]) { WorkingDirectory = run.Folder })!)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken);
+            var isSeen = WaitsForPipe(other.Id);
+            other.Kill();
+            Assert.SkipUnless(isSeen, "This kernel does not say what a process waits for.");
+        }
+
+        // Without the runtime's own pipes, of which one waits as well.
+        using var process = ToolProcess.Start(line.Split(' '), new Dictionary<string, string> { ["DOTNET_EnableDiagnostics"] = "0" }, run.Folder);
+        try
+        {
+            while (!WaitsForPipe(process.Id)) await Task.Delay(TimeSpan.FromMilliseconds(5), TestContext.Current.CancellationToken);
+            Assert.Equal(0, Kill(process.Id, SignalInterrupt));
+            var error = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.Equal((130, true), (process.ExitCode, error.Contains("cancelled", StringComparison.Ordinal)));
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
+    private static bool WaitsForPipe(int process)
+    {
+        try
+        {
+            return Directory.EnumerateDirectories($"/proc/{process}/task").Any(thread => File.ReadAllText($"{thread}/wchan") == "wait_for_partner");
+        }
+        catch (IOException)
+        {
+            // A thread ended meanwhile.
+            return false;
+        }
+    }
+
     [DllImport("libc", EntryPoint = "kill")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int Kill(int process, int signal);

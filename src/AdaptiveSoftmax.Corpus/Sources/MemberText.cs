@@ -15,6 +15,9 @@ namespace AdaptiveSoftmax.Corpus;
 /// </summary>
 internal sealed class MemberText
 {
+    /// <summary>The attributes that are read.</summary>
+    public static IReadOnlyList<string> Attributes { get; } = ["name", "cref", "uid", "href", "langword"];
+
     private readonly Dictionary<string, string[]> _typeParameters = new(StringComparer.Ordinal);
     private readonly StringBuilder _document = new();
     private readonly ProseWriter _prose = new();
@@ -56,14 +59,16 @@ internal sealed class MemberText
 
     private void WriteNodes(XElement parent)
     {
+        var description = parent.Elements("description").LastOrDefault();
         foreach (var node in parent.Nodes())
         {
+            if (node == description) description = null;
             if (node is XText text) _prose.Write(text.Value);
-            else if (node is XElement element) WriteElement(element);
+            else if (node is XElement element) WriteElement(element, isDescribed: description is not null);
         }
     }
 
-    private void WriteElement(XElement element)
+    private void WriteElement(XElement element, bool isDescribed)
     {
         switch (element.Name.LocalName)
         {
@@ -85,7 +90,7 @@ internal sealed class MemberText
                 WriteNodes(element);
                 _prose.BreakLine();
                 break;
-            case "term" when element.ElementsAfterSelf("description").Any():
+            case "term" when isDescribed:
                 WriteNodes(element);
                 _prose.Write(": ");
                 break;

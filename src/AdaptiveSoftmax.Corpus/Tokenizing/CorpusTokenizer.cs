@@ -9,7 +9,7 @@ namespace AdaptiveSoftmax.Corpus;
 /// </summary>
 public sealed class CorpusTokenizer
 {
-    // A batch takes about a millisecond, far longer than handing it over.
+    // Encoding a batch takes far longer than handing it over.
     private const int BatchLength = 1 << 15;
 
     private readonly PreTokenizer _splitter;
@@ -66,11 +66,11 @@ public sealed class CorpusTokenizer
         var file = TiktokenFile.Read(path);
         var builtIn = split is null || options.SpecialTokens.Count == 0 ? file.FindBuiltIn() : null;
         split ??= builtIn?.Name
-            ?? throw new CorpusException($"{path} holds the tokens of no built-in encoding, and does not say how text is split into words before they are encoded; give a split: one of {known}.");
+            ?? throw new CorpusException($"{Excerpt.Line(path)} holds the tokens of no built-in encoding, and does not say how text is split into words before they are encoded; give a split: one of {known}.");
         var special = options.SpecialTokens.Count == 0 && builtIn is not null ? builtIn.SpecialTokens : options.SpecialTokens;
         var vocabulary = file.CreateVocabulary(special, options.EndOfText);
         if (vocabulary.EndOfTextId < 0 && options.EndOfText != EncodedVocabulary.EndOfText)
-            throw new CorpusException($"{Excerpt.Name(options.EndOfText)} is to end documents, and is no special token of {path}; give its id.");
+            throw new CorpusException($"{Excerpt.Name(options.EndOfText)} is to end documents, and is no special token of {Excerpt.Line(path)}; give its id.");
         return new CorpusTokenizer(vocabulary, split);
     }
 

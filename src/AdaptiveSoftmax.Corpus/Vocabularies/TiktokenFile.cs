@@ -101,24 +101,31 @@ internal sealed class TiktokenFile
         for (var value = 0; value < 256; value++)
         {
             if (!single.Contains((byte)value))
-                throw new CorpusException($"{_path} has no token for the byte 0x{value:X2}, so it cannot encode every text. Give a complete rank file.");
+                throw new CorpusException($"{Excerpt.Line(_path)} has no token for the byte 0x{value:X2}, so it cannot encode every text. Give a complete rank file.");
         }
     }
 
-    private string[] ReadLines()
+    private IEnumerable<string> ReadLines()
     {
         try
         {
+            if (RegularFile.FindFault(_path) is { } fault) throw new CorpusException($"{Excerpt.Line(_path)} {fault}.");
             var kind = FileContent.Find(_path);
-            if (kind is FileContentKind.RankFile or FileContentKind.Text or FileContentKind.DeviceOrPipe or FileContentKind.Missing) return File.ReadAllLines(_path, Encoding.UTF8);
-            throw new CorpusException($"{_path} is {FileContent.Describe(kind)}, and a rank file is asked for: a token in base64, a space and an id a line.");
+            if (kind is FileContentKind.RankFile or FileContentKind.Text) return ReadLines(RegularFile.ReadText(_path));
+            throw new CorpusException($"{Excerpt.Line(_path)} is {FileContent.Describe(kind)}, and a rank file is asked for: a token in base64, a space and an id a line.");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new CorpusException($"{_path} cannot be read: {exception.Message}", exception);
+            throw new CorpusException($"{Excerpt.Line(_path)} cannot be read: {exception.Message}", exception);
         }
     }
 
+    private static IEnumerable<string> ReadLines(string text)
+    {
+        using var reader = new StringReader(text);
+        while (reader.ReadLine() is { } line) yield return line;
+    }
+
     private CorpusException Fault(int line, string what, string remedy = "Give a rank file as its publisher distributes it.") =>
-        new(string.Create(CultureInfo.InvariantCulture, $"{_path}({line}): the line {what}. {remedy}"));
+        new(string.Create(CultureInfo.InvariantCulture, $"{Excerpt.Line(_path)}({line}): the line {what}. {remedy}"));
 }

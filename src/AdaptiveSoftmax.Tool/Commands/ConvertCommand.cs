@@ -33,8 +33,8 @@ internal static class ConvertCommand
         var spec = new Option<string?>("--spec") { Description = "The spec whose fingerprint the weights are marked with, on your word that their classes are its vocabulary's slots in order. Its sizes must be theirs.", HelpName = "FILE" };
         var from = new Option<string?>("--from") { Description = "The library whose layout the weights have. By default the names of the tensors tell; those of Transformer-XL do not tell the order of its rows.", HelpName = "LAYOUT" };
         from.AcceptOnlyFromAmong(SoftmaxSources.Names);
-        var prefix = new Option<string?>("--prefix") { Description = "What stands before the softmax's names in FILE, for example decoder.softmax. By default it is found.", HelpName = "NAME" };
-        var outputPrefix = new Option<string>("--output-prefix") { Description = "What to put before each name.", HelpName = "NAME", DefaultValueFactory = _ => "" };
+        var prefix = new Option<string?>("--prefix") { Description = "What stands before the softmax's names in FILE, for example decoder.softmax. By default it is found.", HelpName = "PREFIX" };
+        var outputPrefix = new Option<string>("--output-prefix") { Description = "What to put before each name.", HelpName = "PREFIX", DefaultValueFactory = _ => "" };
         var format = new Option<string>("--format", "-f") { Description = "The format to write: safetensors, or a state dict for torch.load.", DefaultValueFactory = _ => SafetensorsFormat };
         format.AcceptOnlyFromAmong(SafetensorsFormat, PyTorchFormat);
         var cutoffs = new Option<string?>("--cutoffs") { Description = "The first class of each tail cluster, where neither tensors nor spec tell: Transformer-XL with a div value of 1.", HelpName = "N,N" };
@@ -67,27 +67,29 @@ internal static class ConvertCommand
     private static void Run(ConvertRequest request, ToolConsole console, CancellationToken cancellationToken)
     {
         request.Output.RefuseInputs(request.Input);
-        var definition = request.Spec is null ? null : SpecFile.Read(request.Spec);
+        var definition = request.Spec is null ? null : SpecFile.Read(request.Spec, cancellationToken);
         if (definition is not null) request.Output.RefuseInputs(request.Spec, definition.Spec.TableFile is { } table ? SpecFile.GetTablePath(request.Spec!, table) : null);
         InputFile.CheckWeights(request.Input);
         using var file = WeightsFile.Open(request.Input);
         var source = SoftmaxSources.Choose(file, request.From, request.Prefix);
         var options = new ConvertOptions(request.Cutoffs ?? InspectCommand.Cutoffs(definition), definition?.Layout.HasHeadBias, request.TailBias);
-        var layout = source.GetLayout(options);
+        var layout = source.Check(options);
+        if (request.Cutoffs is { } given && !given.SequenceEqual(layout.Tails.Select(tail => tail.Start)))
+            throw new ToolException($"--cutoffs is {string.Join(",", given)}, and the tensors of {Excerpt.Line(request.Input)} have {string.Join(",", layout.Tails.Select(tail => tail.Start))}; leave --cutoffs out.");
         var identity = Identify(file, source, layout, definition, request);
         cancellationToken.ThrowIfCancellationRequested();
 
         using var converted = new ConvertedSoftmax(layout);
+        converted.CheckPrefix(request.OutputPrefix);
         var notes = source.Fill(converted, options);
         cancellationToken.ThrowIfCancellationRequested();
-        converted.Save(request.Output.Path, request.OutputPrefix, request.Format, identity);
+        converted.Save(request.Output.Path, request.OutputPrefix, request.Format, identity, cancellationToken);
 
-        var output = console.Output.Profile.Out.Writer;
-        output.WriteLine($"Read {source.Description} at '{Excerpt.Name(source.Tensors.Prefix)}': {FileIdentity.Describe(layout)}.");
-        foreach (var note in notes) output.WriteLine(note);
-        output.WriteLine(identity is null
-            ? $"Wrote {request.Output.Path} without a fingerprint; load it with acceptUnmarked: true, or mark it with --spec."
-            : $"Wrote {request.Output.Path} with the fingerprint {Excerpt.Name(identity.Fingerprint)}.");
+        console.WriteLine($"Read {source.Description} at '{Excerpt.Name(source.Tensors.Prefix)}': {FileIdentity.Describe(layout)}.");
+        foreach (var note in notes) console.WriteLine(note);
+        console.WriteLine(identity is null
+            ? $"Wrote {Excerpt.Line(request.Output.Path)} without a fingerprint; load it with acceptUnmarked: true, or mark it with --spec."
+            : $"Wrote {Excerpt.Line(request.Output.Path)} with the fingerprint {Excerpt.Name(identity.Fingerprint)}.");
         request.Output.Remark(console);
     }
 
@@ -98,14 +100,16 @@ internal static class ConvertCommand
         if (definition is null) return mark is null ? null : new SoftmaxIdentity(layout, mark.Fingerprint, mark.VocabularyFingerprint);
         var differences = FileIdentity.Compare(mark, layout, definition);
         if (differences.Count > 0)
-            throw new ToolException($"{request.Input} does not fit {request.Spec}: {string.Join("; ", differences)}. Give the spec that the weights were trained with, or one with \"cutoffs\" and \"projections\" of their sizes.");
+            throw new ToolException($"{Excerpt.Line(request.Input)} does not fit {Excerpt.Line(request.Spec)}: {string.Join("; ", differences)}. Give the spec that the weights were trained with, or one with \"cutoffs\" and \"projections\" of their sizes.");
         return SpecFile.Identify(definition);
     }
 
     private static int[]? ParseCutoffs(string? text)
     {
         if (text is null) return null;
-        return [.. text.Split(',').Select(part => int.TryParse(part, NumberStyles.Integer, CultureInfo.InvariantCulture, out var cutoff) ? cutoff : throw new ToolException($"--cutoffs is {text}; give numbers with commas between them, such as 20000,40000."))];
+        const string Remedy = "give numbers with commas between them, such as 20000,40000.";
+        if (string.IsNullOrWhiteSpace(text)) throw new ToolException($"--cutoffs is empty; {Remedy}");
+        return [.. text.Split(',').Select(part => int.TryParse(part, NumberStyles.Integer, CultureInfo.InvariantCulture, out var cutoff) ? cutoff : throw new ToolException($"--cutoffs is {Excerpt.Line(text)}; {Remedy}"))];
     }
 
     private sealed record ConvertRequest(

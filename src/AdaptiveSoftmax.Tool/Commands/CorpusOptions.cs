@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
@@ -66,8 +67,8 @@ internal sealed class CorpusOptions
         {
             var end = text.LastIndexOf('=');
             if (end < 1 || !int.TryParse(text.AsSpan(end + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var id))
-                throw new ToolException($"--special is {text}; give a name and an id, such as \"{EncodedVocabulary.EndOfText}=100257\".");
-            if (!tokens.TryAdd(text[..end], id)) throw new ToolException($"--special gives {text[..end]} twice; give it once.");
+                throw new ToolException($"--special is {Excerpt.Line(text)}; give a name and an id, such as \"{EncodedVocabulary.EndOfText}=100257\".");
+            if (!tokens.TryAdd(text[..end], id)) throw new ToolException($"--special gives {Excerpt.Line(text[..end])} twice; give it once.");
         }
 
         return tokens;

@@ -68,9 +68,9 @@ internal static class DriftCommand
 
     private static DriftOutcome Compare(string tableFile, CorpusRequest request, string? specFile, DriftOptions options, ToolConsole console, CancellationToken cancellationToken)
     {
-        var read = InputFile.ReadTable(tableFile);
+        var read = InputFile.ReadTable(tableFile, cancellationToken);
         var table = read.Table!;
-        var definition = specFile is null ? null : ReadSpec(specFile, read);
+        var definition = specFile is null ? null : ReadSpec(specFile, read, cancellationToken);
         var (observed, observedFile) = ReadObserved(request, console, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -86,11 +86,11 @@ internal static class DriftCommand
         };
     }
 
-    private static SoftmaxDefinition ReadSpec(string file, TokenTableReadResult table)
+    private static SoftmaxDefinition ReadSpec(string file, TokenTableReadResult table, CancellationToken cancellationToken)
     {
-        var spec = SpecReader.Read(file, InputFile.ReadText(file, FileContentKind.Spec));
+        var spec = SpecReader.Read(file, InputFile.ReadText(file, FileContentKind.Spec, cancellationToken));
         if (spec.Errors.Count == 0 && spec.TableFile is null)
-            throw new ToolException($"{file} holds its vocabulary itself, without counts; give a spec that names a token table.");
+            throw new ToolException($"{Excerpt.Line(file)} holds its vocabulary itself, without counts; give a spec that names a token table.");
         var result = SoftmaxDefinitionReader.Combine(spec, table);
         return result.Definition ?? throw ToolException.Of(result.Errors);
     }
@@ -100,14 +100,14 @@ internal static class DriftCommand
     {
         if (!request.Paths.Any(IsTable)) return (request.Count(console, output: null, cancellationToken).Counts.ToTable(), null);
         if (request.Paths.Count > 1 || request.SdkDocs) throw new ToolException($"A token table cannot be observed together with others; give --observed one *{TableSuffix} file, or text alone.");
-        return (InputFile.ReadTable(request.Paths[0]).Table!, request.Paths[0]);
+        return (InputFile.ReadTable(request.Paths[0], cancellationToken).Table!, request.Paths[0]);
     }
 
     private static bool IsTable(string path) => path.EndsWith(TableSuffix, StringComparison.OrdinalIgnoreCase) || FileContent.Find(path) == FileContentKind.TokenTable;
 
     private static DriftBaseline CreateBaseline(string file, TokenTable table, SoftmaxLayout layout)
     {
-        if (!table.Counts.ContainsAnyExcept(0)) throw new ToolException($"All counts of {file} are 0, so nothing is expected of any token; count a corpus with `adaptive-softmax count`.");
+        if (!table.Counts.ContainsAnyExcept(0)) throw new ToolException($"All counts of {Excerpt.Line(file)} are 0, so nothing is expected of any token; count a corpus with `adaptive-softmax count`.");
         return new DriftBaseline(table, layout);
     }
 }

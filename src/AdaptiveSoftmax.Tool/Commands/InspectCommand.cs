@@ -31,7 +31,7 @@ internal static class InspectCommand
 
     private static int Run(string path, string? spec, bool readsAll, ToolConsole console, CancellationToken cancellationToken)
     {
-        var definition = spec is null ? null : SpecFile.Read(spec);
+        var definition = spec is null ? null : SpecFile.Read(spec, cancellationToken);
         InputFile.CheckWeights(path);
         using var file = WeightsFile.Open(path);
         cancellationToken.ThrowIfCancellationRequested();
@@ -79,7 +79,7 @@ internal static class InspectCommand
         SoftmaxLayout layout;
         try
         {
-            layout = source.GetLayout(new ConvertOptions(Cutoffs(definition), definition?.Layout.HasHeadBias));
+            layout = source.Check(new ConvertOptions(Cutoffs(definition), definition?.Layout.HasHeadBias));
         }
         catch (ToolException exception)
         {
@@ -92,8 +92,8 @@ internal static class InspectCommand
         if (definition is null) return false;
         var differences = FileIdentity.Compare(mark, layout, definition);
         output.WriteLine(differences.Count > 0
-            ? $"  Does not fit {spec}: {string.Join("; ", differences)}."
-            : mark is null ? $"  Has the sizes of {spec}; nothing says whether its classes are that vocabulary's." : $"  Fits {spec}, of the same fingerprint.");
+            ? $"  Does not fit {Excerpt.Line(spec)}: {string.Join("; ", differences)}."
+            : mark is null ? $"  Has the sizes of {Excerpt.Line(spec)}; nothing says whether its classes are that vocabulary's." : $"  Fits {Excerpt.Line(spec)}, of the same fingerprint.");
         return differences.Count == 0;
     }
 

@@ -54,7 +54,7 @@ internal static class PlanCommand
                 HasHeadBias = parsed.GetValue(headBias) ?? spec?.HeadBias ?? defaults.HasHeadBias,
                 CostModel = new TrainingCostModel { BatchSize = parsed.GetValue(batchSize) },
             };
-            var read = InputFile.ReadTable(parsed.GetRequiredValue(table));
+            var read = InputFile.ReadTable(parsed.GetRequiredValue(table), cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
             var plan = Plan(read.Table!.Counts, parsed.GetValue(hiddenSize), options, cancellationToken);
             PlanTable.Write(console, plan, options.CostModel.BatchSize);

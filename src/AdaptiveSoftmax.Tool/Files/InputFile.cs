@@ -8,9 +8,13 @@ internal static class InputFile
 {
     /// <summary>Reads a token table.</summary>
     /// <exception cref="ToolException">There is none, or it has mistakes; the message has their lines.</exception>
-    public static TokenTableReadResult ReadTable(string path)
+    public static TokenTableReadResult ReadTable(string path, CancellationToken cancellationToken)
     {
-        var read = TokenTableReader.Read(path, ReadText(path, FileContentKind.TokenTable));
+        var text = ReadText(path, FileContentKind.TokenTable, cancellationToken);
+        // A table with a mistake in its first line has tabs all the same.
+        if (text.Length > 0 && !text.AsSpan(0, Lines.EndOf(text, 0)).Contains('\t') && FileContent.Find(path) == FileContentKind.Text)
+            throw new ToolException($"{Excerpt.Line(path)} is plain text, and a token table is asked for here; `adaptive-softmax count` makes one of it.");
+        var read = TokenTableReader.Read(path, text);
         return read.Table is null ? throw ToolException.Of(read.Errors) : read;
     }
 
@@ -18,22 +22,22 @@ internal static class InputFile
     /// <exception cref="ToolException">It is something else altogether.</exception>
     public static void CheckWeights(string path)
     {
+        if (Directory.Exists(path)) return;
+        RegularFile.Check(path);
         var kind = FileContent.Find(path);
-        if (kind is FileContentKind.Missing) throw new ToolException($"{path} does not exist.");
-        if (kind is not (FileContentKind.Safetensors or FileContentKind.PyTorch or FileContentKind.Pickle or FileContentKind.Zip or FileContentKind.ShardIndex or FileContentKind.Folder or FileContentKind.DeviceOrPipe or FileContentKind.Binary))
-            throw new ToolException($"{path} is {FileContent.Describe(kind)}, not a file of weights: give safetensors, or what torch.save wrote.{(kind == FileContentKind.Spec ? " A spec goes behind --spec." : "")}");
+        if (kind is not (FileContentKind.Safetensors or FileContentKind.PyTorch or FileContentKind.Pickle or FileContentKind.Zip or FileContentKind.ShardIndex or FileContentKind.Binary))
+            throw new ToolException($"{Excerpt.Line(path)} is {FileContent.Describe(kind)}, not a file of weights: give safetensors, or what torch.save wrote.{(kind == FileContentKind.Spec ? " A spec goes behind --spec." : "")}");
     }
 
     /// <summary>Reads a file that should be of a kind. Where it is broken, its reader says more than this can.</summary>
     /// <exception cref="ToolException">It is not there, or is something else altogether.</exception>
-    public static string ReadText(string path, FileContentKind expected)
+    public static string ReadText(string path, FileContentKind expected, CancellationToken cancellationToken)
     {
+        RegularFile.Check(path);
         var kind = FileContent.Find(path);
-        if (kind == FileContentKind.Missing)
-            throw new ToolException(new FileInfo(path).LinkTarget is { } target ? $"{path} is a link to {target}, which does not exist." : $"{path} does not exist.");
         var mayBe = kind == expected
-            || kind is FileContentKind.Text or FileContentKind.Empty or FileContentKind.DeviceOrPipe
+            || kind is FileContentKind.Text or FileContentKind.Empty
             || (kind == FileContentKind.Json && expected == FileContentKind.Spec);
-        return mayBe ? File.ReadAllText(path) : throw new ToolException($"{path} is {FileContent.Describe(kind)}, and {FileContent.Describe(expected)} is asked for here.");
+        return mayBe ? RegularFile.ReadText(path, cancellationToken) : throw new ToolException($"{Excerpt.Line(path)} is {FileContent.Describe(kind)}, and {FileContent.Describe(expected)} is asked for here.");
     }
 }

@@ -32,12 +32,12 @@ internal sealed class OutputPath
     /// <exception cref="ToolException">There can be no such file, or another would be lost.</exception>
     public static OutputPath Check(string path, OutputKind kind, bool isForced)
     {
-        if (Directory.Exists(path)) throw new ToolException($"{path} is a folder; give --output the name of a file.");
-        if (System.IO.Path.EndsInDirectorySeparator(path)) throw new ToolException($"{path} names a folder; give --output the name of a file.");
+        if (Directory.Exists(path)) throw new ToolException($"{Excerpt.Line(path)} is a folder; give --output the name of a file.");
+        if (System.IO.Path.EndsInDirectorySeparator(path)) throw new ToolException($"{Excerpt.Line(path)} names a folder; give --output the name of a file.");
         var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path));
-        if (folder is not null && !Directory.Exists(folder)) throw new ToolException($"The folder {folder} does not exist; create it or give --output another one.");
+        if (folder is not null && !Directory.Exists(folder)) throw new ToolException($"The folder {Excerpt.Line(folder)} does not exist; create it or give --output another one.");
         if (!isForced && FileContent.Find(path) is not (FileContentKind.Missing or FileContentKind.Empty or FileContentKind.DeviceOrPipe) and var found && !kind.IsOwn(path))
-            throw new ToolException($"{path} is there, and is {FileContent.Describe(found)}, not {kind.Name} as adaptive-softmax writes it; give --output another name, or --force to write over it.");
+            throw new ToolException($"{Excerpt.Line(path)} is there, and is {FileContent.Describe(found)}, not {kind.Name} as adaptive-softmax writes it; give --output another name, or --force to write over it.");
         return new OutputPath(path, kind);
     }
 
@@ -49,7 +49,7 @@ internal sealed class OutputPath
         foreach (var input in inputs)
         {
             if (input is not null && FileId.Find(input) == id)
-                throw new ToolException($"--output {Path} is {(input == Path ? "what is read" : $"the same file as {input}, which is read")}, and would be lost; give --output another name.");
+                throw new ToolException($"--output {Excerpt.Line(Path)} is {(input == Path ? "what is read" : $"the same file as {Excerpt.Line(input)}, which is read")}, and would be lost; give --output another name.");
         }
     }
 
@@ -57,6 +57,6 @@ internal sealed class OutputPath
     public void Remark(ToolConsole console)
     {
         if (_kind.Suffixes.Any(suffix => Path.EndsWith(suffix, StringComparison.OrdinalIgnoreCase)) || FileContent.Find(Path) == FileContentKind.DeviceOrPipe) return;
-        console.WriteNote($"{Path} does not end in {string.Join(" or ", _kind.Suffixes)}: {_kind.Reason}.");
+        console.WriteNote($"{Excerpt.Line(Path)} does not end in {string.Join(" or ", _kind.Suffixes)}: {_kind.Reason}.");
     }
 }

@@ -34,7 +34,7 @@ internal sealed class PlannedSpec
     public static PlannedSpec Open(string path, bool isForced)
     {
         if (isForced || FileContent.Find(path) != FileContentKind.Spec) return new PlannedSpec(path, null, default);
-        var text = File.ReadAllText(path);
+        var text = RegularFile.ReadText(path);
         var errors = SpecReader.Read(path, text).Errors;
         try
         {
@@ -86,7 +86,7 @@ internal sealed class PlannedSpec
         if (!spec.HeadBias && _old.Get(SpecMembers.HeadBias) == "true") _old.Set(SpecMembers.HeadBias, "false");
         if (_old.Get(SpecMembers.Projections) is { } projections)
         {
-            notes.Add($"The projections {projections} of {_path} give way to the div value {planned.Get(SpecMembers.DivValue)}, by which clusters are planned.");
+            notes.Add($"The projections {projections} of {Excerpt.Line(_path)} give way to the div value {planned.Get(SpecMembers.DivValue)}, by which clusters are planned.");
             _old.Remove(SpecMembers.Projections);
         }
 
@@ -104,7 +104,7 @@ internal sealed class PlannedSpec
         var tails = document.RootElement.EnumerateArray().Select(tail => tail.GetRawText()).ToArray();
         if (tails.Length == clusters) return;
         if (tails.Distinct().Count() != 1)
-            throw new ToolException($"{_path} gives {tails.Length} tail clusters the precisions {list}, and the plan has {clusters}; give --clusters {tails.Length}, edit \"precision\" first, or give --force to write a spec without it.");
+            throw new ToolException($"{Excerpt.Line(_path)} gives {tails.Length} tail clusters the precisions {list}, and the plan has {clusters}; give --clusters {tails.Length}, edit \"precision\" first, or give --force to write a spec without it.");
         notes.Add($"The plan has {clusters} tail clusters instead of {tails.Length}; all of them keep the precision {tails[0]}.");
         precision.Set(SpecMembers.Tails, $"[{string.Join(", ", Enumerable.Repeat(tails[0], clusters))}]");
         _old.Set(SpecMembers.Precision, precision.ToString());

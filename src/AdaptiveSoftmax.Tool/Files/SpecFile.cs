@@ -7,14 +7,14 @@ namespace AdaptiveSoftmax.Tool.Files;
 internal static class SpecFile
 {
     /// <exception cref="ToolException">Either has a mistake; the message has its line.</exception>
-    public static SoftmaxDefinition Read(string path)
+    public static SoftmaxDefinition Read(string path, CancellationToken cancellationToken)
     {
-        var spec = SpecReader.Read(path, InputFile.ReadText(path, FileContentKind.Spec));
+        var spec = SpecReader.Read(path, InputFile.ReadText(path, FileContentKind.Spec, cancellationToken));
         TokenTableReadResult? table = null;
         if (spec.TableFile is { } name)
         {
             var tableFile = GetTablePath(path, name);
-            if (File.Exists(tableFile)) table = TokenTableReader.Read(tableFile, File.ReadAllText(tableFile));
+            if (File.Exists(tableFile)) table = TokenTableReader.Read(tableFile, RegularFile.ReadText(tableFile, cancellationToken));
         }
 
         var result = SoftmaxDefinitionReader.Combine(spec, table);

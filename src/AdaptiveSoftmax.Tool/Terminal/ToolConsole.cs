@@ -12,11 +12,18 @@ internal sealed record ToolConsole(IAnsiConsole Output, IAnsiConsole Error)
     private const int WidthOfFiles = 1 << 20;
 
     /// <summary>A console that writes plain text without colours and progress bars unless it is a terminal.</summary>
-    public static IAnsiConsole ForWriter(TextWriter writer, bool isTerminal)
+    public static IAnsiConsole ForWriter(TextWriter writer, bool isTerminal) => Create(new AnsiConsoleOutput(writer), isTerminal);
+
+    /// <summary>The consoles of this process.</summary>
+    public static ToolConsole ForProcess() => new(
+        Create(new StandardOutput(Console.Out, isNeeded: true), isTerminal: !Console.IsOutputRedirected),
+        Create(new StandardOutput(Console.Error, isNeeded: false), isTerminal: !Console.IsErrorRedirected));
+
+    private static IAnsiConsole Create(IAnsiConsoleOutput output, bool isTerminal)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {
-            Out = new AnsiConsoleOutput(writer),
+            Out = output,
             Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No,
             ColorSystem = isTerminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
             Interactive = isTerminal ? InteractionSupport.Detect : InteractionSupport.No,

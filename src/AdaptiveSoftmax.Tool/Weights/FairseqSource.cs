@@ -27,11 +27,10 @@ internal sealed class FairseqSource(SourceTensors tensors) : SoftmaxSource(tenso
 
     private bool IsProjected => Tensors.Has(ProjectedWords);
 
+    protected override IReadOnlyList<string> Parts { get; } = ["head.", "tail."];
+
     public override IReadOnlyList<string> Fill(ConvertedSoftmax target, ConvertOptions options)
     {
-        // In the first form of the layout a cluster's row stands one earlier, in place of the last word's.
-        if (!Tensors.Has("version"))
-            throw new ToolException($"{Tensors.File.FileName}: there is no tensor '{Excerpt.Name(Tensors.Prefix + "version")}', which tells fairseq's present layout from its first one, whose head fairseq itself no longer reads. If it was lost on the way, add it in Python: state['{Excerpt.Name(Tensors.Prefix + "version")}'] = torch.tensor([1])");
         var notes = new List<string>();
         FillHead(target, notes);
         for (var i = 0; i < target.Layout.TailCount; i++)
@@ -47,7 +46,39 @@ internal sealed class FairseqSource(SourceTensors tensors) : SoftmaxSource(tenso
             MatrixFolding.Transpose(stored, target.Projection(i));
         }
 
+        notes.AddRange(DescribeLeftOut());
         return notes;
+    }
+
+    protected override IEnumerable<(string Name, long[][] Shapes)> GetNeeded(SoftmaxLayout layout, ConvertOptions options)
+    {
+        // In the first form of the layout a cluster's row stands one earlier, in place of the last word's.
+        if (!Tensors.Has("version"))
+            throw new ToolException($"{Excerpt.Line(Tensors.File.FileName)}: there is no tensor '{Excerpt.Name(Tensors.Prefix + "version")}', which tells fairseq's present layout from its first one, whose head fairseq itself no longer reads. If it was lost on the way, add it in Python: state['{Excerpt.Name(Tensors.Prefix + "version")}'] = torch.tensor([1])");
+        long hidden = layout.HiddenSize;
+        if (!IsTied)
+        {
+            yield return ("head.weight", [[layout.HeadRows, hidden]]);
+        }
+        else
+        {
+            yield return (Classes, [[layout.TailCount, hidden]]);
+            var width = IsProjected ? Tensors.GetMatrix(ProjectedWords).Columns : hidden;
+            yield return (IsProjected ? ProjectedWords : Words, [[layout.ShortlistSize, width]]);
+            if (IsProjected) yield return (WordProjection, [[width, hidden]]);
+        }
+
+        foreach (var tail in layout.Tails)
+        {
+            yield return (GetProjection(tail.Index), [[tail.ProjectionWidth, hidden], [hidden, tail.ProjectionWidth]]);
+            yield return (GetOutput(tail.Index), [[tail.Size, tail.ProjectionWidth]]);
+        }
+    }
+
+    // Its modules have buffers without meaning, such as _float_tensor.
+    protected override void CheckOther(string name, SoftmaxLayout layout, ConvertOptions options)
+    {
+        if (!name[(name.LastIndexOf('.') + 1)..].StartsWith('_')) base.CheckOther(name, layout, options);
     }
 
     protected override SoftmaxLayout CreateLayout(ConvertOptions options)
@@ -89,7 +120,6 @@ internal sealed class FairseqSource(SourceTensors tensors) : SoftmaxSource(tenso
         {
             // Words times projection: the projection is [width, hidden].
             using var projection = Tensors.Read(WordProjection);
-            CheckShape(WordProjection, projection, words.Columns, target.Layout.HiddenSize);
             using var transposed = new Parameter(WordProjection, projection.Columns, projection.Rows);
             MatrixFolding.Transpose(projection, transposed);
             MatrixFolding.MultiplyRows(words, transposed, target.Head, firstRow: 0);
@@ -97,7 +127,6 @@ internal sealed class FairseqSource(SourceTensors tensors) : SoftmaxSource(tenso
         }
         else
         {
-            CheckShape(Words, words, target.Layout.ShortlistSize, target.Layout.HiddenSize);
             MatrixFolding.CopyRows(words, target.Head, firstRow: 0);
         }
 
@@ -121,11 +150,5 @@ internal sealed class FairseqSource(SourceTensors tensors) : SoftmaxSource(tenso
         }
 
         return false;
-    }
-
-    private void CheckShape(string name, Parameter matrix, int rows, int columns)
-    {
-        if (matrix.Rows != rows || matrix.Columns != columns)
-            throw Tensors.Fault(name, $"is [{matrix.Rows}, {matrix.Columns}], and [{rows}, {columns}] follows from the other tensors.");
     }
 }

@@ -18,7 +18,7 @@ internal static class FiniteReport
     /// <param name="cancellationToken">Ends it between two tensors.</param>
     public static void Write(TextWriter output, WeightsFile file, long limit, CancellationToken cancellationToken)
     {
-        var (found, skipped) = (0, 0);
+        var (found, skipped, read) = (0, 0, 0);
         foreach (var tensor in file.Tensors)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -30,11 +30,12 @@ internal static class FiniteReport
             }
 
             limit -= tensor.Count;
+            read++;
             if (Describe(file, tensor) is { } fault && ++found <= MaxShown) output.WriteLine($"Not finite: '{Excerpt.Name(tensor.Name)}' {fault}.");
         }
 
         if (found > MaxShown) output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Not finite: {found - MaxShown:n0} more tensors."));
-        if (found == 0 && skipped == 0) output.WriteLine("All floating-point values are finite.");
+        if (found == 0 && skipped == 0) output.WriteLine(read > 0 ? "All floating-point values are finite." : "There are no floating-point values.");
         if (skipped > 0) output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The values of {skipped:n0} tensors were not read, for they are many; --values reads all."));
     }
 

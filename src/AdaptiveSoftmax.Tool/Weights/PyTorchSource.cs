@@ -13,6 +13,8 @@ internal sealed class PyTorchSource(SourceTensors tensors) : SoftmaxSource(tenso
 
     public override string Description => "PyTorch's AdaptiveLogSoftmaxWithLoss";
 
+    protected override IReadOnlyList<string> Parts { get; } = ["head.", "tail."];
+
     public override IReadOnlyList<string> Fill(ConvertedSoftmax target, ConvertOptions options)
     {
         Tensors.ReadInto("head.weight", target.Head);
@@ -24,6 +26,7 @@ internal sealed class PyTorchSource(SourceTensors tensors) : SoftmaxSource(tenso
             Tensors.ReadInto(GetOutput(i), target.Output(i));
         }
 
+        notes.AddRange(DescribeLeftOut());
         return notes;
     }
 
@@ -34,6 +37,17 @@ internal sealed class PyTorchSource(SourceTensors tensors) : SoftmaxSource(tenso
         if (rows <= outputs.Length) throw Tensors.Fault("head.weight", $"has {rows} rows, and {outputs.Length} of them are tail clusters.");
         var (cutoffs, size) = GetCutoffs(rows - outputs.Length, outputs.Select(output => output.Rows));
         return SoftmaxLayout.Create(hidden, size, cutoffs, [.. outputs.Select(output => output.Columns)], Tensors.Has("head.bias"));
+    }
+
+    protected override IEnumerable<(string Name, long[][] Shapes)> GetNeeded(SoftmaxLayout layout, ConvertOptions options)
+    {
+        yield return ("head.weight", [[layout.HeadRows, layout.HiddenSize]]);
+        if (layout.HasHeadBias) yield return ("head.bias", [[layout.HeadRows]]);
+        foreach (var tail in layout.Tails)
+        {
+            yield return (GetProjection(tail.Index), [[tail.ProjectionWidth, layout.HiddenSize]]);
+            yield return (GetOutput(tail.Index), [[tail.Size, tail.ProjectionWidth]]);
+        }
     }
 
     private static string GetProjection(int cluster) => string.Create(CultureInfo.InvariantCulture, $"tail.{cluster}.0.weight");

@@ -54,15 +54,15 @@ internal static class SoftmaxSources
         var found = all.Where(source => (prefix is null || source.Tensors.Prefix == prefix) && (from is null || IsOfKind(source, from))).ToArray();
         if (found.Length == 1) return Resolve(found[0], from);
         if (found.Length > 1)
-            throw new ToolException($"{file.FileName} has {found.Length} adaptive softmaxes, at {Join(found)}; say which with --prefix.");
+            throw new ToolException($"{Excerpt.Line(file.FileName)} has {found.Length} adaptive softmaxes, at {Join(found)}; say which with --prefix.");
         if (all.Count == 0)
-            throw new ToolException($"{file.FileName} has no adaptive softmax: none of its {file.Tensors.Count} tensors ends with {FairseqSource.Mark}, with {PyTorchSource.Mark} beside a head.weight, or with {TransformerXlSource.Mark} beside an out_layers.0.weight or an embedding's emb_layers.0.weight. adaptive-softmax inspect lists them.");
-        throw new ToolException($"{file.FileName} has no adaptive softmax {(from is null ? "" : $"of {from} ")}{(prefix is null ? "" : $"at '{prefix}'")}; it has {Join(all)}.");
+            throw new ToolException($"{Excerpt.Line(file.FileName)} has no adaptive softmax: none of its {file.Tensors.Count} tensors ends with {FairseqSource.Mark}, with {PyTorchSource.Mark} beside a head.weight, or with {TransformerXlSource.Mark} beside an out_layers.0.weight or an embedding's emb_layers.0.weight. adaptive-softmax inspect lists them.");
+        throw new ToolException($"{Excerpt.Line(file.FileName)} has no adaptive softmax{(from is null ? "" : $" of {from}")}{(prefix is null ? "" : $" at '{Excerpt.Name(prefix)}'")}; it has {Join(all)}.");
     }
 
     private static SoftmaxSource Resolve(SoftmaxSource source, string? from) => source switch
     {
-        TransformerXlSource when from is null => throw new ToolException($"{source.Tensors.File.FileName} is of Transformer-XL, whose two versions store the clusters' rows in opposite orders under the same names; give --from {TransformerXlSource.Reversed} for the original in PyTorch, or --from {TransformerXlSource.InOrder} for Hugging Face's, which is TensorFlow's."),
+        TransformerXlSource when from is null => throw new ToolException($"{Excerpt.Line(source.Tensors.File.FileName)} is of Transformer-XL, whose two versions store the clusters' rows in opposite orders under the same names; give --from {TransformerXlSource.Reversed} for the original in PyTorch, or --from {TransformerXlSource.InOrder} for Hugging Face's, which is TensorFlow's."),
         TransformerXlSource => new TransformerXlSource(source.Tensors, from == TransformerXlSource.Reversed),
         _ => source,
     };

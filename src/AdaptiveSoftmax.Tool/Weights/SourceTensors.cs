@@ -29,6 +29,19 @@ internal sealed class SourceTensors(WeightsFile file, string prefix)
         return count;
     }
 
+    /// <summary>The names in the file that begin with the prefix, without it.</summary>
+    public IEnumerable<string> OwnNames => file.Tensors.Where(tensor => tensor.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(tensor => tensor.Name[prefix.Length..]);
+
+    /// <summary>Checks that a tensor is there, can be read, and has one of some shapes.</summary>
+    /// <exception cref="ToolException">It is not so.</exception>
+    public void Check(string name, params IReadOnlyList<long[]> shapes)
+    {
+        var tensor = Get(name, dimensions: null);
+        if (FloatConversion.GetSize(tensor.Type) == 0) throw Fault(name, $"is of type {Excerpt.Name(tensor.Type)}; only F32, F64, F16 and BF16 can be read as weights. Save it as a dense tensor of float32.");
+        if (!shapes.Any(shape => tensor.Shape.SequenceEqual(shape)))
+            throw Fault(name, $"is {WeightsText.Shape(tensor.Shape)}, and {string.Join(" or ", shapes.Select(WeightsText.Shape).Distinct())} follows from the other tensors.");
+    }
+
     /// <summary>The shape [rows, columns] of a matrix.</summary>
     public (int Rows, int Columns) GetMatrix(string name)
     {
@@ -69,7 +82,7 @@ internal sealed class SourceTensors(WeightsFile file, string prefix)
     }
 
     /// <summary>A mistake in the file that names a tensor.</summary>
-    public ToolException Fault(string name, string problem) => new($"{file.FileName}: '{Excerpt.Name(prefix + name)}' {problem}");
+    public ToolException Fault(string name, string problem) => new($"{Excerpt.Line(file.FileName)}: '{Excerpt.Name(prefix + name)}' {problem}");
 
     private WeightsTensor? Find(string name)
     {

@@ -29,9 +29,11 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
     private int Clusters => Tensors.GetMatrix(ClusterWeight).Rows;
 
     // One matrix for all clusters.
-    private bool IsShared => !Tensors.Has(Weight(1));
+    private bool IsShared => Enumerable.Range(1, Clusters).All(cluster => !Tensors.Has(Weight(cluster)));
 
     private bool IsProjected => Tensors.Has(Projection(0));
+
+    protected override IReadOnlyList<string> Parts { get; } = ["out_layers.", "out_projs.", "cluster_"];
 
     public override IReadOnlyList<string> Fill(ConvertedSoftmax target, ConvertOptions options)
     {
@@ -43,7 +45,6 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
 
         using var shared = IsShared ? Tensors.Read(Weight(0)) : null;
         using var sharedBias = IsShared ? Tensors.Read(Bias(0)) : null;
-        if (IsShared) CheckVector(Bias(0), sharedBias!, shared!.Rows);
         FillHead(target, shared, sharedBias, notes);
         foreach (var tail in target.Layout.Tails) FillTail(target, tail, shared, sharedBias, options.TailBias, notes);
         if (options.TailBias == TailBias.Input) notes.Add($"The hidden size grows by one to {target.Layout.HiddenSize}: append a 1 to each hidden vector.");
@@ -54,15 +55,14 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
     {
         var more = options.TailBias == TailBias.Input ? 1 : 0;
         var clusters = Clusters;
-        if (Tensors.GetVector(ClusterBias) != clusters) throw Tensors.Fault(ClusterBias, $"has not the {clusters} values of '{ClusterWeight}''s rows.");
         var hidden = IsProjected ? Tensors.GetMatrix(Projection(0)).Rows : Tensors.GetMatrix(Weight(0)).Columns;
         int[] cutoffs, widths;
         int size;
         if (IsShared)
         {
             (size, var width) = Tensors.GetMatrix(Weight(0));
-            cutoffs = [.. options.Cutoffs ?? throw new ToolException($"{Tensors.File.FileName}: the clusters of '{Excerpt.Name(Tensors.Prefix)}' share one matrix, which does not tell the cutoffs; give --cutoffs or --spec.")];
-            if (cutoffs.Length != clusters) throw new ToolException($"{Tensors.File.FileName}: '{Excerpt.Name(Tensors.Prefix + ClusterWeight)}' has {clusters} tail clusters, and {cutoffs.Length} cutoffs are given.");
+            cutoffs = [.. options.Cutoffs ?? throw new ToolException($"{Excerpt.Line(Tensors.File.FileName)}: the clusters of '{Excerpt.Name(Tensors.Prefix)}' share one matrix, which does not tell the cutoffs; give --cutoffs or --spec.")];
+            if (cutoffs.Length != clusters) throw new ToolException($"{Excerpt.Line(Tensors.File.FileName)}: '{Excerpt.Name(Tensors.Prefix + ClusterWeight)}' has {clusters} tail clusters, and {cutoffs.Length} cutoffs are given.");
             widths = [.. cutoffs.Select(_ => width + more)];
         }
         else
@@ -74,6 +74,34 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
 
         return SoftmaxLayout.Create(hidden + more, size, cutoffs, widths, options.HeadBias ?? true);
     }
+
+    protected override IEnumerable<(string Name, long[][] Shapes)> GetNeeded(SoftmaxLayout layout, ConvertOptions options)
+    {
+        var more = options.TailBias == TailBias.Input ? 1 : 0;
+        long hidden = layout.HiddenSize - more;
+        for (var cluster = 0; cluster <= layout.TailCount; cluster++)
+        {
+            var width = IsProjected ? Tensors.GetMatrix(Weight(IsShared ? 0 : cluster)).Columns : hidden;
+            if (cluster == 0)
+            {
+                yield return (ClusterWeight, [[layout.TailCount, width]]);
+                yield return (ClusterBias, [[layout.TailCount]]);
+            }
+
+            if (cluster == 0 || !IsShared)
+            {
+                long size = IsShared ? layout.VocabularySize : cluster == 0 ? layout.ShortlistSize : layout.Tails[cluster - 1].Size;
+                yield return (Weight(cluster), [[size, width]]);
+                yield return (Bias(cluster), [[size]]);
+            }
+
+            if (IsProjected) yield return (Projection(cluster), [[hidden, width]]);
+        }
+    }
+
+    // Its clusters are counted from the head on.
+    protected override void CheckOther(string name, SoftmaxLayout layout, ConvertOptions options) =>
+        throw Tensors.Fault(name, FormattableString.Invariant($"is no tensor of {Description} with {layout.TailCount} tail clusters, as many as '{ClusterWeight}' has rows, and would be lost. Save the model again with all of its tensors."));
 
     public static string Weight(int cluster) => string.Create(CultureInfo.InvariantCulture, $"out_layers.{cluster}.weight");
 
@@ -88,9 +116,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         using var ownBias = shared is null ? Tensors.Read(Bias(0)) : null;
         using var clusters = Tensors.Read(ClusterWeight);
         using var clusterBias = Tensors.Read(ClusterBias);
-        if (ownBias is not null) CheckVector(Bias(0), ownBias, layout.ShortlistSize);
         var words = shared ?? own!;
-        if (clusters.Columns != words.Columns) throw Tensors.Fault(ClusterWeight, $"has {clusters.Columns} columns, and '{Weight(0)}' {words.Columns}.");
 
         using var rows = new Parameter("head", layout.HeadRows, words.Columns);
         var biases = new float[layout.HeadRows];
@@ -109,7 +135,7 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
 
         if (IsProjected)
         {
-            using var projection = ReadProjection(0, words.Columns);
+            using var projection = Tensors.Read(Projection(0));
             MatrixFolding.MultiplyRows(rows, projection, target.Head, firstRow: 0);
             notes.Add($"The head's projection [{projection.Rows}, {projection.Columns}] is multiplied into its weight, in double precision.");
         }
@@ -128,14 +154,13 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         var output = target.Output(tail.Index);
         using var own = shared is null ? Tensors.Read(Weight(cluster)) : null;
         using var ownBias = shared is null ? Tensors.Read(Bias(cluster)) : null;
-        if (ownBias is not null) CheckVector(Bias(cluster), ownBias, tail.Size);
         var (weight, first) = shared is null ? (own!, 0) : (shared, tail.Start);
         for (var row = 0; row < tail.Size; row++) weight.Row(first + row).CopyTo(output.WritableRow(row));
 
         var projection = target.Projection(tail.Index);
         if (IsProjected)
         {
-            using var stored = ReadProjection(cluster, weight.Columns);
+            using var stored = Tensors.Read(Projection(cluster));
             MatrixFolding.Transpose(stored, projection);
         }
         else
@@ -159,19 +184,6 @@ internal sealed class TransformerXlSource(SourceTensors tensors, bool areRowsRev
         if (mode == TailBias.Refuse)
             throw Tensors.Fault(name, $"gives the tokens of tail cluster {tail.Index} biases from {Format(low)} to {Format(high)}, which a layer without them cannot hold. Keep them exactly with --tail-bias input, for a body that appends a 1 to its hidden vectors, or leave them out with --tail-bias drop, which changes log-probs of the cluster by up to {Format(high - low)}.");
         notes.Add($"'{Excerpt.Name(Tensors.Prefix + name)}': biases of tail cluster {tail.Index} from {Format(low)} to {Format(high)} are left out, which changes its tokens' log-probs by up to {Format(high - low)}.");
-    }
-
-    private Parameter ReadProjection(int cluster, int width)
-    {
-        var (rows, columns) = Tensors.GetMatrix(Projection(cluster));
-        var hidden = Tensors.GetMatrix(Projection(0)).Rows;
-        if ((rows, columns) != (hidden, width)) throw Tensors.Fault(Projection(cluster), $"is [{rows}, {columns}], and [{hidden}, {width}] follows from the other tensors.");
-        return Tensors.Read(Projection(cluster));
-    }
-
-    private void CheckVector(string name, Parameter vector, int length)
-    {
-        if (!vector.IsVector || vector.Rows != length) throw Tensors.Fault(name, $"has {vector.Count} values, and {length} follow from the other tensors.");
     }
 
     private static string Format(float value) => value.ToString("G4", CultureInfo.InvariantCulture);

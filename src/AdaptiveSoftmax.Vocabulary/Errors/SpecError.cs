@@ -9,5 +9,5 @@ namespace AdaptiveSoftmax.Vocabulary;
 public sealed record SpecError(SpecErrorKind Kind, string File, SourceSpan Span, string Message, string Remedy)
 {
     /// <summary>The error as compilers print it: <c>file(line,column): message remedy</c>.</summary>
-    public override string ToString() => FormattableString.Invariant($"{File}({Span.Line},{Span.Column}): {Message} {Remedy}");
+    public override string ToString() => FormattableString.Invariant($"{Excerpt.Line(File)}({Span.Line},{Span.Column}): {Message} {Remedy}");
 }

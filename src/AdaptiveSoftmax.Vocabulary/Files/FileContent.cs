@@ -25,6 +25,14 @@ internal enum FileContentKind
     Hdf5,
     Zip,
     Gzip,
+    Bzip2,
+    Xz,
+    SevenZip,
+    Tar,
+    Executable,
+    Image,
+    Pdf,
+    Database,
     LfsPointer,
     Html,
     Xml,
@@ -36,6 +44,7 @@ internal enum FileContentKind
 internal static partial class FileContent
 {
     private const int Window = 1 << 16;
+    private const int TarMark = 257;
 
     private static readonly UTF8Encoding s_utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -62,7 +71,9 @@ internal static partial class FileContent
         if (start.IsEmpty) return FileContentKind.Empty;
         if (start.StartsWith("version https://git-lfs.github.com/spec/"u8)) return FileContentKind.LfsPointer;
         if (start.StartsWith("PK\u0003\u0004"u8)) return FindZip(start);
+        if (start.StartsWith("PK\u0005\u0006"u8) || start.StartsWith("PK\u0007\u0008"u8)) return FileContentKind.Zip;
         if (start is [0x1F, 0x8B, ..]) return FileContentKind.Gzip;
+        if (FindBySignature(start) is { } known) return known;
         if (start.StartsWith("GGUF"u8)) return FileContentKind.Gguf;
         if (start.Length > 6 && start[0] == 0x93 && start[1..].StartsWith("NUMPY"u8)) return FileContentKind.NumPy;
         if (start.Length > 4 && start[0] == 0x89 && start[1..].StartsWith("HDF"u8)) return FileContentKind.Hdf5;
@@ -99,11 +110,33 @@ internal static partial class FileContent
         FileContentKind.Hdf5 => "a file in HDF5",
         FileContentKind.Zip => "a zip archive",
         FileContentKind.Gzip => "compressed with gzip",
+        FileContentKind.Bzip2 => "compressed with bzip2",
+        FileContentKind.Xz => "compressed with xz",
+        FileContentKind.SevenZip => "a 7z archive",
+        FileContentKind.Tar => "a tar archive",
+        FileContentKind.Executable => "a program or library",
+        FileContentKind.Image => "an image",
+        FileContentKind.Pdf => "a PDF",
+        FileContentKind.Database => "an SQLite database",
         FileContentKind.LfsPointer => "a pointer of Git LFS, without the content, which `git lfs pull` fetches",
         FileContentKind.Html => "a web page",
         FileContentKind.Xml => "XML",
         FileContentKind.Text => "plain text",
         _ => "binary data of a kind that is not known here",
+    };
+
+    // Signatures that no text and no header of safetensors begins with.
+    private static FileContentKind? FindBySignature(ReadOnlySpan<byte> start) => start switch
+    {
+        [(byte)'B', (byte)'Z', (byte)'h', >= (byte)'1' and <= (byte)'9', 0x31, 0x41, 0x59, 0x26, ..] => FileContentKind.Bzip2,
+        [0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0, ..] => FileContentKind.Xz,
+        [(byte)'7', (byte)'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => FileContentKind.SevenZip,
+        [0x7F, (byte)'E', (byte)'L', (byte)'F', ..] or [(byte)'M', (byte)'Z', 0x90, 0, ..] or [0xCF, 0xFA, 0xED, 0xFE, ..] => FileContentKind.Executable,
+        [0x89, (byte)'P', (byte)'N', (byte)'G', ..] or [0xFF, 0xD8, 0xFF, ..] or [(byte)'G', (byte)'I', (byte)'F', (byte)'8', ..] => FileContentKind.Image,
+        [(byte)'%', (byte)'P', (byte)'D', (byte)'F', (byte)'-', ..] => FileContentKind.Pdf,
+        _ when start.StartsWith("SQLite format 3\0"u8) => FileContentKind.Database,
+        _ when start.Length > TarMark + 5 && start[TarMark..].StartsWith("ustar"u8) => FileContentKind.Tar,
+        _ => null,
     };
 
     private static FileContentKind FindZip(ReadOnlySpan<byte> start)

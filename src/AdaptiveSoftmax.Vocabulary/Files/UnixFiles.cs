@@ -98,7 +98,7 @@ internal static unsafe partial class UnixFiles
         if (folder < 0) return;
         var failed = Flush(folder) != 0 && Marshal.GetLastPInvokeError() == InputOutputError;
         _ = Close(folder);
-        if (failed) throw new IOException($"The disk failed while it wrote the folder '{path}'; the new file may be lost when the machine stops.");
+        if (failed) throw new IOException($"The disk failed while it wrote the folder '{Excerpt.Line(path)}'; the new file may be lost when the machine stops.");
     }
 
     [LibraryImport(Native, EntryPoint = "SystemNative_Stat", StringMarshalling = StringMarshalling.Utf8)]

@@ -6,8 +6,8 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// <param name="Replaced">What is known of the file that stands there, or null where there is none or on Windows.</param>
 internal readonly record struct WriteTarget(string Path, bool IsStream, UnixStatus? Replaced)
 {
-    // As many as Linux follows.
-    private const int MaxLinks = 40;
+    /// <summary>The most links that are followed, as many as Linux follows.</summary>
+    internal const int MaxLinks = 40;
 
     /// <summary>Finds out where a path leads.</summary>
     /// <exception cref="IOException">It leads to a folder, a socket, or in a circle.</exception>
@@ -24,7 +24,7 @@ internal readonly record struct WriteTarget(string Path, bool IsStream, UnixStat
         switch (status.Kind)
         {
             case UnixFileKind.Folder: throw IsFolder(path);
-            case UnixFileKind.Socket: throw new IOException($"'{path}' is a socket, which cannot be written as a file; name another file.");
+            case UnixFileKind.Socket: throw new IOException($"'{Excerpt.Line(path)}' is a socket, which cannot be written as a file; name another file.");
             case not UnixFileKind.Regular: return new WriteTarget(full, IsStream: true, status);
         }
 
@@ -43,13 +43,13 @@ internal readonly record struct WriteTarget(string Path, bool IsStream, UnixStat
             var name = System.IO.Path.GetFileName(full);
             if (name is "" or "." or "..") throw IsFolder(path);
             var folder = UnixFiles.FindRealPath(System.IO.Path.GetDirectoryName(full)!)
-                ?? throw new DirectoryNotFoundException($"'{path}' cannot be written: there is no folder '{System.IO.Path.GetDirectoryName(full)}'; create it first.");
+                ?? throw new DirectoryNotFoundException($"'{Excerpt.Line(path)}' cannot be written: there is no folder '{Excerpt.Line(System.IO.Path.GetDirectoryName(full))}'; create it first.");
             full = System.IO.Path.Combine(folder, name);
             if (new FileInfo(full).LinkTarget is not { } next) return full;
             full = System.IO.Path.Combine(folder, next);
         }
 
-        throw new IOException($"'{path}' is a symbolic link that leads in a circle; delete it, or name another file.");
+        throw new IOException($"'{Excerpt.Line(path)}' is a symbolic link that leads in a circle; delete it, or name another file.");
     }
 
     private static WriteTarget FindByAttributes(string path, string full)
@@ -64,8 +64,8 @@ internal readonly record struct WriteTarget(string Path, bool IsStream, UnixStat
     }
 
     private static IOException IsFolder(string path) =>
-        new($"'{path}' is a folder, and a file is to be written; name a file in it.");
+        new($"'{Excerpt.Line(path)}' is a folder, and a file is to be written; name a file in it.");
 
     private static UnauthorizedAccessException IsReadOnly(string path, string remedy) =>
-        new($"'{path}' may not be written to, so it is not replaced either; {remedy}, delete it, or name another file.");
+        new($"'{Excerpt.Line(path)}' may not be written to, so it is not replaced either; {remedy}, delete it, or name another file.");
 }

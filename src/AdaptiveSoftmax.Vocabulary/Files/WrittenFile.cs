@@ -79,15 +79,15 @@ internal sealed class WrittenFile : IDisposable
         }
         catch (DirectoryNotFoundException exception)
         {
-            throw new DirectoryNotFoundException($"'{_path}' cannot be written: there is no folder '{Path.GetDirectoryName(temporary)}'; create it first.", exception);
+            throw new DirectoryNotFoundException($"'{Excerpt.Line(_path)}' cannot be written: there is no folder '{Excerpt.Line(Path.GetDirectoryName(temporary))}'; create it first.", exception);
         }
         catch (UnauthorizedAccessException exception)
         {
-            throw new UnauthorizedAccessException($"'{_path}' cannot be written: no file may be created in '{Path.GetDirectoryName(temporary)}', where the new content is written before it takes the file's name; allow it, or name a file elsewhere.", exception);
+            throw new UnauthorizedAccessException($"'{Excerpt.Line(_path)}' cannot be written: no file may be created in '{Excerpt.Line(Path.GetDirectoryName(temporary))}', where the new content is written before it takes the file's name; allow it, or name a file elsewhere.", exception);
         }
         catch (IOException exception)
         {
-            throw new IOException($"'{_path}' cannot be written: {exception.Message}", exception);
+            throw new IOException($"'{Excerpt.Line(_path)}' cannot be written: {exception.Message}", exception);
         }
     }
 }

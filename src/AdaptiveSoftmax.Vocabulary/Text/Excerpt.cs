@@ -24,7 +24,7 @@ internal static class Excerpt
     public static string Of(string text) => Of(text, 0, text.Length);
 
     /// <summary>All of a text on one line, such as the path of a file that was written: nothing is cut.</summary>
-    public static string Line(string text) => Escape(text, keepsLines: false);
+    public static string Line(string? text) => Escape(text ?? "", keepsLines: false);
 
     /// <summary>A stretch of the text without quotes.</summary>
     public static string Of(string text, int start, int length)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
@@ -15,7 +16,7 @@ public sealed class CheckpointMismatchException : InvalidOperationException
     /// <param name="differences">What differs, a clause each.</param>
     /// <param name="remedy">How to mend it, as a sentence.</param>
     public CheckpointMismatchException(string fileName, IReadOnlyList<string> differences, string remedy)
-        : base($"{fileName} does not fit: {Join(differences)}. {remedy}")
+        : base($"{Excerpt.Line(fileName)} does not fit: {Join(differences)}. {remedy}")
     {
         FileName = fileName;
         Differences = differences;

@@ -17,6 +17,8 @@ internal sealed class SafetensorsHeader
     private const string Broken = "The file is damaged or was written by a faulty program; copy or save it again.";
     private const string CutShort = "The file is cut short; copy or save it again.";
 
+    private const int KindWindow = 1 << 16;
+
     // What a header of the same names can be escaped to.
     private const int MaxNameBytes = 6 * WeightsLimits.NameLength;
 
@@ -68,14 +70,29 @@ internal sealed class SafetensorsHeader
     private static int ReadLength(WeightsBytes bytes)
     {
         Span<byte> prefix = stackalloc byte[sizeof(ulong)];
-        if (bytes.ReadAtLeast(prefix, 0) < prefix.Length)
+        if (bytes.Length < prefix.Length || bytes.ReadAtLeast(prefix, 0) < prefix.Length)
             throw new SafetensorsFormatException(bytes.Name, null, $"It has {bytes.Length} bytes, fewer than the 8 of the header's length.", CutShort);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > MaxLength || (long)length > bytes.Length - sizeof(ulong))
+            CheckKind(bytes);
         if (length > MaxLength)
             throw new SafetensorsFormatException(bytes.Name, null, $"The first 8 bytes give a header of {length} bytes, more than the {MaxLength} that the format allows.", NotSafetensors);
         if ((long)length > bytes.Length - sizeof(ulong))
             throw new SafetensorsFormatException(bytes.Name, null, $"The header should be {length} bytes, but the file ends {bytes.Length - sizeof(ulong)} bytes after its length.", CutShort);
         return (int)length;
+    }
+
+    // The length of a header that is none says nothing to a user; what the file is instead may.
+    private static void CheckKind(WeightsBytes bytes)
+    {
+        const string Remedy = "Give safetensors, or what torch.save wrote.";
+        var start = new byte[(int)Math.Min(bytes.Length, KindWindow)];
+        start = start[..bytes.ReadAtLeast(start, 0)];
+        var kind = FileContent.Find(start, bytes.Length);
+        if (kind is not (FileContentKind.Binary or FileContentKind.Safetensors))
+            throw new SafetensorsFormatException(bytes.Name, null, $"It is no file of weights: it seems to be {FileContent.Describe(kind)}.", Remedy);
+        if (ZipDirectory.FindLength(bytes) > 0)
+            throw new SafetensorsFormatException(bytes.Name, null, "It seems to be a zip archive, such as torch.save writes, behind bytes that are none of it.", "Take off what was put before it, or copy or save it again.");
     }
 
     private void ReadMembers(JsonBytes reader)

@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Vocabulary;
 using Microsoft.Win32.SafeHandles;
 
 namespace AdaptiveSoftmax;
@@ -32,15 +33,13 @@ internal sealed class WeightsBytes : IDisposable
     /// <summary>The number of bytes.</summary>
     public long Length { get; }
 
-    /// <summary>Opens a file.</summary>
+    /// <summary>Opens a regular file.</summary>
     public static WeightsBytes Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        var stream = RegularFile.Open(path);
         try
         {
-            if (stream.CanSeek) return new WeightsBytes(path, stream, leavesOpen: false);
-            using (stream) return Keep(path, stream);
+            return new WeightsBytes(path, stream, leavesOpen: false);
         }
         catch
         {

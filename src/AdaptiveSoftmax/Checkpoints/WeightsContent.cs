@@ -1,3 +1,4 @@
+using System.Globalization;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
@@ -69,6 +70,8 @@ internal sealed unsafe class WeightsContent : IDisposable
     public void Add(string name, IReadOnlyList<long> shape, float* values, long count)
     {
         CheckText(name);
+        if (name.Length > WeightsLimits.NameLength)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The name '{Excerpt.Name(name)}' has {name.Length} characters, more than the {WeightsLimits.NameLength} that are read; give the parameter a shorter name or prefix."), nameof(name));
         if (name == "__metadata__" || !_names.Add(name))
             throw new ArgumentException($"A file cannot hold two tensors named '{name}'; give every parameter a name of its own.", nameof(name));
         _entries.Add(new Entry(name, shape, values, count));
@@ -166,7 +169,10 @@ internal sealed unsafe class WeightsContent : IDisposable
         {
             cancellationToken.ThrowIfCancellationRequested();
             for (var done = 0L; done < ByteCount; done += ChunkLength)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
                 take(new ReadOnlySpan<byte>((byte*)_values + done, (int)Math.Min(ChunkLength, ByteCount - done)));
+            }
         }
     }
 

@@ -147,7 +147,7 @@ public abstract class WeightsFile : IDisposable
             start = start[..bytes.ReadAtLeast(start, 0)];
 
             // A safetensors header may have a length that reads like a zip file's mark; then a brace follows it.
-            if (start.StartsWith("PK\u0003\u0004"u8) && start is not [_, _, _, _, _, _, _, _, (byte)'{', ..]) return PyTorchReader.Open(bytes);
+            if ((start.StartsWith("PK\u0003\u0004"u8) || start.StartsWith("PK\u0005\u0006"u8)) && start is not [_, _, _, _, _, _, _, _, (byte)'{', ..]) return PyTorchReader.Open(bytes);
             if (start.Length > 2 && start[0] == 0x80 && start[2..].SequenceEqual(LegacyMark))
                 throw new PyTorchFormatException(bytes.Name, null, "It is in PyTorch's old format without zip, which is not read.", "Save it again in Python: torch.save(torch.load('old.pt'), 'weights.pt').");
             if (!WeightsIndex.IsJson(start)) return SafetensorsReader.Open(bytes);

@@ -20,9 +20,9 @@ internal static class WeightsFolder
             var found = Directory.EnumerateFiles(folder, pattern).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal).ToList();
             if (found.Count == 1) return Path.Combine(folder, found[0]);
             if (found.Count > 1)
-                throw new IOException($"The folder '{folder}' has several files of weights: {Excerpt.List(found, found.Count, name => name)}. Name one of them, or the index that joins them.");
+                throw new IOException($"The folder '{Excerpt.Line(folder)}' has several files of weights: {Excerpt.List(found, found.Count, name => name)}. Name one of them, or the index that joins them.");
         }
 
-        throw new FileNotFoundException($"The folder '{folder}' has no weights: no {string.Join(", ", s_patterns)}. Name the file.", folder);
+        throw new FileNotFoundException($"The folder '{Excerpt.Line(folder)}' has no weights: no {string.Join(", ", s_patterns)}. Name the file.", folder);
     }
 }

@@ -12,7 +12,7 @@ public class WeightsFormatException : IOException
     /// <param name="remedy">How to mend it, as a sentence.</param>
     /// <param name="innerException">What was caught on the way.</param>
     public WeightsFormatException(string fileName, string? tensorName, string problem, string remedy, Exception? innerException = null)
-        : base(tensorName is null ? $"{fileName}: {problem} {remedy}" : $"{fileName}: tensor '{Excerpt.Name(tensorName)}': {problem} {remedy}", innerException)
+        : base(tensorName is null ? $"{Excerpt.Line(fileName)}: {problem} {remedy}" : $"{Excerpt.Line(fileName)}: tensor '{Excerpt.Name(tensorName)}': {problem} {remedy}", innerException)
     {
         FileName = fileName;
         TensorName = tensorName;

@@ -59,7 +59,7 @@ public sealed class DriftBaseline
     public static DriftBaseline FromTable(string path, SoftmaxIdentity identity)
     {
         ArgumentNullException.ThrowIfNull(identity);
-        var read = TokenTableReader.Read(path, File.ReadAllText(path));
+        var read = TokenTableReader.Read(path, RegularFile.ReadText(path));
         var table = read.Table ?? throw new InvalidDataException(read.Errors[0].ToString());
         if (identity.VocabularyFingerprint.Length > 0 && table.Fingerprint != identity.VocabularyFingerprint)
             throw new ArgumentException($"'{path}' has the fingerprint {table.Fingerprint}, and the class's vocabulary {identity.VocabularyFingerprint}; give the table that the class was built from.", nameof(path));

@@ -82,6 +82,48 @@ public sealed class XmlDocReaderTests
     }
 
     [Fact]
+    public void ElementsNestedWithoutEnd_AreAnErrorWithItsPlace()
+    {
+        const int Depth = 200_000;
+        var nested = string.Concat(string.Concat(Enumerable.Repeat("<a>", Depth)), "x", string.Concat(Enumerable.Repeat("</a>", Depth)));
+        var error = Assert.Throws<CorpusException>(() => Read($"<member name='T:A'><summary>{nested}</summary></member>"));
+        Assert.Contains("A.xml(1,", error.Message, StringComparison.Ordinal);
+        Assert.Contains("nested more than 256 deep", error.Message, StringComparison.Ordinal);
+        Assert.Equal("type A\nx\n", Assert.Single(Read($"<member name='T:A'><summary>{string.Concat(Enumerable.Repeat("<a>", 254))}x{string.Concat(Enumerable.Repeat("</a>", 254))}</summary></member>")));
+    }
+
+    [Fact]
+    public void ManyTermsAndAttributes_AreRead()
+    {
+        var terms = string.Concat(Enumerable.Range(0, 100_000).Select(i => $"<term>t{i}</term>"));
+        var attributes = string.Concat(Enumerable.Range(0, 20_000).Select(i => $" a{i}='x'"));
+        var document = Assert.Single(Read($"<member name='T:A'{attributes}><summary>{terms}</summary></member>"));
+        Assert.StartsWith("type A\nt0t1t2", document, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ADocumentType_IsPassedOver_AndItsEntitiesAreNone()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("A.xml", "<!DOCTYPE doc [<!ENTITY e \"much\">]><doc><members><member name='T:A'><summary>x</summary></member></members></doc>");
+        var pieces = folder.Files(CorpusFormat.XmlDoc)[0].ReadPieces(TestContext.Current.CancellationToken).Where(piece => piece.EndsDocument);
+        Assert.Equal("type A\nx\n", Assert.Single(pieces).Text);
+
+        folder.Write("A.xml", "<!DOCTYPE doc [<!ENTITY e \"much\">]><doc><members><member name='T:A'><summary>&e;</summary></member></members></doc>");
+        var error = Assert.Throws<CorpusException>(() => folder.Files(CorpusFormat.XmlDoc)[0].ReadPieces(TestContext.Current.CancellationToken).ToArray());
+        Assert.Contains("is not well-formed XML", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("XmlReaderSettings", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ACancelledRead_StopsInsideAMember()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("A.xml", $"<doc><members><member name='T:A'><summary>{string.Concat(Enumerable.Repeat("<c>x</c>", 1_000))}</summary></member></members></doc>");
+        Assert.Throws<OperationCanceledException>(() => folder.Files(CorpusFormat.XmlDoc)[0].ReadPieces(new CancellationToken(canceled: true)).ToArray());
+    }
+
+    [Fact]
     public void OtherXml_IsAnErrorThatNamesItsRoot()
     {
         using var folder = new TemporaryFolder();

@@ -138,7 +138,7 @@ public sealed class TiktokenFileTests
         var path = folder.Write("x.tiktoken", Bytes.Replace("Qg== 66\n", "", StringComparison.Ordinal));
 
         Assert.Contains("0x42", Assert.Throws<CorpusException>(() => CorpusTokenizer.ReadTiktoken(path)).Message, StringComparison.Ordinal);
-        Assert.Contains("cannot be read", Assert.Throws<CorpusException>(() => CorpusTokenizer.ReadTiktoken(path + "x")).Message, StringComparison.Ordinal);
+        Assert.Contains("does not exist", Assert.Throws<CorpusException>(() => CorpusTokenizer.ReadTiktoken(path + "x")).Message, StringComparison.Ordinal);
     }
 
     private static Dictionary<string, int> Special(int id) => new() { [EncodedVocabulary.EndOfText] = id };

@@ -75,7 +75,7 @@ public sealed class PlanOverSpecTests
         foreach (var name in new[] { "link/x.softmax.json", "other/deep/x.softmax.json" })
         {
             Assert.Equal("../../x.tokens", SpecReader.Read("x", File.ReadAllText(run.Path(name))).Spec!.TableFile);
-            Assert.Equal(5000, Files.SpecFile.Read(run.Path(name)).Table.Count);
+            Assert.Equal(5000, Files.SpecFile.Read(run.Path(name), TestContext.Current.CancellationToken).Table.Count);
         }
 
         // A table in the same folder is named without any step, by whatever name the folder is called.

@@ -3,6 +3,15 @@ namespace AdaptiveSoftmax.Vocabulary.Tests.Text;
 public sealed class ExcerptTests
 {
     [Fact]
+    public void Line_KeepsAllOfATextOnOneLine()
+    {
+        Assert.Equal("a\\u000ab\\u000d\\u0009\\u001b\\u2028\\u202e\\u0085 é", Excerpt.Line("a\nb\r\t\u001b\u2028\u202e\u0085 é"));
+        Assert.Equal(new string('x', 5000), Excerpt.Line(new string('x', 5000)));
+        Assert.Equal("", Excerpt.Line(null));
+        Assert.Equal("a\nb\t\\u2028", Excerpt.Message("a\nb\t\u2028"));
+    }
+
+    [Fact]
     public void A_text_of_millions_of_characters_is_cut_to_a_few()
     {
         Assert.Equal(new string('a', 40) + "…", Excerpt.Of(new string('a', 5_000_000)));

@@ -258,7 +258,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
     {
         try
         {
-            using var stream = entry.Open();
+            using var stream = OpenRecord(entry);
             var buffer = new byte[(int)Math.Min(ReadLength, entry.Length)];
             var crc = 0u;
             for (var done = 0L; done < entry.Length;)
@@ -276,6 +276,19 @@ public sealed unsafe class PyTorchReader : WeightsFile
         catch (Exception exception) when (IsZipFault(exception))
         {
             throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' cannot be read.", Damaged, exception);
+        }
+    }
+
+    private Stream OpenRecord(ZipArchiveEntry entry)
+    {
+        try
+        {
+            return entry.Open();
+        }
+        catch (InvalidDataException exception) when (exception.Message.Contains("compress", StringComparison.Ordinal))
+        {
+            // The archive knows the method and tells it in its message alone.
+            throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' is compressed in a way that is not read: {Excerpt.Message(exception.Message)}", "Save it with torch.save, or pack it anew stored or deflated.", exception);
         }
     }
 
