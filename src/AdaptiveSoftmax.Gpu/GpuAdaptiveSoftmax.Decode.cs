@@ -15,9 +15,9 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         var tokens = CountTokens(hidden.Length, nameof(hidden));
         if (output.Length != (long)tokens * Layout.VocabularySize)
-            throw new ArgumentException($"The output has room for {output.Length} log-probs of {tokens} × {Layout.VocabularySize}; give [tokens, vocabulary], in several calls where a span cannot hold it.", nameof(output));
+            throw new ArgumentException(FormattableString.Invariant($"The output has room for {output.Length} log-probs of {tokens} × {Layout.VocabularySize}; give [tokens, vocabulary], in several calls where a span cannot hold it."), nameof(output));
         if (tokens == 0) return;
-        using var logProbs = DeviceMemory.Allocate<float>(Accelerator, output.Length, $"the log-probs [{tokens}, {Layout.VocabularySize}]");
+        using var logProbs = DeviceMemory.Allocate<float>(Accelerator, output.Length, FormattableString.Invariant($"the log-probs [{tokens}, {Layout.VocabularySize}]"));
         LogProb(UploadHidden(hidden, tokens), logProbs.View);
         logProbs.View.AsContiguous().CopyToCPU(Stream, output);
     }
@@ -57,7 +57,7 @@ public abstract partial class GpuAdaptiveSoftmax
     public int Predict(ReadOnlySpan<float> hidden)
     {
         if (hidden.Length != Layout.HiddenSize)
-            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}."), nameof(hidden));
         Span<int> token = [0];
         Predict(hidden, token);
         return token[0];
@@ -72,7 +72,7 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         var count = CountTokens(hidden.Length, nameof(hidden));
         if (tokens.Length != count)
-            throw new ArgumentException($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each.", nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each."), nameof(tokens));
         if (count == 0) return;
         var vectors = UploadHidden(hidden, count);
         var result = _decoding.Tokens.SubView(0, count);

@@ -133,7 +133,7 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         var tokens = CountTokens(hidden.Length, nameof(hidden));
         if (targets.Length != tokens)
-            throw new ArgumentException($"There are {targets.Length} targets for {tokens} hidden vectors; give one each.", nameof(targets));
+            throw new ArgumentException(FormattableString.Invariant($"There are {targets.Length} targets for {tokens} hidden vectors; give one each."), nameof(targets));
         var ignoreIndex = (options ?? LossOptions.Default).IgnoreIndex;
         for (var i = 0; i < targets.Length; i++)
         {

@@ -167,7 +167,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         if (_head.Bias is null == Layout.HasHeadBias)
             throw new ArgumentException($"The layout says that the head has {(Layout.HasHeadBias ? "a" : "no")} bias, and the head disagrees.");
         if (_tails.Length != Layout.TailCount)
-            throw new ArgumentException($"There are {_tails.Length} tails for {Layout.TailCount} clusters; give one a cluster.");
+            throw new ArgumentException(FormattableString.Invariant($"There are {_tails.Length} tails for {Layout.TailCount} clusters; give one a cluster."));
         foreach (var cluster in Layout.Tails)
         {
             CheckShape(_tails[cluster.Index].Projection, cluster.ProjectionWidth, Layout.HiddenSize);
@@ -178,7 +178,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private void CheckShape(GpuParameter parameter, int rows, int columns)
     {
         if (parameter.Rows != rows || parameter.Columns != columns)
-            throw new ArgumentException($"'{parameter.Name}' is [{parameter.Rows}, {parameter.Columns}]; the layout asks for [{rows}, {columns}].");
+            throw new ArgumentException(FormattableString.Invariant($"'{parameter.Name}' is [{parameter.Rows}, {parameter.Columns}]; the layout asks for [{rows}, {columns}]."));
         if (parameter.Accelerator != Accelerator)
             throw new ArgumentException($"'{parameter.Name}' is on '{parameter.Accelerator.Name}', not on the layer's accelerator '{Accelerator.Name}'; make both on the same one.");
         if (parameter.WasAllocated)
@@ -191,9 +191,9 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     {
         CheckUsable();
         if (hiddenLength % Layout.HiddenSize != 0)
-            throw new ArgumentException($"The hidden vectors hold {hiddenLength} values, which is no multiple of the hidden size {Layout.HiddenSize}.", name);
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vectors hold {hiddenLength} values, which is no multiple of the hidden size {Layout.HiddenSize}."), name);
         if (hiddenLength / Layout.HiddenSize > int.MaxValue / 64)
-            throw new ArgumentException($"There are {hiddenLength / Layout.HiddenSize} hidden vectors; give at most {int.MaxValue / 64} at a time.", name);
+            throw new ArgumentException(FormattableString.Invariant($"There are {hiddenLength / Layout.HiddenSize} hidden vectors; give at most {int.MaxValue / 64} at a time."), name);
         return (int)(hiddenLength / Layout.HiddenSize);
     }
 
@@ -202,7 +202,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         where T : unmanaged
     {
         if (view.Length != length)
-            throw new ArgumentException($"{what} has {view.Length} values; it must have {length}.", name);
+            throw new ArgumentException(FormattableString.Invariant($"{what} has {view.Length} values; it must have {length}."), name);
         if (length > 0 && view.GetAccelerator() != Accelerator)
             throw new ArgumentException($"{what} lies in the memory of '{view.GetAccelerator().Name}', which is another accelerator than the layer's '{Accelerator.Name}'; allocate it on the layer's.", name);
     }

@@ -27,6 +27,6 @@ public sealed record GpuOptions
         if (TensorCores is not (TensorCoreUse.Off or TensorCoreUse.On))
             throw new ArgumentException($"The use of tensor cores is {TensorCores}, which is none of {nameof(TensorCoreUse.Off)} and {nameof(TensorCoreUse.On)}.");
         if (LogitBytes < 0)
-            throw new ArgumentException($"The memory for logits is {LogitBytes} bytes; it must not be negative.");
+            throw new ArgumentException(FormattableString.Invariant($"The memory for logits is {LogitBytes} bytes; it must not be negative."));
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using AdaptiveSoftmax.Vocabulary;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
@@ -216,17 +217,17 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (embeddings.Count != Layout.TailCount + 1 || embeddings.Any(band => band.Count != 2))
-            throw new InvalidOperationException($"embeddings must hold {Layout.TailCount + 1} modules of a table and a projection each, and somebody changed that.");
+            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"embeddings must hold {Layout.TailCount + 1} modules of a table and a projection each, and somebody changed that."));
         var found = new List<(string, TorchParameter)>();
         foreach (var (index, _, size, width) in Bands)
         {
             var (table, projection) = (embeddings[index][0], embeddings[index][1]);
             if (projection is not SharedModule)
-                found.Add(($"embeddings.{index}.1.weight", ModuleParameters.Weight(projection, $"embeddings.{index}.1", embedding_dim, width)));
+                found.Add((string.Create(CultureInfo.InvariantCulture, $"embeddings.{index}.1.weight"), ModuleParameters.Weight(projection, string.Create(CultureInfo.InvariantCulture, $"embeddings.{index}.1"), embedding_dim, width)));
             if (table is EmbeddingTable { Weight: var weight })
-                found.Add(($"embeddings.{index}.0.weight", ModuleParameters.Check(weight, $"embeddings.{index}.0.weight", size, width)));
+                found.Add((string.Create(CultureInfo.InvariantCulture, $"embeddings.{index}.0.weight"), ModuleParameters.Check(weight, string.Create(CultureInfo.InvariantCulture, $"embeddings.{index}.0.weight"), size, width)));
             else if (table is not SharedModule)
-                throw new InvalidOperationException($"embeddings.{index}.0 is a {table.GetType().Name}; tables cannot be replaced by other modules.");
+                throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"embeddings.{index}.0 is a {table.GetType().Name}; tables cannot be replaced by other modules."));
         }
 
         ModuleParameters.CheckDevices(found);

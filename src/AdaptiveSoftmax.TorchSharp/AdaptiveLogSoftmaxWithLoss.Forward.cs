@@ -1,3 +1,4 @@
+using System.Globalization;
 using static TorchSharp.torch;
 
 namespace AdaptiveSoftmax.TorchSharp;
@@ -101,7 +102,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     {
         ArgumentNullException.ThrowIfNull(target);
         if (target.dim() > 1)
-            throw new ArgumentException($"The target has {target.dim()} dimensions; it must be [N] for an input of [N, {in_features}], or [] for one of [{in_features}].", nameof(target));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The target has {target.dim()} dimensions; it must be [N] for an input of [N, {in_features}], or [] for one of [{in_features}]."), nameof(target));
         CheckInput(input, (int)target.dim() + 1);
         if (target.dim() == 1 && target.shape[0] != input.shape[0])
             throw new ArgumentException($"There are {target.shape[0]} targets for {input.shape[0]} hidden vectors; give one each.", nameof(target));
@@ -113,11 +114,11 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     {
         ArgumentNullException.ThrowIfNull(input);
         if (dimensions is { } wanted && input.dim() != wanted)
-            throw new ArgumentException($"The input has {input.dim()} dimensions; for a target with {wanted - 1} it must have {wanted}.", nameof(input));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The input has {input.dim()} dimensions; for a target with {wanted - 1} it must have {wanted}."), nameof(input));
         if (input.dim() is not (1 or 2))
-            throw new ArgumentException($"The input has {input.dim()} dimensions; it must be [N, {in_features}] or [{in_features}].", nameof(input));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The input has {input.dim()} dimensions; it must be [N, {in_features}] or [{in_features}]."), nameof(input));
         if (input.shape[^1] != in_features)
-            throw new ArgumentException($"A hidden vector of the input has {input.shape[^1]} values; it must have in_features, {in_features}.", nameof(input));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"A hidden vector of the input has {input.shape[^1]} values; it must have in_features, {in_features}."), nameof(input));
         var type = head.weight.dtype;
         ModuleArguments.CheckDevice(input, nameof(input), head.weight.device);
         if (input.dtype != type && !(IsHalf(input.dtype) && type == ScalarType.Float32))

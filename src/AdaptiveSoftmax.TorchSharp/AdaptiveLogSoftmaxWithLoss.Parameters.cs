@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using TorchParameter = TorchSharp.Modules.Parameter;
@@ -28,14 +29,14 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
         if ((head.bias is not null) != Layout.HasHeadBias)
             throw new InvalidOperationException($"head.bias is {(Layout.HasHeadBias ? "missing; the head has one" : "there; the head has none")}.");
         if (tail.Count != Layout.TailCount || tail.Any(cluster => cluster.Count != 2))
-            throw new InvalidOperationException($"tail must hold {Layout.TailCount} modules of a projection and an output each, and somebody changed that.");
+            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"tail must hold {Layout.TailCount} modules of a projection and an output each, and somebody changed that."));
         var found = new List<(string, TorchParameter)> { ("head.weight", ModuleParameters.Check(head.weight, "head.weight", Layout.HeadRows, Layout.HiddenSize)) };
         if (head.bias is { } bias) found.Add(("head.bias", ModuleParameters.Check(bias, "head.bias", Layout.HeadRows)));
         foreach (var cluster in Layout.Tails)
         {
             var modules = tail[cluster.Index];
-            Add($"tail.{cluster.Index}.0", modules[0], cluster.ProjectionWidth, Layout.HiddenSize);
-            Add($"tail.{cluster.Index}.1", modules[1], cluster.Size, cluster.ProjectionWidth);
+            Add(string.Create(CultureInfo.InvariantCulture, $"tail.{cluster.Index}.0"), modules[0], cluster.ProjectionWidth, Layout.HiddenSize);
+            Add(string.Create(CultureInfo.InvariantCulture, $"tail.{cluster.Index}.1"), modules[1], cluster.Size, cluster.ProjectionWidth);
         }
 
         ModuleParameters.CheckDevices(found);

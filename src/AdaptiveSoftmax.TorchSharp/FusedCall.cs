@@ -1,3 +1,4 @@
+using System.Globalization;
 using AdaptiveSoftmax.Vocabulary;
 using static TorchSharp.torch;
 
@@ -132,8 +133,8 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
         ITrainingCluster TakeTail(TailCluster tail) => new TailLayer<MatrixShape, MatrixShape>(
             new MatrixShape(tail.ProjectionWidth, layout.HiddenSize),
             new MatrixShape(tail.Size, tail.ProjectionWidth),
-            Take($"tail.{tail.Index}.0.weight", tail.ProjectionWidth, layout.HiddenSize),
-            Take($"tail.{tail.Index}.1.weight", tail.Size, tail.ProjectionWidth)).Cluster;
+            Take(string.Create(CultureInfo.InvariantCulture, $"tail.{tail.Index}.0.weight"), tail.ProjectionWidth, layout.HiddenSize),
+            Take(string.Create(CultureInfo.InvariantCulture, $"tail.{tail.Index}.1.weight"), tail.Size, tail.ProjectionWidth)).Cluster;
 
         Parameter Take(string name, int rows, int columns)
         {
@@ -148,7 +149,7 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
     private static float* Memory(Tensor tensor, string name, long rows, long columns)
     {
         if (tensor.numel() != rows * columns)
-            throw new InvalidOperationException($"{name} has the shape [{string.Join(", ", tensor.shape)}], which is not its {rows} × {columns} values; somebody changed it since the forward pass.");
+            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{name} has the shape [{string.Join(", ", tensor.shape)}], which is not its {rows} × {columns} values; somebody changed it since the forward pass."));
         return Memory(tensor);
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -107,7 +108,7 @@ public static class LayerConversions
     }
 
     private static string Describe(Vocabulary.SoftmaxLayout layout) =>
-        $"hidden {layout.HiddenSize}, vocabulary {layout.VocabularySize}, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, "
+        string.Create(CultureInfo.InvariantCulture, $"hidden {layout.HiddenSize}, vocabulary {layout.VocabularySize}, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, ")
         + $"projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, {(layout.HasHeadBias ? "a" : "no")} head bias";
 
     private static void Copy(Parameter source, Tensor target)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using AdaptiveSoftmax.Vocabulary;
 using static TorchSharp.torch;
 
@@ -59,5 +60,5 @@ internal static class ModuleArguments
     private static int ToInt(long value, string name) =>
         value is >= int.MinValue and <= int.MaxValue
             ? (int)value
-            : throw new ArgumentException($"{name} has the value {value}; sizes are at most {int.MaxValue}.", name);
+            : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{name} has the value {value}; sizes are at most {int.MaxValue}."), name);
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using AdaptiveSoftmax.Vocabulary;
 using static TorchSharp.torch;
 
@@ -72,8 +73,8 @@ internal sealed class TokenGrouping(SoftmaxLayout layout, Type owner) : IDisposa
     {
         var found = ignoreIndex is { } ignored ? classes.masked_select(classes.ne(ignored)) : classes;
         var range = $"{found.min().item<long>()} to {found.max().item<long>()}";
-        var padding = ignoreIndex is null ? "" : $", or {ignoreIndex} for a position without a class";
-        return new ArgumentException($"The classes of the {name} are from {range}; they must be from 0 to {layout.VocabularySize - 1}{padding}.", name);
+        var padding = ignoreIndex is null ? "" : string.Create(CultureInfo.InvariantCulture, $", or {ignoreIndex} for a position without a class");
+        return new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The classes of the {name} are from {range}; they must be from 0 to {layout.VocabularySize - 1}{padding}."), name);
     }
 }
 

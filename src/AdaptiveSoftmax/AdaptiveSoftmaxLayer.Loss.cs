@@ -93,7 +93,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         options.Check();
         var tokens = CheckHidden(hidden);
         if (targets.Length != tokens)
-            throw new ArgumentException($"There are {targets.Length} targets for {tokens} hidden vectors; give one each.", nameof(targets));
+            throw new ArgumentException(FormattableString.Invariant($"There are {targets.Length} targets for {tokens} hidden vectors; give one each."), nameof(targets));
         if (!losses.IsEmpty || options.Reduction == Reduction.None) CheckRoom(losses.Length, tokens, "losses", nameof(losses));
         CheckWeights(weights, tokens, options.Reduction);
         RefuseSharedMemory(hidden, weights, hiddenGradient, "the gradient of the hidden vectors", nameof(hiddenGradient));
@@ -127,14 +127,14 @@ public abstract partial class AdaptiveSoftmaxLayer
     private static void CheckRoom(int room, int tokens, string name, string argument)
     {
         if (room != tokens)
-            throw new ArgumentException($"There is room for {room} {name} of {tokens} targets; give one place each.", argument);
+            throw new ArgumentException(FormattableString.Invariant($"There is room for {room} {name} of {tokens} targets; give one place each."), argument);
     }
 
     private static void CheckWeights(ReadOnlySpan<float> weights, int tokens, Reduction reduction)
     {
         if (weights.IsEmpty) return;
         if (weights.Length != tokens)
-            throw new ArgumentException($"There are {weights.Length} weights of {tokens} targets; give one each.", nameof(weights));
+            throw new ArgumentException(FormattableString.Invariant($"There are {weights.Length} weights of {tokens} targets; give one each."), nameof(weights));
         for (var token = 0; token < tokens; token++)
         {
             if (!float.IsFinite(weights[token]) || (reduction == Reduction.Mean && weights[token] < 0))

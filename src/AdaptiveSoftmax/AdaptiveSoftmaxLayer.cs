@@ -129,7 +129,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         if (_head.Bias is null == Layout.HasHeadBias)
             throw new ArgumentException($"The layout says that the head has {(Layout.HasHeadBias ? "a" : "no")} bias, and the head disagrees.");
         if (_tails.Length != Layout.TailCount)
-            throw new ArgumentException($"There are {_tails.Length} tails for {Layout.TailCount} clusters; give one a cluster.");
+            throw new ArgumentException(FormattableString.Invariant($"There are {_tails.Length} tails for {Layout.TailCount} clusters; give one a cluster."));
         foreach (var cluster in Layout.Tails)
         {
             CheckShape(_tails[cluster.Index].Projection, cluster.ProjectionWidth, Layout.HiddenSize);
@@ -140,6 +140,6 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     private static void CheckShape(Parameter parameter, int rows, int columns)
     {
         if (parameter.Rows != rows || parameter.Columns != columns)
-            throw new ArgumentException($"'{parameter.Name}' is [{parameter.Rows}, {parameter.Columns}]; the layout asks for [{rows}, {columns}].");
+            throw new ArgumentException(FormattableString.Invariant($"'{parameter.Name}' is [{parameter.Rows}, {parameter.Columns}]; the layout asks for [{rows}, {columns}]."));
     }
 }

@@ -87,7 +87,7 @@ public sealed unsafe class TiedEmbedding(AdaptiveSoftmaxLayer softmax)
     {
         var size = _softmax.Layout.HiddenSize;
         if (length != (long)tokens.Length * size)
-            throw new ArgumentException($"There are {length} values for {tokens.Length} tokens; [{tokens.Length}, {size}] holds {(long)tokens.Length * size}.", name);
+            throw new ArgumentException(FormattableString.Invariant($"There are {length} values for {tokens.Length} tokens; [{tokens.Length}, {size}] holds {(long)tokens.Length * size}."), name);
         for (var i = 0; i < tokens.Length; i++)
         {
             if (_softmax.SlotOf(tokens[i]) < 0)

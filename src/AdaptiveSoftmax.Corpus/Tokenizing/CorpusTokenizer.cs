@@ -126,7 +126,7 @@ public sealed class CorpusTokenizer
             documents.Add(document);
             length += document.Length + 1;
             if (length > Array.MaxLength)
-                throw new CorpusException($"The corpus has more than {Array.MaxLength} tokens, too many for one array; read it by documents.");
+                throw new CorpusException(FormattableString.Invariant($"The corpus has more than {Array.MaxLength} tokens, too many for one array; read it by documents."));
         }
 
         var stream = new int[length];

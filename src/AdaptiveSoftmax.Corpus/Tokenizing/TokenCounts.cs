@@ -39,7 +39,7 @@ public sealed class TokenCounts
         foreach (var id in ids)
         {
             if ((uint)id >= (uint)_counts.Length)
-                throw new ArgumentOutOfRangeException(nameof(ids), id, $"{Vocabulary.Name} has ids from 0 to {_counts.Length - 1}.");
+                throw new ArgumentOutOfRangeException(nameof(ids), id, FormattableString.Invariant($"{Vocabulary.Name} has ids from 0 to {_counts.Length - 1}."));
             _counts[id]++;
         }
 

@@ -102,7 +102,7 @@ public sealed class EncodedVocabulary
         foreach (var (token, id) in specialTokens)
         {
             if (tokens[id] is not null)
-                throw new InvalidDataException($"The special token {token} of {name} has id {id}, which an ordinary token has already. Give it another id.");
+                throw new InvalidDataException(FormattableString.Invariant($"The special token {token} of {name} has id {id}, which an ordinary token has already. Give it another id."));
             tokens[id] = Encoding.UTF8.GetBytes(token);
             kinds[id] = TokenKind.Special;
         }
@@ -112,7 +112,7 @@ public sealed class EncodedVocabulary
         {
             if (tokens[id] is null)
             {
-                tokens[id] = Encoding.UTF8.GetBytes($"<|reserved_{id}|>");
+                tokens[id] = Encoding.UTF8.GetBytes(FormattableString.Invariant($"<|reserved_{id}|>"));
                 kinds[id] = TokenKind.Reserved;
             }
 
@@ -133,6 +133,6 @@ public sealed class EncodedVocabulary
     private void CheckId(int id)
     {
         if ((uint)id >= (uint)Count)
-            throw new ArgumentOutOfRangeException(nameof(id), id, $"{Name} has ids from 0 to {Count - 1}.");
+            throw new ArgumentOutOfRangeException(nameof(id), id, FormattableString.Invariant($"{Name} has ids from 0 to {Count - 1}."));
     }
 }

@@ -35,8 +35,8 @@ internal sealed class TiktokenFile
             if (!int.TryParse(line.AsSpan(space + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var id) || id > MaximumId)
                 throw file.Fault(number, $"has no id from 0 to {MaximumId} behind the space");
             if (!file.TryAdd(id, number, isEmpty ? null : Convert.FromBase64String(line[..space])))
-                throw file.Fault(number, $"repeats the id {id}");
-            if (!ids.TryAdd(isEmpty ? "" : line[..space], id)) throw file.Fault(number, $"repeats the token of id {ids[isEmpty ? "" : line[..space]]}");
+                throw file.Fault(number, FormattableString.Invariant($"repeats the id {id}"));
+            if (!ids.TryAdd(isEmpty ? "" : line[..space], id)) throw file.Fault(number, FormattableString.Invariant($"repeats the token of id {ids[isEmpty ? "" : line[..space]]}"));
         }
 
         file.CheckBytes();

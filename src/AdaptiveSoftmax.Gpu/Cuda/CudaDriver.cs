@@ -97,7 +97,7 @@ internal sealed unsafe partial class CudaDriver : IGraphDriver
         // Both leave the text at 0 for a number that the driver does not know.
         var named = cuGetErrorName(error, out var name) == CudaError.CUDA_SUCCESS && name != 0;
         var described = cuGetErrorString(error, out var text) == CudaError.CUDA_SUCCESS && text != 0;
-        return $"{(named ? Marshal.PtrToStringUTF8(name) : "CUDA error")} ({(int)error})"
+        return FormattableString.Invariant($"{(named ? Marshal.PtrToStringUTF8(name) : "CUDA error")} ({(int)error})")
             + (described ? $": {Marshal.PtrToStringUTF8(text)}" : "");
     }
 

@@ -31,8 +31,8 @@ internal static class CudaKernelAttributes
         if (status == CudaError.CUDA_SUCCESS) return;
         var known = CudaDriver.GetMaxSharedMemory(accelerator.DeviceId, out var most) == CudaError.CUDA_SUCCESS;
         throw new CudaException(
-            $"{accelerator.Name} refused {bytes} bytes of dynamic shared memory for kernel {kernel.CompiledKernel.Name}: "
+            FormattableString.Invariant($"{accelerator.Name} refused {bytes} bytes of dynamic shared memory for kernel {kernel.CompiledKernel.Name}: ")
             + $"{CudaDriver.Instance.Describe(status)}."
-            + (known ? $" A group can have {most} bytes there, static shared memory included." : ""));
+            + (known ? FormattableString.Invariant($" A group can have {most} bytes there, static shared memory included.") : ""));
     }
 }

@@ -38,9 +38,9 @@ public sealed class GpuMatrix : IDisposable
     {
         ArgumentNullException.ThrowIfNull(weight);
         if (weight.IsVector || weight.GradientLayout != GradientLayout.Dense || weight.Rows == 0 || weight.Columns == 0)
-            throw new ArgumentException($"'{weight.Name}' [{weight.Rows}, {weight.Columns}] must be a matrix of at least one value with a dense gradient.", nameof(weight));
+            throw new ArgumentException(FormattableString.Invariant($"'{weight.Name}' [{weight.Rows}, {weight.Columns}] must be a matrix of at least one value with a dense gradient."), nameof(weight));
         if (bias is not null && (!bias.IsVector || bias.Rows != weight.Rows))
-            throw new ArgumentException($"'{bias.Name}' must be a vector [{weight.Rows}], one value a row of '{weight.Name}'.", nameof(bias));
+            throw new ArgumentException(FormattableString.Invariant($"'{bias.Name}' must be a vector [{weight.Rows}], one value a row of '{weight.Name}'."), nameof(bias));
         if (bias is not null && bias.Accelerator != weight.Accelerator)
             throw new ArgumentException($"'{bias.Name}' is on '{bias.Accelerator.Name}' and '{weight.Name}' on '{weight.Accelerator.Name}'; make both on the same accelerator.", nameof(bias));
         Weight = weight;
@@ -147,7 +147,7 @@ public sealed class GpuMatrix : IDisposable
     {
         ObjectDisposedException.ThrowIf(_buffers.IsDisposed, this);
         if (view.Length % stride != 0)
-            throw new ArgumentException($"The view has {view.Length} values, which is no multiple of the stride {stride} of '{Weight.Name}' [{Weight.Rows}, {Weight.Columns}].", name);
+            throw new ArgumentException(FormattableString.Invariant($"The view has {view.Length} values, which is no multiple of the stride {stride} of '{Weight.Name}' [{Weight.Rows}, {Weight.Columns}]."), name);
         if (view.Length / stride > int.MaxValue / 64)
             throw new ArgumentException($"There are {view.Length / stride} tokens; give at most {int.MaxValue / 64} at a time.", name);
         var tokens = (int)(view.Length / stride);
@@ -161,7 +161,7 @@ public sealed class GpuMatrix : IDisposable
     private void Check(ArrayView<float> view, int tokens, int stride, string name)
     {
         if (view.Length != (long)tokens * stride)
-            throw new ArgumentException($"The view has {view.Length} values; {tokens} tokens of stride {stride} need {(long)tokens * stride}.", name);
+            throw new ArgumentException(FormattableString.Invariant($"The view has {view.Length} values; {tokens} tokens of stride {stride} need {(long)tokens * stride}."), name);
         if (tokens > 0 && view.GetAccelerator() != Weight.Accelerator)
             throw new ArgumentException($"The view lies in the memory of '{view.GetAccelerator().Name}', which is another accelerator than the weight's '{Weight.Accelerator.Name}'; allocate it on the weight's.", name);
     }

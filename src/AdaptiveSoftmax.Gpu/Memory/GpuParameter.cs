@@ -36,7 +36,7 @@ public sealed partial class GpuParameter : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
         if (isVector && columns != 1)
-            throw new ArgumentException($"'{name}' is a vector with {columns} columns; a vector has one.", nameof(columns));
+            throw new ArgumentException(FormattableString.Invariant($"'{name}' is a vector with {columns} columns; a vector has one."), nameof(columns));
         if (isVector && gradientLayout != GradientLayout.Dense)
             throw new ArgumentException($"'{name}' is a vector; only a matrix can have a row-sparse gradient.", nameof(gradientLayout));
         Accelerator = accelerator;
@@ -86,7 +86,7 @@ public sealed partial class GpuParameter : IDisposable
         {
             CheckUsable();
             // Zeros, so that the gaps between rows are 0 for good: kernels write whole strides, but not every row.
-            _gradient ??= DeviceMemory.AllocateZeros<float>(Accelerator, PaddedCount, $"the gradient of '{Name}' [{Rows}, {Columns}]");
+            _gradient ??= DeviceMemory.AllocateZeros<float>(Accelerator, PaddedCount, FormattableString.Invariant($"the gradient of '{Name}' [{Rows}, {Columns}]"));
             return _gradient.View;
         }
     }
@@ -191,7 +191,7 @@ public sealed partial class GpuParameter : IDisposable
     internal void Allocate()
     {
         _buffers = new DeviceBuffers(Accelerator);
-        _values = _buffers.AllocateZeros<float>(PaddedCount, $"the weight '{Name}' [{Rows}, {Columns}]");
+        _values = _buffers.AllocateZeros<float>(PaddedCount, FormattableString.Invariant($"the weight '{Name}' [{Rows}, {Columns}]"));
         _state = _buffers.AllocateZeros<int>(ParameterState.Length, $"the state of '{Name}'");
         if (GradientLayout == GradientLayout.SparseRows) TouchedRows = new TouchedRows(Accelerator, _buffers, Rows, Name);
     }
@@ -265,12 +265,12 @@ public sealed partial class GpuParameter : IDisposable
     {
         ArgumentNullException.ThrowIfNull(parameter);
         if (parameter.Rows != Rows || parameter.Columns != Columns)
-            throw new ArgumentException($"'{Name}' is [{Rows}, {Columns}]; '{parameter.Name}' on the host is [{parameter.Rows}, {parameter.Columns}].", nameof(parameter));
+            throw new ArgumentException(FormattableString.Invariant($"'{Name}' is [{Rows}, {Columns}]; '{parameter.Name}' on the host is [{parameter.Rows}, {parameter.Columns}]."), nameof(parameter));
     }
 
     private void CheckLength(int length)
     {
         if (length != (long)Rows * Columns)
-            throw new ArgumentException($"'{Name}' is [{Rows}, {Columns}] with {(long)Rows * Columns} values; {length} were given.");
+            throw new ArgumentException(FormattableString.Invariant($"'{Name}' is [{Rows}, {Columns}] with {(long)Rows * Columns} values; {length} were given."));
     }
 }

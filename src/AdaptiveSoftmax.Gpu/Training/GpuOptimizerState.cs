@@ -22,7 +22,7 @@ internal sealed class GpuOptimizerState : IDisposable
             _counts = DeviceMemory.AllocateZeros<int>(parameter.Accelerator, StepState.Length, $"the optimizer's steps of '{parameter.Name}'");
             for (var i = 0; i < state.Count; i++)
             {
-                _buffers[i] = DeviceMemory.AllocateZeros<float>(parameter.Accelerator, parameter.PaddedCount, $"the optimizer's state of '{parameter.Name}' [{parameter.Rows}, {parameter.Columns}]");
+                _buffers[i] = DeviceMemory.AllocateZeros<float>(parameter.Accelerator, parameter.PaddedCount, FormattableString.Invariant($"the optimizer's state of '{parameter.Name}' [{parameter.Rows}, {parameter.Columns}]"));
                 if (state[i].InitialValue != 0) Fill(parameter, i, (float)state[i].InitialValue);
             }
         }

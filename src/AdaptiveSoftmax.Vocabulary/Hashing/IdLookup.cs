@@ -50,6 +50,6 @@ public static class IdLookup<TTables>
     private static int IdOf(int slot) => PackedIntegers.Read(TTables.Ids, slot, PackedIntegers.WidthFor(TTables.LargestId));
 
     private static void ThrowNoSlot(int slot) =>
-        throw new ArgumentOutOfRangeException(nameof(slot), slot, $"The slot must be in [0, {TTables.IdCount}).");
+        throw new ArgumentOutOfRangeException(nameof(slot), slot, FormattableString.Invariant($"The slot must be in [0, {TTables.IdCount})."));
 }
 #endif

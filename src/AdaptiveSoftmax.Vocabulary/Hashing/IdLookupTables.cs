@@ -81,7 +81,7 @@ public sealed class IdLookupTables
         for (var slot = 0; slot < bySlot.Length; slot++)
         {
             var id = ids[slot];
-            if (id < 0) throw new ArgumentException($"The id of slot {slot} is {id}; ids must not be negative.", nameof(ids));
+            if (id < 0) throw new ArgumentException(FormattableString.Invariant($"The id of slot {slot} is {id}; ids must not be negative."), nameof(ids));
             bySlot[slot] = id;
             largest = Math.Max(largest, id);
             isIdentity &= id == slot;
@@ -131,5 +131,5 @@ public sealed class IdLookupTables
     }
 
     private static string EqualIds(int first, int second, int id) =>
-        $"The id {id} belongs to the slots {first} and {second}; each id may stand once.";
+        FormattableString.Invariant($"The id {id} belongs to the slots {first} and {second}; each id may stand once.");
 }

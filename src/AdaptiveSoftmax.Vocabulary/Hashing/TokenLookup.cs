@@ -50,7 +50,7 @@ public static class TokenLookup<TTables>
     public static ReadOnlySpan<byte> GetToken(int slot)
     {
         if ((uint)slot >= (uint)TTables.TokenCount)
-            throw new ArgumentOutOfRangeException(nameof(slot), slot, $"The slot must be in [0, {TTables.TokenCount}).");
+            throw new ArgumentOutOfRangeException(nameof(slot), slot, FormattableString.Invariant($"The slot must be in [0, {TTables.TokenCount})."));
         var position = PackedIntegers.Read(TTables.TokenPositions, slot, PackedIntegers.WidthFor(TTables.TokenCount - 1));
         var entry = TTables.TokenEntries.Slice(position * TokenEntry.Size, TokenEntry.Size);
         var length = entry[TokenEntry.LengthOffset];

@@ -83,7 +83,7 @@ public sealed class TokenLookupTables
         for (var slot = 0; slot < tokens.Count; slot++)
         {
             if (tokens[slot] is null)
-                throw new ArgumentException($"The token of slot {slot} is null; give its bytes, or an empty array for the empty token.", nameof(tokens));
+                throw new ArgumentException(FormattableString.Invariant($"The token of slot {slot} is null; give its bytes, or an empty array for the empty token."), nameof(tokens));
             offsets[slot + 1] = checked(offsets[slot] + tokens[slot].Length);
         }
 
@@ -112,7 +112,7 @@ public sealed class TokenLookupTables
             for (var slot = 0; slot < hashes.Length; slot++) hashes[slot] = KeyHash.Compute(tokens[slot], seed);
             if (PerfectHashBuilder.TryBuild(hashes, seed, cancellation, out var equal) is { } table) return table;
             if (equal is var (first, second) && tokens[first].SequenceEqual(tokens[second]))
-                throw new ArgumentException($"The tokens of slots {first} and {second} are equal; each token may stand once.", nameof(tokens));
+                throw new ArgumentException(FormattableString.Invariant($"The tokens of slots {first} and {second} are equal; each token may stand once."), nameof(tokens));
         }
 
         throw new ArgumentException($"None of {Attempts} seeds gives a perfect hash of the {tokens.Count} tokens.", nameof(tokens));

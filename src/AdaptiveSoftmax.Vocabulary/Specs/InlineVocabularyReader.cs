@@ -50,10 +50,10 @@ internal sealed class InlineVocabularyReader(SpecValues values, ErrorList errors
                     idSpan = idNode.Span;
                 }
 
-                if (members.TryGetValue(SpecMembers.Count, out var countNode)) count = values.ReadInteger($"vocabulary[{index}].count", countNode, 0, long.MaxValue);
+                if (members.TryGetValue(SpecMembers.Count, out var countNode)) count = values.ReadInteger(FormattableString.Invariant($"vocabulary[{index}].count"), countNode, 0, long.MaxValue);
                 break;
             default:
-                values.WrongType($"vocabulary[{index}]", node, "a token", $"Write \"text\" or {{ \"token\": \"text\", \"id\": {index}, \"count\": 0 }}.");
+                values.WrongType(FormattableString.Invariant($"vocabulary[{index}]"), node, "a token", $"Write \"text\" or {{ \"token\": \"text\", \"id\": {index}, \"count\": 0 }}.");
                 return false;
         }
 
@@ -79,8 +79,8 @@ internal sealed class InlineVocabularyReader(SpecValues values, ErrorList errors
             return null;
         }
 
-        if (hasText) return values.ReadString($"vocabulary[{index}].token", text!, "\"the\"") is null ? null : Encode(text!);
-        return values.ReadString($"vocabulary[{index}].bytes", bytes!, "\"c3a9\"") is null ? null : Decode(bytes!);
+        if (hasText) return values.ReadString(FormattableString.Invariant($"vocabulary[{index}].token"), text!, "\"the\"") is null ? null : Encode(text!);
+        return values.ReadString(FormattableString.Invariant($"vocabulary[{index}].bytes"), bytes!, "\"c3a9\"") is null ? null : Decode(bytes!);
     }
 
     private int? ReadId(int index, JsonNode node)
@@ -100,7 +100,7 @@ internal sealed class InlineVocabularyReader(SpecValues values, ErrorList errors
             }
         }
 
-        return (int?)values.ReadInteger($"vocabulary[{index}].id", node, 0, int.MaxValue);
+        return (int?)values.ReadInteger(FormattableString.Invariant($"vocabulary[{index}].id"), node, 0, int.MaxValue);
     }
 
     private bool IsNewToken(byte[] token, int index, SourceSpan span)

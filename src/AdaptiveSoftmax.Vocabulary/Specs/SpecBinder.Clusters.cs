@@ -29,7 +29,7 @@ internal sealed partial class SpecBinder
         var widths = new List<int>();
         for (var i = 0; i < node.Items.Count; i++)
         {
-            if (_values.ReadInteger($"{SpecMembers.Projections}[{i}]", node.Items[i], 0, SoftmaxSpec.MaximumWidth) is not { } width) continue;
+            if (_values.ReadInteger(FormattableString.Invariant($"{SpecMembers.Projections}[{i}]"), node.Items[i], 0, SoftmaxSpec.MaximumWidth) is not { } width) continue;
             widths.Add((int)width);
             if (width == 0)
                 errors.Add(SpecErrorKind.ProjectionWidthZero, node.Items[i].Span, $"The projection of tail cluster {i} has width 0; it must be at least 1.", $"Give a width of at least 1, or remove the cluster's cutoff.");
@@ -66,7 +66,7 @@ internal sealed partial class SpecBinder
         if (!parts.TryGetValue(SpecMembers.Tails, out var tails)) return;
         if (tails.Kind == JsonKind.Array)
         {
-            Spec = Spec with { TailPrecisions = new EquatableArray<WeightPrecision>(tails.Items.Select((item, i) => ReadPrecision($"precision.tails[{i}]", item))) };
+            Spec = Spec with { TailPrecisions = new EquatableArray<WeightPrecision>(tails.Items.Select((item, i) => ReadPrecision(FormattableString.Invariant($"precision.tails[{i}]"), item))) };
             if (cutoffs is not null) CheckOneEach("precision.tails", tails, cutoffs.Count);
         }
         else

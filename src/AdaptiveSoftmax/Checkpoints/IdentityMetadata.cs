@@ -66,7 +66,7 @@ internal sealed record IdentityMetadata(
             var root = document.RootElement;
             var version = root.GetProperty("version").GetInt32();
             if (version != Version)
-                throw new CheckpointMismatchException(file.FileName, [$"its layout has version {version}, and this release reads version {Version}"], "Load it with the release that wrote it, or a later one.");
+                throw new CheckpointMismatchException(file.FileName, [FormattableString.Invariant($"its layout has version {version}, and this release reads version {Version}")], "Load it with the release that wrote it, or a later one.");
             return new IdentityMetadata(
                 root.GetProperty("fingerprint").GetString() ?? "",
                 root.GetProperty("vocabulary_fingerprint").GetString() ?? "",

@@ -92,7 +92,7 @@ internal sealed unsafe class OptimizerRestore : IDisposable
                 continue;
             }
 
-            if (steps < 0) differences.Add($"its optimizer state counts {steps} steps of '{Excerpt.Name(name)}'");
+            if (steps < 0) differences.Add(FormattableString.Invariant($"its optimizer state counts {steps} steps of '{Excerpt.Name(name)}'"));
             foreach (var buffer in result.State)
                 CheckpointRestore.FindTensor(_file, CheckpointNames.OfState(name, buffer.Name), parameter, differences);
         }

@@ -78,7 +78,7 @@ internal sealed class SafetensorsHeader
         if (length > MaxLength)
             throw new SafetensorsFormatException(bytes.Name, null, $"The first 8 bytes give a header of {length} bytes, more than the {MaxLength} that the format allows.", NotSafetensors);
         if ((long)length > bytes.Length - sizeof(ulong))
-            throw new SafetensorsFormatException(bytes.Name, null, $"The header should be {length} bytes, but the file ends {bytes.Length - sizeof(ulong)} bytes after its length.", CutShort);
+            throw new SafetensorsFormatException(bytes.Name, null, FormattableString.Invariant($"The header should be {length} bytes, but the file ends {bytes.Length - sizeof(ulong)} bytes after its length."), CutShort);
         return (int)length;
     }
 
@@ -213,7 +213,7 @@ internal sealed class SafetensorsHeader
         var bits = SafetensorsTypes.FindBits(type);
         var bytes = offsets[1] - offsets[0];
         if (bits != 0 && count * bits != (Int128)bytes * 8)
-            throw Fault(name, $"Its shape {WeightsText.Shape(shape)} in {type} does not take the {bytes} bytes of its 'data_offsets'.", Broken);
+            throw Fault(name, FormattableString.Invariant($"Its shape {WeightsText.Shape(shape)} in {type} does not take the {bytes} bytes of its 'data_offsets'."), Broken);
         return new SafetensorsTensor(name, type, shape, (long)count, offsets[0], offsets[1]);
     }
 
@@ -226,15 +226,15 @@ internal sealed class SafetensorsHeader
         {
             var end = last?.End ?? 0;
             if (tensor.End > dataLength)
-                throw Fault(tensor.Name, $"It ends at byte {tensor.End} of the data, but the file holds only {dataLength}.", CutShort);
-            if (tensor.Start < end) throw Fault(tensor.Name, $"Its bytes from {tensor.Start} overlap those of '{Excerpt.Name(last!.Name)}', which end at {end}.", Broken);
-            if (tensor.Start > end) throw Fault(tensor.Name, $"It starts at byte {tensor.Start} and leaves the bytes from {end} to no tensor.", Broken);
+                throw Fault(tensor.Name, FormattableString.Invariant($"It ends at byte {tensor.End} of the data, but the file holds only {dataLength}."), CutShort);
+            if (tensor.Start < end) throw Fault(tensor.Name, FormattableString.Invariant($"Its bytes from {tensor.Start} overlap those of '{Excerpt.Name(last!.Name)}', which end at {end}."), Broken);
+            if (tensor.Start > end) throw Fault(tensor.Name, FormattableString.Invariant($"It starts at byte {tensor.Start} and leaves the bytes from {end} to no tensor."), Broken);
             last = tensor;
         }
 
         var covered = last?.End ?? 0;
         if (covered != dataLength)
-            throw Fault(null, $"The tensors cover {covered} bytes, but {dataLength} follow the header.", Broken);
+            throw Fault(null, FormattableString.Invariant($"The tensors cover {covered} bytes, but {dataLength} follow the header."), Broken);
     }
 
     private SafetensorsFormatException Fault(string? tensor, string problem, string remedy) => new(_file, tensor, problem, remedy);

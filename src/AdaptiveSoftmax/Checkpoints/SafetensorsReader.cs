@@ -111,6 +111,6 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     private void ReadExactly(Span<byte> destination, long offset)
     {
         if (_bytes.ReadAtLeast(destination, _header.DataStart + offset) < destination.Length)
-            throw CreateFault(null, $"It ends before byte {_header.DataStart + offset + destination.Length}, which its header's last tensor reaches to.", "It was cut short while it was read; copy or save it again.");
+            throw CreateFault(null, FormattableString.Invariant($"It ends before byte {_header.DataStart + offset + destination.Length}, which its header's last tensor reaches to."), "It was cut short while it was read; copy or save it again.");
     }
 }

@@ -47,7 +47,7 @@ public static class SafetensorsWriter
         json.GetSpan(padding)[..padding].Fill((byte)' ');
         json.Advance(padding);
         if (json.WrittenCount > SafetensorsHeader.MaxLength)
-            throw new InvalidOperationException($"The names and strings take {json.WrittenCount} bytes of header, more than the {SafetensorsHeader.MaxLength} that the format allows; save fewer strings.");
+            throw new InvalidOperationException(FormattableString.Invariant($"The names and strings take {json.WrittenCount} bytes of header, more than the {SafetensorsHeader.MaxLength} that the format allows; save fewer strings."));
         Span<byte> prefix = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)json.WrittenCount);
         stream.Write(prefix);

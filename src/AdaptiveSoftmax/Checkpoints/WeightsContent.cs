@@ -143,7 +143,7 @@ internal sealed unsafe class WeightsContent : IDisposable
         {
             if (!char.IsSurrogate(text[i])) continue;
             if (!char.IsSurrogatePair(text, i))
-                throw new ArgumentException($"The string holds half a surrogate pair at index {i}, which UTF-8 cannot carry; encode such data, for example as Base64.", nameof(text));
+                throw new ArgumentException(FormattableString.Invariant($"The string holds half a surrogate pair at index {i}, which UTF-8 cannot carry; encode such data, for example as Base64."), nameof(text));
             i++;
         }
     }

@@ -42,7 +42,7 @@ public sealed class DecodeCache
         ArgumentNullException.ThrowIfNull(name);
         var shards = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(capacity / FewestEntriesOfAShard, 1, MaximumShards));
         if (capacity / shards * (long)tokensPerEntry > Array.MaxLength / 2)
-            throw new ArgumentOutOfRangeException(nameof(capacity), capacity, $"{capacity} entries of {tokensPerEntry} tokens are too many; keep their product below {Array.MaxLength / 2L * shards}.");
+            throw new ArgumentOutOfRangeException(nameof(capacity), capacity, FormattableString.Invariant($"{capacity} entries of {tokensPerEntry} tokens are too many; keep their product below {Array.MaxLength / 2L * shards}."));
         (Capacity, TokensPerEntry, Name) = (capacity, tokensPerEntry, name);
         _shards = new DecodeCacheShard[shards];
         for (var i = 0; i < shards; i++) _shards[i] = new DecodeCacheShard((capacity / shards) + (i < capacity % shards ? 1 : 0), tokensPerEntry);
@@ -107,7 +107,7 @@ public sealed class DecodeCache
     {
         CheckLengths(tokens.Length, logProbs.Length, mayOmitLogProbs: false);
         if (tokens.Length > TokensPerEntry)
-            throw new ArgumentException($"There are {tokens.Length} tokens for an entry that holds {TokensPerEntry}; make the cache with tokensPerEntry: {tokens.Length}, or keep fewer.", nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"There are {tokens.Length} tokens for an entry that holds {TokensPerEntry}; make the cache with tokensPerEntry: {tokens.Length}, or keep fewer."), nameof(tokens));
         var entry = new DecodeCacheKey(key, variant);
         ShardOf(entry).Set(entry, tokens, logProbs);
     }
@@ -125,7 +125,7 @@ public sealed class DecodeCache
         if (tokens == 0)
             throw new ArgumentException("There is no room for a token; give at least one place.", nameof(tokens));
         if (logProbs != tokens && !(mayOmitLogProbs && logProbs == 0))
-            throw new ArgumentException($"There are {tokens} places for tokens and {logProbs} for log-probs; give as many of both.", nameof(logProbs));
+            throw new ArgumentException(FormattableString.Invariant($"There are {tokens} places for tokens and {logProbs} for log-probs; give as many of both."), nameof(logProbs));
     }
 }
 

@@ -147,7 +147,7 @@ public sealed unsafe partial class DecodeSession
     private void CheckBatch(ReadOnlySpan<float> hidden, int rows)
     {
         if (hidden.Length != (long)rows * _softmax.Layout.HiddenSize)
-            throw new ArgumentException($"The hidden vectors hold {hidden.Length} values; {rows} rows of the hidden size {_softmax.Layout.HiddenSize} are {(long)rows * _softmax.Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vectors hold {hidden.Length} values; {rows} rows of the hidden size {_softmax.Layout.HiddenSize} are {(long)rows * _softmax.Layout.HiddenSize}."), nameof(hidden));
     }
 
     private void CheckSequences(ReadOnlySpan<DecodeSequence> sequences)
@@ -155,9 +155,9 @@ public sealed unsafe partial class DecodeSession
         var batch = DecodeSequence.NewBatch();
         for (var i = 0; i < sequences.Length; i++)
         {
-            if (sequences[i] is null) throw new ArgumentException($"Sequence {i} is null.", nameof(sequences));
+            if (sequences[i] is null) throw new ArgumentException(FormattableString.Invariant($"Sequence {i} is null."), nameof(sequences));
             if (!sequences[i].Enter(batch))
-                throw new ArgumentException($"Sequence {i} stands in an earlier row too; each row needs a sequence of its own, since it has one history and one stream of random numbers.", nameof(sequences));
+                throw new ArgumentException(FormattableString.Invariant($"Sequence {i} stands in an earlier row too; each row needs a sequence of its own, since it has one history and one stream of random numbers."), nameof(sequences));
             CheckOptions(sequences[i].Options, sequences[i].History);
         }
     }

@@ -24,7 +24,7 @@ public sealed unsafe partial class DecodeSession
     public TopKResult TopK(UInt128 contextKey, ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs)
     {
         if (hidden.Length != _softmax.Layout.HiddenSize)
-            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {_softmax.Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vector has {hidden.Length} values; the hidden size is {_softmax.Layout.HiddenSize}."), nameof(hidden));
         if (TryGetCached(contextKey, tokens, logProbs, out var variant, out var cached)) return cached;
         return Keep(contextKey, variant, tokens, logProbs, TopK(hidden, tokens, logProbs));
     }
@@ -63,7 +63,7 @@ public sealed unsafe partial class DecodeSession
         if (logProbs.Length != tokens.Length)
             throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
         if (k > Cache!.TokensPerEntry)
-            throw new ArgumentException($"{k} tokens are more than the {Cache.TokensPerEntry} of a cache's entry; make the cache with tokensPerEntry: {k}, or ask for fewer.", nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"{k} tokens are more than the {Cache.TokensPerEntry} of a cache's entry; make the cache with tokensPerEntry: {k}, or ask for fewer."), nameof(tokens));
         if (!Cache.TryGet(contextKey, tokens[..k], logProbs[..k], variant)) return false;
         tokens[k..].Fill(-1);
         logProbs[k..].Fill(float.NegativeInfinity);

@@ -180,7 +180,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     private void Check(ReadOnlySpan<float> hidden, [System.Diagnostics.CodeAnalysis.NotNull] ref DecodeOptions? options, TokenHistory? history)
     {
         if (hidden.Length != _softmax.Layout.HiddenSize)
-            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {_softmax.Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vector has {hidden.Length} values; the hidden size is {_softmax.Layout.HiddenSize}."), nameof(hidden));
         options ??= DecodeOptions.Default;
         CheckOptions(options, history);
     }

@@ -11,7 +11,7 @@ public abstract partial class SoftmaxDecoder
     public int Predict(ReadOnlySpan<float> hidden)
     {
         if (hidden.Length != Layout.HiddenSize)
-            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}."), nameof(hidden));
         Span<int> token = [0];
         Predict(hidden, token);
         return token[0];
@@ -31,7 +31,7 @@ public abstract partial class SoftmaxDecoder
     {
         var count = CheckHidden(hidden);
         if (tokens.Length != count)
-            throw new ArgumentException($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each.", nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"There is room for {tokens.Length} predictions of {count} hidden vectors; give one place each."), nameof(tokens));
         SpanOverlap.Refuse(hidden, (ReadOnlySpan<int>)tokens, "the hidden vectors", "the predictions", nameof(tokens));
         var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();

@@ -19,7 +19,7 @@ public abstract partial class SoftmaxDecoder
     {
         var tokens = CheckHidden(hidden);
         if (output.Length != (long)tokens * Layout.VocabularySize)
-            throw new ArgumentException($"The output has room for {output.Length} log-probs of {tokens} × {Layout.VocabularySize}; give [tokens, vocabulary], in several calls where a span cannot hold it.", nameof(output));
+            throw new ArgumentException(FormattableString.Invariant($"The output has room for {output.Length} log-probs of {tokens} × {Layout.VocabularySize}; give [tokens, vocabulary], in several calls where a span cannot hold it."), nameof(output));
         SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)output, "the hidden vectors", "the log-probs", nameof(output));
         var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();

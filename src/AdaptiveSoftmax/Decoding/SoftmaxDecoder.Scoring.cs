@@ -11,9 +11,9 @@ public abstract partial class SoftmaxDecoder
     public unsafe float LogProbOf(ReadOnlySpan<float> hidden, int token)
     {
         if (hidden.Length != Layout.HiddenSize)
-            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vector has {hidden.Length} values; the hidden size is {Layout.HiddenSize}."), nameof(hidden));
         var slot = SlotOf(token);
-        if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {Layout.VocabularySize} tokens.", nameof(token));
+        if (slot < 0) throw new ArgumentException(FormattableString.Invariant($"Token {token} is not in the vocabulary of {Layout.VocabularySize} tokens."), nameof(token));
         var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
         try
@@ -41,7 +41,7 @@ public abstract partial class SoftmaxDecoder
     {
         var rows = CheckHidden(hidden);
         if (tokens.Length != rows || logProbs.Length != rows)
-            throw new ArgumentException($"There are {tokens.Length} tokens and room for {logProbs.Length} log-probs of {rows} hidden vectors; give one each.", nameof(tokens));
+            throw new ArgumentException(FormattableString.Invariant($"There are {tokens.Length} tokens and room for {logProbs.Length} log-probs of {rows} hidden vectors; give one each."), nameof(tokens));
         SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
         var faults = default(DecodeFaults);
         var scratch = ScratchPool.Rent();
@@ -51,7 +51,7 @@ public abstract partial class SoftmaxDecoder
             for (var i = 0; i < rows; i++)
             {
                 slots[i] = SlotOf(tokens[i]);
-                if (slots[i] < 0) throw new ArgumentException($"Token {i} is {tokens[i]}, which is not in the vocabulary of {Layout.VocabularySize} tokens.", nameof(tokens));
+                if (slots[i] < 0) throw new ArgumentException(FormattableString.Invariant($"Token {i} is {tokens[i]}, which is not in the vocabulary of {Layout.VocabularySize} tokens."), nameof(tokens));
             }
 
             fixed (float* vectors = hidden, output = logProbs)

@@ -20,7 +20,7 @@ public abstract partial class SoftmaxDecoder
         for (var i = 0; i < targets.Length; i++)
         {
             var slot = SlotOf(targets[i]);
-            if (slot < 0) throw new ArgumentException($"Target {i} is {targets[i]}, which is not in the vocabulary of {Layout.VocabularySize} tokens.", nameof(targets));
+            if (slot < 0) throw new ArgumentException(FormattableString.Invariant($"Target {i} is {targets[i]}, which is not in the vocabulary of {Layout.VocabularySize} tokens."), nameof(targets));
             var cluster = Layout.ClusterOf(slot);
             counts[cluster]++;
             if (predicted[i] == targets[i]) correct[cluster]++;

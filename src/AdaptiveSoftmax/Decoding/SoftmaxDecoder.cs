@@ -113,7 +113,7 @@ public abstract partial class SoftmaxDecoder : IDisposable
     private protected int CheckHidden(ReadOnlySpan<float> hidden)
     {
         if (hidden.Length % Layout.HiddenSize != 0)
-            throw new ArgumentException($"The hidden vectors hold {hidden.Length} values, which is no multiple of the hidden size {Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vectors hold {hidden.Length} values, which is no multiple of the hidden size {Layout.HiddenSize}."), nameof(hidden));
         return hidden.Length / Layout.HiddenSize;
     }
 }

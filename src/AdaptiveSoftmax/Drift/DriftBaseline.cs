@@ -27,7 +27,7 @@ public sealed class DriftBaseline
         ArgumentNullException.ThrowIfNull(table);
         ArgumentNullException.ThrowIfNull(layout);
         if (table.Count != layout.VocabularySize)
-            throw new ArgumentException($"The table has {table.Count} tokens, and the layout {layout.VocabularySize}; give the table that the class was built from.", nameof(table));
+            throw new ArgumentException(FormattableString.Invariant($"The table has {table.Count} tokens, and the layout {layout.VocabularySize}; give the table that the class was built from."), nameof(table));
         (Table, Layout) = (table, layout);
         var counts = table.Counts;
         foreach (var count in counts) _total += count;

@@ -53,7 +53,7 @@ public sealed class SoftmaxAgreement : IDisposable
         _first.Slots.Check(hidden.Length, targets);
         _second.Slots.Check(hidden.Length, targets);
         if (!domains.IsEmpty && (domains.Length != targets.Length || _domains == 0 || domains.ContainsAnyExceptInRange(0, _domains - 1)))
-            throw new ArgumentException($"There must be one of the {_domains} domains for each of {targets.Length} targets, or none.", nameof(domains));
+            throw new ArgumentException(FormattableString.Invariant($"There must be one of the {_domains} domains for each of {targets.Length} targets, or none."), nameof(domains));
         var size = _first.Softmax.Layout.HiddenSize;
         Span<int> groups = stackalloc int[EvaluationGroups.MostOfTarget];
         for (var start = 0; start < targets.Length; start += _rowsAtATime)

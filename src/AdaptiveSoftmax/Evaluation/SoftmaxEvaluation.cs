@@ -156,7 +156,7 @@ public sealed class SoftmaxEvaluation : IDisposable
     private void CheckDomains(int tokens, ReadOnlySpan<int> domains)
     {
         if (domains.IsEmpty) return;
-        if (domains.Length != tokens) throw new ArgumentException($"There are {domains.Length} domains of {tokens} targets; give one each, or none.", nameof(domains));
+        if (domains.Length != tokens) throw new ArgumentException(FormattableString.Invariant($"There are {domains.Length} domains of {tokens} targets; give one each, or none."), nameof(domains));
         for (var i = 0; i < domains.Length; i++)
         {
             if ((uint)domains[i] >= (uint)_options.Domains.Count)

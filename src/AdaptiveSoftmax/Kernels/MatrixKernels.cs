@@ -121,13 +121,13 @@ public static unsafe class MatrixKernels
     private static int CheckTokens(int length, int columns, string name)
     {
         if (columns == 0 || length % columns != 0)
-            throw new ArgumentException($"There are {length} values, which is no multiple of the {columns} of one token.", name);
+            throw new ArgumentException(FormattableString.Invariant($"There are {length} values, which is no multiple of the {columns} of one token."), name);
         return length / columns;
     }
 
     private static void CheckLength(int length, int tokens, int columns, string name)
     {
         if (length != (long)tokens * columns)
-            throw new ArgumentException($"There are {length} values; [{tokens}, {columns}] holds {(long)tokens * columns}.", name);
+            throw new ArgumentException(FormattableString.Invariant($"There are {length} values; [{tokens}, {columns}] holds {(long)tokens * columns}."), name);
     }
 }

@@ -23,6 +23,6 @@ public sealed record AdaptiveSoftmaxOptions
     internal void Check()
     {
         if (ScratchBytes < 0)
-            throw new ArgumentException($"The scratch memory is {ScratchBytes} bytes; it must not be negative.");
+            throw new ArgumentException(FormattableString.Invariant($"The scratch memory is {ScratchBytes} bytes; it must not be negative."));
     }
 }

@@ -43,8 +43,8 @@ public class TailLayer<TProjection, TOutput> : TailLayer
         : this(
             projection,
             output,
-            new Parameter($"tail.{cluster}.0.weight", projection.Rows, projection.Columns),
-            new Parameter($"tail.{cluster}.1.weight", output.Rows, output.Columns))
+            new Parameter(FormattableString.Invariant($"tail.{cluster}.0.weight"), projection.Rows, projection.Columns),
+            new Parameter(FormattableString.Invariant($"tail.{cluster}.1.weight"), output.Rows, output.Columns))
     {
     }
 
@@ -53,7 +53,7 @@ public class TailLayer<TProjection, TOutput> : TailLayer
         : base(projectionWeight, outputWeight)
     {
         if (projection.Rows != output.Columns)
-            throw new ArgumentException($"The projection '{projectionWeight.Name}' gives {projection.Rows} values and its output takes {output.Columns}; they must agree.", nameof(output));
+            throw new ArgumentException(FormattableString.Invariant($"The projection '{projectionWeight.Name}' gives {projection.Rows} values and its output takes {output.Columns}; they must agree."), nameof(output));
         Cluster = new ProjectedSoftmax<TProjection, TOutput>(projection, Projection, new LinearSoftmax<TOutput>(output, Output, bias: null));
     }
 

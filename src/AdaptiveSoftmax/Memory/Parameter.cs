@@ -241,7 +241,7 @@ public sealed unsafe class Parameter : IDisposable
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public void Set(ReadOnlySpan<float> values)
     {
-        if (values.Length != Count) throw new ArgumentException($"There are {values.Length} values for '{Name}', which has {Count}.", nameof(values));
+        if (values.Length != Count) throw new ArgumentException(FormattableString.Invariant($"There are {values.Length} values for '{Name}', which has {Count}."), nameof(values));
         using var use = Use();
         values.CopyTo(WritableValues);
         MarkChanged();
@@ -393,7 +393,7 @@ public sealed unsafe class Parameter : IDisposable
     private void CheckRow(int row)
     {
         if ((uint)row >= (uint)Rows)
-            throw new ArgumentOutOfRangeException(nameof(row), row, $"'{Name}' has {Rows} rows, so a row must be in [0, {Rows}).");
+            throw new ArgumentOutOfRangeException(nameof(row), row, FormattableString.Invariant($"'{Name}' has {Rows} rows, so a row must be in [0, {Rows})."));
     }
 
     private void CheckLearns()
@@ -405,7 +405,7 @@ public sealed unsafe class Parameter : IDisposable
     private int SpanLength()
     {
         if (Count > int.MaxValue)
-            throw new InvalidOperationException($"'{Name}' has {Count} values, more than a span holds; use {nameof(Row)}, {nameof(GradientRow)} and {nameof(TouchGradientRow)}.");
+            throw new InvalidOperationException(FormattableString.Invariant($"'{Name}' has {Count} values, more than a span holds; use {nameof(Row)}, {nameof(GradientRow)} and {nameof(TouchGradientRow)}."));
         return (int)Count;
     }
 }

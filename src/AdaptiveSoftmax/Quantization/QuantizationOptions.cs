@@ -22,7 +22,7 @@ public sealed record QuantizationOptions
     internal void Check(int clusters)
     {
         if (TailOverrides.Count > 0 && TailOverrides.Count != clusters)
-            throw new ArgumentException($"There are {TailOverrides.Count} precisions for {clusters} tails; give one a tail, or none.");
+            throw new ArgumentException(FormattableString.Invariant($"There are {TailOverrides.Count} precisions for {clusters} tails; give one a tail, or none."));
         foreach (var precision in TailOverrides.Append(Head).Append(Tails))
         {
             if (!Enum.IsDefined(precision))

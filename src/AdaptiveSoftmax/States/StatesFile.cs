@@ -32,7 +32,7 @@ public sealed class StatesFile : IDisposable
             throw Fault(_hidden, $"Its shape is {WeightsText.Shape(_hidden.Shape)}, and states are [N, H].", "Give each position a row: hidden.reshape(-1, hidden.shape[-1]).");
         if (FloatConversion.GetSize(_hidden.Type) == 0) throw FloatConversion.UnknownType(file, _hidden);
         if (_hidden.Count == 0) throw Fault(_hidden, $"Its shape is {WeightsText.Shape(_hidden.Shape)}: there are no states in it.", "Write the states of some text.");
-        if (_hidden.Shape[1] > Array.MaxLength / sizeof(double)) throw Fault(_hidden, $"Its rows have {_hidden.Shape[1]} values.", "Check that its shape is [N, H].");
+        if (_hidden.Shape[1] > Array.MaxLength / sizeof(double)) throw Fault(_hidden, FormattableString.Invariant($"Its rows have {_hidden.Shape[1]} values."), "Check that its shape is [N, H].");
         Count = _hidden.Shape[0];
         HiddenSize = (int)_hidden.Shape[1];
         _targets = Integers(Find(StatesTensors.Targets));
@@ -102,7 +102,7 @@ public sealed class StatesFile : IDisposable
     {
         ArgumentNullException.ThrowIfNull(isToken);
         if (HiddenSize != hiddenSize)
-            throw Fault(_hidden, $"Its states have {HiddenSize} values, and the softmax has hidden size {hiddenSize}.", "Write the states that go into this very softmax, or name the file of another model.");
+            throw Fault(_hidden, FormattableString.Invariant($"Its states have {HiddenSize} values, and the softmax has hidden size {hiddenSize}."), "Write the states that go into this very softmax, or name the file of another model.");
         _isToken = isToken;
     }
 
@@ -146,7 +146,7 @@ public sealed class StatesFile : IDisposable
         ArgumentNullException.ThrowIfNull(block);
         CheckRows(rows);
         if (start < 0 || start > Count - rows)
-            throw new ArgumentOutOfRangeException(nameof(start), start, $"There are {Count} states in {FileName}, and {rows} were to be read from there.");
+            throw new ArgumentOutOfRangeException(nameof(start), start, FormattableString.Invariant($"There are {Count} states in {FileName}, and {rows} were to be read from there."));
         block.Reserve(this, start, rows);
         ReadFloats(_hidden, start * HiddenSize, block.HiddenRoom);
         CheckFinite(_hidden, start, block.Hidden, HiddenSize);
@@ -169,7 +169,7 @@ public sealed class StatesFile : IDisposable
     private void CheckRows(int rows)
     {
         if (rows < 1 || (long)rows * HiddenSize * sizeof(double) > Array.MaxLength)
-            throw new ArgumentOutOfRangeException(nameof(rows), rows, $"A block has from 1 to {Array.MaxLength / sizeof(double) / HiddenSize} rows of {HiddenSize} values.");
+            throw new ArgumentOutOfRangeException(nameof(rows), rows, FormattableString.Invariant($"A block has from 1 to {Array.MaxLength / sizeof(double) / HiddenSize} rows of {HiddenSize} values."));
     }
 
     private void CheckTargets(StatesBlock block)
@@ -229,7 +229,7 @@ public sealed class StatesFile : IDisposable
     private void CheckLength(WeightsTensor tensor)
     {
         if (tensor.Shape.Count != 1 || tensor.Count != Count)
-            throw Fault(tensor, $"Its shape is {WeightsText.Shape(tensor.Shape)}, and there are {Count} states: it must be [{Count}].", $"Give each state one value: {tensor.Name}.reshape(-1), with the rows of {StatesTensors.Hidden} in the same order.");
+            throw Fault(tensor, FormattableString.Invariant($"Its shape is {WeightsText.Shape(tensor.Shape)}, and there are {Count} states: it must be [{Count}]."), $"Give each state one value: {tensor.Name}.reshape(-1), with the rows of {StatesTensors.Hidden} in the same order.");
     }
 
     private string[] ReadDomains()

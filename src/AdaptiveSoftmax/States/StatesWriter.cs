@@ -69,15 +69,15 @@ public sealed class StatesWriter
     {
         _cancellationToken.ThrowIfCancellationRequested();
         if (hidden.Length != (long)targets.Length * HiddenSize)
-            throw new ArgumentException($"There are {hidden.Length} hidden values for {targets.Length} targets; {(long)targets.Length * HiddenSize} are expected.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"There are {hidden.Length} hidden values for {targets.Length} targets; {(long)targets.Length * HiddenSize} are expected."), nameof(hidden));
         CheckLength(domains.Length, _options.Domains.Count > 0, targets.Length, nameof(domains));
         CheckLength(losses.Length, _options.HasLosses, targets.Length, nameof(losses));
         CheckFinite(hidden, HiddenSize, nameof(hidden));
         CheckFinite(losses, 1, nameof(losses));
         foreach (var target in targets)
-            if (target < 0) throw new ArgumentException($"{target} is no token id; leave rows without a target out.", nameof(targets));
+            if (target < 0) throw new ArgumentException(FormattableString.Invariant($"{target} is no token id; leave rows without a target out."), nameof(targets));
         foreach (var domain in domains)
-            if ((uint)domain >= (uint)_options.Domains.Count) throw new ArgumentException($"There is no domain {domain} among {_options.Domains.Count} names.", nameof(domains));
+            if ((uint)domain >= (uint)_options.Domains.Count) throw new ArgumentException(FormattableString.Invariant($"There is no domain {domain} among {_options.Domains.Count} names."), nameof(domains));
 
         // At most these many values are converted at a time.
         const int Piece = 1 << 16;
@@ -91,7 +91,7 @@ public sealed class StatesWriter
     private static void CheckLength(int length, bool isExpected, int targets, string name)
     {
         var expected = isExpected ? targets : 0;
-        if (length != expected) throw new ArgumentException($"There are {length} values for {targets} targets, and {expected} are expected by the file's options.", name);
+        if (length != expected) throw new ArgumentException(FormattableString.Invariant($"There are {length} values for {targets} targets, and {expected} are expected by the file's options."), name);
     }
 
     // Numbers as long as they can be leave room for those that are written at the end.

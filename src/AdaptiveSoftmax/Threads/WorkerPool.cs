@@ -156,7 +156,7 @@ internal sealed unsafe class WorkerPool
         {
             _isEnding = false;
             for (; _workers < _workerCount; _workers++)
-                new Thread(WorkerLoop) { IsBackground = true, Name = $"AdaptiveSoftmax worker {_workers + 1}" }.Start();
+                new Thread(WorkerLoop) { IsBackground = true, Name = FormattableString.Invariant($"AdaptiveSoftmax worker {_workers + 1}") }.Start();
         }
     }
 

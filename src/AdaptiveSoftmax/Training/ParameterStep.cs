@@ -61,7 +61,7 @@ public readonly ref struct ParameterStep
     {
         var buffers = _state.Buffers;
         if (TRule.StateCount != buffers.Length || TRule.StateCount > 2)
-            throw new InvalidOperationException($"{typeof(TRule).Name} uses {TRule.StateCount} state buffers and {_optimizer.GetType().Name} keeps {buffers.Length}; they must agree, and a rule can use two.");
+            throw new InvalidOperationException(FormattableString.Invariant($"{typeof(TRule).Name} uses {TRule.StateCount} state buffers and {_optimizer.GetType().Name} keeps {buffers.Length}; they must agree, and a rule can use two."));
         _state.ConsumedGradient = true;
         var first = TRule.StateCount > 0 ? buffers[0].Pointer : null;
         var second = TRule.StateCount > 1 ? buffers[1].Pointer : null;

@@ -34,7 +34,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
     {
         _bytes = bytes;
         if (ZipDirectory.FindLength(bytes) is > ZipDirectory.MaxLength and var length)
-            throw CreateFault(null, $"It is a zip file with a directory of {length} bytes, more than the {ZipDirectory.MaxLength} that are read.", "Save the tensors that are needed alone, or in several files with an index.");
+            throw CreateFault(null, FormattableString.Invariant($"It is a zip file with a directory of {length} bytes, more than the {ZipDirectory.MaxLength} that are read."), "Save the tensors that are needed alone, or in several files with an index.");
         _archive = new ZipArchive(bytes.CreateStream(), ZipArchiveMode.Read);
     }
 
@@ -164,9 +164,9 @@ public sealed unsafe class PyTorchReader : WeightsFile
             throw CreateFault(name, $"Its record '{Excerpt.Name(record)}' is missing.", Damaged);
         CheckRecord(entry);
         if (entry.Length % size != 0 || entry.Length / size != storage.Count)
-            throw CreateFault(name, $"Its storage has {storage.Count} values of {size} bytes, and the record '{Excerpt.Name(record)}' has {entry.Length} bytes.", Damaged);
+            throw CreateFault(name, FormattableString.Invariant($"Its storage has {storage.Count} values of {size} bytes, and the record '{Excerpt.Name(record)}' has {entry.Length} bytes."), Damaged);
         if (last >= storage.Count)
-            throw CreateFault(name, $"It reaches to value {last} of a storage of {storage.Count}.", Damaged);
+            throw CreateFault(name, FormattableString.Invariant($"It reaches to value {last} of a storage of {storage.Count}."), Damaged);
         return entry;
     }
 
@@ -189,7 +189,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
     {
         CheckRecord(entry);
         if (entry.Length > maxLength)
-            throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' has {entry.Length} bytes, more than the {maxLength} that are read.", "Save a plain state dict: torch.save(model.state_dict(), 'weights.pt').");
+            throw CreateFault(null, FormattableString.Invariant($"Its record '{Excerpt.Name(entry.FullName)}' has {entry.Length} bytes, more than the {maxLength} that are read."), "Save a plain state dict: torch.save(model.state_dict(), 'weights.pt').");
         var bytes = new byte[entry.Length];
         ReadChunks(entry, (chunk, done) => chunk.CopyTo(bytes.AsSpan((int)done)));
         return bytes;
@@ -199,7 +199,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
     {
         if (entry.IsEncrypted) throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' is encrypted.", "Save it again with torch.save.");
         if (entry.CompressedLength > _bytes.Length || entry.Length / MostInflated > entry.CompressedLength)
-            throw CreateFault(null, $"Its record '{Excerpt.Name(entry.FullName)}' should have {entry.Length} bytes, in {entry.CompressedLength} of a file of {_bytes.Length}.", Damaged);
+            throw CreateFault(null, FormattableString.Invariant($"Its record '{Excerpt.Name(entry.FullName)}' should have {entry.Length} bytes, in {entry.CompressedLength} of a file of {_bytes.Length}."), Damaged);
     }
 
     private void ReadInOrder(PyTorchTensor tensor, StorageOrder order, float* destination)

@@ -129,7 +129,7 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
         0x8E or 0x96 => SkipBytes(TakeLength()),
         (byte)'U' => Encoding.Latin1.GetString(Take(Take(1)[0])),
         (byte)'T' => Encoding.Latin1.GetString(Take(TakeUInt32())),
-        _ => throw createFault($"Its pickle has the operation 0x{code:X2} at byte {_position - 1}, which no state dict needs.", PickleRemedy.Find(null)),
+        _ => throw createFault(FormattableString.Invariant($"Its pickle has the operation 0x{code:X2} at byte {_position - 1}, which no state dict needs."), PickleRemedy.Find(null)),
     });
 
     private void PushGlobal(string module, string name)
@@ -292,5 +292,5 @@ internal sealed class Unpickler(byte[] bytes, Func<string, string, Exception> cr
 
     private Exception TooDeep() => createFault($"Its pickle nests containers more than {MaxDepth} deep.", PickleRemedy.Find(null));
 
-    private Exception Fault(string what) => createFault($"Its pickle {what}, at byte {_position}.", Damaged);
+    private Exception Fault(string what) => createFault(FormattableString.Invariant($"Its pickle {what}, at byte {_position}."), Damaged);
 }

@@ -42,7 +42,7 @@ public sealed class BeamSearch
         ArgumentNullException.ThrowIfNull(options);
         options.Check(softmax);
         if (hidden.Length != softmax.Layout.HiddenSize)
-            throw new ArgumentException($"The hidden vector has {hidden.Length} values; the hidden size is {softmax.Layout.HiddenSize}.", nameof(hidden));
+            throw new ArgumentException(FormattableString.Invariant($"The hidden vector has {hidden.Length} values; the hidden size is {softmax.Layout.HiddenSize}."), nameof(hidden));
         using var activity = DecodeMetrics.StartActivity("adaptive_softmax.beam_search", softmax.Tags);
         return new BeamSearch(softmax, options).Run(hidden.ToArray(), step, cancellation);
     }

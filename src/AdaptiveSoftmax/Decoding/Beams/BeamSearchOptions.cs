@@ -33,7 +33,7 @@ public sealed record BeamSearchOptions
         if (Decoding.HasPenalties) throw new ArgumentException("A beam search takes no repetition, presence or frequency penalty; use biases, a mask or sampling.");
         foreach (var token in EndTokens)
         {
-            if (softmax.SlotOf(token) < 0) throw new ArgumentException($"End token {token} is not in the vocabulary of {softmax.Layout.VocabularySize} tokens.");
+            if (softmax.SlotOf(token) < 0) throw new ArgumentException(FormattableString.Invariant($"End token {token} is not in the vocabulary of {softmax.Layout.VocabularySize} tokens."));
         }
     }
 

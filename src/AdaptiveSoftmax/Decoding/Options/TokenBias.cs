@@ -20,10 +20,10 @@ public sealed class TokenBias
         foreach (var (token, value) in values)
         {
             var slot = softmax.SlotOf(token);
-            if (slot < 0) throw new ArgumentException($"Token {token} has a bias and is not in the vocabulary of {softmax.Layout.VocabularySize} tokens.", nameof(values));
+            if (slot < 0) throw new ArgumentException(FormattableString.Invariant($"Token {token} has a bias and is not in the vocabulary of {softmax.Layout.VocabularySize} tokens."), nameof(values));
             if (!float.IsNegativeInfinity(value) && !(MathF.Abs(value) <= DecodeOptions.LargestShift))
                 throw new ArgumentException(FormattableString.Invariant($"The bias of token {token} is {value}; it must be from -1E+20 to 1E+20, or -Infinity to forbid the token."), nameof(values));
-            if (!entries.TryAdd(slot, value)) throw new ArgumentException($"Token {token} has two biases; give one.", nameof(values));
+            if (!entries.TryAdd(slot, value)) throw new ArgumentException(FormattableString.Invariant($"Token {token} has two biases; give one."), nameof(values));
         }
 
         _slots = [.. entries.Keys];

@@ -47,7 +47,7 @@ public sealed class TokenHistory
     public void Add(int token)
     {
         var slot = _softmax.SlotOf(token);
-        if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {_softmax.Layout.VocabularySize} tokens.", nameof(token));
+        if (slot < 0) throw new ArgumentException(FormattableString.Invariant($"Token {token} is not in the vocabulary of {_softmax.Layout.VocabularySize} tokens."), nameof(token));
         var cluster = _softmax.Layout.ClusterOf(slot);
         if (!_places.TryGetValue(slot, out var place))
         {

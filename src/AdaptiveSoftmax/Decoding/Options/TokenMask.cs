@@ -39,7 +39,7 @@ public sealed class TokenMask
         foreach (var token in tokens)
         {
             var slot = softmax.SlotOf(token);
-            if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {VocabularySize} tokens.", nameof(tokens));
+            if (slot < 0) throw new ArgumentException(FormattableString.Invariant($"Token {token} is not in the vocabulary of {VocabularySize} tokens."), nameof(tokens));
             Set(slot, areAllowed);
         }
 
@@ -60,7 +60,7 @@ public sealed class TokenMask
     public bool IsAllowed(int token)
     {
         var slot = _softmax.SlotOf(token);
-        if (slot < 0) throw new ArgumentException($"Token {token} is not in the vocabulary of {VocabularySize} tokens.", nameof(token));
+        if (slot < 0) throw new ArgumentException(FormattableString.Invariant($"Token {token} is not in the vocabulary of {VocabularySize} tokens."), nameof(token));
         return (_allowed[slot / WordBits] >> (slot % WordBits) & 1) != 0;
     }
 
@@ -72,7 +72,7 @@ public sealed class TokenMask
         var ids = _softmax.TokenIds;
         var words = WordCount((long)ids.Largest + 1);
         if (allowed.Length < words)
-            throw new ArgumentException($"There are {allowed.Length} words of bits; the largest token id is {ids.Largest}, so give at least {words}.", nameof(allowed));
+            throw new ArgumentException(FormattableString.Invariant($"There are {allowed.Length} words of bits; the largest token id is {ids.Largest}, so give at least {words}."), nameof(allowed));
         allowed = allowed[..words];
         if (ids.AreSlots)
         {
@@ -105,7 +105,7 @@ public sealed class TokenMask
     {
         var largest = _softmax.TokenIds.Largest;
         if (allowed.Length <= largest / 8)
-            throw new ArgumentException($"There are {allowed.Length} bytes of bits; the largest token id is {largest}, so give at least {(largest / 8) + 1}.", nameof(allowed));
+            throw new ArgumentException(FormattableString.Invariant($"There are {allowed.Length} bytes of bits; the largest token id is {largest}, so give at least {(largest / 8) + 1}."), nameof(allowed));
         _words ??= new ulong[WordCount((long)largest + 1)];
         _words[^1] = 0;
         var bytes = MemoryMarshal.AsBytes(_words.AsSpan());
@@ -120,7 +120,7 @@ public sealed class TokenMask
     public void SetSlots(ReadOnlySpan<ulong> allowed)
     {
         if (allowed.Length != _allowed.Length - 1)
-            throw new ArgumentException($"There are {allowed.Length} words of bits; {VocabularySize} slots take {_allowed.Length - 1}.", nameof(allowed));
+            throw new ArgumentException(FormattableString.Invariant($"There are {allowed.Length} words of bits; {VocabularySize} slots take {_allowed.Length - 1}."), nameof(allowed));
         allowed.CopyTo(_allowed);
         ClearPadding();
         Count();
