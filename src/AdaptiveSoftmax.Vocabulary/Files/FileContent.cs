@@ -13,6 +13,7 @@ internal enum FileContentKind
     DeviceOrPipe,
     Empty,
     TokenTable,
+    DomainTable,
     Spec,
     RankFile,
     ShardIndex,
@@ -33,6 +34,8 @@ internal enum FileContentKind
     Image,
     Pdf,
     Database,
+    Zstandard,
+    Parquet,
     LfsPointer,
     Html,
     Xml,
@@ -73,6 +76,8 @@ internal static partial class FileContent
         if (start.StartsWith("PK\u0003\u0004"u8)) return FindZip(start);
         if (start.StartsWith("PK\u0005\u0006"u8) || start.StartsWith("PK\u0007\u0008"u8)) return FileContentKind.Zip;
         if (start is [0x1F, 0x8B, ..]) return FileContentKind.Gzip;
+        if (start is [0x28, 0xB5, 0x2F, 0xFD, ..]) return FileContentKind.Zstandard;
+        if (start.StartsWith("PAR1"u8) && length > 12) return FileContentKind.Parquet;
         if (FindBySignature(start) is { } known) return known;
         if (start.StartsWith("GGUF"u8)) return FileContentKind.Gguf;
         if (start.Length > 6 && start[0] == 0x93 && start[1..].StartsWith("NUMPY"u8)) return FileContentKind.NumPy;
@@ -86,6 +91,7 @@ internal static partial class FileContent
         var end = start.IndexOfAny((byte)'\n', (byte)'\r');
         var firstLine = Encoding.Latin1.GetString(end < 0 ? start : start[..end]);
         if (TableLine().IsMatch(firstLine)) return FileContentKind.TokenTable;
+        if (DomainLine().IsMatch(firstLine)) return FileContentKind.DomainTable;
         if (RankLine().IsMatch(firstLine)) return FileContentKind.RankFile;
         return IsText(start, length) ? FileContentKind.Text : FileContentKind.Binary;
     }
@@ -98,6 +104,7 @@ internal static partial class FileContent
         FileContentKind.DeviceOrPipe => "a device or a pipe",
         FileContentKind.Empty => "an empty file",
         FileContentKind.TokenTable => "a token table",
+        FileContentKind.DomainTable => "a table of counts by domain",
         FileContentKind.Spec => "a spec",
         FileContentKind.RankFile => "a tokenizer's rank file",
         FileContentKind.ShardIndex => "the index of weights that lie in several files",
@@ -118,6 +125,8 @@ internal static partial class FileContent
         FileContentKind.Image => "an image",
         FileContentKind.Pdf => "a PDF",
         FileContentKind.Database => "an SQLite database",
+        FileContentKind.Zstandard => "compressed with zstd",
+        FileContentKind.Parquet => "a table in Parquet",
         FileContentKind.LfsPointer => "a pointer of Git LFS, without the content, which `git lfs pull` fetches",
         FileContentKind.Html => "a web page",
         FileContentKind.Xml => "XML",
@@ -196,8 +205,11 @@ internal static partial class FileContent
         }
     }
 
-    [GeneratedRegex(@"^[0-9]{1,10}\t[0-9]{1,19}\t")]
+    [GeneratedRegex(@"^([0-9]{1,10}\t[0-9]{1,19}|#pinned|#shard)\t")]
     private static partial Regex TableLine();
+
+    [GeneratedRegex(@"^domain\tid\tcount$")]
+    private static partial Regex DomainLine();
 
     [GeneratedRegex(@"^[A-Za-z0-9+/=]+ [0-9]{1,10}$")]
     private static partial Regex RankLine();

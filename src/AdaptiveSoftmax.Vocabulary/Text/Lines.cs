@@ -9,4 +9,12 @@ internal static class Lines
         var length = text.AsSpan(position).IndexOfAny('\n', '\r');
         return length < 0 ? text.Length : position + length;
     }
+
+    /// <summary>Where the next line starts, behind a line end at the position, if there is one. A carriage return and a line feed are one.</summary>
+    public static int Behind(string text, int position)
+    {
+        if (position < text.Length && text[position] == '\r') position++;
+        if (position < text.Length && text[position] == '\n') position++;
+        return position;
+    }
 }

@@ -4,7 +4,8 @@ namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>
 /// A vocabulary: for each slot the token's bytes, its id and its count. Slots are ranks by descending count, ties by
-/// ascending id, so slot 0 is the most frequent token. Immutable; two tables are equal when they hold the same.
+/// ascending id, so slot 0 is the most frequent token; tokens that are pinned stand before them in an order of their own.
+/// Immutable; two tables are equal when they hold the same.
 /// </summary>
 public sealed class TokenTable : IEquatable<TokenTable>
 {
@@ -14,8 +15,9 @@ public sealed class TokenTable : IEquatable<TokenTable>
     private readonly byte[] _bytes;
 
     /// <summary>Takes arrays that are known to be valid and in slot order.</summary>
-    internal TokenTable(int[] ids, long[] counts, int[] offsets, byte[] bytes)
+    internal TokenTable(int[] ids, long[] counts, int[] offsets, byte[] bytes, int pinnedCount = 0)
     {
+        PinnedCount = pinnedCount;
         _ids = ids;
         _counts = counts;
         _offsets = offsets;
@@ -25,6 +27,9 @@ public sealed class TokenTable : IEquatable<TokenTable>
 
     /// <summary>The number of tokens V.</summary>
     public int Count => _ids.Length;
+
+    /// <summary>The tokens that stand in front whatever their counts, for example special ones; 0 where all are ranked.</summary>
+    public int PinnedCount { get; }
 
     /// <summary>The id of each slot, [V].</summary>
     public ReadOnlySpan<int> Ids => _ids;
@@ -68,12 +73,20 @@ public sealed class TokenTable : IEquatable<TokenTable>
     /// <param name="counts">The count of each token, not negative.</param>
     /// <param name="tokens">The bytes of each token, distinct. An empty one is allowed.</param>
     /// <exception cref="ArgumentException">The lengths differ, or a value is not as asked; the message says which.</exception>
-    public static TokenTable Create(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, IReadOnlyList<byte[]> tokens)
+    public static TokenTable Create(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, IReadOnlyList<byte[]> tokens) => Create(ids, counts, tokens, default);
+
+    /// <summary>Makes a table of tokens in any order: pinned ones in front, then the others by descending count, ties by ascending id.</summary>
+    /// <param name="ids">The id of each token, distinct and not negative.</param>
+    /// <param name="counts">The count of each token, not negative.</param>
+    /// <param name="tokens">The bytes of each token, distinct. An empty one is allowed.</param>
+    /// <param name="pinned">The ids that stand in front, in their order, each once.</param>
+    /// <exception cref="ArgumentException">The lengths differ, or a value is not as asked; the message says which.</exception>
+    public static TokenTable Create(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, IReadOnlyList<byte[]> tokens, ReadOnlySpan<int> pinned)
     {
         if (tokens is null) throw new ArgumentNullException(nameof(tokens));
         if (counts.Length != ids.Length || tokens.Count != ids.Length)
             throw new ArgumentException(FormattableString.Invariant($"There are {ids.Length} ids, {counts.Length} counts and {tokens.Count} tokens; give one of each a token."), nameof(ids));
-        var order = RankOrder(ids, counts);
+        var order = RankOrder(ids, counts, pinned);
         var sortedIds = new int[order.Length];
         var sortedCounts = new long[order.Length];
         var offsets = new int[order.Length + 1];
@@ -106,7 +119,7 @@ public sealed class TokenTable : IEquatable<TokenTable>
             throw new ArgumentException(FormattableString.Invariant($"The ids {sortedIds[earlier]} and {sortedIds[slot]} have the same bytes; tokens must be distinct."), nameof(tokens));
         }
 
-        return new TokenTable(sortedIds, sortedCounts, offsets, bytes);
+        return new TokenTable(sortedIds, sortedCounts, offsets, bytes, pinned.Length);
     }
 
     /// <summary>Whether another table holds the same tokens, ids and counts.</summary>
@@ -114,7 +127,7 @@ public sealed class TokenTable : IEquatable<TokenTable>
     public bool Equals(TokenTable? other)
     {
         if (ReferenceEquals(this, other)) return true;
-        return other is not null && Count == other.Count
+        return other is not null && Count == other.Count && PinnedCount == other.PinnedCount
             && string.Equals(Fingerprint, other.Fingerprint, StringComparison.Ordinal)
             && Ids.SequenceEqual(other.Ids) && Counts.SequenceEqual(other.Counts)
             && Offsets.SequenceEqual(other.Offsets) && Bytes.SequenceEqual(other.Bytes);
@@ -125,6 +138,36 @@ public sealed class TokenTable : IEquatable<TokenTable>
 
     /// <inheritdoc/>
     public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(Fingerprint);
+
+    private static int[] RankOrder(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, ReadOnlySpan<int> pinned)
+    {
+        var ranked = RankOrder(ids, counts);
+        if (pinned.IsEmpty) return ranked;
+        var places = new Dictionary<int, int>(pinned.Length);
+        for (var place = 0; place < pinned.Length; place++)
+        {
+            if (places.ContainsKey(pinned[place])) throw new ArgumentException(FormattableString.Invariant($"The id {pinned[place]} is pinned twice; pin each once."), nameof(pinned));
+            places[pinned[place]] = place;
+        }
+
+        var order = new int[ranked.Length];
+        var found = 0;
+        var next = pinned.Length;
+        foreach (var source in ranked)
+        {
+            if (places.TryGetValue(ids[source], out var place))
+            {
+                order[place] = source;
+                found++;
+            }
+            else if (next < order.Length)
+            {
+                order[next++] = source;
+            }
+        }
+
+        return found == pinned.Length ? order : throw new ArgumentException("An id is pinned that no token has; pin ids of the table.", nameof(pinned));
+    }
 
     private static int[] RankOrder(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts)
     {

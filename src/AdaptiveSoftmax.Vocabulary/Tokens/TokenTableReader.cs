@@ -3,7 +3,8 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// <summary>
 /// Reads a token table: one line a token, <c>id TAB count TAB token</c>, by descending count, ties by ascending id.
 /// A token is printable ASCII with the escapes <c>\\</c> and <c>\xHH</c>; every line ends in a line feed, a carriage
-/// return or both. A byte order mark, the kind of line end and the culture make no difference.
+/// return or both. A byte order mark, the kind of line end and the culture make no difference. Before the tokens may stand
+/// the line <c>#pinned TAB n</c>: the first n tokens then stand in front whatever their counts.
 /// </summary>
 public static class TokenTableReader
 {
@@ -14,26 +15,40 @@ public static class TokenTableReader
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TokenTableReadResult Read(string file, string text)
     {
-        if (file is null) throw new ArgumentNullException(nameof(file));
-        if (text is null) throw new ArgumentNullException(nameof(text));
-        var errors = new ErrorList(file);
-        var rows = new TokenRows(text.Length);
-        ReadRows(text, rows, errors);
-        TokenTableErrors.CheckDuplicates(text, rows, errors);
-        TokenTableErrors.CheckSize(text, rows, errors);
-        return new TokenTableReadResult(file, errors.Count == 0 ? rows.ToTable() : null, errors.ToArray());
+        var result = Read(file, text, out var header, out var errors);
+        if (header.Shard is not { } shard || errors.Count > 0) return result;
+        errors.Add(SpecErrorKind.TableTruncated, new SourceSpan(0, Lines.EndOf(text, 0), 1, 1),
+            $"The table has the counts of one part of a corpus alone, {Excerpt.Of(shard.Split('\t')[0])}.",
+            $"Add the parts up with `adaptive-softmax count merge`.");
+        return new TokenTableReadResult(file, null, errors.ToArray());
     }
 
-    private static void ReadRows(string text, TokenRows rows, ErrorList errors)
+    /// <summary>Reads the counts of a part of a corpus, which may be none, or of a whole one.</summary>
+    internal static TokenTableReadResult ReadPart(string file, string text, out TokenTableHeader header) => Read(file, text, out header, out _);
+
+    private static TokenTableReadResult Read(string file, string text, out TokenTableHeader header, out ErrorList errors)
+    {
+        if (file is null) throw new ArgumentNullException(nameof(file));
+        if (text is null) throw new ArgumentNullException(nameof(text));
+        errors = new ErrorList(file);
+        var rows = new TokenRows(text.Length);
+        ReadRows(text, rows, errors, out header);
+        TokenTableErrors.CheckDuplicates(text, rows, errors);
+        if (header.Shard is null) TokenTableErrors.CheckSize(text, rows, errors);
+        return new TokenTableReadResult(file, errors.Count == 0 ? rows.ToTable(header.PinnedCount) : null, errors.ToArray());
+    }
+
+    private static void ReadRows(string text, TokenRows rows, ErrorList errors, out TokenTableHeader header)
     {
         var position = text.Length > 0 && text[0] == '\uFEFF' ? 1 : 0;
         var line = 1;
+        header = TokenTableHeader.Read(text, rows, errors, ref position, ref line);
         while (position < text.Length && !errors.IsFull)
         {
             var start = position;
             if (rows.TryRead(text, ref position))
             {
-                if (!rows.LastTwoAreInOrder) TokenTableErrors.AddOutOfOrder(start, line, rows, errors);
+                if (rows.Count - 2 >= header.PinnedCount && !rows.LastTwoAreInOrder) TokenTableErrors.AddOutOfOrder(start, line, rows, errors);
             }
             else
             {
@@ -42,10 +57,10 @@ public static class TokenTableReader
                 position = Lines.EndOf(text, start);
             }
 
-            // A carriage return and a line feed are one line end.
-            if (position < text.Length && text[position] == '\r') position++;
-            if (position < text.Length && text[position] == '\n') position++;
+            position = Lines.Behind(text, position);
             line++;
         }
+
+        header.Check(rows, errors);
     }
 }

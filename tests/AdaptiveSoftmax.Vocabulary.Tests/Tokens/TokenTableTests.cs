@@ -40,4 +40,28 @@ public class TokenTableTests
         Assert.Equal("0\t3\t \\xC3\\xA9\\x09\n1\t2\ta\\\\b\\x20\n2\t1\t\\x7F~ x\n", writer.ToString());
         Assert.Equal(table, TokenTableReader.Read("t", writer.ToString()).Table);
     }
+
+    [Fact]
+    public void PinnedTokens_StandInFrontAndAreReadBack()
+    {
+        var table = TokenTable.Create([10, 11, 12, 13], [5, 9, 0, 7], [[97], [98], [99], [100]], [12, 10]);
+        Assert.Equal([12, 10, 11, 13], table.Ids.ToArray());
+        using var writer = new StringWriter();
+        TokenTableWriter.Write(writer, table);
+        Assert.Equal("#pinned\t2\n12\t0\tc\n10\t5\ta\n11\t9\tb\n13\t7\td\n", writer.ToString());
+        var read = TokenTableReader.Read("x", "\uFEFF" + writer.ToString().Replace("\n", "\r\n", StringComparison.Ordinal)).Table!;
+        Assert.Equal(table, read);
+        Assert.Equal(2, read.PinnedCount);
+        Assert.NotEqual(TokenTable.Create([10, 11, 12, 13], [5, 9, 0, 7], [[97], [98], [99], [100]]), table);
+        Assert.Throws<ArgumentException>(() => TokenTable.Create([1, 2], [1, 2], [[97], [98]], [3]));
+        Assert.Throws<ArgumentException>(() => TokenTable.Create([1, 2], [1, 2], [[97], [98]], [2, 2]));
+    }
+
+    [Fact]
+    public void Pins_ChangeNoFingerprintWhereTheyChangeNoOrder()
+    {
+        var ranked = TokenTable.Create([1, 2], [9, 5], [[97], [98]]);
+        Assert.Equal(ranked.Fingerprint, TokenTable.Create([1, 2], [9, 5], [[97], [98]], [1]).Fingerprint);
+        Assert.NotEqual(ranked.Fingerprint, TokenTable.Create([1, 2], [9, 5], [[97], [98]], [2]).Fingerprint);
+    }
 }
