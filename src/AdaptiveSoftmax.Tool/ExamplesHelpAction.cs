@@ -16,6 +16,8 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
         var examples = parseResult.CommandResult.Command.Name switch
         {
             CountCommand.Name => CountCommand.Examples,
+            MergeCommand.Name => MergeCommand.Examples,
+            ImportCommand.Name => ImportCommand.Examples,
             PlanCommand.Name => PlanCommand.Examples,
             DriftCommand.Name => DriftCommand.Examples,
             InspectCommand.Name => InspectCommand.Examples,

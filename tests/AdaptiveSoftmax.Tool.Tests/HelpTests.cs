@@ -51,7 +51,7 @@ public sealed class HelpTests
     [Theory]
     [InlineData("count --output x", "nothing to count")]
     [InlineData("count text", "Option '--output' is required")]
-    [InlineData("count text --output x --encoding p50k_base", "p50k_base")]
+    [InlineData("count text --output x --encoding p90k_base", "p90k_base")]
     [InlineData("count text --output x --threads 0", "--threads is 0")]
     [InlineData("count text --output x --threads many", "many")]
     [InlineData("plan --hidden-size 512", "TABLE")]

@@ -10,6 +10,7 @@ internal static class Comparisons
     public static IReadOnlyList<IComparison> All { get; } =
     [
         new LookupComparison(),
+        new CountComparison(),
         new TrainComparison(),
         new FixedBodyComparison(),
         new TorchTrainComparison(),

@@ -14,12 +14,19 @@ public static class CorpusFiles
     /// of their relative paths. Links are followed, and each file and folder is taken once, by whatever names it is found.
     /// Hidden files are left out of folders without a word; files of data (JSON, token tables, specs), empty ones, pipes,
     /// devices and links to nothing with one. A folder of <see cref="CorpusFormat.XmlDoc"/> gives only its XML
-    /// documentation, whatever other XML stands there.
+    /// documentation, whatever other XML stands there. Where fields are named, JSON, CSV and Parquet are read as what they are.
     /// </summary>
     /// <param name="paths">Files and folders.</param>
     /// <param name="search">Which files are read, and how; all plain text if omitted.</param>
     /// <exception cref="CorpusException">A path does not exist, cannot be read, or is not what the format says, or there is no file.</exception>
     public static CorpusSelection Find(IEnumerable<string> paths, CorpusSearch? search = null)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        return Find(paths.Select(path => new CorpusPath(path)), search);
+    }
+
+    /// <inheritdoc cref="Find(IEnumerable{string}, CorpusSearch?)"/>
+    public static CorpusSelection Find(IEnumerable<CorpusPath> paths, CorpusSearch? search = null)
     {
         ArgumentNullException.ThrowIfNull(paths);
         search ??= new CorpusSearch();

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Corpus;
 
@@ -8,23 +10,17 @@ internal static class PlainTextReader
     // A text without any line or word border is cut here, in the middle of what would have been one long match.
     private const int HardLimitFactor = 64;
 
-    // The longer mark comes first where another starts like it. UTF-8, the last, is also read without its mark.
-    private static readonly Encoding[] Encodings =
-    [
-        new UTF32Encoding(bigEndian: false, byteOrderMark: true, throwOnInvalidCharacters: true),
-        new UnicodeEncoding(bigEndian: false, byteOrderMark: true, throwOnInvalidBytes: true),
-        new UnicodeEncoding(bigEndian: true, byteOrderMark: true, throwOnInvalidBytes: true),
-        new UTF8Encoding(encoderShouldEmitUTF8Identifier: true, throwOnInvalidBytes: true),
-    ];
+    private const int SmallestBuffer = 1 << 12;
+    private const int LongestDocument = 1 << 29;
 
     /// <summary>The characters that a piece should have at least, where the file has as many.</summary>
     internal const int DefaultPieceLength = 1 << 16;
 
-    public static IEnumerable<TextPiece> Read(CorpusFile file, CancellationToken cancellationToken, int pieceLength = DefaultPieceLength)
+    public static IEnumerable<TextPiece> Read(CorpusFile file, CancellationToken cancellationToken, int pieceLength = DefaultPieceLength, TextBorder border = TextBorder.Lines)
     {
         using var stream = file.Open();
-        using var reader = new StreamReader(stream, DetectEncoding(file, stream), detectEncodingFromByteOrderMarks: false, bufferSize: 1 << 16);
-        var buffer = new char[pieceLength * 2];
+        using var reader = TextDecoding.CreateReader(stream);
+        var buffer = new char[(int)Math.Clamp(file.Length + 1, Math.Min(SmallestBuffer, pieceLength * 2), pieceLength * 2)];
         var filled = 0;
         var searchFrom = pieceLength;
         var position = 0L;
@@ -36,24 +32,45 @@ internal static class PlainTextReader
             filled += read;
             while (filled > searchFrom)
             {
-                var border = FindBorder(buffer.AsSpan(0, filled), searchFrom);
-                if (border < 0 && filled < pieceLength * HardLimitFactor)
+                var end = Find(border, buffer.AsSpan(0, filled), searchFrom);
+                if (end < 0 && (border == TextBorder.None || filled < pieceLength * HardLimitFactor))
                 {
                     searchFrom = filled;
                     break;
                 }
 
-                if (border < 0) border = char.IsHighSurrogate(buffer[filled - 1]) ? filled - 1 : filled;
-                yield return new TextPiece(new string(buffer, 0, border), false, Advance(stream, ref position));
-                buffer.AsSpan(border, filled - border).CopyTo(buffer);
-                filled -= border;
+                if (end < 0) end = char.IsHighSurrogate(buffer[filled - 1]) ? filled - 1 : filled;
+                yield return new TextPiece(new string(buffer, 0, end), false, Advance(stream, ref position));
+                buffer.AsSpan(end, filled - end).CopyTo(buffer);
+                filled -= end;
                 searchFrom = pieceLength;
             }
 
-            if (filled == buffer.Length) Array.Resize(ref buffer, buffer.Length * 2);
+            if (filled < buffer.Length) continue;
+            if (buffer.Length == LongestDocument)
+                throw new CorpusException(string.Create(CultureInfo.InvariantCulture, $"{Excerpt.Line(file.Path)} is a document of more than {LongestDocument} characters, and its tokenizer says nothing of where a text may be cut; cut it into several files."));
+            Array.Resize(ref buffer, (int)Math.Min(LongestDocument, buffer.Length * 2L));
         }
 
         yield return new TextPiece(new string(buffer, 0, filled), true, Advance(stream, ref position));
+    }
+
+    private static int Find(TextBorder border, ReadOnlySpan<char> text, int from) => border switch
+    {
+        TextBorder.Lines => FindBorder(text, from),
+        TextBorder.Words => FindWordStart(text, from),
+        _ => -1,
+    };
+
+    // Before a single white space between visible characters.
+    private static int FindWordStart(ReadOnlySpan<char> text, int from)
+    {
+        for (var i = Math.Max(from, 1); i + 1 < text.Length; i++)
+        {
+            if (text[i] is ' ' or '\n' && !char.IsWhiteSpace(text[i - 1]) && !char.IsWhiteSpace(text[i + 1])) return i;
+        }
+
+        return -1;
     }
 
     /// <summary>
@@ -84,28 +101,6 @@ internal static class PlainTextReader
 
     private static bool IsLineStart(ReadOnlySpan<char> text, int i) => text[i - 1] == '\n' && !char.IsWhiteSpace(text[i]) && text[i] != '/';
 
-    /// <summary>The encoding that a byte order mark names, else UTF-8; each refuses bytes that it does not know.</summary>
-    private static Encoding DetectEncoding(CorpusFile file, FileStream stream)
-    {
-        Span<byte> start = stackalloc byte[4];
-        try
-        {
-            start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
-            stream.Position = 0;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
-        {
-            throw file.Unreadable(exception);
-        }
-
-        foreach (var encoding in Encodings)
-        {
-            if (start.StartsWith(encoding.Preamble)) return encoding;
-        }
-
-        return Encodings[^1];
-    }
-
     private static int ReadInto(CorpusFile file, StreamReader reader, Span<char> target)
     {
         int read;
@@ -115,19 +110,14 @@ internal static class PlainTextReader
         }
         catch (DecoderFallbackException exception)
         {
-            throw new CorpusException($"{file.Path} is not {reader.CurrentEncoding.WebName.ToUpperInvariant()} text: {exception.Message} Convert it to UTF-8 or leave it out.", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw file.Unreadable(exception);
+            throw TextDecoding.Undecodable(file, reader.CurrentEncoding, exception);
         }
 
-        if (target[..read].Contains('\0'))
-            throw new CorpusException($"{file.Path} is not text: it holds a zero byte, so it is binary or in an encoding other than UTF-8 without a byte order mark. Convert it to UTF-8 or leave it out.");
+        TextDecoding.CheckText(file, target[..read]);
         return read;
     }
 
-    private static long Advance(FileStream stream, ref long position)
+    private static long Advance(CorpusStream stream, ref long position)
     {
         var advanced = stream.Position - position;
         position = stream.Position;

@@ -109,9 +109,5 @@ internal static class XmlDocReader
         {
             throw new CorpusException($"{Excerpt.Line(file.Path)} is not well-formed XML: {Excerpt.Message(exception.Message)}", exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw file.Unreadable(exception);
-        }
     }
 }

@@ -48,6 +48,14 @@ public sealed class TokenCounts
         Tokens += ids.Length + (Vocabulary.EndOfTextId >= 0 ? 1 : 0);
     }
 
+    /// <summary>Adds what was counted by id.</summary>
+    internal void Add(Tally tally)
+    {
+        for (var id = 0; id < Math.Min(_counts.Length, tally.Counts.Length); id++) _counts[id] += tally.Counts[id];
+        Documents += tally.Documents;
+        Tokens += tally.Tokens;
+    }
+
     /// <summary>Adds the counts of another corpus over the same vocabulary.</summary>
     /// <param name="other">The counts to add.</param>
     /// <exception cref="ArgumentException">The vocabularies differ.</exception>
@@ -63,6 +71,11 @@ public sealed class TokenCounts
         Documents += other.Documents;
         Tokens = tokens;
     }
+
+    /// <summary>The counts as those of a domain, to keep beside the token table of a whole corpus.</summary>
+    /// <param name="name">The domain.</param>
+    /// <exception cref="ArgumentException">The name is not one of a domain.</exception>
+    public DomainCounts ToDomain(string name) => DomainCounts.Create(name, Documents, _counts.Select((count, id) => KeyValuePair.Create(id, count)));
 
     /// <summary>The token table: every token of the vocabulary by descending count, those that do not occur with 0.</summary>
     public TokenTable ToTable()

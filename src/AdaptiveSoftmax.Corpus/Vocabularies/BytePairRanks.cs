@@ -8,13 +8,17 @@ internal sealed class BytePairRanks
     private readonly Dictionary<byte[], int>.AlternateLookup<ReadOnlySpan<byte>> _ids;
 
     public BytePairRanks(EncodedVocabulary vocabulary)
+        : this(Enumerable.Range(0, vocabulary.Count).Where(id => vocabulary.GetKind(id) == TokenKind.Ordinary).Select(id => (vocabulary.GetToken(id).ToArray(), id)))
     {
-        var ids = new Dictionary<byte[], int>(vocabulary.Count, new BytesComparer());
-        for (var id = 0; id < vocabulary.Count; id++)
+    }
+
+    /// <summary>Tokens with their ranks.</summary>
+    public BytePairRanks(IEnumerable<(byte[] Token, int Rank)> tokens)
+    {
+        var ids = new Dictionary<byte[], int>(new BytesComparer());
+        foreach (var (token, rank) in tokens)
         {
-            if (vocabulary.GetKind(id) != TokenKind.Ordinary) continue;
-            var token = vocabulary.GetToken(id);
-            ids[token.ToArray()] = id;
+            ids[token] = rank;
             LongestToken = Math.Max(LongestToken, token.Length);
         }
 

@@ -14,9 +14,6 @@ public sealed class EncodedVocabulary
     /// <summary>The name that the special token has, where a caller names no other, that ends a document.</summary>
     public const string EndOfText = "<|endoftext|>";
 
-    private static readonly Lazy<EncodedVocabulary> SharedO200kBase = new(() => BuiltInEncoding.O200kBase.LoadVocabulary());
-    private static readonly Lazy<EncodedVocabulary> SharedCl100kBase = new(() => BuiltInEncoding.Cl100kBase.LoadVocabulary());
-
     private readonly byte[] _bytes;
     private readonly int[] _starts;
     private readonly TokenKind[] _kinds;
@@ -32,10 +29,10 @@ public sealed class EncodedVocabulary
     }
 
     /// <summary>The tokens of <c>o200k_base</c>: 200,019 ids, loaded on first use.</summary>
-    public static EncodedVocabulary O200kBase => SharedO200kBase.Value;
+    public static EncodedVocabulary O200kBase => BuiltInEncoding.O200kBase.Vocabulary;
 
     /// <summary>The tokens of <c>cl100k_base</c>: 100,277 ids, loaded on first use.</summary>
-    public static EncodedVocabulary Cl100kBase => SharedCl100kBase.Value;
+    public static EncodedVocabulary Cl100kBase => BuiltInEncoding.Cl100kBase.Vocabulary;
 
     /// <summary>The encoding's name, for example <c>o200k_base</c>.</summary>
     public string Name { get; }

@@ -9,21 +9,24 @@ namespace AdaptiveSoftmax.Corpus;
 /// </summary>
 internal static partial class TextSplit
 {
-    private const string Gpt2 = "gpt2";
+    public const string O200k = "o200k_base";
+    public const string Cl100k = "cl100k_base";
+    public const string Gpt2 = "gpt2";
 
-    /// <summary>The names: those of the built-in encodings, and GPT-2's, which Whisper and the encodings of GPT-3 share.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. BuiltInEncoding.All.Select(encoding => encoding.Name), Gpt2];
+    /// <summary>The names: those of encodings that brought a split of their own. GPT-2's is shared by Whisper and the encodings of GPT-3.</summary>
+    public static IReadOnlyList<string> Names { get; } = [O200k, Cl100k, Gpt2];
 
-    /// <summary>The name as <see cref="Names"/> has it of one that may be shortened, as in <c>o200k</c>; null where there is none.</summary>
-    public static string? Find(string name) => name is "r50k" or "r50k_base" or "p50k" or "p50k_base" ? Gpt2 : Names.FirstOrDefault(known => known == name || known == $"{name}_base");
+    /// <summary>The name as <see cref="Names"/> has it of one that may be shortened, as in <c>o200k</c>, or an encoding's; null where there is none.</summary>
+    public static string? Find(string name) => Names.FirstOrDefault(known => known == name || known == $"{name}_base")
+        ?? BuiltInEncoding.All.FirstOrDefault(known => known.Name == name || known.Name == $"{name}_base")?.Split;
 
     /// <summary>The splitter of one of <see cref="Names"/>, which keeps special tokens whole.</summary>
     public static PreTokenizer Create(string name, IReadOnlyDictionary<string, int> specialTokens)
     {
         var pattern = name switch
         {
-            "o200k_base" => O200kPattern(),
-            "cl100k_base" => Cl100kPattern(),
+            O200k => O200kPattern(),
+            Cl100k => Cl100kPattern(),
             _ => Gpt2Pattern(),
         };
         // Longer names first, for the splitter takes the first that fits.

@@ -46,8 +46,9 @@ internal sealed class TiktokenFile
     /// <summary>The built-in encoding whose tokens the file holds, or null.</summary>
     public BuiltInEncoding? FindBuiltIn() => BuiltInEncoding.All.FirstOrDefault(encoding =>
     {
+        if (_tokens.Count < encoding.OrdinaryCount) return false;
         var known = encoding.Vocabulary;
-        return _tokens.Count >= known.OrdinaryCount && _tokens.Count <= known.Count
+        return _tokens.Count <= known.Count
             && Enumerable.Range(0, _tokens.Count).All(id => _tokens[id] is { } token ? known.GetToken(id).SequenceEqual(token) : known.GetKind(id) != TokenKind.Ordinary);
     });
 

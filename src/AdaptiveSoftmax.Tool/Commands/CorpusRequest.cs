@@ -7,10 +7,16 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax.Tool.Commands;
 
 /// <summary>Text to count.</summary>
-internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IReadOnlyList<string> Paths, CorpusSearch Search, bool SdkDocs, string? SdkPacks, int Threads)
+internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IReadOnlyList<CorpusPath> Paths, CorpusSearch Search, bool SdkDocs, string? SdkPacks, int Threads)
 {
     private const int MostLeftOutNamed = 20;
     private const int MostLookedInto = 1000;
+
+    /// <summary>How words are counted; null where an encoding's tokens are.</summary>
+    public WordOptions? Words { get; init; }
+
+    /// <summary>The part of the files that is counted; null for all.</summary>
+    public CorpusShard? Shard { get; init; }
 
     /// <summary>Counts the text, and says what of the paths is not text.</summary>
     /// <param name="console">Where to say it.</param>
@@ -20,34 +26,71 @@ internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IRe
     public CountedCorpus Count(ToolConsole console, OutputPath? output, CancellationToken cancellationToken)
     {
         var isKnown = CorpusOptions.IsKnown(Encoding);
-        if (!isKnown && !File.Exists(Encoding))
-            throw new ToolException($"The encoding {Excerpt.Line(Encoding)} is unknown, and there is no such file; give one of {string.Join(", ", CorpusTokenizer.KnownEncodings)}, or the path of a rank file.");
-        if (isKnown && (Ranks.Split is not null || Ranks.SpecialTokens.Count > 0 || Ranks.EndOfText != EncodedVocabulary.EndOfText))
-            throw new ToolException($"--split, --special and --end-of-text go with a rank file; {Excerpt.Line(Encoding)} brings its own.");
-        var files = FindFiles(console, output);
-        output?.RefuseInputs([.. files.Select(file => file.Path), isKnown ? null : Encoding]);
-        var tokenizer = isKnown ? CorpusTokenizer.Create(Encoding) : CorpusTokenizer.ReadTiktoken(Encoding, Ranks);
-        if (!isKnown) console.WriteNote(Describe(tokenizer));
+        CheckEncoding(isKnown);
+        var found = FindFiles(console, output);
+        output?.RefuseInputs([.. found.Files.Select(file => file.Path), isKnown || Words is not null ? null : Encoding]);
+        var files = Shard?.Select(found.Files) ?? found.Files;
         var watch = Stopwatch.StartNew();
-        var counts = CountBar.Run(console.Error, progress => tokenizer.Count(files, new TokenizeOptions { Threads = Threads, Progress = progress }, cancellationToken));
-        // Each document has a token that ends it, where the encoding has one.
-        if (counts.Tokens == 0 || (tokenizer.Vocabulary.EndOfTextId >= 0 && counts.Tokens == counts.Documents))
+        var count = Words is null ? CountTokens(isKnown, files, console, cancellationToken) : CountWords(Words, files, console, cancellationToken);
+        foreach (var file in count.LeftOut) Remark(file, console);
+        if (count.IsEmpty && Shard is null)
             throw new ToolException(FormattableString.Invariant($"There is no text in the {files.Count:n0} files, and nothing to count; the first is {Excerpt.Line(files[0].Path)}. Give files with text."));
-        return new CountedCorpus(counts, files.Count, files.Sum(file => file.Length), watch.Elapsed.TotalSeconds);
+        if (count.Table.Count < 2 && Shard is null) throw new ToolException($"There is only one word, {Excerpt.Token(count.Table.GetToken(0))}; a softmax needs at least 2 tokens.");
+        var faulty = count.LeftOut.Select(path => path.Path).ToHashSet();
+        var read = files.Where(file => !faulty.Contains(file.Path)).ToList();
+        return new CountedCorpus(count, read.Count, read.Sum(file => file.Length), watch.Elapsed.TotalSeconds, [.. found.LeftOut, .. count.LeftOut]) { Settings = DescribeSettings(found.Files, count.Encoding) };
     }
 
-    private List<CorpusFile> FindFiles(ToolConsole console, OutputPath? output)
+    private void CheckEncoding(bool isKnown)
+    {
+        if (Words is not null) return;
+        if (!isKnown && !File.Exists(Encoding))
+            throw new ToolException($"The encoding {Excerpt.Line(Encoding)} is unknown, and there is no such file; give one of {string.Join(", ", CorpusTokenizer.KnownEncodings)}, or the path of a tokenizer's file.");
+        if (isKnown && (Ranks.Split is not null || Ranks.SpecialTokens.Count > 0 || Ranks.EndOfText != EncodedVocabulary.EndOfText))
+            throw new ToolException($"--split, --special and --end-of-text go with a rank file; {Excerpt.Line(Encoding)} brings its own.");
+    }
+
+    private CorpusCount CountTokens(bool isKnown, IReadOnlyList<CorpusFile> files, ToolConsole console, CancellationToken cancellationToken)
+    {
+        var tokenizer = isKnown ? CorpusTokenizer.Create(Encoding) : CorpusTokenizer.Read(Encoding, Ranks);
+        if (!isKnown) console.WriteNote(Describe(tokenizer));
+        return CorpusCount.Of(CountBar.Run(console.Error, progress => tokenizer.CountDomains(files, new TokenizeOptions { Threads = Threads, Progress = progress }, Search.KeepGoing, cancellationToken)));
+    }
+
+    private CorpusCount CountWords(WordOptions words, IReadOnlyList<CorpusFile> files, ToolConsole console, CancellationToken cancellationToken) =>
+        CorpusCount.Of(
+            CountBar.Run(console.Error, progress => WordCounter.Count(files, words, new TokenizeOptions { Threads = Threads, Progress = progress }, Search.KeepGoing, cancellationToken)),
+            words,
+            isShard: Shard is not null);
+
+    // All that must be the same in every shard. Where the files lie may differ, what they are may not.
+    private List<(string Name, string Value)> DescribeSettings(IReadOnlyList<CorpusFile> files, string encoding) =>
+    [
+        ("encoding", encoding),
+        ("split", Ranks.Split ?? ""),
+        ("special", string.Join(',', Ranks.SpecialTokens.OrderBy(token => token.Value).Select(token => FormattableString.Invariant($"{token.Key}={token.Value}")))),
+        ("end", Ranks.EndOfText),
+        ("words", Words is null ? "" : FormattableString.Invariant($"{Words.IsLowerCase} {Words.MinimumCount} {Words.Unknown} {Words.EndOfText} {string.Join(' ', Words.Front)}")),
+        ("format", FormattableString.Invariant($"{Search.Format} {Search.IsRaw} {string.Join(',', Search.Fields)}")),
+        ("domains", string.Join(',', files.Select(file => file.Domain ?? "").Distinct())),
+        ("files", FormattableString.Invariant($"{files.Count} {files.Sum(file => file.Length)}")),
+    ];
+
+    private CorpusSelection FindFiles(ToolConsole console, OutputPath? output)
     {
         var files = new List<CorpusFile>();
         if (SdkDocs) files.AddRange(ReferencePacks.FindDocumentation(SdkPacks));
-        if (Paths.Count == 0) return files;
+        if (Paths.Count == 0) return new CorpusSelection(files, []);
         var found = CorpusFiles.Find(Paths, Search with { Output = output?.Path });
-        foreach (var (path, reason) in found.LeftOut.Take(MostLeftOutNamed)) console.WriteNote($"left out: {Excerpt.Line(path)} {Excerpt.Line(reason)}.");
-        if (found.LeftOut.Count > MostLeftOutNamed) console.WriteNote(FormattableString.Invariant($"left out: {found.LeftOut.Count - MostLeftOutNamed:n0} more, for such reasons."));
+        foreach (var path in found.LeftOut.Where(path => path.IsFault).Concat(found.LeftOut.Where(path => !path.IsFault).Take(MostLeftOutNamed))) Remark(path, console);
+        var more = found.LeftOut.Count(path => !path.IsFault) - MostLeftOutNamed;
+        if (more > 0) console.WriteNote(FormattableString.Invariant($"left out: {more:n0} more, for such reasons."));
         files.AddRange(found.Files);
-        if (Search is { Format: CorpusFormat.Text, IsRaw: false }) NoteMarkup(console, found.Files);
-        return files;
+        if (!Search.IsRaw) NoteMarkup(console, [.. found.Files.Where(file => file.Format == CorpusFormat.Text)]);
+        return found with { Files = files };
     }
+
+    private static void Remark(LeftOutPath path, ToolConsole console) => console.WriteNote($"left out: {Excerpt.Line(path.Path)} {Excerpt.Line(path.Reason)}.");
 
     // Pages are text, and may be what a user wants to count; who does not is told so.
     private static void NoteMarkup(ToolConsole console, IReadOnlyList<CorpusFile> files)
@@ -78,4 +121,16 @@ internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IRe
 }
 
 /// <summary>Text that was counted.</summary>
-internal sealed record CountedCorpus(TokenCounts Counts, int Files, long Bytes, double Seconds);
+/// <param name="Count">The counts.</param>
+/// <param name="Files">The number of files that were read.</param>
+/// <param name="Bytes">Their size.</param>
+/// <param name="Seconds">How long it took.</param>
+/// <param name="LeftOut">What of the paths was not counted.</param>
+internal sealed record CountedCorpus(CorpusCount Count, int Files, long Bytes, double Seconds, IReadOnlyList<LeftOutPath> LeftOut)
+{
+    /// <summary>All that must be the same in every shard.</summary>
+    public IReadOnlyList<(string Name, string Value)> Settings { get; init; } = [];
+
+    /// <summary>Whether something that should have been counted could not be read.</summary>
+    public bool IsIncomplete => LeftOut.Any(path => path.IsFault);
+}

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
@@ -52,12 +53,13 @@ internal static class DriftCommand
         corpus.AddTo(command);
         command.Validators.Add(result =>
         {
+            corpus.Check(result);
             if (result.GetResult(observed) is null && !corpus.HasSdkDocs(result)) result.AddError("There is nothing to compare with; give --observed or --sdk-docs.");
         });
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var options = new DriftOptions { StabilityThreshold = parsed.GetValue(threshold), JensenShannonThreshold = parsed.GetValue(divergence) };
-            var request = corpus.Read(parsed, parsed.GetValue(observed) ?? []);
+            var request = corpus.Read(parsed, [.. (parsed.GetValue(observed) ?? []).Select(path => new CorpusPath(path))]);
             var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
             if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
             else DriftText.Write(console, outcome);
@@ -98,9 +100,9 @@ internal static class DriftCommand
     /// <returns>The counts, and the file that holds them; null where they were counted here.</returns>
     private static (TokenTable Table, string? File) ReadObserved(CorpusRequest request, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (!request.Paths.Any(IsTable)) return (request.Count(console, output: null, cancellationToken).Counts.ToTable(), null);
+        if (!request.Paths.Any(path => IsTable(path.Path))) return (request.Count(console, output: null, cancellationToken).Count.Table, null);
         if (request.Paths.Count > 1 || request.SdkDocs) throw new ToolException($"A token table cannot be observed together with others; give --observed one *{TableSuffix} file, or text alone.");
-        return (InputFile.ReadTable(request.Paths[0], cancellationToken).Table!, request.Paths[0]);
+        return (InputFile.ReadTable(request.Paths[0].Path, cancellationToken).Table!, request.Paths[0].Path);
     }
 
     private static bool IsTable(string path) => path.EndsWith(TableSuffix, StringComparison.OrdinalIgnoreCase) || FileContent.Find(path) == FileContentKind.TokenTable;

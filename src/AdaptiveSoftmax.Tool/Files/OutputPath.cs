@@ -13,6 +13,8 @@ internal sealed record OutputKind(string Name, string[] Suffixes, string Reason,
 {
     public static OutputKind TokenTable { get; } = new("a token table", [".tokens"], "a build hands no file of another name to the generator", path => FileContent.Find(path) == FileContentKind.TokenTable);
 
+    public static OutputKind DomainTable { get; } = new("a table of counts by domain", [Vocabulary.DomainTable.Suffix], "it is looked for beside the token table under that name", path => FileContent.Find(path) == FileContentKind.DomainTable);
+
     public static OutputKind Spec { get; } = new("a spec", [".softmax.json"], "a build finds no spec of another name", path => FileContent.Find(path) == FileContentKind.Spec);
 }
 

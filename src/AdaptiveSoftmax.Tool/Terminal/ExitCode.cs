@@ -9,6 +9,9 @@ internal static class ExitCode
     /// <summary>What <c>drift</c> exits with where it finds some.</summary>
     public const int Drifted = 2;
 
+    /// <summary>What a command that keeps going exits with where it left something out that it could not read.</summary>
+    public const int Incomplete = 3;
+
     /// <summary>What a shell reports of a process that Ctrl-C ended.</summary>
     public const int Cancelled = 130;
 }

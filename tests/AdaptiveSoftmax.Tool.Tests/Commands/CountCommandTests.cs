@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Text.Json;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Tests.Commands;
@@ -161,6 +163,99 @@ public sealed class CountCommandTests
         Assert.Contains("is a folder", run.Error, StringComparison.Ordinal);
         Assert.Equal(1, await run.RunAsync("count", "no/such/text", "-o", run.Path("x.tokens")));
         Assert.Contains("no/such/text does not exist", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Fields_AreCountedInsteadOfData()
+    {
+        using var run = new ToolRun();
+        run.Write("texts/a.jsonl", "{\"text\":\"hello world\"}\n{\"text\":\"hello\"}\n");
+        run.Write("texts/b.csv", "id,text\n1,hello world\n");
+        run.Write("texts/c.txt", "hello");
+        Assert.Equal(0, await run.RunAsync("count", "--field", "text", run.Path("texts"), "-o", run.Path("x.tokens"), "--json"));
+        using var json = JsonDocument.Parse(run.Output);
+        Assert.Equal(4, json.RootElement.GetProperty("documents").GetInt64());
+        Assert.Equal(10, json.RootElement.GetProperty("tokens").GetInt64());
+        Assert.Equal(3, json.RootElement.GetProperty("distinctTokens").GetInt32());
+        Assert.Equal(1, await run.RunAsync("count", "--format", "csv", run.Path("texts/b.csv"), "-o", run.Path("y.tokens")));
+        Assert.Contains("--format csv has fields; give --field", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task KeepGoing_CountsTheRestAndSaysSo()
+    {
+        using var run = new ToolRun();
+        run.Write("texts/a.txt", "hello");
+        run.Write("texts/b.bin", "\u0001\0");
+        Assert.Equal(1, await run.RunAsync("count", run.Path("texts"), "-o", run.Path("x.tokens")));
+        Assert.Equal(3, await run.RunAsync("count", "--keep-going", run.Path("texts"), run.Path("none"), "-o", run.Path("x.tokens"), "--json"));
+        Assert.Contains($"note: left out: {run.Path("none")} does not exist", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"note: left out: {run.Path("texts/b.bin")} is not text", run.Error, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse(run.Output);
+        Assert.Equal(1, json.RootElement.GetProperty("files").GetInt32());
+        Assert.Equal(2, json.RootElement.GetProperty("leftOut").GetArrayLength());
+        Assert.Equal(2, json.RootElement.GetProperty("tokens").GetInt64());
+    }
+
+    [Fact]
+    public async Task Domains_StandBesideTheTable()
+    {
+        using var run = new ToolRun();
+        run.Write("news/a.txt", "the cat the");
+        run.Write("code/a.txt", "the");
+        string[] arguments = ["count", "--domain", $"en={run.Path("news")}", "--domain", $"code={run.Path("code")}", "-o", run.Path("x.tokens"), "--threads"];
+        Assert.Equal(0, await run.RunAsync([.. arguments, "1"]));
+        Assert.Contains("en: 4 tokens in 1 documents, 4 different ones.", run.Output, StringComparison.Ordinal);
+        var domains = File.ReadAllText(run.Path("x.domains"));
+        Assert.StartsWith("domain\tid\tcount\ncode\tdocuments\t1\ncode\t", domains, StringComparison.Ordinal);
+        var table = ReadTable(run.Path("x.tokens"));
+        var read = DomainTable.Read("x", domains);
+        Assert.Equal([2, 4], read.Select(domain => domain.Tokens));
+        Assert.Equal(2, read.Sum(domain => domain.Counts[domain.Ids.IndexOf(table.GetId(table.Counts.IndexOf(2)))]));
+        Assert.Equal(0, await run.RunAsync([.. arguments, "5"]));
+        Assert.Equal(domains, File.ReadAllText(run.Path("x.domains")));
+
+        Assert.Equal(1, await run.RunAsync("count", "--domain", "en", "-o", run.Path("x.tokens")));
+        Assert.Contains("--domain is en; give a name and a path", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", "--domain", $"en={run.Path("news")}", run.Path("code"), "-o", run.Path("x.tokens")));
+        Assert.Contains("all text belongs to one", run.Error, StringComparison.Ordinal);
+        Assert.Equal(0, await run.RunAsync("count", run.Path("code"), "-o", run.Path("x.tokens")));
+        Assert.Contains("x.domains is of an earlier count", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Words_AreRankedAndRareOnesAreUnknown()
+    {
+        using var run = new ToolRun();
+        run.Write("a.txt", "The cat the dog  the\n\tcat <unk> bird");
+        run.Write("b.txt", "THE");
+        Assert.Equal(0, await run.RunAsync("count", "--words", "--lower-case", "--min-count", "2", "--end-of-text", "<eos>", run.Path("a.txt"), run.Path("b.txt"), "-o", run.Path("x.tokens")));
+        Assert.Equal("0\t4\tthe\n1\t3\t<unk>\n2\t2\t<eos>\n3\t2\tcat\n", File.ReadAllText(run.Path("x.tokens")));
+        Assert.Equal(0, await run.RunAsync("count", "--words", run.Path("b.txt"), run.Path("a.txt"), "-o", run.Path("x.tokens")));
+        Assert.Equal("0\t2\tcat\n1\t2\tthe\n2\t1\t<unk>\n3\t1\tTHE\n4\t1\tThe\n5\t1\tbird\n6\t1\tdog\n", File.ReadAllText(run.Path("x.tokens")));
+        Assert.Equal(1, await run.RunAsync("count", "--words", run.Path("b.txt"), "-o", run.Path("x.tokens")));
+        Assert.Contains("only one word", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", "--min-count", "2", run.Path("b.txt"), "-o", run.Path("x.tokens")));
+        Assert.Contains("go with --words", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task StandardInput_IsReadLikeAFile()
+    {
+        using var run = new ToolRun();
+        using var compressed = new MemoryStream();
+        using (var gzip = new GZipStream(compressed, CompressionLevel.Fastest)) gzip.Write("{\"text\":\"the cat\"}\n{\"text\":\"the\"}\n"u8);
+        foreach (var (input, field) in new[] { ("the cat\nthe"u8.ToArray(), ""), (compressed.ToArray(), "text") })
+        {
+            string[] arguments = ["count", "--words", "-", .. field.Length > 0 ? ["--field", field] : Array.Empty<string>(), "-o", run.Path("x.tokens")];
+            var (code, _, error) = await ToolProcess.RunAsync(arguments, input: input);
+            Assert.True(code == 0, error);
+            Assert.Equal("0\t2\tthe\n1\t1\tcat\n", File.ReadAllText(run.Path("x.tokens")));
+        }
+
+        var parquet = await ToolProcess.RunAsync(["count", "-", "--field", "text", "-o", run.Path("y.tokens")], input: [.. "PAR1"u8, .. new byte[20]]);
+        Assert.Equal(1, parquet.Code);
+        Assert.Contains("write it to a file and give that", parquet.Error, StringComparison.Ordinal);
     }
 
     private static TokenTable ReadTable(string path)

@@ -3,8 +3,8 @@ using Microsoft.ML.Tokenizers;
 
 namespace AdaptiveSoftmax.Corpus;
 
-/// <summary>Encodes text on one thread: splits it into words, and remembers the tokens of those that it has met.</summary>
-internal sealed class WordEncoder(PreTokenizer splitter, BytePairRanks ranks, IReadOnlyDictionary<string, int> specialTokens)
+/// <summary>Encodes text by tokens that ranks make of bytes: splits it into words, and remembers the tokens of those that it has met.</summary>
+internal sealed class SplitEncoder(PreTokenizer splitter, BytePairRanks ranks, IReadOnlyDictionary<string, int> specialTokens) : TextEncoder
 {
     // Text repeats its words so often that starting over costs little; the limit bounds the memory.
     private const int MaxWords = 1 << 18;
@@ -16,14 +16,17 @@ internal sealed class WordEncoder(PreTokenizer splitter, BytePairRanks ranks, IR
     private readonly List<int> _ids = [];
     private byte[] _bytes = [];
 
-    /// <summary>Appends the ids of a text.</summary>
-    public void Encode(string text, List<int> ids, CancellationToken cancellationToken)
+    public override void Encode(string text, bool startsDocument, List<int> ids, CancellationToken cancellationToken)
     {
-        foreach (var word in EncodeWords(text, cancellationToken)) ids.AddRange(word.Span);
+        var words = 0;
+        foreach (var (offset, length) in splitter.PreTokenize(text))
+        {
+            if (words++ % WordsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
+            ids.AddRange(EncodeWord(text.AsSpan(offset, length), cancellationToken));
+        }
     }
 
-    /// <summary>Yields the ids of a text word by word.</summary>
-    public IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text, CancellationToken cancellationToken)
+    public override IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text, CancellationToken cancellationToken)
     {
         var words = 0;
         foreach (var (offset, length) in splitter.PreTokenize(text))

@@ -26,7 +26,7 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
             return;
         }
 
-        Begin(word, cancellationToken);
+        Begin(word, areCharacters: false, cancellationToken);
         Join(word, cancellationToken);
         for (var start = 0; start < word.Length; start = _next[start])
         {
@@ -35,7 +35,15 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
         }
     }
 
-    private void Begin(ReadOnlySpan<byte> word, CancellationToken cancellationToken)
+    /// <summary>Joins the characters of a word, and gives where the pieces begin and end; one that is a token's part may be none.</summary>
+    public void JoinCharacters(ReadOnlySpan<byte> word, List<(int Start, int End)> pieces, CancellationToken cancellationToken)
+    {
+        Begin(word, areCharacters: true, cancellationToken);
+        Join(word, cancellationToken);
+        for (var start = 0; start < word.Length; start = _next[start]) pieces.Add((start, _next[start]));
+    }
+
+    private void Begin(ReadOnlySpan<byte> word, bool areCharacters, CancellationToken cancellationToken)
     {
         if (_next.Length < word.Length)
         {
@@ -44,14 +52,17 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
         }
 
         _pairs.Clear();
-        for (var start = 0; start < word.Length; start++)
+        var previous = -1;
+        for (var start = 0; start < word.Length; start = _next[start])
         {
             if (start % StepsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
             _next[start] = start + 1;
-            _previous[start] = start - 1;
+            while (areCharacters && _next[start] < word.Length && (word[_next[start]] & 0xC0) == 0x80) _next[start]++;
+            _previous[start] = previous;
+            previous = start;
         }
 
-        for (var start = 0; start < word.Length; start++)
+        for (var start = 0; start < word.Length; start = _next[start])
         {
             if (start % StepsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
             Rank(word, start);

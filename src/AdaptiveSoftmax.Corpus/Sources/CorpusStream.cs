@@ -1,0 +1,109 @@
+using System.IO.Compression;
+using AdaptiveSoftmax.Vocabulary;
+using ZstdSharp;
+
+namespace AdaptiveSoftmax.Corpus;
+
+/// <summary>
+/// The bytes of a corpus file for one pass from start to end, without their compression; what goes wrong on the way is said
+/// of the file.
+/// </summary>
+internal sealed class CorpusStream : Stream
+{
+    private const int BufferLength = 1 << 16;
+
+    private readonly CorpusFile _file;
+    private readonly PeekedStream _stored;
+    private readonly PeekedStream _content;
+
+    private CorpusStream(CorpusFile file, PeekedStream stored, PeekedStream content)
+    {
+        _file = file;
+        _stored = stored;
+        _content = content;
+    }
+
+    /// <summary>The bytes read of the file itself.</summary>
+    public override long Position
+    {
+        get => _stored.BytesRead;
+        set => throw new NotSupportedException();
+    }
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    /// <summary>Takes over what a file is stored as.</summary>
+    /// <exception cref="CorpusException">It cannot be read.</exception>
+    public static CorpusStream Create(CorpusFile file, Stream stored)
+    {
+        try
+        {
+            var peeked = new PeekedStream(stored);
+            var magic = peeked.Peek(4);
+            if (magic is [0x1F, 0x8B, ..]) return new CorpusStream(file, peeked, new PeekedStream(new GZipStream(peeked, CompressionMode.Decompress)));
+            if (magic is [0x28, 0xB5, 0x2F, 0xFD]) return new CorpusStream(file, peeked, new PeekedStream(new DecompressionStream(peeked, BufferLength, leaveOpen: false)));
+            return new CorpusStream(file, peeked, peeked);
+        }
+        catch (Exception exception)
+        {
+            stored.Dispose();
+            throw Translate(file, exception) ?? exception;
+        }
+    }
+
+    /// <summary>The first bytes, which stay to be read; fewer where there are no more.</summary>
+    public ReadOnlySpan<byte> Peek(int count)
+    {
+        try
+        {
+            return _content.Peek(count);
+        }
+        catch (Exception exception) when (Translate(_file, exception) is { } fault)
+        {
+            throw fault;
+        }
+    }
+
+    public override int Read(Span<byte> buffer)
+    {
+        try
+        {
+            return _content.Read(buffer);
+        }
+        catch (Exception exception) when (Translate(_file, exception) is { } fault)
+        {
+            throw fault;
+        }
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) _content.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private static CorpusException? Translate(CorpusFile file, Exception exception) => exception switch
+    {
+        InvalidDataException or ZstdException or EndOfStreamException => new CorpusException($"{Excerpt.Line(file.Path)} is compressed, and broken or cut short ({exception.Message.TrimEnd('.')}); fetch or compress it anew.", exception),
+        IOException or UnauthorizedAccessException or NotSupportedException => file.Unreadable(exception),
+        _ => null,
+    };
+}

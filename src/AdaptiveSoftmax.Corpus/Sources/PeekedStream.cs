@@ -1,0 +1,73 @@
+namespace AdaptiveSoftmax.Corpus;
+
+/// <summary>A stream whose beginning can be looked at before it is read, and which knows how much was read.</summary>
+internal sealed class PeekedStream(Stream inner) : Stream
+{
+    private byte[] _start = [];
+    private int _startLength;
+    private int _startRead;
+
+    /// <summary>The bytes that were read, those that were only looked at included.</summary>
+    public long BytesRead { get; private set; }
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>The first bytes, which stay to be read; fewer where there are no more. Before anything is read.</summary>
+    public ReadOnlySpan<byte> Peek(int count)
+    {
+        if (_startLength < count)
+        {
+            Array.Resize(ref _start, count);
+            var read = inner.ReadAtLeast(_start.AsSpan(_startLength), count - _startLength, throwOnEndOfStream: false);
+            _startLength += read;
+            BytesRead += read;
+        }
+
+        return _start.AsSpan(0, Math.Min(count, _startLength));
+    }
+
+    public override int Read(Span<byte> buffer)
+    {
+        if (_startRead < _startLength)
+        {
+            var length = Math.Min(buffer.Length, _startLength - _startRead);
+            _start.AsSpan(_startRead, length).CopyTo(buffer);
+            _startRead += length;
+            return length;
+        }
+
+        var read = inner.Read(buffer);
+        BytesRead += read;
+        return read;
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) inner.Dispose();
+        base.Dispose(disposing);
+    }
+}

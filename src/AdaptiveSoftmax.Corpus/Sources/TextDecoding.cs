@@ -1,0 +1,46 @@
+using System.Text;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Corpus;
+
+/// <summary>Bytes to characters: by the byte order mark, else UTF-8, and nothing that the encoding does not know.</summary>
+internal static class TextDecoding
+{
+    private const int BufferLength = 1 << 16;
+
+    // The longer mark comes first where another starts like it. UTF-8, the last, is also read without its mark.
+    private static readonly Encoding[] s_encodings =
+    [
+        new UTF32Encoding(bigEndian: false, byteOrderMark: true, throwOnInvalidCharacters: true),
+        new UnicodeEncoding(bigEndian: false, byteOrderMark: true, throwOnInvalidBytes: true),
+        new UnicodeEncoding(bigEndian: true, byteOrderMark: true, throwOnInvalidBytes: true),
+        new UTF8Encoding(encoderShouldEmitUTF8Identifier: true, throwOnInvalidBytes: true),
+    ];
+
+    /// <summary>A reader of the characters, which throws <see cref="DecoderFallbackException"/> where there are none.</summary>
+    public static StreamReader CreateReader(CorpusStream stream)
+    {
+        var start = stream.Peek(4);
+        var encoding = s_encodings[^1];
+        foreach (var candidate in s_encodings)
+        {
+            if (!start.StartsWith(candidate.Preamble)) continue;
+            encoding = candidate;
+            break;
+        }
+
+        return new StreamReader(stream, encoding, detectEncodingFromByteOrderMarks: false, BufferLength);
+    }
+
+    /// <summary>What to say of a file with bytes that are no characters.</summary>
+    public static CorpusException Undecodable(CorpusFile file, Encoding encoding, DecoderFallbackException exception) =>
+        new($"{Excerpt.Line(file.Path)} is not {encoding.WebName.ToUpperInvariant()} text: {exception.Message} Convert it to UTF-8 or leave it out.", exception);
+
+    /// <summary>Refuses what decodes and is no text all the same.</summary>
+    /// <exception cref="CorpusException">There is a zero character.</exception>
+    public static void CheckText(CorpusFile file, ReadOnlySpan<char> text)
+    {
+        if (text.Contains('\0'))
+            throw new CorpusException($"{Excerpt.Line(file.Path)} is not text: it holds a zero byte, so it is binary or in an encoding other than UTF-8 without a byte order mark. Convert it to UTF-8 or leave it out.");
+    }
+}

@@ -1,0 +1,84 @@
+using System.Text.Json;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Tests.Commands;
+
+/// <summary>Counting in parts gives the bytes of counting at once.</summary>
+public sealed class MergeCommandTests
+{
+    private const int Shards = 3;
+
+    [Theory]
+    [InlineData("--encoding cl100k_base")]
+    [InlineData("--words --lower-case --min-count 4 --end-of-text <eos>")]
+    [InlineData("--words")]
+    public async Task Shards_AddUpToTheBytesOfTheWhole(string options)
+    {
+        using var run = new ToolRun();
+        string[] arguments = ["count", .. options.Split(' '), "--domain", $"en={WriteTexts(run, "en", 11)}", "--domain", $"fr={WriteTexts(run, "fr", 6)}"];
+        Assert.Equal(0, await run.RunAsync([.. arguments, "-o", run.Path("whole.tokens")]));
+        var parts = await CountShardsAsync(run, arguments);
+        Assert.Equal(0, await run.RunAsync(["count", "merge", .. parts.Reverse(), "-o", run.Path("merged.tokens"), "--json"]));
+        Assert.Equal(File.ReadAllText(run.Path("whole.tokens")), File.ReadAllText(run.Path("merged.tokens")));
+        Assert.Equal(File.ReadAllText(run.Path("whole.domains")), File.ReadAllText(run.Path("merged.domains")));
+        using var json = JsonDocument.Parse(run.Output);
+        Assert.Equal(2, json.RootElement.GetProperty("domains").GetArrayLength());
+
+        // A part of a corpus is no vocabulary.
+        Assert.Equal(1, await run.RunAsync("plan", parts[0], "--hidden-size", "64"));
+        Assert.Contains("one part of a corpus alone, 1/3", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ShardsThatAreMissingOrTwice_AreRefused()
+    {
+        using var run = new ToolRun();
+        string[] arguments = ["count", WriteTexts(run, "en", 2)];
+        var parts = await CountShardsAsync(run, arguments);
+        await AssertRefusedAsync(run, "Of 3 shards 1 is missing: 2/3", parts[0], parts[2]);
+        await AssertRefusedAsync(run, "The shard 1/3 is there twice", [parts[0], .. parts]);
+        Assert.Equal(0, await run.RunAsync([.. arguments, "-o", run.Path("whole.tokens")]));
+        await AssertRefusedAsync(run, "is shard 1/3 of a corpus", [run.Path("whole.tokens"), .. parts]);
+        run.Write("en/new.txt", "one more");
+        Assert.Equal(0, await run.RunAsync([.. arguments, "--shard", "2/3", "-o", parts[1]]));
+        await AssertRefusedAsync(run, "different settings, or over files that changed", parts);
+        Assert.Equal(1, await run.RunAsync([.. arguments, "--shard", "4/3", "-o", run.Path("x.tokens")]));
+        Assert.Contains("--shard is 4/3", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WholeTables_AddUpWhereTheirTokensAreTheSame()
+    {
+        using var run = new ToolRun();
+        run.Write("a.tokens", "#pinned\t1\n9\t0\t<pad>\n1\t5\ta\n2\t3\tb\n");
+        run.Write("b.tokens", "#pinned\t1\n9\t1\t<pad>\n2\t4\tb\n1\t1\ta\n");
+        Assert.Equal(0, await run.RunAsync("count", "merge", run.Path("a.tokens"), run.Path("b.tokens"), "-o", run.Path("c.tokens")));
+        Assert.Equal("#pinned\t1\n9\t1\t<pad>\n2\t7\tb\n1\t6\ta\n", File.ReadAllText(run.Path("c.tokens")));
+        run.Write("d.tokens", "#pinned\t1\n9\t1\t<pad>\n2\t4\tx\n1\t1\ta\n");
+        await AssertRefusedAsync(run, "the id 2 is not the same token in both", run.Path("a.tokens"), run.Path("d.tokens"));
+        run.Write("e.tokens", "2\t9223372036854775807\tb\n1\t1\ta\n");
+        await AssertRefusedAsync(run, "more than 63 bits", run.Path("e.tokens"), run.Path("e.tokens"));
+        run.Write("e.domains", "domain\tid\tcount\nx\t1\t1\n");
+        await AssertRefusedAsync(run, "has counts by domain, and", run.Path("a.tokens"), run.Path("e.tokens"));
+    }
+
+    private static string WriteTexts(ToolRun run, string folder, int count)
+    {
+        for (var i = 0; i < count; i++) run.Write($"{folder}/{i}.txt", string.Concat(Enumerable.Range(0, 40 * (i + 1)).Select(j => $"Word{j * i % 23} {folder} <unk> is é{j}.\n")));
+        return run.Path(folder);
+    }
+
+    private static async Task<string[]> CountShardsAsync(ToolRun run, string[] arguments)
+    {
+        string[] parts = [.. Enumerable.Range(1, Shards).Select(i => run.Path($"part-{i}.tokens"))];
+        for (var i = 1; i <= Shards; i++) Assert.Equal(0, await run.RunAsync([.. arguments, "--shard", $"{i}/{Shards}", "-o", parts[i - 1]]));
+        return parts;
+    }
+
+    private static async Task AssertRefusedAsync(ToolRun run, string expected, params string[] tables)
+    {
+        Assert.Equal(1, await run.RunAsync(["count", "merge", .. tables, "-o", run.Path("refused.tokens")]));
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(run.Path("refused.tokens")));
+    }
+}
