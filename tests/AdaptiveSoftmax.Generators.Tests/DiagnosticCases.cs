@@ -43,6 +43,7 @@ internal static class DiagnosticCases
             ["ASMX2016"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ⟦""⟧, "cutoffs": [1] }""", ""),
             ["ASMX2017"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ⟦"y.tokens"⟧, "cutoffs": [1] }""", "\"y.tokens\" was not found", "0\t5\ta\n1\t4\tb\n"),
             ["ASMX2018"] = ("", """{ "hiddenSize": ⟦0⟧, "vocabulary": ["a", "b"], "cutoffs": [1] }""", null, "No class names 'x.softmax.json'"),
+            ["ASMX2019"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ["a", "b"], "softmax": ⟦"dense"⟧, "cutoffs": [1] }""", "\"dense\""),
             ["ASMX3001"] = OfTable("⟦⟧", "empty"),
             ["ASMX3002"] = OfTable("⟦0⟧\t5\ta\n", "only one token"),
             ["ASMX3003"] = OfTable("7\t5\ta\n8\t5\tbc\n19\t4\t⟦\\x62c⟧\n", "line 2 already"),

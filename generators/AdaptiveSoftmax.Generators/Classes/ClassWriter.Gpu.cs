@@ -202,7 +202,7 @@ internal static partial class ClassWriter
         writer.WriteLines($$"""
                 }
 
-                /// <summary>The head: {{Plural(layout.ShortlistSize, "token")}}, then one row for each tail cluster.</summary>
+                /// <summary>{{HeadSummary(layout)}}</summary>
                 public global::AdaptiveSoftmax.Gpu.GpuHead<HeadShape> Head { get; }
             """);
         foreach (var tail in layout.Tails)

@@ -64,12 +64,9 @@ internal static partial class ClassWriter
         writer.OpenRegion("Creating and loading");
         writer.WriteLines($$"""
             private static readonly global::AdaptiveSoftmax.SoftmaxIdentity s_identity = new global::AdaptiveSoftmax.SoftmaxIdentity(
-                global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(
-                    HiddenSize,
-                    VocabularySize,
-                    new int[] { {{CutoffList(layout)}} },
-                    new int[] { {{string.Join(", ", layout.Tails.Select(tail => Text(tail.ProjectionWidth)))}} },
-                    hasHeadBias: {{(layout.HasHeadBias ? "true" : "false")}}),
+            """);
+        WriteLayout(writer, layout);
+        writer.WriteLines($$"""
                 Fingerprint,
                 "{{source.VocabularyFingerprint}}");
             """);
@@ -146,6 +143,25 @@ internal static partial class ClassWriter
         writer.CloseRegion();
     }
 
+    private static void WriteLayout(SourceWriter writer, SoftmaxLayout layout)
+    {
+        var hasHeadBias = layout.HasHeadBias ? "true" : "false";
+        if (layout.TailCount == 0)
+        {
+            writer.WriteLines($"    global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.CreateFull(HiddenSize, VocabularySize, hasHeadBias: {hasHeadBias}),");
+            return;
+        }
+
+        writer.WriteLines($$"""
+                global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(
+                    HiddenSize,
+                    VocabularySize,
+                    new int[] { {{CutoffList(layout)}} },
+                    new int[] { {{string.Join(", ", layout.Tails.Select(tail => Text(tail.ProjectionWidth)))}} },
+                    hasHeadBias: {{hasHeadBias}}),
+            """);
+    }
+
     private static void WriteConstructor(SourceWriter writer, string name, int[] tails)
     {
         writer.WriteLine();
@@ -171,7 +187,7 @@ internal static partial class ClassWriter
             protected override global::AdaptiveSoftmax.QuantizationOptions DefaultQuantization => new global::AdaptiveSoftmax.QuantizationOptions
             {
                 Head = {{Precision(source.HeadPrecision)}},
-                TailOverrides = new global::AdaptiveSoftmax.Vocabulary.EquatableArray<global::AdaptiveSoftmax.Vocabulary.WeightPrecision>(new[] { {{string.Join(", ", source.TailPrecisions.Select(Precision))}} }),
+                TailOverrides = new global::AdaptiveSoftmax.Vocabulary.EquatableArray<global::AdaptiveSoftmax.Vocabulary.WeightPrecision>(new global::AdaptiveSoftmax.Vocabulary.WeightPrecision[] { {{string.Join(", ", source.TailPrecisions.Select(Precision))}} }),
             };
             """);
 
@@ -184,7 +200,7 @@ internal static partial class ClassWriter
         var value = source.Class.CannotBeMade ? " = null!;" : "";
         writer.OpenRegion("Layers");
         writer.WriteLines($$"""
-            /// <summary>The head: {{Plural(layout.ShortlistSize, "token")}}, then one row for each tail cluster.</summary>
+            /// <summary>{{HeadSummary(layout)}}</summary>
             {{GeneratedCode}}
             public HeadLayer Head { get; }{{value}}
             """);
@@ -250,6 +266,10 @@ internal static partial class ClassWriter
             public int Columns => {{Text(columns)}};
         }
         """);
+
+    private static string HeadSummary(SoftmaxLayout layout) => layout.TailCount == 0
+        ? $"The head: all {Plural(layout.ShortlistSize, "token")}, since this is a full softmax."
+        : $"The head: {Plural(layout.ShortlistSize, "token")}, then one row for each tail cluster.";
 
     private static string CutoffList(SoftmaxLayout layout) => string.Join(", ", layout.Tails.Select(tail => Text(tail.Start)));
 }

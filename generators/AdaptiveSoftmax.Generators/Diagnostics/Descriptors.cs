@@ -49,6 +49,7 @@ internal static class Descriptors
     public static readonly DiagnosticDescriptor InvalidTableName = CreateSpec("ASMX2016", "The name of the token table cannot name a file");
     public static readonly DiagnosticDescriptor TableMissing = CreateSpec("ASMX2017", "The token table was not found");
     public static readonly DiagnosticDescriptor UnusedFileWrong = CreateWarning("ASMX2018", "A file that no class names is wrong", "No class names '{0}', which is wrong: {1}");
+    public static readonly DiagnosticDescriptor UnknownSoftmax = CreateSpec("ASMX2019", "A kind of softmax is not known");
     public static readonly DiagnosticDescriptor EmptyVocabulary = CreateSpec("ASMX3001", "The vocabulary has no tokens");
     public static readonly DiagnosticDescriptor SingleToken = CreateSpec("ASMX3002", "The vocabulary has only one token");
     public static readonly DiagnosticDescriptor DuplicateToken = CreateSpec("ASMX3003", "A token stands in the vocabulary twice");
@@ -98,6 +99,7 @@ internal static class Descriptors
         [SpecErrorKind.InvalidNumber] = InvalidNumber,
         [SpecErrorKind.UnescapedCharacter] = UnescapedCharacter,
         [SpecErrorKind.CountsOutOfOrder] = CountsOutOfOrder,
+        [SpecErrorKind.UnknownSoftmax] = UnknownSoftmax,
     };
 
     /// <summary>The diagnostic of an error in a spec or token table.</summary>

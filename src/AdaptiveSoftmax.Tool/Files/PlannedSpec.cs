@@ -10,7 +10,7 @@ namespace AdaptiveSoftmax.Tool.Files;
 /// </summary>
 internal sealed class PlannedSpec
 {
-    private static readonly string[] s_planned = [SpecMembers.HiddenSize, SpecMembers.Vocabulary, SpecMembers.Cutoffs, SpecMembers.DivValue, SpecMembers.Projections];
+    private static readonly string[] s_planned = [SpecMembers.HiddenSize, SpecMembers.Vocabulary, SpecMembers.Softmax, SpecMembers.Cutoffs, SpecMembers.DivValue, SpecMembers.Projections];
 
     private readonly string _path;
     private readonly SpecText? _old;
@@ -83,6 +83,7 @@ internal sealed class PlannedSpec
             if (!IsSame(_old.Get(name), value)) _old.Set(name, value);
         }
 
+        if (_old.Get(SpecMembers.Softmax) is not null) _old.Remove(SpecMembers.Softmax);
         if (!spec.HeadBias && _old.Get(SpecMembers.HeadBias) == "true") _old.Set(SpecMembers.HeadBias, "false");
         if (_old.Get(SpecMembers.Projections) is { } projections)
         {

@@ -89,4 +89,7 @@ public enum SpecErrorKind
 
     /// <summary>The lines of the token table are not in order of descending count, equal counts by ascending id.</summary>
     CountsOutOfOrder,
+
+    /// <summary>The kind of softmax is not one of those this release knows.</summary>
+    UnknownSoftmax,
 }

@@ -24,7 +24,10 @@ public sealed record SoftmaxSpec
     /// <summary>The tokens that the spec holds inline, or null where it names a token table.</summary>
     public TokenTable? InlineTable { get; init; }
 
-    /// <summary>The first slot of each tail cluster, ascending, as PyTorch's <c>cutoffs</c>.</summary>
+    /// <summary>Whether it is a full softmax: every token in the head, no tails; <c>"softmax": "full"</c>.</summary>
+    public bool IsFull { get; init; }
+
+    /// <summary>The first slot of each tail cluster, ascending, empty for a full softmax; as PyTorch's <c>cutoffs</c>.</summary>
     public EquatableArray<int> Cutoffs { get; init; }
 
     /// <summary>The factor by which each cluster's projection narrows, <c>div_value</c> in PyTorch.</summary>
@@ -47,8 +50,8 @@ public sealed record SoftmaxSpec
 
     /// <summary>The layout of this spec over a vocabulary.</summary>
     /// <param name="vocabularySize">The number of tokens V.</param>
-    /// <exception cref="ArgumentException">The sizes do not describe an adaptive softmax; the message says which.</exception>
-    public SoftmaxLayout CreateLayout(int vocabularySize) => Projections.Count > 0
-        ? SoftmaxLayout.Create(HiddenSize, vocabularySize, Cutoffs, Projections, HeadBias)
+    /// <exception cref="ArgumentException">The sizes do not describe a softmax; the message says which.</exception>
+    public SoftmaxLayout CreateLayout(int vocabularySize) => IsFull ? SoftmaxLayout.CreateFull(HiddenSize, vocabularySize, HeadBias)
+        : Projections.Count > 0 ? SoftmaxLayout.Create(HiddenSize, vocabularySize, Cutoffs, Projections, HeadBias)
         : SoftmaxLayout.Create(HiddenSize, vocabularySize, Cutoffs, DivValue, HeadBias);
 }

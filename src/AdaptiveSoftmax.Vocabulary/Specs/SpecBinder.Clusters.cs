@@ -64,6 +64,12 @@ internal sealed partial class SpecBinder
         var parts = _values.MembersOf(node, "precision", SpecMembers.OfPrecision);
         if (parts.TryGetValue(SpecMembers.Head, out var head)) Spec = Spec with { HeadPrecision = ReadPrecision("precision.head", head) };
         if (!parts.TryGetValue(SpecMembers.Tails, out var tails)) return;
+        if (Spec.IsFull)
+        {
+            errors.Add(SpecErrorKind.ConflictingMembers, tails.Span, $"The spec has precision.tails, and \"softmax\": \"full\"; a full softmax has no tail clusters.", $"Remove precision.tails; precision.head is that of all weights.");
+            return;
+        }
+
         if (tails.Kind == JsonKind.Array)
         {
             Spec = Spec with { TailPrecisions = new EquatableArray<WeightPrecision>(tails.Items.Select((item, i) => ReadPrecision(FormattableString.Invariant($"precision.tails[{i}]"), item))) };

@@ -24,8 +24,9 @@ internal sealed partial class SpecBinder(ErrorList errors)
         if (members.TryGetValue(SpecMembers.Schema, out var schema)) _values.ReadString(SpecMembers.Schema, schema, "\"obj/softmax.schema.json\"");
         var hasHiddenSize = BindHiddenSize(root, members);
         var tokenCount = BindVocabulary(root, members);
-        var cutoffs = BindCutoffs(root, members, tokenCount);
-        BindProjections(members, cutoffs, hasHiddenSize);
+        if (members.TryGetValue(SpecMembers.Softmax, out var softmax)) BindSoftmax(softmax);
+        var cutoffs = Spec.IsFull ? RefuseClusters(members) : BindCutoffs(root, members, tokenCount);
+        if (!Spec.IsFull) BindProjections(members, cutoffs, hasHiddenSize);
         BindPrecision(members, cutoffs);
         if (members.TryGetValue(SpecMembers.HeadBias, out var bias)) Spec = Spec with { HeadBias = _values.ReadBoolean(SpecMembers.HeadBias, bias) };
         if (members.TryGetValue(SpecMembers.Seed, out var seed)) Spec = Spec with { Seed = _values.ReadUnsigned(SpecMembers.Seed, seed) ?? 0 };
@@ -71,6 +72,26 @@ internal sealed partial class SpecBinder(ErrorList errors)
             errors.Add(SpecErrorKind.InvalidTableName, node.Span, $"{Excerpt.Quote(node.Text)} cannot be the name of a token table.", $"Write the name of a file, for example \"vocabulary\": \"news.tokens\".");
     }
 
+    private void BindSoftmax(JsonNode node)
+    {
+        if (_values.ReadString(SpecMembers.Softmax, node, "\"full\"") is not { } kind) return;
+        Spec = Spec with { IsFull = kind == SpecMembers.Full };
+        if (kind is SpecMembers.Full or SpecMembers.Adaptive) return;
+        errors.Add(SpecErrorKind.UnknownSoftmax, node.Span, $"softmax is {Excerpt.Quote(kind)}, which this release does not know.", $"Write \"{SpecMembers.Full}\" for one matrix with a row a token, or leave it out for head and tails.");
+    }
+
+    // A full softmax has no tail clusters, so nothing can be said of them.
+    private List<int> RefuseClusters(Dictionary<string, JsonNode> members)
+    {
+        foreach (var name in new[] { SpecMembers.Cutoffs, SpecMembers.DivValue, SpecMembers.Projections })
+        {
+            if (!members.TryGetValue(name, out var node)) continue;
+            errors.Add(SpecErrorKind.ConflictingMembers, node.Span, $"The spec has {name}, and \"softmax\": \"full\"; a full softmax has no tail clusters.", $"Remove {name}, or remove softmax for an adaptive one.");
+        }
+
+        return [];
+    }
+
     // The cutoffs as far as they are whole numbers in range, or null where not all of them are.
     private List<int>? BindCutoffs(JsonNode root, Dictionary<string, JsonNode> members, int? tokenCount)
     {
@@ -78,7 +99,7 @@ internal sealed partial class SpecBinder(ErrorList errors)
         if (!_values.IsArray(SpecMembers.Cutoffs, node, "whole numbers", "\"cutoffs\": [2000, 10000]")) return null;
         if (node.Items.Count == 0)
         {
-            errors.Add(SpecErrorKind.CutoffsEmpty, node.Span, $"The cutoffs are empty; an adaptive softmax has at least one tail cluster.", $"Name the first slot of each tail cluster, for example \"cutoffs\": [2000, 10000].");
+            errors.Add(SpecErrorKind.CutoffsEmpty, node.Span, $"The cutoffs are empty; an adaptive softmax has at least one tail cluster.", $"Name the first slot of each tail cluster, for example \"cutoffs\": [2000, 10000], or write \"softmax\": \"full\" instead of cutoffs for one without tails.");
             return null;
         }
 

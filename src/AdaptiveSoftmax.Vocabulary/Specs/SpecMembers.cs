@@ -6,6 +6,7 @@ internal static class SpecMembers
     public const string Schema = "$schema";
     public const string HiddenSize = "hiddenSize";
     public const string Vocabulary = "vocabulary";
+    public const string Softmax = "softmax";
     public const string Cutoffs = "cutoffs";
     public const string DivValue = "divValue";
     public const string Projections = "projections";
@@ -19,7 +20,13 @@ internal static class SpecMembers
     public const string Id = "id";
     public const string Count = "count";
 
-    public static IReadOnlyList<string> OfSpec { get; } = [Schema, HiddenSize, Vocabulary, Cutoffs, DivValue, Projections, HeadBias, Precision, Seed];
+    /// <summary>A kind of softmax: head and tails.</summary>
+    public const string Adaptive = "adaptive";
+
+    /// <summary>A kind of softmax: one matrix with a row a token, no tails.</summary>
+    public const string Full = "full";
+
+    public static IReadOnlyList<string> OfSpec { get; } = [Schema, HiddenSize, Vocabulary, Softmax, Cutoffs, DivValue, Projections, HeadBias, Precision, Seed];
 
     public static IReadOnlyList<string> OfPrecision { get; } = [Head, Tails];
 

@@ -26,10 +26,18 @@ public static class SpecWriter
         if (schema is not null) members.Add(Member(SpecMembers.Schema, Quote(schema)));
         members.Add(Member(SpecMembers.HiddenSize, Number(spec.HiddenSize)));
         members.Add(Member(SpecMembers.Vocabulary, spec.TableFile is not null ? Quote(spec.TableFile) : Tokens(spec.InlineTable!)));
-        members.Add(Member(SpecMembers.Cutoffs, List(spec.Cutoffs)));
-        members.Add(spec.Projections.Count > 0
-            ? Member(SpecMembers.Projections, List(spec.Projections))
-            : Member(SpecMembers.DivValue, spec.DivValue.ToString("R", CultureInfo.InvariantCulture)));
+        if (spec.IsFull)
+        {
+            members.Add(Member(SpecMembers.Softmax, Quote(SpecMembers.Full)));
+        }
+        else
+        {
+            members.Add(Member(SpecMembers.Cutoffs, List(spec.Cutoffs)));
+            members.Add(spec.Projections.Count > 0
+                ? Member(SpecMembers.Projections, List(spec.Projections))
+                : Member(SpecMembers.DivValue, spec.DivValue.ToString("R", CultureInfo.InvariantCulture)));
+        }
+
         if (spec.HeadBias) members.Add(Member(SpecMembers.HeadBias, "true"));
         if (spec.HeadPrecision != default || spec.TailPrecisions.Any(tail => tail != default)) members.Add(Member(SpecMembers.Precision, Precision(spec)));
         if (spec.Seed != SoftmaxSpec.DefaultSeed) members.Add(Member(SpecMembers.Seed, spec.Seed.ToString(CultureInfo.InvariantCulture)));
@@ -43,8 +51,8 @@ public static class SpecWriter
     private static string List(IEnumerable<int> values) => "[" + string.Join(", ", values.Select(value => Number(value))) + "]";
 
     private static string Precision(SoftmaxSpec spec) =>
-        "{ " + Member(SpecMembers.Head, Quote(spec.HeadPrecision.GetName())) + ", " +
-        Member(SpecMembers.Tails, "[" + string.Join(", ", spec.TailPrecisions.Select(tail => Quote(tail.GetName()))) + "]") + " }";
+        "{ " + Member(SpecMembers.Head, Quote(spec.HeadPrecision.GetName())) +
+        (spec.IsFull ? "" : ", " + Member(SpecMembers.Tails, "[" + string.Join(", ", spec.TailPrecisions.Select(tail => Quote(tail.GetName()))) + "]")) + " }";
 
     private static string Tokens(TokenTable table)
     {

@@ -32,6 +32,18 @@ public sealed class PlanOverSpecTests
     }
 
     [Fact]
+    public async Task FullSoftmax_BecomesAnAdaptiveOne()
+    {
+        using var run = new ToolRun();
+        WriteTable(run);
+        run.Write("x.softmax.json", "{ \"hiddenSize\": 32, \"vocabulary\": \"x.tokens\", \"softmax\": \"full\", \"seed\": 3 }");
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "32", "-o", run.Path("x.softmax.json")));
+        var spec = SpecReader.Read("x", File.ReadAllText(run.Path("x.softmax.json"))).Spec!;
+        Assert.Equal((false, 3ul), (spec.IsFull, spec.Seed));
+        Assert.NotEqual(0, spec.Cutoffs.Count);
+    }
+
+    [Fact]
     public async Task ByteOrderMarkAndLineEnds_Stay()
     {
         using var run = new ToolRun();

@@ -16,13 +16,14 @@ public class SchemaTests
         Assert.Equal(SpecMembers.OfSpec, Names(s_schema.GetProperty("properties")));
         Assert.Equal(SpecMembers.OfPrecision, Names(precision));
         Assert.Equal(SpecMembers.OfToken, Names(token));
+        Assert.Equal([SpecMembers.Adaptive, SpecMembers.Full], Property("softmax").GetProperty("enum").EnumerateArray().Select(name => name.GetString()!));
         Assert.Equal(WeightPrecisions.Names, s_schema.GetProperty("definitions").GetProperty("precision").GetProperty("enum").EnumerateArray().Select(name => name.GetString()!));
     }
 
     [Fact]
     public void RequiredMembers_AreThoseTheReaderMisses()
     {
-        var required = s_schema.GetProperty("required").EnumerateArray().Select(name => $"The spec has no {name.GetString()}.");
+        var required = s_schema.GetProperty("required").EnumerateArray().Concat(s_schema.GetProperty("else").GetProperty("required").EnumerateArray()).Select(name => $"The spec has no {name.GetString()}.");
 
         Assert.Equal(required, SpecReader.Read("s", "{}").Errors.Select(error => error.Message));
     }

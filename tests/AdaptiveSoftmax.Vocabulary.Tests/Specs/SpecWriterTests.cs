@@ -21,6 +21,16 @@ public sealed class SpecWriterTests
     }
 
     [Fact]
+    public void FullSoftmax_ReadsBackAsItWas_WithoutClusters()
+    {
+        var spec = new SoftmaxSpec { HiddenSize = 512, TableFile = "news.tokens", IsFull = true, HeadBias = true };
+        AssertReadsBack(spec);
+        AssertReadsBack(spec with { HeadPrecision = WeightPrecision.Int8 });
+        Assert.Equal("{\n  \"hiddenSize\": 512,\n  \"vocabulary\": \"news.tokens\",\n  \"softmax\": \"full\",\n  \"headBias\": true\n}\n", Write(spec));
+        Assert.Equal(SoftmaxLayout.CreateFull(512, 70, hasHeadBias: true), spec.CreateLayout(70));
+    }
+
+    [Fact]
     public void Spec_IsWrittenOneMemberALine()
     {
         var spec = new SoftmaxSpec { HiddenSize = 512, TableFile = "news.tokens", Cutoffs = new EquatableArray<int>([100, 2000]) };
