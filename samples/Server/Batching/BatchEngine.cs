@@ -22,8 +22,9 @@ internal sealed class FaultyRowException(DecodeFault fault) : Exception(fault.Me
 /// <summary>
 /// Continuous batching: one thread steps all active continuations together. They join and leave between steps, so that
 /// nobody waits for the longest answer of a batch. Others wait in a bounded queue, first come, first served. One whose
-/// client does not keep up leaves the batch until it does. Each keeps its place until its answer is sent. While a model is
-/// being replaced, those that began with the former one are stepped beside those of its successor.
+/// client does not keep up leaves the batch until it does. Each keeps its place until its answer is sent, or until another
+/// finds none while it waits for its client. While a model is being replaced, those that began with the former one are
+/// stepped beside those of its successor.
 /// </summary>
 internal sealed class BatchEngine : IDisposable
 {
@@ -31,6 +32,7 @@ internal sealed class BatchEngine : IDisposable
     private readonly LinkedList<GenerationSequence> _waiting = new();
     private readonly List<GenerationSequence> _active = [];
     private readonly List<GenerationSequence> _paused = [];
+    private readonly HashSet<Generation> _taken = [];
     private readonly int[] _places = new int[Enum.GetValues<SequenceState>().Length];
     private readonly TokenLogProb[] _top = new TokenLogProb[WireLimits.LogProbs];
     private readonly IEngineObserver _observer;
@@ -39,13 +41,19 @@ internal sealed class BatchEngine : IDisposable
     private readonly List<BatchStep> _running = [];
     private readonly Thread _thread;
     private readonly int _maxBatch;
+    private readonly TimeSpan _patience;
     private TaskCompletionSource? _idle;
     private bool _isClosed;
     private bool _isStopped;
 
-    public BatchEngine(CurrentModel models, int maxBatch, int maxQueue, IEngineObserver observer)
+    /// <param name="models">The models.</param>
+    /// <param name="maxBatch">The continuations that share a step at most.</param>
+    /// <param name="maxQueue">The continuations that have a place beside them at most.</param>
+    /// <param name="patience">How long an answer may wait for its client, in all, where others find no place.</param>
+    /// <param name="observer">Who is told of steps.</param>
+    public BatchEngine(CurrentModel models, int maxBatch, int maxQueue, TimeSpan patience, IEngineObserver observer)
     {
-        (_models, _maxBatch, _observer) = (models, maxBatch, observer);
+        (_models, _maxBatch, _patience, _observer) = (models, maxBatch, patience, observer);
         Capacity = maxBatch + maxQueue;
         models.Replaced += WakeUp;
         _thread = new Thread(Run) { Name = "batching", IsBackground = true };
@@ -82,7 +90,12 @@ internal sealed class BatchEngine : IDisposable
     /// <summary>What would become of a request of so many continuations now.</summary>
     public Admission Ask(int continuations)
     {
-        lock (_gate) return _isClosed ? Admission.Closed : Taken + continuations > Capacity ? Admission.Full : Admission.Accepted;
+        lock (_gate)
+        {
+            if (_isClosed) return Admission.Closed;
+            MakeRoom(continuations);
+            return Taken + continuations > Capacity ? Admission.Full : Admission.Accepted;
+        }
     }
 
     /// <summary>Takes a request, all of its continuations or none.</summary>
@@ -92,6 +105,7 @@ internal sealed class BatchEngine : IDisposable
         {
             if (Ask(generation.Sequences.Count) is not Admission.Accepted and var refusal) return refusal;
             generation.Step = StepOf(generation.Lease);
+            _taken.Add(generation);
             foreach (var sequence in generation.Sequences)
             {
                 Move(sequence, SequenceState.Waiting);
@@ -108,6 +122,7 @@ internal sealed class BatchEngine : IDisposable
     {
         lock (_gate)
         {
+            _taken.Remove(generation);
             foreach (var sequence in generation.Sequences) Move(sequence, SequenceState.Outside);
             if (Taken == 0) _idle?.TrySetResult();
         }
@@ -277,6 +292,22 @@ internal sealed class BatchEngine : IDisposable
     }
 
     // All below is under the lock.
+    // Answers that nobody reads give their places to those who would, the slowest client's first; none does in vain.
+    private void MakeRoom(int continuations)
+    {
+        var missing = Taken + continuations - Capacity;
+        if (missing <= 0) return;
+        Generation[] unread = [.. _taken.Where(generation => generation.Reading.Waiting > _patience).OrderByDescending(generation => generation.Reading.Waiting)];
+        if (unread.Sum(PlacesOf) < missing) return;
+        foreach (var generation in unread.TakeWhile(_ => Taken + continuations > Capacity))
+        {
+            Release(generation);
+            generation.Reading.End();
+        }
+
+        static int PlacesOf(Generation generation) => generation.Sequences.Count(sequence => sequence.State != SequenceState.Outside);
+    }
+
     private int Taken => _places.Sum() - _places[(int)SequenceState.Outside];
 
     private void Move(GenerationSequence sequence, SequenceState state)

@@ -18,6 +18,7 @@ internal sealed class Generation
     public Generation(ModelLease lease, GenerationOptions options)
     {
         (Lease, Options) = (lease, options);
+        Reading = new ReadAllowance(options.ReadTime);
         Sequences = [.. Enumerable.Range(0, options.Choices).Select(choice => new GenerationSequence(this, lease.Model, choice, options.Prompts[choice / options.ChoicesPerPrompt]))];
         _unfinished = Sequences.Count;
     }
@@ -31,6 +32,9 @@ internal sealed class Generation
     public BatchStep? Step { get; set; }
 
     public IReadOnlyList<GenerationSequence> Sequences { get; }
+
+    /// <summary>How long the answer may yet wait for its client.</summary>
+    public ReadAllowance Reading { get; }
 
     /// <summary>The pieces of all continuations in the order of their making. It ends when all have ended, or with what went wrong.</summary>
     public ChannelReader<TextPiece> Pieces => _pieces.Reader;

@@ -29,6 +29,9 @@ internal sealed record GenerationOptions
     /// <summary>The pieces of text that the client has not taken from which on no more are made; all are made if not given.</summary>
     public int MaxUnsent { get; init; } = int.MaxValue;
 
+    /// <summary>How long the answer may wait for its client to read, in all.</summary>
+    public TimeSpan ReadTime { get; init; } = TimeSpan.FromSeconds(60);
+
     /// <summary>The number of continuations.</summary>
     public int Choices => Prompts.Count * ChoicesPerPrompt;
 }

@@ -26,8 +26,11 @@ internal sealed class ApiException(int status, string message, string type, stri
     public static ApiException ShuttingDown() =>
         new(StatusCodes.Status503ServiceUnavailable, "The server is shutting down.", "server_error", param: null, "shutting_down") { RetryAfter = 5 };
 
-    public static ApiException Unread(TimeSpan time) =>
-        new(StatusCodes.Status408RequestTimeout, string.Create(CultureInfo.InvariantCulture, $"The answer waited for its client to read for {time.TotalSeconds} s in all, which is the most; it ends here."), "invalid_request_error", param: null, "answer_not_read");
+    public static ApiException Unread(UnreadException exception) =>
+        new(StatusCodes.Status408RequestTimeout, string.Create(CultureInfo.InvariantCulture, $"The answer waited for its client to read for {exception.Waited.TotalSeconds:F1} s in all, which is the most{(exception.IsContested ? " while others find no place" : "")}; it ends here."), "invalid_request_error", param: null, "answer_not_read");
+
+    public static ApiException BodyTooSlow(TimeSpan time) =>
+        new(StatusCodes.Status408RequestTimeout, string.Create(CultureInfo.InvariantCulture, $"The body did not come within {time.TotalSeconds} s, which is the most."), "invalid_request_error", param: null, "request_timeout");
 
     public static ApiException UnsupportedType(string message) =>
         new(StatusCodes.Status415UnsupportedMediaType, message, "invalid_request_error", param: null);

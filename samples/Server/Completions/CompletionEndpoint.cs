@@ -10,7 +10,7 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
     {
         try
         {
-            var request = await RequestReader.ReadAsync(context.Request, context.RequestAborted);
+            var request = await RequestReader.ReadAsync(context.Request, options.BodyTime, context.RequestAborted);
             await AnswerAsync(context, request);
         }
         catch (ApiException exception)
@@ -51,12 +51,12 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
             else await WriteAsync(context, generation, builder);
             outcome = Outcome.Completed;
         }
-        catch (UnreadException)
+        catch (UnreadException exception)
         {
             outcome = Outcome.Unread;
             engine.Release(generation);
             // What is written stands behind what the client has yet to read, and nobody waits for it here.
-            if (request.Stream == true) WriteEvent(context, ApiException.Unread(options.ReadTime));
+            if (request.Stream == true) WriteEvent(context, ApiException.Unread(exception));
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
@@ -89,14 +89,14 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
         var pieces = new List<TextPiece>();
         await foreach (var piece in generation.Pieces.ReadAllAsync(context.RequestAborted)) pieces.Add(piece);
         var answer = builder.Whole(pieces);
-        await new ReadAllowance(options.ReadTime).SendAsync(token => context.Response.WriteAsJsonAsync(answer, WireFormat.Plain.CompletionResponse, cancellationToken: token), context.RequestAborted);
+        await generation.Reading.SendAsync(token => context.Response.WriteAsJsonAsync(answer, WireFormat.Plain.CompletionResponse, cancellationToken: token), context.RequestAborted);
         // The end of the body is yet to come, so that a client that asks again has its place back.
         engine.Release(generation);
     }
 
     private async Task StreamAsync(HttpContext context, Generation generation, ResponseBuilder builder, bool withUsage)
     {
-        var (cancellation, writer, time) = (context.RequestAborted, context.Response.BodyWriter, new ReadAllowance(options.ReadTime));
+        var (cancellation, writer, time) = (context.RequestAborted, context.Response.BodyWriter, generation.Reading);
         // An error that comes before the first text still has a status of its own.
         await generation.Pieces.WaitToReadAsync(cancellation);
         context.Response.ContentType = "text/event-stream";

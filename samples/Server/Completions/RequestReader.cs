@@ -12,15 +12,24 @@ internal static class RequestReader
 {
     private const string Example = "{\"prompt\": \"Once upon a time\"}";
 
-    /// <exception cref="ApiException">It is not what it should be, or too large.</exception>
+    /// <param name="request">The request.</param>
+    /// <param name="time">How long its body may take to come.</param>
+    /// <param name="cancellation">Says that the client has left.</param>
+    /// <exception cref="ApiException">It is not what it should be, too large or too slow.</exception>
     /// <exception cref="OperationCanceledException">The client has left.</exception>
-    public static async Task<CompletionRequest> ReadAsync(HttpRequest request, CancellationToken cancellation)
+    public static async Task<CompletionRequest> ReadAsync(HttpRequest request, TimeSpan time, CancellationToken cancellation)
     {
         CheckType(request);
         using var body = new MemoryStream();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(time);
         try
         {
-            await request.Body.CopyToAsync(body, cancellation);
+            await request.Body.CopyToAsync(body, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw ApiException.BodyTooSlow(time);
         }
         catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {

@@ -50,6 +50,7 @@ internal sealed class RequestValidator(ServerOptions options)
                 Bias = ReadBias(request.LogitBias, model),
             },
             MaxUnsent = request.Stream == true ? options.MaxUnsent : int.MaxValue,
+            ReadTime = options.ReadTime,
         });
     }
 

@@ -16,6 +16,9 @@ internal static class CompletionServer
 {
     private const int SendBufferBytes = 1 << 17;
 
+    private static readonly TimeSpan s_headersTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_idleTime = TimeSpan.FromSeconds(60);
+
     // Kestrel closes a connection that is slower for longer than the grace period.
     private static readonly MinDataRate s_leastRate = new(bytesPerSecond: 1024, gracePeriod: TimeSpan.FromSeconds(10));
 
@@ -34,6 +37,7 @@ internal static class CompletionServer
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
             kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+            (kestrel.Limits.RequestHeadersTimeout, kestrel.Limits.KeepAliveTimeout) = (s_headersTime, s_idleTime);
             (kestrel.Limits.MinRequestBodyDataRate, kestrel.Limits.MinResponseDataRate) = (s_leastRate, s_leastRate);
             foreach (var (address, port) in addresses)
             {
@@ -85,7 +89,7 @@ internal static class CompletionServer
         services.AddSingleton(provider => new DriftWatch(provider.GetRequiredService<CurrentModel>(), options.Drift, TimeProvider.System, provider.GetRequiredService<ILogger<DriftWatch>>()));
         services.AddSingleton<IEngineObserver, EngineReports>();
         services.AddSingleton<RequestReports>();
-        services.AddSingleton(provider => new BatchEngine(provider.GetRequiredService<CurrentModel>(), options.MaxBatch, options.MaxQueue, provider.GetRequiredService<IEngineObserver>()));
+        services.AddSingleton(provider => new BatchEngine(provider.GetRequiredService<CurrentModel>(), options.MaxBatch, options.MaxQueue, options.ContestedReadTime, provider.GetRequiredService<IEngineObserver>()));
         services.AddSingleton<RequestValidator>();
         services.AddSingleton<PromptEncoder>();
         services.AddSingleton<CompletionEndpoint>();

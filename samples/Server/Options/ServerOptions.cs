@@ -38,6 +38,12 @@ internal sealed record ServerOptions
     /// <summary>How long an answer may wait for its client to read, in all.</summary>
     public TimeSpan ReadTime { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long an answer may wait for its client to read, in all, where others find no place.</summary>
+    public TimeSpan ContestedReadTime { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a request's body may take to come.</summary>
+    public TimeSpan BodyTime { get; init; } = TimeSpan.FromSeconds(20);
+
     /// <summary>How long running requests may take to end when the server shuts down.</summary>
     public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(30);
 

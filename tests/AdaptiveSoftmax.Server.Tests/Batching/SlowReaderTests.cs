@@ -25,7 +25,7 @@ public sealed class SlowReaderTests
     [Fact]
     public async Task UnreadStream_IsPaused_WhileOthersAreAnswered_AndGoesOnWhenItIsRead()
     {
-        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 16, MaxQueue = 1, MaxTokens = 2048, MaxUnsent = 64 });
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 16, MaxQueue = 1, MaxTokens = 2048, MaxUnsent = 64, ContestedReadTime = TimeSpan.FromHours(1) });
         using var client = await AskAsync(server, streams: true);
         // Sockets take some first.
         await Wait.UntilAsync(async () => (int)(await SnapshotAsync(server))["paused"]! == 16);
@@ -56,7 +56,7 @@ public sealed class SlowReaderTests
     [Fact]
     public async Task UnreadAnswer_KeepsItsPlaces_UntilItsTimeIsOver()
     {
-        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 16, MaxTokens = 2048, MaxQueue = 0, ReadTime = TimeSpan.FromHours(1) });
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 16, MaxTokens = 2048, MaxQueue = 0, ReadTime = TimeSpan.FromHours(1), ContestedReadTime = TimeSpan.FromHours(1) });
         using (var client = await AskAsync(server, streams: false))
         {
             await Wait.UntilAsync(() => server.Engine.Unsent == 16);
@@ -70,6 +70,58 @@ public sealed class SlowReaderTests
         using var other = await AskAsync(impatient, streams: false);
         await Wait.UntilAsync(async () => (long)(await SnapshotAsync(impatient))["live"]!["unread"]! == 1);
         Assert.Equal(" cat sat on the", (await impatient.PostAsync(s_small)).Text());
+    }
+
+    /// <summary>Slow clients hold all places; another comes, and has one at once.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task UnreadAnswers_GiveTheirPlacesToWhoeverFindsNone(bool streams)
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 16, MaxQueue = 16, MaxTokens = 2048, MaxUnsent = 64, ReadTime = TimeSpan.FromHours(1), ContestedReadTime = TimeSpan.Zero });
+        using var first = await AskAsync(server, streams);
+        await Wait.UntilAsync(() => Held() == 16);
+        using var second = await AskAsync(server, streams);
+        await Wait.UntilAsync(() => Held() == 32);
+
+        // Nobody else asked for one, so all have theirs. The longest unread answer alone gives way.
+        await Wait.UntilAsync(async () =>
+        {
+            using var response = await server.PostRawAsync(s_small.ToJsonString());
+            return response.StatusCode == HttpStatusCode.OK;
+        });
+        await Wait.UntilAsync(async () => (long)(await SnapshotAsync(server))["live"]!["unread"]! == 1);
+        await Wait.UntilAsync(() => Held() == 16);
+        if (!streams) return;
+        var events = Events(await ReadToEndAsync(first));
+        var error = JsonNode.Parse(events[^1])!["error"]!;
+        Assert.Equal("answer_not_read", (string?)error["code"]);
+        Assert.Contains("while others find no place", (string?)error["message"], StringComparison.Ordinal);
+        Assert.Equal("[DONE]", Events(await ReadToEndAsync(second))[^1]);
+
+        int Held() => server.Engine.Paused + server.Engine.Unsent;
+    }
+
+    [Fact]
+    public async Task BodyThatDoesNotCome_IsRefused_WhileOthersAreServed()
+    {
+        await using var server = await TestServer.StartAsync(new ServerOptions { BodyTime = TimeSpan.FromMilliseconds(200) });
+        var clients = new List<TcpClient>();
+        for (var i = 0; i < 20; i++)
+        {
+            var client = new TcpClient();
+            clients.Add(client);
+            await client.ConnectAsync(IPAddress.Loopback, server.Address.Port, TestServer.Cancellation);
+            await client.GetStream().WriteAsync("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray(), TestServer.Cancellation);
+        }
+
+        Assert.Equal(" cat sat on the", (await server.PostAsync(s_small)).Text());
+        foreach (var client in clients)
+        {
+            using var reader = new StreamReader(client.GetStream());
+            Assert.Equal("HTTP/1.1 408 Request Timeout", await reader.ReadLineAsync(TestServer.Cancellation));
+            client.Dispose();
+        }
     }
 
     [Fact]
