@@ -35,6 +35,27 @@ public sealed class GradientTests
         }
     }
 
+    [Fact]
+    public void FrozenParameters_TakeNoGradient_AndAllOthersKeepTheirs()
+    {
+        using var whole = TinyModel.Create(seed: 3);
+        var batch = new Batch(size: 20, whole.Window);
+        var text = TinyModel.CreateText(200);
+        batch.Fill(text, TextData.SpreadPositions(text, 20), TinyModel.EndOfText);
+        whole.Backward(batch);
+        for (var frozen = 0; frozen < whole.Parameters.Count; frozen++)
+        {
+            using var model = TinyModel.Create(seed: 3);
+            model.Parameters[frozen].RequiresGradient = false;
+            model.Backward(batch);
+            for (var i = 0; i < model.Parameters.Count; i++)
+            {
+                Assert.Equal(i != frozen, model.Parameters[i].HasGradient);
+                if (i != frozen) Assert.Equal(whole.Parameters[i].Gradient, model.Parameters[i].Gradient);
+            }
+        }
+    }
+
     internal static float[] ReadGradient(Parameter parameter)
     {
         var gradient = new float[parameter.Count];

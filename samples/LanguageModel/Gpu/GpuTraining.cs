@@ -36,8 +36,7 @@ internal sealed class GpuTraining(GpuModel model) : ITraining
     public void Save(string path, SavedRun run)
     {
         var checkpoint = CreateCheckpoint();
-        checkpoint.Step = run.Step;
-        foreach (var (key, value) in run.Strings) checkpoint.Strings[key] = value;
+        checkpoint.Step = run.AddTo(checkpoint.Strings);
         checkpoint.Save(path);
     }
 
@@ -45,7 +44,7 @@ internal sealed class GpuTraining(GpuModel model) : ITraining
     {
         var checkpoint = CreateCheckpoint();
         checkpoint.Restore(path);
-        return new SavedRun(checkpoint.Step, checkpoint.Strings.AsReadOnly());
+        return SavedRun.From(checkpoint.Step, checkpoint.Strings);
     }
 
     public void Dispose() => _optimizer.Dispose();

@@ -59,7 +59,7 @@ internal sealed class Body : IDisposable
         _norm.Forward(y, hidden);
     }
 
-    /// <summary>Adds to the gradients of all parameters, for the windows of the last <see cref="Forward"/>.</summary>
+    /// <summary>Adds to the gradients of all parameters that learn, for the windows of the last <see cref="Forward"/>.</summary>
     /// <param name="rows">The embeddings in each window, as given to <see cref="Forward"/>.</param>
     /// <param name="hiddenGradient">The gradient of the hidden states, [tokens, hidden].</param>
     public void Backward(ReadOnlySpan<int> rows, ReadOnlySpan<float> hiddenGradient)
@@ -73,7 +73,7 @@ internal sealed class Body : IDisposable
         _second.Backward(x, zGradient, xGradient);
         for (var i = 0; i < x.Length; i++) xGradient[i] = x[i] > 0 ? xGradient[i] + yGradient[i] : 0;
         _first.Backward(embedded, xGradient, embeddedGradient);
-        for (var i = 0; i < rows.Length; i++)
+        for (var i = 0; i < rows.Length && _embedding.RequiresGradient; i++)
         {
             var from = Piece(embeddedGradient, i);
             var to = _embedding.TouchGradientRow(rows[i]);

@@ -36,11 +36,12 @@ internal sealed class Linear : IDisposable
         }
     }
 
-    /// <summary>Sets the gradient of the input and adds to those of weight and bias.</summary>
+    /// <summary>Sets the gradient of the input and adds to those of weight and bias, as far as they learn.</summary>
     public void Backward(ReadOnlySpan<float> input, ReadOnlySpan<float> outputGradient, Span<float> inputGradient)
     {
         MatrixKernels.AddWeightGradient(outputGradient, input, _weight, _threads);
         MatrixKernels.InputGradient(outputGradient, _weight, inputGradient, _threads);
+        if (!_bias.RequiresGradient) return;
         var bias = _bias.TouchGradient();
         for (var start = 0; start < outputGradient.Length; start += bias.Length)
         {

@@ -30,11 +30,11 @@ internal sealed class RmsNorm : IDisposable
         }
     }
 
-    /// <summary>Sets the gradient of the input and adds to that of the factors.</summary>
+    /// <summary>Sets the gradient of the input and adds to that of the factors, if they learn.</summary>
     public void Backward(ReadOnlySpan<float> input, ReadOnlySpan<float> outputGradient, Span<float> inputGradient)
     {
         var scale = _scale.Values;
-        var scaleGradient = _scale.TouchGradient();
+        var scaleGradient = _scale.RequiresGradient ? _scale.TouchGradient() : [];
         for (var start = 0; start < input.Length; start += scale.Length)
         {
             var x = input.Slice(start, scale.Length);
@@ -44,7 +44,7 @@ internal sealed class RmsNorm : IDisposable
             var product = 0f;
             for (var i = 0; i < x.Length; i++)
             {
-                scaleGradient[i] += dy[i] * x[i] * inverse;
+                if (!scaleGradient.IsEmpty) scaleGradient[i] += dy[i] * x[i] * inverse;
                 product += dy[i] * scale[i] * x[i];
             }
 
