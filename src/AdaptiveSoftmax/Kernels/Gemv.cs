@@ -41,23 +41,22 @@ internal static unsafe class Gemv
     /// <summary>The product of rows [first, end) at one vector width, or at the widest one that a row fills.</summary>
     public static void MultiplyRows<TSimd, TShape>(TShape shape, float* weight, float* input, float* outputs, int first, int end)
         where TSimd : unmanaged, ISimd<TSimd>
-        where TShape : unmanaged, IMatrixShape
-    {
-        if (shape.Columns >= TSimd.Width) RowProducts<Float32Rows<TSimd>, TSimd>.Multiply(shape, weight, input, outputs, first, end);
-        else if (TSimd.Width > Simd256.Width) MultiplyRows<Simd256, TShape>(shape, weight, input, outputs, first, end);
-        else if (TSimd.Width > Simd128.Width) MultiplyRows<Simd128, TShape>(shape, weight, input, outputs, first, end);
-        else MultiplyRows<SimdScalar, TShape>(shape, weight, input, outputs, first, end);
-    }
+        where TShape : unmanaged, IMatrixShape => MultiplyRows<Float32Element, TSimd, TShape>(shape, weight, input, outputs, first, end);
 
     /// <summary>The same of bfloat16.</summary>
     public static void MultiplyRows<TSimd, TShape>(TShape shape, ushort* weight, float* input, float* outputs, int first, int end)
         where TSimd : unmanaged, ISimd<TSimd>
+        where TShape : unmanaged, IMatrixShape => MultiplyRows<BFloat16Element, TSimd, TShape>(shape, weight, input, outputs, first, end);
+
+    private static void MultiplyRows<TElement, TSimd, TShape>(TShape shape, void* weight, float* input, float* outputs, int first, int end)
+        where TElement : unmanaged, IFloatElement
+        where TSimd : unmanaged, ISimd<TSimd>
         where TShape : unmanaged, IMatrixShape
     {
-        if (shape.Columns >= TSimd.Width) RowProducts<BFloat16Rows<TSimd>, TSimd>.Multiply(shape, weight, input, outputs, first, end);
-        else if (TSimd.Width > Simd256.Width) MultiplyRows<Simd256, TShape>(shape, weight, input, outputs, first, end);
-        else if (TSimd.Width > Simd128.Width) MultiplyRows<Simd128, TShape>(shape, weight, input, outputs, first, end);
-        else MultiplyRows<SimdScalar, TShape>(shape, weight, input, outputs, first, end);
+        if (shape.Columns >= TSimd.Width) RowProducts<FloatRows<TElement, TSimd>, TSimd>.Multiply(shape, weight, input, outputs, first, end);
+        else if (TSimd.Width > Simd256.Width) MultiplyRows<TElement, Simd256, TShape>(shape, weight, input, outputs, first, end);
+        else if (TSimd.Width > Simd128.Width) MultiplyRows<TElement, Simd128, TShape>(shape, weight, input, outputs, first, end);
+        else MultiplyRows<TElement, SimdScalar, TShape>(shape, weight, input, outputs, first, end);
     }
 
     private struct Body<TShape> : IParallelBody
