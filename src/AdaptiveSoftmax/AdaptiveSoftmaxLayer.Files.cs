@@ -71,6 +71,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     public void Restore(string path, bool acceptUnmarked = false, string prefix = "")
     {
         ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
         using var file = WeightsFile.Open(path);
         Restore(file, acceptUnmarked, prefix, CancellationToken.None);
     }
@@ -89,6 +90,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     public void Restore(Stream stream, bool acceptUnmarked = false, string prefix = "")
     {
         ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
         using var file = WeightsFile.Open(stream);
         Restore(file, acceptUnmarked, prefix, CancellationToken.None);
     }
@@ -107,6 +109,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
         return Task.Run(() =>
         {
             using var file = WeightsFile.Open(path);
@@ -130,6 +133,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     public async Task RestoreAsync(Stream stream, bool acceptUnmarked = false, string prefix = "", CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prefix);
+        ThrowIfDisposed();
         using var file = await WeightsFile.OpenAsync(stream, cancellationToken).ConfigureAwait(false);
         await Task.Run(() => Restore(file, acceptUnmarked, prefix, cancellationToken), cancellationToken).ConfigureAwait(false);
     }

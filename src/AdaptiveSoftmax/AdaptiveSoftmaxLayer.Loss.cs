@@ -10,7 +10,8 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
     /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
-    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <returns>The reduced loss; 0 for a batch without targets, NaN where a value that was read is not finite.</returns>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     /// <exception cref="ArgumentException">
     /// The sizes do not agree, a target is not in the vocabulary, a weight or an option is out of range, or what is written shares
     /// memory with what is read.
@@ -26,7 +27,8 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
     /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
-    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <returns>The reduced loss; 0 for a batch without targets, NaN where a value that was read is not finite.</returns>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     /// <exception cref="ArgumentException">
     /// The sizes do not agree, a target is not in the vocabulary, a weight or an option is out of range, or what is written shares
     /// memory with what is read.
@@ -48,7 +50,8 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
     /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
-    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <returns>The reduced loss; 0 for a batch without targets, NaN where a value that was read is not finite.</returns>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     /// <exception cref="ArgumentException">
     /// The sizes do not agree, a target is not in the vocabulary, a weight or an option is out of range, or what is written shares
     /// memory with what is read.
@@ -70,7 +73,8 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
     /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
-    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <returns>The reduced loss; 0 for a batch without targets, NaN where a value that was read is not finite.</returns>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     /// <exception cref="ArgumentException">
     /// The sizes do not agree, a target is not in the vocabulary, a weight or an option is out of range, or what is written shares
     /// memory with what is read.

@@ -21,7 +21,9 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     /// <param name="head">The head, [shortlist + clusters, hidden].</param>
     /// <param name="tails">The tails in slot order.</param>
     /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
-    /// <exception cref="ArgumentException">Head and tails do not have the layout's sizes, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">
+    /// Head and tails do not have the layout's sizes or are another layer's already, or an option is out of range.
+    /// </exception>
     protected AdaptiveSoftmaxLayer(SoftmaxIdentity identity, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions? options = null)
         : base(identity, options)
     {
@@ -34,7 +36,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         _head.SetClusterSizes([.. Layout.Tails.Select(tail => tail.Size)]);
         Parameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
-        foreach (var parameter in _parameters) parameter.Leases = Leases;
+        foreach (var parameter in _parameters) parameter.JoinLayer(Leases);
     }
 
     /// <summary>Every weight, in PyTorch's order and under its names.</summary>

@@ -21,6 +21,7 @@ public sealed unsafe class TiedEmbedding(AdaptiveSoftmaxLayer softmax)
     /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
     public void Forward(ReadOnlySpan<int> tokens, Span<float> output)
     {
+        using var use = _softmax.Leases.Take();
         var size = Check(tokens, output.Length, nameof(output));
         fixed (float* embeddings = output)
         {
@@ -48,6 +49,7 @@ public sealed unsafe class TiedEmbedding(AdaptiveSoftmaxLayer softmax)
     /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
     public void Backward(ReadOnlySpan<int> tokens, ReadOnlySpan<float> outputGradient)
     {
+        using var use = _softmax.Leases.Take();
         var size = Check(tokens, outputGradient.Length, nameof(outputGradient));
         fixed (float* gradients = outputGradient)
         {

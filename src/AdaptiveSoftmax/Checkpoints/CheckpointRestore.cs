@@ -78,19 +78,29 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         _optimizers?.Read();
     }
 
-    /// <summary>Takes over what <see cref="ReadStaged"/> read.</summary>
+    /// <summary>Takes over what <see cref="ReadStaged"/> read: all of it, or nothing where something was disposed of meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">A parameter or an optimizer is disposed; nothing has changed.</exception>
     public void Commit(IReadOnlyList<Optimizer> optimizers)
     {
-        for (var i = 0; i < _staged.Count; i++)
+        var uses = new List<MemoryLease>();
+        try
         {
-            using var use = parameters[i].Use();
-            parameters[i].MarkChanged();
-            var bytes = parameters[i].Count * sizeof(float);
-            Buffer.MemoryCopy(_staged[i].Pointer, parameters[i].ValuesPointer, bytes, bytes);
-            parameters[i].ClearGradient();
-        }
+            foreach (var parameter in parameters) uses.Add(parameter.Use());
+            foreach (var optimizer in optimizers) uses.Add(optimizer.Use());
+            for (var i = 0; i < _staged.Count; i++)
+            {
+                parameters[i].MarkChanged();
+                var bytes = parameters[i].Count * sizeof(float);
+                Buffer.MemoryCopy(_staged[i].Pointer, parameters[i].KeptValuesPointer, bytes, bytes);
+                parameters[i].ClearGradient();
+            }
 
-        _optimizers?.Commit(optimizers);
+            _optimizers?.Commit(optimizers);
+        }
+        finally
+        {
+            foreach (var use in uses) use.Dispose();
+        }
     }
 
     /// <summary>Releases what was read to one side.</summary>

@@ -51,7 +51,7 @@ internal sealed class SafetensorsHeader
         }
         catch (InvalidDataException exception)
         {
-            throw new SafetensorsFormatException(bytes.Name, null, $"The header cannot be read: {exception.Message}", NotSafetensors, exception);
+            throw new SafetensorsFormatException(bytes.Name, null, $"The header cannot be read: {Excerpt.Message(exception.Message)}", NotSafetensors, exception);
         }
         catch (EndOfStreamException exception)
         {

@@ -127,8 +127,10 @@ public sealed unsafe partial class DecodeSession
     /// <param name="tokens">Receives them, best first; token −1 where there are fewer.</param>
     /// <returns>Their number.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The last batch has no such row.</exception>
+    /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
     public int CopyTopLogProbs(int row, Span<TokenLogProb> tokens)
     {
+        ThrowIfDisposed();
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, _batchRows);
         return CopyTopLogProbs(_rows[row], tokens);
@@ -146,6 +148,7 @@ public sealed unsafe partial class DecodeSession
 
     private void CheckBatch(ReadOnlySpan<float> hidden, int rows)
     {
+        ThrowIfDisposed();
         if (hidden.Length != (long)rows * _softmax.Layout.HiddenSize)
             throw new ArgumentException(FormattableString.Invariant($"The hidden vectors hold {hidden.Length} values; {rows} rows of the hidden size {_softmax.Layout.HiddenSize} are {(long)rows * _softmax.Layout.HiddenSize}."), nameof(hidden));
     }
@@ -186,16 +189,16 @@ public sealed unsafe partial class DecodeSession
         for (var i = 0; i < count; i++)
         {
             _rows[first + i].HasFailed = false;
-            if (!float.IsFinite(logSumExp[i])) Fail(hidden, first, i, cluster: -1, logits + ((nint)i * rows), ref faults);
+            if (!float.IsFinite(logSumExp[i])) Fail(hidden, first, i, tail: -1, logits + ((nint)i * rows), ref faults);
         }
 
         return logits;
     }
 
-    private void Fail(float* hidden, int first, int row, int cluster, float* logits, ref DecodeFaults faults)
+    private void Fail(float* hidden, int first, int row, int tail, float* logits, ref DecodeFaults faults)
     {
         _rows[first + row].Fail();
-        faults.AddNotFinite(_softmax, first + row, cluster, hidden + ((nint)row * _softmax.Layout.HiddenSize), logits, step: 1);
+        faults.AddNotFinite(_softmax, first + row, tail, hidden + ((nint)row * _softmax.Layout.HiddenSize), logits, step: 1);
     }
 
     // A tail is one product for all rows that ask for it: the one that most rows ask for comes first, so that those it
@@ -205,28 +208,28 @@ public sealed unsafe partial class DecodeSession
         var wanted = _scratch.Ints(count);
         for (var i = 0; i < count; i++) wanted[i] = _rows[first + i].NextTail();
         Span<int> counts = stackalloc int[_softmax.Layout.TailCount];
-        for (var cluster = SoftmaxDecoder.MostWanted(wanted, count, counts); cluster >= 0; cluster = SoftmaxDecoder.MostWanted(wanted, count, counts))
+        for (var tail = SoftmaxDecoder.MostWanted(wanted, count, counts); tail >= 0; tail = SoftmaxDecoder.MostWanted(wanted, count, counts))
         {
             using var scope = _scratch.Begin();
             var members = _scratch.Ints(count);
-            var memberCount = SoftmaxDecoder.FindMembers(wanted, count, cluster, members);
-            RunTail(hidden, first, cluster, members, memberCount, ref faults);
+            var memberCount = SoftmaxDecoder.FindMembers(wanted, count, tail, members);
+            RunTail(hidden, first, tail, members, memberCount, ref faults);
             for (var i = 0; i < memberCount; i++) wanted[members[i]] = _rows[first + members[i]].NextTail();
         }
     }
 
-    private void RunTail(float* hidden, int first, int cluster, int* members, int memberCount, ref DecodeFaults faults)
+    private void RunTail(float* hidden, int first, int tail, int* members, int memberCount, ref DecodeFaults faults)
     {
         var inputs = _softmax.HiddenLanes(_scratch, hidden, members, memberCount, out var lanes);
-        var tail = _softmax.DecodingTails[cluster].Forward(_softmax.Pool, _scratch, inputs, lanes);
-        var rows = _softmax.Layout.Tails[cluster].Size;
+        var block = _softmax.DecodingTails[tail].Forward(_softmax.Pool, _scratch, inputs, lanes);
+        var rows = _softmax.Layout.Tails[tail].Size;
         var logits = _scratch.Floats((long)memberCount * rows);
-        Transpose.FromLanes(_softmax.Pool, tail.Logits, lanes, memberCount, rows, logits, rows);
+        Transpose.FromLanes(_softmax.Pool, block.Logits, lanes, memberCount, rows, logits, rows);
         for (var i = 0; i < memberCount; i++)
         {
             var own = logits + ((nint)i * rows);
-            if (float.IsFinite(tail.LogSumExp[i])) _rows[first + members[i]].Accept(cluster, own, tail.LogSumExp[i]);
-            else Fail(hidden, first, members[i], cluster, own, ref faults);
+            if (float.IsFinite(block.LogSumExp[i])) _rows[first + members[i]].Accept(tail, own, block.LogSumExp[i]);
+            else Fail(hidden, first, members[i], tail, own, ref faults);
         }
     }
 }

@@ -55,7 +55,7 @@ public sealed unsafe partial class DecodeSession
 
     private bool TryGetCached(UInt128 contextKey, Span<int> tokens, Span<float> logProbs, out ulong variant, out TopKResult result)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _state) == Disposed, this);
+        ThrowIfDisposed();
         var k = CachedTokens(tokens.Length);
         variant = _softmax.CacheVariant;
         result = new TopKResult(k, TailsVisited: 0, UnseenMass: 0);

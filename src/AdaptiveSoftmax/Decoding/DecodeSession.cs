@@ -100,7 +100,12 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// <summary>After <c>Sample</c> of one hidden vector: the most probable tokens, as many as <see cref="DecodeOptions.TopLogProbs"/> asked for.</summary>
     /// <param name="tokens">Receives them, best first; token −1 where there are fewer.</param>
     /// <returns>Their number.</returns>
-    public int CopyTopLogProbs(Span<TokenLogProb> tokens) => CopyTopLogProbs(_row, tokens);
+    /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
+    public int CopyTopLogProbs(Span<TokenLogProb> tokens)
+    {
+        ThrowIfDisposed();
+        return CopyTopLogProbs(_row, tokens);
+    }
 
     /// <summary>Releases the session's memory; a step on another thread ends first.</summary>
     public void Dispose()
@@ -111,12 +116,19 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// <summary>Keeps the weights and the session's memory until the step ends.</summary>
     internal Step Begin()
     {
-        ObjectDisposedException.ThrowIf(_softmax.IsDisposed, _softmax);
+        _softmax.ThrowIfDisposed();
         var lease = _softmax.Leases.Take();
         if (Interlocked.CompareExchange(ref _state, Busy, Idle) is var state && state == Idle) return new Step(this, lease);
         lease.Dispose();
         ObjectDisposedException.ThrowIf(state == Disposed, this);
         throw new InvalidOperationException("Another thread decodes with this session; a session is one thread's, so create one for each.");
+    }
+
+    // For calls that may end before a step begins.
+    private void ThrowIfDisposed()
+    {
+        _softmax.ThrowIfDisposed();
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _state) == Disposed, this);
     }
 
     private void End()
@@ -156,24 +168,24 @@ public sealed unsafe partial class DecodeSession : IDisposable
         {
             _scratch.Reset();
             var head = _softmax.DecodingHead.ForwardOne(_softmax.Pool, _scratch, vector, _scratch.Floats(_softmax.Layout.HeadRows));
-            CheckFinite(head.LogSumExp[0], cluster: -1, vector, head.Logits);
+            CheckFinite(head.LogSumExp[0], tail: -1, vector, head.Logits);
             _row.Begin(options, history, random, top, wantsDraw, head.Logits, head.LogSumExp[0]);
-            for (var cluster = _row.NextTail(); cluster >= 0; cluster = _row.NextTail())
+            for (var tail = _row.NextTail(); tail >= 0; tail = _row.NextTail())
             {
                 using var ofTail = _scratch.Begin();
-                var logits = _softmax.DecodingTails[cluster].ForwardOne(_softmax.Pool, _scratch, vector, _scratch.Floats(_softmax.Layout.Tails[cluster].Size));
-                CheckFinite(logits.LogSumExp[0], cluster, vector, logits.Logits);
-                _row.Accept(cluster, logits.Logits, logits.LogSumExp[0]);
+                var logits = _softmax.DecodingTails[tail].ForwardOne(_softmax.Pool, _scratch, vector, _scratch.Floats(_softmax.Layout.Tails[tail].Size));
+                CheckFinite(logits.LogSumExp[0], tail, vector, logits.Logits);
+                _row.Accept(tail, logits.Logits, logits.LogSumExp[0]);
             }
         }
     }
 
-    private void CheckFinite(float logSumExp, int cluster, float* hidden, float* logits)
+    private void CheckFinite(float logSumExp, int tail, float* hidden, float* logits)
     {
         if (float.IsFinite(logSumExp)) return;
         _row.Fail();
         var faults = default(DecodeFaults);
-        faults.AddNotFinite(_softmax, row: 0, cluster, hidden, logits, step: 1);
+        faults.AddNotFinite(_softmax, row: 0, tail, hidden, logits, step: 1);
         faults.ThrowIfAny();
     }
 
@@ -188,7 +200,6 @@ public sealed unsafe partial class DecodeSession : IDisposable
     // Options never change, so those of the last call need no second look.
     private void CheckOptions(DecodeOptions options, TokenHistory? history)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _state) == Disposed, this);
         if (!ReferenceEquals(options, _checked))
         {
             options.Check(_softmax);

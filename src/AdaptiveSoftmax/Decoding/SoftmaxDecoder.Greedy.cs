@@ -93,26 +93,26 @@ public abstract partial class SoftmaxDecoder
         for (var i = 0; i < Layout.TailCount; i++) clusters[i] = BestScore.Of(clusters[i], head.LogSumExp[0], 0);
         while (true)
         {
-            // The most probable cluster left, of equal ones the first; a visited one is marked by −∞.
-            var cluster = 0;
+            // The most probable tail left, of equal ones the first; a visited one is marked by −∞.
+            var tail = 0;
             for (var i = 1; i < Layout.TailCount; i++)
             {
-                if (clusters[i] > clusters[cluster]) cluster = i;
+                if (clusters[i] > clusters[tail]) tail = i;
             }
 
-            if (Layout.TailCount == 0 || !CanWin(clusters[cluster], Layout.Tails[cluster].Start, score, best)) return best;
-            var tail = Layout.Tails[cluster];
+            if (Layout.TailCount == 0 || !CanWin(clusters[tail], Layout.Tails[tail].Start, score, best)) return best;
+            var range = Layout.Tails[tail];
             using var scope = scratch.Begin();
-            var logits = DecodingTails[cluster].ForwardOne(Pool, scratch, hidden, scratch.Floats(tail.Size));
+            var logits = DecodingTails[tail].ForwardOne(Pool, scratch, hidden, scratch.Floats(range.Size));
             if (!float.IsFinite(logits.LogSumExp[0]))
             {
-                faults.AddNotFinite(this, number, cluster, hidden, logits.Logits, step: 1);
+                faults.AddNotFinite(this, number, tail, hidden, logits.Logits, step: 1);
                 return -1;
             }
 
-            var candidate = logits.Best(lane: 0, tail.Size, clusters[cluster], out var row);
-            if (CanWin(candidate, tail.Start + row, score, best)) (score, best) = (candidate, tail.Start + row);
-            clusters[cluster] = float.NegativeInfinity;
+            var candidate = logits.Best(lane: 0, range.Size, clusters[tail], out var row);
+            if (CanWin(candidate, range.Start + row, score, best)) (score, best) = (candidate, range.Start + row);
+            clusters[tail] = float.NegativeInfinity;
             tailsVisited++;
         }
     }
@@ -136,31 +136,31 @@ public abstract partial class SoftmaxDecoder
         for (var token = 0; token < tokens.Length; token++)
         {
             if (float.IsFinite(head.LogSumExp[token])) score[token] = head.Best(token, Layout.ShortlistSize, cluster: 0, out slot[token]);
-            else Fail(token, cluster: -1, head.Logits + token, lanes, ref faults);
+            else Fail(token, tail: -1, head.Logits + token, lanes, ref faults);
             wanted[token] = WantedTail(clusters + token, lanes, score[token], slot[token]);
         }
 
         Span<int> counts = stackalloc int[Layout.TailCount];
-        for (var cluster = MostWanted(wanted, tokens.Length, counts); cluster >= 0; cluster = MostWanted(wanted, tokens.Length, counts))
+        for (var tail = MostWanted(wanted, tokens.Length, counts); tail >= 0; tail = MostWanted(wanted, tokens.Length, counts))
         {
-            var tail = Layout.Tails[cluster];
+            var range = Layout.Tails[tail];
             using var ofTail = scratch.Begin();
             var members = scratch.Ints(tokens.Length);
-            var count = FindMembers(wanted, tokens.Length, cluster, members);
+            var count = FindMembers(wanted, tokens.Length, tail, members);
             inputs = HiddenLanes(scratch, hidden, members, count, out var tailLanes);
-            var logits = DecodingTails[cluster].Forward(Pool, scratch, inputs, tailLanes);
+            var logits = DecodingTails[tail].Forward(Pool, scratch, inputs, tailLanes);
             for (var i = 0; i < count; i++)
             {
                 var token = members[i];
-                ref var bound = ref clusters[((nint)cluster * lanes) + token];
+                ref var bound = ref clusters[((nint)tail * lanes) + token];
                 if (!float.IsFinite(logits.LogSumExp[i]))
                 {
-                    Fail(token, cluster, logits.Logits + i, tailLanes, ref faults);
+                    Fail(token, tail, logits.Logits + i, tailLanes, ref faults);
                 }
                 else
                 {
-                    var candidate = logits.Best(i, tail.Size, bound, out var row);
-                    if (CanWin(candidate, tail.Start + row, score[token], slot[token])) (score[token], slot[token]) = (candidate, tail.Start + row);
+                    var candidate = logits.Best(i, range.Size, bound, out var row);
+                    if (CanWin(candidate, range.Start + row, score[token], slot[token])) (score[token], slot[token]) = (candidate, range.Start + row);
                 }
 
                 visited[token]++;
@@ -176,9 +176,9 @@ public abstract partial class SoftmaxDecoder
         }
 
         // No tail beats a score of +∞.
-        void Fail(int token, int cluster, float* logits, int step, ref DecodeFaults faults)
+        void Fail(int token, int tail, float* logits, int step, ref DecodeFaults faults)
         {
-            faults.AddNotFinite(this, first + token, cluster, hidden + ((nint)token * Layout.HiddenSize), logits, step);
+            faults.AddNotFinite(this, first + token, tail, hidden + ((nint)token * Layout.HiddenSize), logits, step);
             (score[token], slot[token]) = (float.PositiveInfinity, -1);
         }
     }
@@ -199,7 +199,7 @@ public abstract partial class SoftmaxDecoder
     /// <summary>The tail that most rows want, of equal ones the first; −1 where no row wants one.</summary>
     /// <param name="wanted">The tail that each row wants; −1 for none.</param>
     /// <param name="rows">The rows.</param>
-    /// <param name="counts">Working memory, [clusters].</param>
+    /// <param name="counts">Working memory, [tails].</param>
     internal static unsafe int MostWanted(int* wanted, int rows, Span<int> counts)
     {
         counts.Clear();
@@ -218,12 +218,12 @@ public abstract partial class SoftmaxDecoder
     }
 
     /// <summary>The rows that want a tail, ascending.</summary>
-    internal static unsafe int FindMembers(int* wanted, int rows, int cluster, int* members)
+    internal static unsafe int FindMembers(int* wanted, int rows, int tail, int* members)
     {
         var count = 0;
         for (var i = 0; i < rows; i++)
         {
-            if (wanted[i] == cluster) members[count++] = i;
+            if (wanted[i] == tail) members[count++] = i;
         }
 
         return count;

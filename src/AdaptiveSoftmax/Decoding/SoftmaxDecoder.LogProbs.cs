@@ -50,7 +50,7 @@ public abstract partial class SoftmaxDecoder
         using var scope = scratch.Begin();
         var head = DecodingHead.ForwardOne(Pool, scratch, hidden, scratch.Floats(Layout.HeadRows));
         var failed = float.IsFinite(head.LogSumExp[0]) ? null : head.Logits;
-        var cluster = -1;
+        var failedTail = -1;
         SoftmaxKernel.LogProbs(head.Logits, shortlist, head.LogSumExp[0], cluster: 0, output);
         for (var i = 0; i < Layout.TailCount && failed is null; i++)
         {
@@ -64,11 +64,11 @@ public abstract partial class SoftmaxDecoder
             }
 
             failed = logProbs;
-            cluster = i;
+            failedTail = i;
         }
 
         if (failed is null) return;
-        faults.AddNotFinite(this, number, cluster, hidden, failed, step: 1);
+        faults.AddNotFinite(this, number, failedTail, hidden, failed, step: 1);
         new Span<float>(output, Layout.VocabularySize).Fill(float.NaN);
     }
 
@@ -80,7 +80,7 @@ public abstract partial class SoftmaxDecoder
         var clusters = ClusterLogProbs(scratch, head);
         var none = scratch.Floats(lanes);
         new Span<float>(none, lanes).Clear();
-        var mayFail = FindFaults(head, hidden, first, tokens, cluster: -1, ref faults);
+        var mayFail = FindFaults(head, hidden, first, tokens, tail: -1, ref faults);
         LogProbWriter.Write(Pool, head, tokens, Layout.ShortlistSize, none, output, Layout.VocabularySize);
         foreach (var tail in Layout.Tails)
         {
@@ -97,14 +97,14 @@ public abstract partial class SoftmaxDecoder
     }
 
     // After a forward pass over a block: records its tokens that have no log-sum-exp and had not failed before.
-    private unsafe bool FindFaults(in LogitBlock logits, float* hidden, int first, int tokens, int cluster, ref DecodeFaults faults)
+    private unsafe bool FindFaults(in LogitBlock logits, float* hidden, int first, int tokens, int tail, ref DecodeFaults faults)
     {
         var any = false;
         for (var token = 0; token < tokens; token++)
         {
             if (float.IsFinite(logits.LogSumExp[token])) continue;
             any = true;
-            if (!faults.Contains(first + token)) faults.AddNotFinite(this, first + token, cluster, hidden + ((nint)token * Layout.HiddenSize), logits.Logits + token, logits.Lanes);
+            if (!faults.Contains(first + token)) faults.AddNotFinite(this, first + token, tail, hidden + ((nint)token * Layout.HiddenSize), logits.Logits + token, logits.Lanes);
         }
 
         return any;
@@ -119,7 +119,7 @@ public abstract partial class SoftmaxDecoder
         return inputs;
     }
 
-    // [clusters, lanes].
+    // Of the tails, [tails, lanes].
     private unsafe float* ClusterLogProbs(Scratch scratch, in LogitBlock head)
     {
         var logits = head.Logits + ((nint)Layout.ShortlistSize * head.Lanes);

@@ -23,17 +23,29 @@ public abstract partial class SoftmaxDecoder
 
     /// <summary>Begins to decode: a session has the memory that steps work in. Dispose it before the layer.</summary>
     /// <param name="cache">The cache of the calls with a context's key; sessions may share one. Null for none.</param>
-    public DecodeSession CreateSession(DecodeCache? cache = null) => new(this, cache);
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
+    public DecodeSession CreateSession(DecodeCache? cache = null)
+    {
+        ThrowIfDisposed();
+        return new DecodeSession(this, cache);
+    }
 
     /// <summary>An empty history of a sequence, for penalties.</summary>
-    public TokenHistory CreateHistory() => new(this);
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
+    public TokenHistory CreateHistory()
+    {
+        ThrowIfDisposed();
+        return new TokenHistory(this);
+    }
 
     /// <summary>Biases of single tokens.</summary>
     /// <param name="values">Token ids and what is added to their log-probs; −∞ forbids a token.</param>
     /// <exception cref="ArgumentException">A token is not in the vocabulary or occurs twice, or a value is NaN, +∞ or beyond ±1e20.</exception>
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
     public TokenBias CreateBias(IEnumerable<KeyValuePair<int, float>> values)
     {
         ArgumentNullException.ThrowIfNull(values);
+        ThrowIfDisposed();
         return new TokenBias(this, values);
     }
 
@@ -41,23 +53,32 @@ public abstract partial class SoftmaxDecoder
     /// A mask that allows every token, to be set from bits: <see cref="TokenMask.SetTokens(ReadOnlySpan{ulong})"/>,
     /// <see cref="TokenMask.SetSlots"/>. One serves a sequence for all its steps.
     /// </summary>
-    public TokenMask CreateMask() => new(this);
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
+    public TokenMask CreateMask()
+    {
+        ThrowIfDisposed();
+        return new TokenMask(this);
+    }
 
     /// <summary>A mask that allows only the given tokens.</summary>
     /// <param name="tokens">Token ids.</param>
     /// <exception cref="ArgumentException">A token is not in the vocabulary, or there is none.</exception>
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
     public TokenMask CreateAllowMask(IEnumerable<int> tokens)
     {
         ArgumentNullException.ThrowIfNull(tokens);
+        ThrowIfDisposed();
         return new TokenMask(this, tokens, areAllowed: true);
     }
 
     /// <summary>A mask that allows all but the given tokens.</summary>
     /// <param name="tokens">Token ids.</param>
     /// <exception cref="ArgumentException">A token is not in the vocabulary, or no token is left.</exception>
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
     public TokenMask CreateDenyMask(IEnumerable<int> tokens)
     {
         ArgumentNullException.ThrowIfNull(tokens);
+        ThrowIfDisposed();
         return new TokenMask(this, tokens, areAllowed: false);
     }
 

@@ -10,8 +10,10 @@ public abstract partial class SoftmaxDecoder
     /// <param name="predicted">The predicted token ids, [tokens].</param>
     /// <param name="targets">The tokens that came, [tokens].</param>
     /// <exception cref="ArgumentException">The lengths differ, or a target is not in the vocabulary; nothing is reported then.</exception>
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
     public void RecordTargets(ReadOnlySpan<int> predicted, ReadOnlySpan<int> targets)
     {
+        ThrowIfDisposed();
         if (predicted.Length != targets.Length)
             throw new ArgumentException($"There are {predicted.Length} predictions of {targets.Length} targets; give one each.", nameof(predicted));
         Span<long> counts = stackalloc long[Layout.TailCount + 1], correct = stackalloc long[Layout.TailCount + 1];

@@ -81,7 +81,7 @@ public abstract partial class SoftmaxDecoder : IDisposable
 
     /// <summary>
     /// Releases the weights. Calls on other threads end first, or with an <see cref="ObjectDisposedException"/>, which every
-    /// later call throws.
+    /// later call throws; what only describes it, such as its layout, can still be read.
     /// </summary>
     public void Dispose()
     {
@@ -92,6 +92,14 @@ public abstract partial class SoftmaxDecoder : IDisposable
         _sessions.Dispose();
         DisposeWeights();
         Leases.WhenUnused(_workers.Dispose);
+    }
+
+    /// <summary>Refuses a call that needs no weights as all others are refused.</summary>
+    /// <exception cref="ObjectDisposedException">It, or the layer whose weights it uses, is disposed.</exception>
+    internal void ThrowIfDisposed()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        Leases.ThrowIfClosed();
     }
 
     /// <summary>The slot of a token, or −1 for an id that is not in the vocabulary.</summary>

@@ -22,6 +22,14 @@ internal sealed class MemoryLeases
         throw new ObjectDisposedException(owner.FullName);
     }
 
+    /// <summary>Refuses a call that needs none of the memory as it does one that takes a lease.</summary>
+    /// <exception cref="ObjectDisposedException">The memory is given up.</exception>
+    public void ThrowIfClosed()
+    {
+        var owner = Volatile.Read(ref _closedOwner);
+        ObjectDisposedException.ThrowIf(owner is not null, owner!);
+    }
+
     /// <summary>Refuses calls that begin from now on.</summary>
     /// <param name="owner">What is disposed, for their error.</param>
     public void Close(Type owner) => Interlocked.Exchange(ref _closedOwner, owner);

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -12,13 +10,11 @@ namespace AdaptiveSoftmax;
 /// owner alive, so a finalizer could release values that are still being read.
 /// A parameter may be read by several threads at once; writing, and all that has to do with gradients, belongs to one thread.
 /// </remarks>
-public sealed unsafe class Parameter : IDisposable
+public sealed unsafe partial class Parameter : IDisposable
 {
-    private readonly RowSet? _touchedRows;
     private readonly NativeFloats _values;
     private readonly bool _isBorrowed;
-    private NativeFloats? _gradient;
-    private bool _hasDenseGradient;
+    private bool _isOfLayer;
     private long _version;
     private int _isDisposed;
 
@@ -94,59 +90,13 @@ public sealed unsafe class Parameter : IDisposable
     /// <summary>The number of values, rows × columns.</summary>
     public long Count => _values.Count;
 
-    /// <summary>Which rows of the gradient a step can reach.</summary>
-    public GradientLayout GradientLayout { get; }
-
     /// <summary>The values, row by row: [rows, columns]. <see cref="Edit"/> and <see cref="Set"/> change them.</summary>
     /// <exception cref="InvalidOperationException">There are more values than a span holds; use <see cref="Row"/>.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public ReadOnlySpan<float> Values => new(ValuesPointer, SpanLength());
 
-    /// <summary>
-    /// The gradient, row by row: [rows, columns]. Reading it changes nothing: where <see cref="HasGradient"/> is false it is
-    /// all zeros, and so are the rows of a row-sparse one that were not touched. <see cref="TouchGradient"/> and
-    /// <see cref="TouchGradientRow"/> give it to add to.
-    /// </summary>
-    /// <exception cref="InvalidOperationException">There are more values than a span holds; use <see cref="GradientRow"/>.</exception>
-    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public ReadOnlySpan<float> Gradient
-    {
-        get
-        {
-            var length = SpanLength();
-            return new ReadOnlySpan<float>(EnsureGradient(), length);
-        }
-    }
-
-    /// <summary>
-    /// Whether the parameter learns, as PyTorch's <c>requires_grad</c>. A frozen one takes no gradient: a backward pass leaves
-    /// its share of the work out, and steps pass over it. Freezing forgets a gradient that is there. Files do not keep it.
-    /// </summary>
-    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public bool RequiresGradient
-    {
-        get;
-        set
-        {
-            if (!value) ZeroGradient();
-            field = value;
-        }
-    } = true;
-
-    /// <summary>
-    /// Whether something was added to the gradient since the last step. Optimizers and clipping skip a parameter
-    /// without one, as PyTorch skips a parameter whose <c>grad</c> is None.
-    /// </summary>
-    public bool HasGradient => _touchedRows is null ? _hasDenseGradient : _touchedRows.Count > 0;
-
-    /// <summary>The rows of a row-sparse gradient, in the order of their first touch; empty for a dense one.</summary>
-    public ReadOnlySpan<int> TouchedRows => _touchedRows is null ? [] : _touchedRows.Rows;
-
     /// <summary>The optimizer that took the last step, which no checkpoint may forget; null before the first.</summary>
     internal object? SteppedBy { get; set; }
-
-    /// <summary>Whether the gradient was found to be finite since something was last added to it.</summary>
-    internal bool GradientIsSound { get; set; }
 
     /// <summary>
     /// Counts the changes of the values. There is no way to write them that does not count, so whoever derived something from
@@ -169,7 +119,7 @@ public sealed unsafe class Parameter : IDisposable
     internal bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
 
     /// <summary>The calls that work in the memory; a layer's parameters share those of the layer.</summary>
-    internal MemoryLeases Leases { get; set; } = new();
+    internal MemoryLeases Leases { get; private set; } = new();
 
     /// <summary>The first value.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
@@ -184,9 +134,6 @@ public sealed unsafe class Parameter : IDisposable
 
     /// <summary>The first value within a call that <see cref="Use"/> let in, disposed meanwhile or not, so that it can end what it began.</summary>
     internal float* KeptValuesPointer => _values.Pointer;
-
-    /// <summary>The first value of the gradient; null where it was never allocated. Marks nothing.</summary>
-    internal float* GradientPointer => _gradient is null ? null : _gradient.Pointer;
 
     /// <summary>The values of one row, [columns]. <see cref="EditRow"/> changes them.</summary>
     /// <param name="row">A row in [0, rows).</param>
@@ -255,72 +202,6 @@ public sealed unsafe class Parameter : IDisposable
         return new Span<float>(ValuesPointer + ((long)row * Columns), Columns);
     }
 
-    /// <summary>The gradient of one row, [columns]. Reading it changes nothing.</summary>
-    /// <param name="row">A row in [0, rows).</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
-    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public ReadOnlySpan<float> GradientRow(int row)
-    {
-        CheckRow(row);
-        return new ReadOnlySpan<float>(EnsureGradient() + ((long)row * Columns), Columns);
-    }
-
-    /// <summary>The gradient to add to, [rows, columns]. Marks the parameter as having one, so that the next step moves it.</summary>
-    /// <exception cref="InvalidOperationException">
-    /// The gradient is row-sparse, or has more values than a span holds; use <see cref="TouchGradientRow"/>. Or the parameter is
-    /// frozen.
-    /// </exception>
-    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public Span<float> TouchGradient()
-    {
-        CheckLearns();
-        var length = SpanLength();
-        return new Span<float>(TouchGradientPointer(), length);
-    }
-
-    /// <summary>The gradient of one row to add to, [columns]. Records the row as touched, so that the next step moves it.</summary>
-    /// <param name="row">A row in [0, rows).</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
-    /// <exception cref="InvalidOperationException">The parameter is frozen.</exception>
-    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public Span<float> TouchGradientRow(int row)
-    {
-        CheckRow(row);
-        CheckLearns();
-        var gradient = EnsureGradient();
-        if (_touchedRows is null) _hasDenseGradient = true;
-        else _touchedRows.Add(row);
-        GradientIsSound = false;
-        return new Span<float>(gradient + ((long)row * Columns), Columns);
-    }
-
-    /// <summary>Sets the gradient to zero without a step; afterwards <see cref="HasGradient"/> is false.</summary>
-    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
-    public void ZeroGradient()
-    {
-        using var use = Use();
-        ClearGradient();
-    }
-
-    /// <summary>The same within a call that <see cref="Use"/> let in.</summary>
-    internal void ClearGradient()
-    {
-        if (HasGradient)
-        {
-            if (_touchedRows is null)
-            {
-                NativeMemory.Clear(GradientPointer, (nuint)Count * sizeof(float));
-            }
-            else
-            {
-                foreach (var row in _touchedRows.Rows)
-                    new Span<float>(GradientPointer + ((long)row * Columns), Columns).Clear();
-            }
-        }
-
-        ForgetGradient();
-    }
-
     /// <summary>
     /// Releases values and gradient. Calls of this library that work with them on other threads end first, or with an
     /// <see cref="ObjectDisposedException"/>; spans taken before must not be used any more.
@@ -340,41 +221,17 @@ public sealed unsafe class Parameter : IDisposable
         throw new ObjectDisposedException(GetType().FullName);
     }
 
+    /// <summary>From now on the layer's calls keep the memory, and the layer gives it up.</summary>
+    /// <param name="leases">The layer's.</param>
+    /// <exception cref="ArgumentException">Another layer does already, so that neither could know when the other is done.</exception>
+    internal void JoinLayer(MemoryLeases leases)
+    {
+        if (_isOfLayer) throw new ArgumentException($"'{Name}' is a weight of another layer; a weight has one layer, which several threads, a body or a TiedEmbedding can share.");
+        (_isOfLayer, Leases) = (true, leases);
+    }
+
     /// <summary>Says that the values have changed, for those who keep what they derived from them.</summary>
     internal void MarkChanged() => Interlocked.Increment(ref _version);
-
-    /// <summary>
-    /// Allocates a dense gradient if needed, marks it, and gives its first value; null where a borrowed parameter wants none
-    /// and where it is frozen.
-    /// </summary>
-    internal float* TouchGradientPointer()
-    {
-        if (_touchedRows is not null)
-            throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse; add to it through {nameof(TouchGradientRow)}, which records the row.");
-        if (!LearnsFromBackward) return null;
-        var pointer = EnsureGradient();
-        _hasDenseGradient = true;
-        GradientIsSound = false;
-        return pointer;
-    }
-
-    /// <summary>Whether a backward pass has a gradient to compute.</summary>
-    internal bool LearnsFromBackward => RequiresGradient && !(_isBorrowed && _gradient is null);
-
-    /// <summary>The touched rows in ascending order, which is the order of a step.</summary>
-    internal ReadOnlySpan<int> SortTouchedRows()
-    {
-        if (_touchedRows is null) return [];
-        _touchedRows.Sort();
-        return _touchedRows.Rows;
-    }
-
-    /// <summary>Says that the gradient is all zeros again, which a step that zeroed it on its way does.</summary>
-    internal void ForgetGradient()
-    {
-        _hasDenseGradient = false;
-        _touchedRows?.Clear();
-    }
 
     private void Free()
     {
@@ -383,23 +240,10 @@ public sealed unsafe class Parameter : IDisposable
         ForgetGradient();
     }
 
-    private float* EnsureGradient()
-    {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
-        _gradient ??= new NativeFloats(Count);
-        return _gradient.Pointer;
-    }
-
     private void CheckRow(int row)
     {
         if ((uint)row >= (uint)Rows)
             throw new ArgumentOutOfRangeException(nameof(row), row, FormattableString.Invariant($"'{Name}' has {Rows} rows, so a row must be in [0, {Rows})."));
-    }
-
-    private void CheckLearns()
-    {
-        if (!RequiresGradient)
-            throw new InvalidOperationException($"'{Name}' is frozen, so it takes no gradient; ask {nameof(RequiresGradient)} before computing one, or set it.");
     }
 
     private int SpanLength()

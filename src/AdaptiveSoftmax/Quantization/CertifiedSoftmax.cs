@@ -102,10 +102,10 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         search.Best = new Candidate(Tail: -1, Slot: row, logit, logit, logit, search.HeadMagnitude + Math.Abs(logit));
         var clusters = head.Upper + Layout.ShortlistSize;
         for (var i = 0; i < Layout.TailCount; i++) clusters[i] = ClusterLogit(ref search, i, clusters[i], logit);
-        for (var cluster = MostProbable(clusters); cluster >= 0; cluster = MostProbable(clusters))
+        for (var tail = MostProbable(clusters); tail >= 0; tail = MostProbable(clusters))
         {
-            if (!TryTail(ref search, cluster, clusters[cluster])) return false;
-            clusters[cluster] = float.NegativeInfinity;
+            if (!TryTail(ref search, tail, clusters[tail])) return false;
+            clusters[tail] = float.NegativeInfinity;
         }
 
         return true;
@@ -113,11 +113,11 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     // −∞ where the cluster's logit is not above the best one of the shortlist: no token has a higher log-prob than its
     // cluster, and of equal ones the shortlist's has the lower slot.
-    private float ClusterLogit(ref Search search, int cluster, float upper, float best)
+    private float ClusterLogit(ref Search search, int tail, float upper, float best)
     {
         if (upper <= best) return float.NegativeInfinity;
         search.Rescored++;
-        var logit = _head.Rescore(search.Hidden, Layout.ShortlistSize + cluster);
+        var logit = _head.Rescore(search.Hidden, Layout.ShortlistSize + tail);
         return logit <= best ? float.NegativeInfinity : logit;
     }
 
@@ -132,23 +132,23 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         return best;
     }
 
-    private bool TryTail(ref Search search, int cluster, float clusterLogit)
+    private bool TryTail(ref Search search, int tail, float clusterLogit)
     {
-        var tail = _tails[cluster];
+        var weights = _tails[tail];
         if (clusterLogit < search.Best.Low - ((search.HeadMagnitude + search.Best.Magnitude + Math.Abs(clusterLogit)) * Rounding)) return true;
         search.TailsVisited++;
         using var scope = search.Scratch.Begin();
-        var input = tail.Input(Pool, search.Scratch, search.Hidden);
-        if (!tail.Screen(Pool, search.Scratch, input, withSums: true, out var screening)) return false;
-        search.Screened += tail.Rows;
+        var input = weights.Input(Pool, search.Scratch, search.Hidden);
+        if (!weights.Screen(Pool, search.Scratch, input, withSums: true, out var screening)) return false;
+        search.Screened += weights.Rows;
         var largest = screening.LargestBound;
-        var (low, high) = tail.LogSumExp(screening);
-        var magnitude = search.HeadMagnitude + Math.Abs(clusterLogit) + Magnitude(largest, tail.Rows) + Math.Max(Math.Abs(low), Math.Abs(high));
+        var (low, high) = weights.LogSumExp(screening);
+        var magnitude = search.HeadMagnitude + Math.Abs(clusterLogit) + Magnitude(largest, weights.Rows) + Math.Max(Math.Abs(low), Math.Abs(high));
         var bar = search.Best.Low - ((search.Best.Magnitude + magnitude) * Rounding);
         if (clusterLogit + largest - low < bar) return true;
-        if (!tail.TryFindBest(search.Scratch, input, screening, tail.Rows, magnitude, out var logit, out var row, ref search.Rescored)) return false;
+        if (!weights.TryFindBest(search.Scratch, input, screening, weights.Rows, magnitude, out var logit, out var row, ref search.Rescored)) return false;
         magnitude += Math.Abs(logit);
-        var found = new Candidate(cluster, Layout.Tails[cluster].Start + row, (double)clusterLogit + logit, clusterLogit + (double)logit - high, clusterLogit + (double)logit - Math.Max(low, logit), magnitude);
+        var found = new Candidate(tail, Layout.Tails[tail].Start + row, (double)clusterLogit + logit, clusterLogit + (double)logit - high, clusterLogit + (double)logit - Math.Max(low, logit), magnitude);
         return TryDecide(ref search, found);
     }
 

@@ -8,6 +8,7 @@ namespace AdaptiveSoftmax;
 /// </summary>
 /// <remarks>
 /// With g = gradient + weightDecay · value: sum += g², and value −= lr / (1 + (step − 1) · lrDecay) · g / (√sum + eps).
+/// The sum ends at the largest float32, where PyTorch's becomes infinite and the value stands still from then on.
 /// </remarks>
 public sealed class Adagrad : Optimizer
 {
@@ -61,7 +62,7 @@ public sealed class Adagrad : Optimizer
         public void Update(ref Vector<float> value, Vector<float> gradient, ref Vector<float> first, ref Vector<float> second)
         {
             gradient += decay * value;
-            first += gradient * gradient;
+            first = Vector.Min(first + (gradient * gradient), new Vector<float>(float.MaxValue));
             value -= rate * (gradient / (Vector.SquareRoot(first) + epsilon));
         }
     }

@@ -41,13 +41,38 @@ internal static unsafe class GradientCheck
         throw new InvalidOperationException($"The gradient of '{parameter.Name}' was changed by another thread; training belongs to one.");
     }
 
+    /// <summary>Says where a step went beyond float32.</summary>
+    /// <param name="parameter">The parameter that it moved.</param>
+    /// <param name="kinds">What the state is.</param>
+    /// <param name="state">The state.</param>
+    /// <param name="learningRate">The rate of the step.</param>
+    public static NotFiniteNumberException CreateOverflow(Parameter parameter, IReadOnlyList<StateBuffer> kinds, OptimizerState state, double learningRate)
+    {
+        var values = parameter.KeptValuesPointer;
+        for (var buffer = -1; buffer < state.Buffers.Length; buffer++)
+        {
+            if (buffer >= 0) values = state.Buffers[buffer].Pointer;
+            for (var row = 0L; row < parameter.Rows; row++)
+            {
+                var start = values + (row * parameter.Columns);
+                if (FiniteValues.IndexOfOther(new ReadOnlySpan<float>(start, parameter.Columns)) is var column && column < 0) continue;
+                var what = buffer < 0 ? $"'{parameter.Name}'" : $"The state '{kinds[buffer].Name}' of '{parameter.Name}'";
+                return new NotFiniteNumberException(
+                    string.Create(CultureInfo.InvariantCulture, $"{what} is {start[column]} at [{row}, {column}] after a step at the learning rate {learningRate}: the step went beyond what float32 holds. The values are lost; go on from the last checkpoint, with a lower rate or decay."),
+                    start[column]);
+            }
+        }
+
+        throw new InvalidOperationException($"'{parameter.Name}' was changed by another thread; training belongs to one.");
+    }
+
     private static bool IsSound(Parameter parameter, int threads)
     {
         if (!parameter.HasGradient || parameter.GradientIsSound) return true;
         var isFaulty = 0;
         GradientBlocks.Run(parameter, new CheckAction(parameter.GradientPointer, &isFaulty), threads);
         parameter.GradientIsSound = isFaulty == 0;
-        return parameter.GradientIsSound;
+        return isFaulty == 0;
     }
 
     private readonly struct CheckAction(float* gradient, int* isFaulty) : IGradientAction

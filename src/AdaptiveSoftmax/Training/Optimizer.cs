@@ -26,6 +26,9 @@ public abstract class Optimizer : IDisposable
     /// <summary>The setting that a group may have its own of.</summary>
     internal const string WeightDecaySetting = "weight_decay";
 
+    // A step of one rate times the largest gradient that is taken, whose square is finite, stays within float32.
+    private const double LearningRateLimit = 1e18;
+
     private Dictionary<string, double> _settings;
     private Dictionary<Parameter, OptimizerState> _states = [];
     private Dictionary<Parameter, ParameterGroup> _groups = [];
@@ -58,13 +61,13 @@ public abstract class Optimizer : IDisposable
     public IReadOnlyDictionary<string, double> Settings => _settings;
 
     /// <summary>The learning rate, PyTorch's <c>lr</c>; set it before each step from a <see cref="LearningRateSchedule"/>.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is negative or not finite.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative, not finite, or 1e18 or more.</exception>
     public double LearningRate
     {
         get => _settings[LearningRateSetting];
         set
         {
-            CheckSetting(nameof(LearningRate), value);
+            CheckSetting(nameof(LearningRate), value, LearningRateLimit);
             _settings[LearningRateSetting] = value;
         }
     }
@@ -116,7 +119,8 @@ public abstract class Optimizer : IDisposable
     /// <param name="parameters">The parameters; the order makes no difference, and a repeated one is stepped once.</param>
     /// <exception cref="NotFiniteNumberException">
     /// A gradient is not finite, or so large that its square is not: the step would destroy weights or state. Nothing was
-    /// changed, and the gradients are still there.
+    /// changed, and the gradients are still there. Or the step took a weight or its state beyond float32: the step is taken,
+    /// the message says where, and the run has to go on from its last checkpoint.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
     public void Step(params IEnumerable<Parameter> parameters)
@@ -126,6 +130,7 @@ public abstract class Optimizer : IDisposable
         {
             if (Prepare(parameters) is { } fault) throw GradientCheck.CreateFault(fault, "the step would destroy weights");
             Move();
+            RefuseOverflow();
         }
         finally
         {
@@ -139,6 +144,9 @@ public abstract class Optimizer : IDisposable
     /// </summary>
     /// <param name="parameters">The parameters; the order makes no difference, and a repeated one is stepped once.</param>
     /// <returns>Whether the step was taken.</returns>
+    /// <exception cref="NotFiniteNumberException">
+    /// The step took a weight or its state beyond float32, as <see cref="Step(IEnumerable{Parameter})"/> says.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
     public bool TryStep(params IEnumerable<Parameter> parameters)
     {
@@ -148,6 +156,7 @@ public abstract class Optimizer : IDisposable
             if (Prepare(parameters) is null)
             {
                 Move();
+                RefuseOverflow();
                 return true;
             }
 
@@ -292,6 +301,18 @@ public abstract class Optimizer : IDisposable
         }
     }
 
+    // Nobody can know before the formula has run, and to run it twice would cost as much again.
+    private void RefuseOverflow()
+    {
+        foreach (var parameter in _pending)
+        {
+            var state = _states[parameter];
+            if (!state.HasOverflowed) continue;
+            state.HasOverflowed = false;
+            throw GradientCheck.CreateOverflow(parameter, State, state, LearningRate);
+        }
+    }
+
     private void EndUses()
     {
         _pending.Clear();
@@ -301,13 +322,13 @@ public abstract class Optimizer : IDisposable
 
     private void CheckAll(IReadOnlyDictionary<string, double> settings)
     {
-        CheckSetting(LearningRateSetting, settings[LearningRateSetting]);
+        CheckSetting(LearningRateSetting, settings[LearningRateSetting], LearningRateLimit);
         CheckSettings(settings);
     }
 
     private void CheckGroup(ParameterGroup group)
     {
-        CheckSetting(nameof(ParameterGroup.LearningRateFactor), group.LearningRateFactor);
+        CheckSetting(nameof(ParameterGroup.LearningRateFactor), group.LearningRateFactor, LearningRateLimit);
         if (group.WeightDecay is { } decay)
         {
             if (!_settings.ContainsKey(WeightDecaySetting))

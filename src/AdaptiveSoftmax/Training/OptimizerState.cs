@@ -30,6 +30,9 @@ internal sealed class OptimizerState : IDisposable
     /// <summary>Whether a rule ran in this step, and so wrote zeros over the gradient.</summary>
     public bool ConsumedGradient { get; set; }
 
+    /// <summary>Whether the step took a value, or one of the state, beyond float32.</summary>
+    public bool HasOverflowed { get; set; }
+
     /// <summary>The state buffers, each with one value for each value of the parameter.</summary>
     public ReadOnlySpan<NativeFloats> Buffers => _buffers;
 

@@ -65,13 +65,18 @@ public readonly ref struct ParameterStep
         _state.ConsumedGradient = true;
         var first = TRule.StateCount > 0 ? buffers[0].Pointer : null;
         var second = TRule.StateCount > 1 ? buffers[1].Pointer : null;
-        GradientBlocks.Run(Parameter, new UpdateAction<TRule>(rule, Parameter.KeptValuesPointer, Parameter.GradientPointer, first, second), _optimizer.Threads);
+        var hasOverflowed = 0;
+        GradientBlocks.Run(Parameter, new UpdateAction<TRule>(rule, Parameter.KeptValuesPointer, Parameter.GradientPointer, first, second, &hasOverflowed), _optimizer.Threads);
+        _state.HasOverflowed |= hasOverflowed != 0;
     }
 
-    private readonly unsafe struct UpdateAction<TRule>(TRule rule, float* values, float* gradient, float* first, float* second) : IGradientAction
+    private readonly unsafe struct UpdateAction<TRule>(TRule rule, float* values, float* gradient, float* first, float* second, int* hasOverflowed) : IGradientAction
         where TRule : unmanaged, IUpdateRule
     {
-        public void Run(int block, long start, long count) =>
-            UpdateKernel.Run(rule, values + start, gradient + start, first + start, second + start, count);
+        // Whoever finds an overflow writes the same.
+        public void Run(int block, long start, long count)
+        {
+            if (!UpdateKernel.Run(rule, values + start, gradient + start, first + start, second + start, count)) *hasOverflowed = 1;
+        }
     }
 }

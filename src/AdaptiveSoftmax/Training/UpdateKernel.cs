@@ -11,11 +11,15 @@ namespace AdaptiveSoftmax;
 internal static unsafe class UpdateKernel
 {
     /// <summary>Updates <paramref name="count"/> values. State pointers that the rule does not use may be null.</summary>
-    public static void Run<TRule>(TRule rule, float* values, float* gradient, float* first, float* second, long count)
+    /// <returns>Whether all that was written is finite.</returns>
+    public static bool Run<TRule>(TRule rule, float* values, float* gradient, float* first, float* second, long count)
         where TRule : struct, IUpdateRule
     {
         var width = Vector<float>.Count;
         var i = 0L;
+
+        // 0 · x is 0, or NaN where x is not finite, and a sum keeps it.
+        var trace = Vector<float>.Zero;
         for (; i <= count - width; i += width)
         {
             var value = Vector.Load(values + i);
@@ -23,17 +27,29 @@ internal static unsafe class UpdateKernel
             var secondState = TRule.StateCount > 1 ? Vector.Load(second + i) : default;
             rule.Update(ref value, Vector.Load(gradient + i), ref firstState, ref secondState);
             value.Store(values + i);
-            if (TRule.StateCount > 0) firstState.Store(first + i);
-            if (TRule.StateCount > 1) secondState.Store(second + i);
+            trace = Vector.MultiplyAddEstimate(value, Vector<float>.Zero, trace);
+            if (TRule.StateCount > 0)
+            {
+                firstState.Store(first + i);
+                trace = Vector.MultiplyAddEstimate(firstState, Vector<float>.Zero, trace);
+            }
+
+            if (TRule.StateCount > 1)
+            {
+                secondState.Store(second + i);
+                trace = Vector.MultiplyAddEstimate(secondState, Vector<float>.Zero, trace);
+            }
+
             Vector<float>.Zero.Store(gradient + i);
         }
 
-        if (i < count) RunRest(rule, values + i, gradient + i, first + i, second + i, (int)(count - i));
+        var isFinite = Vector.EqualsAll(trace, Vector<float>.Zero);
+        return i == count ? isFinite : RunRest(rule, values + i, gradient + i, first + i, second + i, (int)(count - i)) && isFinite;
     }
 
     // The last values go through the same vector arithmetic as all others, padded to a whole vector.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void RunRest<TRule>(TRule rule, float* values, float* gradient, float* first, float* second, int count)
+    private static bool RunRest<TRule>(TRule rule, float* values, float* gradient, float* first, float* second, int count)
         where TRule : struct, IUpdateRule
     {
         var width = Vector<float>.Count;
@@ -47,10 +63,16 @@ internal static unsafe class UpdateKernel
         Copy(buffer + width, gradient, count);
         if (TRule.StateCount > 0) Copy(buffer + (2 * width), first, count);
         if (TRule.StateCount > 1) Copy(buffer + (3 * width), second, count);
+        return AreFinite(buffer, count)
+            && (TRule.StateCount < 1 || AreFinite(buffer + (2 * width), count))
+            && (TRule.StateCount < 2 || AreFinite(buffer + (3 * width), count));
     }
 
     private static void Copy(float* source, float* destination, int count)
     {
         for (var i = 0; i < count; i++) destination[i] = source[i];
     }
+
+    // Without the padding, on which a formula may do what it likes.
+    private static bool AreFinite(float* values, int count) => FiniteValues.IndexOfOther(new ReadOnlySpan<float>(values, count)) < 0;
 }

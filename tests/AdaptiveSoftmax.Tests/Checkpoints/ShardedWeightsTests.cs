@@ -73,6 +73,19 @@ public sealed class ShardedWeightsTests : IDisposable
     }
 
     [Fact]
+    public void AFileOutsideTheFolder_IsNotOpened_EvenIfItIsThere()
+    {
+        Save(WeightsFormat.Safetensors);
+        var inner = Directory.CreateDirectory(_folder["inner"]).FullName;
+        var index = Path.Combine(inner, Index);
+        foreach (var name in new[] { "../1.safetensors", _folder["1.safetensors"] })
+        {
+            File.WriteAllText(index, "{\"weight_map\": {\"head.weight\": \"" + name.Replace('\\', '/') + "\"}}");
+            Assert.Contains("not beside it", Assert.Throws<WeightsFormatException>(() => WeightsFile.Open(index)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void OneTensorInTwoFiles_IsTheOneThatTheIndexNames()
     {
         Save(WeightsFormat.Safetensors);

@@ -108,9 +108,21 @@ public sealed class StreamTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.RestoreAsync(new MemoryStream(bytes), cancellationToken: cancelled));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.SaveAsync(new MemoryStream(), cancellationToken: cancelled));
 
-        // In the middle: the stream is asked for the first tensor, and cancels before the next.
+        // In the middle: the first tensor's data are asked for, and nothing is read of the next ones.
         using var source = new CancellationTokenSource();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.RestoreAsync(new PlainStream(new MemoryStream(bytes)) { CanSeekToo = true, OnRead = source.Cancel }, cancellationToken: source.Token));
+        var header = 8 + BitConverter.ToInt32(bytes);
+        var (middle, last) = (new MemoryStream(bytes), 0L);
+        var stream = new PlainStream(middle) { CanSeekToo = true, OnRead = Cancel };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _other.RestoreAsync(stream, cancellationToken: source.Token));
+        Assert.InRange(last, header, bytes.Length - 1);
+        Assert.True(middle.Position < bytes.Length);
+
+        void Cancel()
+        {
+            last = middle.Position;
+            if (middle.Position >= header) source.Cancel();
+        }
+
         Assert.Equal(bytes, File.ReadAllBytes(_folder["file"]));
         Assert.Equal(["file"], _folder.Files);
         Assert.Equal(before, Values(_other));
@@ -138,6 +150,32 @@ public sealed class StreamTests : IDisposable
         var other = SoftmaxLayout.Create(4, 7, [3], hasHeadBias: true);
         Assert.Contains("vocabulary size", Assert.Throws<CheckpointMismatchException>(() => DynamicAdaptiveSoftmax.Load(_folder["file"], other)).Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<CheckpointMismatchException>(() => DynamicAdaptiveSoftmax.LoadAsync(_folder["file"], other, cancellationToken: Token));
+    }
+
+    [Fact]
+    public void WhatIsDisposedBeforeItsEnd_TakesNothing_AndNothingElseDoes()
+    {
+        _saved.Save(_folder["file"]);
+        var before = _other.Parameters[0].Values.ToArray();
+        using var file = WeightsFile.Open(_folder["file"]);
+        using var restore = new CheckpointRestore(file, _other.Parameters, _other.Identity);
+        restore.Check(allowOthers: true, optimizers: []);
+        restore.ReadStaged(Token);
+        _other.Parameters[^1].Dispose();
+        Assert.Throws<ObjectDisposedException>(() => restore.Commit(optimizers: []));
+        Assert.Equal(before, _other.Parameters[0].Values.ToArray());
+
+        using var optimizer = new AdamW();
+        new Checkpoint(_saved, [], optimizer).Save(_folder["run"]);
+        using var third = new DynamicAdaptiveSoftmax(s_layout, seed: 3);
+        using var run = WeightsFile.Open(_folder["run"]);
+        using var all = new CheckpointRestore(run, third.Parameters, third.Identity);
+        all.Check(allowOthers: false, [optimizer]);
+        all.ReadStaged(Token);
+        optimizer.Dispose();
+        before = third.Parameters[0].Values.ToArray();
+        Assert.Throws<ObjectDisposedException>(() => all.Commit([optimizer]));
+        Assert.Equal(before, third.Parameters[0].Values.ToArray());
     }
 
     private static float[][] Values(DynamicAdaptiveSoftmax layer) => [.. layer.Parameters.Select(parameter => parameter.Values.ToArray())];

@@ -13,6 +13,8 @@ public sealed class DisposeTests
 
     private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(Size, 20_000, [800, 5000], [24, 8], hasHeadBias: true);
 
+    private static readonly SoftmaxLayout s_large = SoftmaxLayout.Create(Size, 200_000, [800, 5000], [24, 8], hasHeadBias: true);
+
     private static readonly float[] s_hidden = [.. Enumerable.Range(0, 20 * Size).Select(i => MathF.Sin(i * 1.7f) * 3)];
 
     // What runs on other threads, and checks its own result.
@@ -29,7 +31,9 @@ public sealed class DisposeTests
         ["quantize"] = layer => () => layer.Quantize().Dispose(),
         ["certify"] = layer => () => layer.Certify().Dispose(),
         ["initialize"] = layer => () => layer.Initialize(1),
-        ["save"] = layer => () => layer.Save(Stream.Null),
+        ["save"] = layer => () => layer.Save(new WatchedStream()),
+        ["save without waiting"] = layer => () => layer.SaveAsync(new WatchedStream()).GetAwaiter().GetResult(),
+        ["embedding"] = layer => Same(() => Embed(layer)),
         ["checkpoint"] = layer => () => new Checkpoint(layer).Save(Stream.Null, WeightsFormat.PyTorch),
         ["edit"] = layer => () => layer.Parameters[0].Edit(values => values[7] = values[8]),
         ["product"] = layer => () => MatrixKernels.Forward(s_hidden.AsSpan(0, Size), layer.Parameters[0], new float[s_layout.HeadRows]),
@@ -45,6 +49,15 @@ public sealed class DisposeTests
         var threads = call is "initialize" or "edit" ? 1 : 3;
         Run(threads, layer => (layer, s_calls[call](layer)));
     }
+
+    /// <summary>Where the system takes the memory back at once, a call that still read it would end the process.</summary>
+    [Theory]
+    [InlineData("predict of a batch")]
+    [InlineData("log-probs")]
+    [InlineData("sample")]
+    [InlineData("loss")]
+    [InlineData("save")]
+    public void LargeLayerInUse(string call) => Run(2, layer => (layer, s_calls[call](layer)), s_large, rounds: 2);
 
     [Fact]
     public void ParameterInUse() => Run(3, layer => (new Parts([.. layer.Parameters.Skip(1)]), s_calls["log-probs"](layer)));
@@ -136,16 +149,66 @@ public sealed class DisposeTests
         }
 
         Assert.All(layer.Parameters, parameter => Assert.False(IsThere(parameter)));
-
-        static unsafe bool IsThere(Parameter parameter) => parameter.KeptValuesPointer is not null;
     }
 
-    private static void Run(int threads, Func<DynamicAdaptiveSoftmax, (IDisposable Owner, Action Call)> prepare)
+    /// <summary>Disposed of from within a call, where the moment is certain.</summary>
+    [Fact]
+    public async Task MemoryOfACall_StaysToItsEnd()
     {
-        for (var round = 0; round < Rounds; round++)
+        await Keeps((layer, end) => Synchronously(() => layer.Parameters[0].Edit(_ => end())));
+        await Keeps((layer, end) => Synchronously(() => layer.Parameters[2].EditRow(1, _ => end())));
+        foreach (var format in Enum.GetValues<WeightsFormat>())
+        {
+            await Keeps((layer, end) => Synchronously(() => layer.Save(new WatchedStream(end), format: format)));
+            await Keeps((layer, end) => layer.SaveAsync(new WatchedStream(end), format: format));
+            await Keeps((layer, end) => new Checkpoint(layer).SaveAsync(new WatchedStream(end), format));
+        }
+
+        static Task Synchronously(Action call)
+        {
+            call();
+            return Task.CompletedTask;
+        }
+
+        static async Task Keeps(Func<DynamicAdaptiveSoftmax, Action, Task> call)
+        {
+            var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(8, 60, [20], [4], hasHeadBias: true));
+            var calls = 0;
+            await call(layer, End);
+            Assert.True(calls > 0);
+            Assert.All(layer.Parameters, parameter => Assert.False(IsThere(parameter)));
+
+            void End()
+            {
+                calls++;
+                layer.Dispose();
+                Assert.All(layer.Parameters, parameter => Assert.True(IsThere(parameter)));
+            }
+        }
+    }
+
+    [Fact]
+    public void WorkingMemory_KeepsTheWeightsThatItsCallReads()
+    {
+        var (leases, freed) = (new MemoryLeases(), 0);
+        using var pool = new ScratchPool(typeof(DynamicAdaptiveSoftmax), leases);
+        var scratch = pool.Rent();
+        leases.Close(typeof(DynamicAdaptiveSoftmax));
+        leases.WhenUnused(() => freed++);
+        Assert.Throws<ObjectDisposedException>(pool.Rent);
+        Assert.Equal(0, freed);
+        pool.Return(scratch);
+        Assert.Equal(1, freed);
+    }
+
+    private static unsafe bool IsThere(Parameter parameter) => parameter.KeptValuesPointer is not null;
+
+    private static void Run(int threads, Func<DynamicAdaptiveSoftmax, (IDisposable Owner, Action Call)> prepare, SoftmaxLayout? layout = null, int rounds = Rounds)
+    {
+        for (var round = 0; round < rounds; round++)
         {
             // Workers that no other test shares, so that those which count allocations meet none that start.
-            var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 2, new AdaptiveSoftmaxOptions { Threads = 3 });
+            var layer = new DynamicAdaptiveSoftmax(layout ?? s_layout, seed: 2, new AdaptiveSoftmaxOptions { Threads = 3 });
             var (owner, call) = prepare(layer);
             var failures = new List<Exception>();
             using var running = new CountdownEvent(threads);
@@ -217,9 +280,16 @@ public sealed class DisposeTests
 
     private static float LogProbs(SoftmaxDecoder softmax)
     {
-        var all = new float[9 * 20_000];
+        var all = new float[9 * softmax.Layout.VocabularySize];
         softmax.LogProb(s_hidden.AsSpan(0, 9 * Size), all);
         return all.Sum();
+    }
+
+    private static float Embed(DynamicAdaptiveSoftmax softmax)
+    {
+        var embeddings = new float[400 * Size];
+        new TiedEmbedding(softmax).Forward([.. Enumerable.Range(0, 400).Select(i => i * 49)], embeddings);
+        return embeddings.Sum();
     }
 
     private static string TopK(SoftmaxDecoder softmax)
@@ -233,6 +303,28 @@ public sealed class DisposeTests
     {
         var random = new SampleRandom(3);
         return softmax.Sample(s_hidden.AsSpan(0, Size), new DecodeOptions { Temperature = 1.3f, Policy = DecodePolicy.Full }, ref random);
+    }
+
+    /// <summary>Takes what is written, asynchronously on other threads, and says before that something is.</summary>
+    private sealed class WatchedStream(Action? onWrite = null) : MemoryStream
+    {
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            onWrite?.Invoke();
+            base.Write(buffer, offset, count);
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            onWrite?.Invoke();
+            base.Write(buffer);
+        }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await Task.Yield();
+            Write(buffer.Span);
+        }
     }
 
     private sealed class Parts(IReadOnlyList<IDisposable> parts) : IDisposable

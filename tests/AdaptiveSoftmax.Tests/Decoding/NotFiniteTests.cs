@@ -115,6 +115,30 @@ public class NotFiniteTests
         }
     }
 
+    /// <summary>A tail's fault is that of the rows that read it, and leaves them nothing of the head either.</summary>
+    [Fact]
+    public void TailsFault_IsThatOfTheRowsThatReadIt()
+    {
+        foreach (var rows in new[] { 3, 8, 40 })
+        {
+            using var layer = NewLayer();
+            var hidden = NewHidden(rows);
+            int[] targets = [.. Enumerable.Range(0, rows).Select(row => ((row * 137) + 130) % 400)];
+            var (expected, scores, all) = (new float[rows], new float[rows], new float[rows * 400]);
+            layer.LogProbOf(hidden, targets, expected);
+            Poison(layer.Parameters[5], float.NaN);
+            int[] failed = [.. Enumerable.Range(0, rows).Where(row => targets[row] is >= 120 and < 300)];
+            Assert.NotEmpty(failed);
+
+            var faults = Assert.Throws<DecodeException>(() => layer.LogProbOf(hidden, targets, scores)).Faults;
+            Assert.Equal(failed, faults.Select(fault => fault.Row));
+            for (var row = 0; row < rows; row++) Assert.Equal(failed.Contains(row) ? float.NaN : expected[row], scores[row]);
+
+            Assert.Equal(rows, Assert.Throws<DecodeException>(() => layer.LogProb(hidden, all)).Faults.Count);
+            Assert.Equal(-1, all.AsSpan().IndexOfAnyExcept(float.NaN));
+        }
+    }
+
     [Fact]
     public void ValueInATailThatNobodyReads_IsNotSeen()
     {

@@ -247,6 +247,27 @@ public class LayerContractTests
         Assert.Equal(Array.IndexOf(expected, expected.Max()), layer.Predict(hidden));
     }
 
+    /// <summary>The layer whose calls keep a weight's memory is the one that gives it up, so there is one.</summary>
+    [Fact]
+    public void AWeightOfAnotherLayer_IsRefused_AndThatLayerGoesOn()
+    {
+        var layout = SoftmaxLayout.Create(16, 90, [30], [4]);
+        var head = new HeadLayer<MatrixShape>(new MatrixShape(31, 16), hasBias: false);
+        using var layer = new AnyLayer(layout, head, NewTail());
+        Assert.Contains("'head.weight' is a weight of another layer", Assert.Throws<ArgumentException>(() => new AnyLayer(layout, head, NewTail())).Message, StringComparison.Ordinal);
+        layer.Initialize(1);
+        Assert.InRange(layer.Predict(Hidden(1)), 0, 89);
+
+        static TailLayer NewTail() => new TailLayer<MatrixShape, MatrixShape>(0, new MatrixShape(4, 16), new MatrixShape(60, 4));
+    }
+
+    private sealed class AnyLayer(SoftmaxLayout layout, HeadLayer head, TailLayer tail) : AdaptiveSoftmaxLayer(new SoftmaxIdentity(layout, "", ""), head, [tail])
+    {
+        protected override int FindSlot(int tokenId) => tokenId;
+
+        protected override int GetTokenId(int slot) => slot;
+    }
+
     private static float FirstValue(ulong seed, double bound)
     {
         const ulong Golden = 0x9E3779B97F4A7C15;

@@ -26,13 +26,13 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
     }
 
     /// <summary>Takes a tail.</summary>
-    /// <param name="cluster">The tail.</param>
+    /// <param name="tail">The tail.</param>
     /// <param name="scores">Its scores.</param>
     /// <param name="best">The best of them.</param>
-    public void Accept(int cluster, float* scores, float best)
+    public void Accept(int tail, float* scores, float best)
     {
-        var tail = row.Layout.Tails[cluster];
-        Add(scores, tail.Size, tail.Start, best);
+        var range = row.Layout.Tails[tail];
+        Add(scores, range.Size, range.Start, best);
     }
 
     public int NextTail()

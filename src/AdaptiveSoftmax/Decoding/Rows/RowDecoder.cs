@@ -126,11 +126,11 @@ internal sealed unsafe class RowDecoder
     {
         while (!HasFailed)
         {
-            var cluster = FindNeeded();
-            if (cluster < 0) return -1;
-            if (_tailsVisited < _options.Policy.MaximumTails) return cluster;
+            var tail = FindNeeded();
+            if (tail < 0) return -1;
+            if (_tailsVisited < _options.Policy.MaximumTails) return tail;
 
-            LeaveOut(cluster);
+            LeaveOut(tail);
         }
 
         return -1;
@@ -145,36 +145,36 @@ internal sealed unsafe class RowDecoder
     }
 
     /// <summary>Leaves a tail out, as the policy asks: from here on it has no tokens.</summary>
-    public void LeaveOut(int cluster)
+    public void LeaveOut(int tail)
     {
-        ref var state = ref _clusters[cluster];
+        ref var state = ref _clusters[tail];
         UnseenMass += MathF.Exp(state.LogProb);
         (state.Bound, state.IsVisited) = (float.NegativeInfinity, true);
         state.LeastLogMass = state.MostLogMass = double.NegativeInfinity;
     }
 
     /// <summary>Takes a tail that <see cref="NextTail"/> asked for.</summary>
-    /// <param name="cluster">The tail.</param>
-    /// <param name="logits">Its logits, [tokens of the cluster], which become scores and are not needed afterwards.</param>
+    /// <param name="tail">The tail.</param>
+    /// <param name="logits">Its logits, [tokens of the tail], which become scores and are not needed afterwards.</param>
     /// <param name="logSumExp">Its log-sum-exp.</param>
-    public void Accept(int cluster, float* logits, float logSumExp)
+    public void Accept(int tail, float* logits, float logSumExp)
     {
-        var tail = _layout.Tails[cluster];
-        ref var state = ref _clusters[cluster];
-        SoftmaxKernel.LogProbs(logits, tail.Size, logSumExp, state.LogProb, logits);
-        Adjustment.Apply(cluster + 1, tail.Start, tail.Size, logits, _originals);
-        _top.AddRange(logits, tail.Size, tail.Start);
+        var range = _layout.Tails[tail];
+        ref var state = ref _clusters[tail];
+        SoftmaxKernel.LogProbs(logits, range.Size, logSumExp, state.LogProb, logits);
+        Adjustment.Apply(tail + 1, range.Start, range.Size, logits, _originals);
+        _top.AddRange(logits, range.Size, range.Start);
         _tailsVisited++;
         state.IsVisited = true;
-        if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(logits, tail.Size, inverse: 1, out _));
+        if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(logits, range.Size, inverse: 1, out _));
         if (_isDecided) return;
 
-        var logMass = LogMass(logits, tail.Size, InverseTemperature, out var best);
+        var logMass = LogMass(logits, range.Size, InverseTemperature, out var best);
 
         // Where the mass was known before, it is not known better to the last bit: no draw may hang on whether it was computed.
         if (state.LeastLogMass < state.MostLogMass) state.LeastLogMass = state.MostLogMass = logMass;
-        if (_method == Method.Nucleus) _nucleus.Accept(cluster, logits, best);
-        else if (!double.IsNegativeInfinity(logMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, tail.Size, best, cluster);
+        if (_method == Method.Nucleus) _nucleus.Accept(tail, logits, best);
+        else if (!double.IsNegativeInfinity(logMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, range.Size, best, tail);
     }
 
     /// <summary>After <see cref="NextTail"/> gave −1: the chosen token's key; <see cref="ScoreKey.None"/> where none is left that may be chosen.</summary>
@@ -207,7 +207,7 @@ internal sealed unsafe class RowDecoder
     public ulong DrawFromHead()
     {
         LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var best);
-        var (row, score) = Draw(Head, _layout.ShortlistSize, best, cluster: -1);
+        var (row, score) = Draw(Head, _layout.ShortlistSize, best, tail: -1);
         return ScoreKey.Of(score, row);
     }
 
@@ -311,11 +311,11 @@ internal sealed unsafe class RowDecoder
     }
 
     // After LogMass of the same cluster.
-    private (int Row, float Score) Draw(float* scores, int count, float best, int cluster)
+    private (int Row, float Score) Draw(float* scores, int count, float best, int tail)
     {
         fixed (double* sums = _blocks)
         {
-            var row = TemperedMass.Find(scores, count, best, InverseTemperature, sums, Random(DrawPurpose.Token, cluster + 1) * _mass);
+            var row = TemperedMass.Find(scores, count, best, InverseTemperature, sums, Random(DrawPurpose.Token, tail + 1) * _mass);
             return (row, scores[row]);
         }
     }
