@@ -24,12 +24,12 @@ internal sealed class ToolRun : IDisposable
 
     public Task<int> RunAsync(params string[] arguments) => RunAsync(TestContext.Current.CancellationToken, arguments);
 
-    public Task<int> RunAsync(CancellationToken cancellationToken, params string[] arguments) => RunAsync(width: null, cancellationToken, arguments);
+    public Task<int> RunAsync(CancellationToken cancellationToken, params string[] arguments) => RunAsync(width: null, arguments, cancellationToken);
 
     /// <summary>Runs the tool as on a terminal of so many columns, without colours.</summary>
-    public Task<int> RunOnTerminalAsync(int width, params string[] arguments) => RunAsync(width, TestContext.Current.CancellationToken, arguments);
+    public Task<int> RunOnTerminalAsync(int width, params string[] arguments) => RunAsync(width, arguments, TestContext.Current.CancellationToken);
 
-    private async Task<int> RunAsync(int? width, CancellationToken cancellationToken, string[] arguments)
+    private async Task<int> RunAsync(int? width, string[] arguments, CancellationToken cancellationToken)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();

@@ -28,6 +28,7 @@ public abstract class WeightsFile : IDisposable
     /// <summary>
     /// Opens a file of either format, safetensors or PyTorch's, whatever its name: its first bytes tell. The index of a
     /// model in several files (<c>model.safetensors.index.json</c>), or a folder that holds one, opens all of them as one.
+    /// Pipes and devices, which may never end, are refused: open what they give as a stream.
     /// </summary>
     /// <param name="path">The file, the index or the folder.</param>
     /// <exception cref="WeightsFormatException">The file is damaged or of another format; a file of the index is missing.</exception>

@@ -49,7 +49,7 @@ public sealed class SharedCheckTests
         if (fault is null) Assert.Contains("Has the sizes of", run.Output, StringComparison.Ordinal);
         else Assert.Contains(fault, run.Output, StringComparison.Ordinal);
         Assert.Equal(fault is null ? 0 : 1, inspected);
-        Assert.Equal(inspected, await run.RunAsync(["convert", run.Path("a.safetensors"), "--spec", spec, .. isXl ? new[] { "--from", "transfo-xl" } : [], "-o", run.Path("out.safetensors")]));
+        Assert.Equal(inspected, await run.RunAsync(["convert", run.Path("a.safetensors"), "--spec", spec, "--from", isXl ? "transfo-xl" : tensors == Fairseq ? "fairseq" : "pytorch", "-o", run.Path("out.safetensors")]));
         if (fault is not null) Assert.Contains(fault, run.Error, StringComparison.Ordinal);
         Assert.Equal(fault is null, File.Exists(run.Path("out.safetensors")));
     }
@@ -104,7 +104,7 @@ public sealed class SharedCheckTests
             var parts = tensor.Split(' ');
             var size = parts[1] switch { "I64" => 8, "BF16" => 2, "U8" or "F8_E4M3" => 1, _ => 4 };
             foreach (var dimension in parts[2].Split(',')) size *= int.Parse(dimension, System.Globalization.CultureInfo.InvariantCulture);
-            header.Append(header.Length == 0 ? "{" : ",").Append($"\"{parts[0]}\":{{\"dtype\":\"{parts[1]}\",\"shape\":[{parts[2]}],\"data_offsets\":[{length},{length + size}]}}");
+            header.Append(header.Length == 0 ? "{" : ",").Append(System.Globalization.CultureInfo.InvariantCulture, $"\"{parts[0]}\":{{\"dtype\":\"{parts[1]}\",\"shape\":[{parts[2]}],\"data_offsets\":[{length},{length + size}]}}");
             length += size;
         }
 
