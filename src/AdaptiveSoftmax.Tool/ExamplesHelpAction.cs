@@ -18,6 +18,7 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
             CountCommand.Name => CountCommand.Examples,
             MergeCommand.Name => MergeCommand.Examples,
             ImportCommand.Name => ImportCommand.Examples,
+            CalibrateCommand.Name => CalibrateCommand.Examples,
             PlanCommand.Name => PlanCommand.Examples,
             DriftCommand.Name => DriftCommand.Examples,
             InspectCommand.Name => InspectCommand.Examples,

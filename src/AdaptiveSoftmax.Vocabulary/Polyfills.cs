@@ -12,4 +12,15 @@ internal sealed class CollectionBuilderAttribute(Type builderType, string method
 
     public string MethodName { get; } = methodName;
 }
+
+/// <summary>Lets members be required.</summary>
+[AttributeUsage(AttributeTargets.All)]
+internal sealed class RequiredMemberAttribute : Attribute;
+
+/// <summary>Keeps compilers that do not know required members from leaving them out.</summary>
+[AttributeUsage(AttributeTargets.All, AllowMultiple = true)]
+internal sealed class CompilerFeatureRequiredAttribute(string featureName) : Attribute
+{
+    public string FeatureName { get; } = featureName;
+}
 #endif

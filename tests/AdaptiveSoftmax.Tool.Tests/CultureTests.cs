@@ -50,10 +50,10 @@ public sealed class CultureTests
     [InlineData("--div-value", "NaN", "--div-value is NaN; give a number")]
     [InlineData("--div-value", "1e999", "--div-value is 1e999; give a number")]
     [InlineData("--div-value", "", "--div-value is ; give a number")]
-    [InlineData("--batch-size", "1.000", "--batch-size is 1.000; give a whole number in the digits 0 to 9 alone")]
-    [InlineData("--batch-size", "1,000", "--batch-size is 1,000; give a whole number in the digits 0 to 9 alone")]
-    [InlineData("--batch-size", "99999999999", "--batch-size is 99999999999; it must be from -2147483648 to 2147483647.")]
-    [InlineData("--batch-size", "\u0661\u0662", "give a whole number in the digits 0 to 9 alone")]
+    [InlineData("--batch", "1.000", "--batch is 1.000; give a whole number in the digits 0 to 9 alone")]
+    [InlineData("--batch", "1,000", "--batch is 1,000; give a whole number in the digits 0 to 9 alone")]
+    [InlineData("--batch", "99999999999", "--batch is 99999999999; it must be from -2147483648 to 2147483647.")]
+    [InlineData("--batch", "\u0661\u0662", "give a whole number in the digits 0 to 9 alone")]
     public async Task WhatIsNoNumber_IsAnErrorInOneLine(string option, string value, string expected)
     {
         using var run = new ToolRun();
@@ -75,7 +75,7 @@ public sealed class CultureTests
         var (code, output, error) = await ToolProcess.RunAsync(["plan", run.Path("x.tokens"), "-H", "64", "--div-value", "2.5", "-o", run.Path("x.softmax.json")], environment);
         Assert.Equal((0, ""), (code, error));
         Assert.Contains("\"divValue\": 2.5", File.ReadAllText(run.Path("x.softmax.json")), StringComparison.Ordinal);
-        Assert.Matches(@"Predicted training step with [\d,]+ targets: \d+\.\d times", output);
+        Assert.Matches(@"Predicted training step with [\d,]+ targets on .*: \d+\.\d+ (s|ms|µs), \d+\.\d times", output);
 
         (code, _, error) = await ToolProcess.RunAsync(["plan", run.Path("x.tokens"), "-H", "64", "--div-value", "2,5"], environment);
         Assert.Equal(1, code);

@@ -5,6 +5,8 @@ public sealed class HelpTests
     [Theory]
     [InlineData("", "count <PATH>")]
     [InlineData("", "plan <TABLE>")]
+    [InlineData("", "calibrate")]
+    [InlineData("plan", "train|greedy|topk|sample|serve")]
     [InlineData("", "drift <TABLE>")]
     [InlineData("", "inspect <FILE>")]
     [InlineData("", "convert <FILE>")]
@@ -30,7 +32,7 @@ public sealed class HelpTests
     [Fact]
     public async Task EveryExample_IsACommandLineThatParses()
     {
-        foreach (var command in new[] { "count", "plan", "drift", "inspect", "convert" })
+        foreach (var command in new[] { "count", "calibrate", "plan", "drift", "inspect", "convert" })
         {
             using var run = new ToolRun();
             await run.RunAsync(command, "--help");

@@ -85,7 +85,11 @@ internal sealed class PlannedSpec
 
         if (_old.Get(SpecMembers.Softmax) is not null) _old.Remove(SpecMembers.Softmax);
         if (!spec.HeadBias && _old.Get(SpecMembers.HeadBias) == "true") _old.Set(SpecMembers.HeadBias, "false");
-        if (_old.Get(SpecMembers.Projections) is { } projections)
+        if (spec.Projections.Count > 0)
+        {
+            _old.Remove(SpecMembers.DivValue);
+        }
+        else if (_old.Get(SpecMembers.Projections) is { } projections)
         {
             notes.Add($"The projections {projections} of {Excerpt.Line(_path)} give way to the div value {planned.Get(SpecMembers.DivValue)}, by which clusters are planned.");
             _old.Remove(SpecMembers.Projections);

@@ -1,9 +1,6 @@
 namespace AdaptiveSoftmax.Vocabulary;
 
-/// <summary>
-/// Chooses cutoffs by dynamic programming over the candidates, after Grave et al. 2017: the cheapest way to end with a
-/// given number of clusters at a candidate extends the cheapest way to end with one cluster fewer at an earlier one.
-/// </summary>
+/// <summary>Chooses the cutoffs with the least expected cost of a step, within what the options ask for.</summary>
 public static class ClusterPlanner
 {
     /// <summary>The most clusters that a plan has; beyond a handful they save nothing.</summary>
@@ -11,27 +8,51 @@ public static class ClusterPlanner
 
     private const int MaximumChosenClusters = 8;
 
-    /// <summary>Chooses the cutoffs with the least expected cost of a training step.</summary>
-    /// <param name="counts">How often each token occurs, in slot order: descending.</param>
+    /// <summary>Chooses the cutoffs.</summary>
+    /// <param name="counts">How often each token occurs, in slot order: descending, save where tokens are pinned or kept elsewhere.</param>
     /// <param name="hiddenSize">The hidden size H, from 1 to <see cref="SoftmaxLayout.MaximumWidth"/>.</param>
     /// <param name="options">What the plan must keep to.</param>
     /// <param name="cancellationToken">Stops the search.</param>
-    /// <exception cref="ArgumentException">The counts do not descend, or no layout fits the options; the message says why.</exception>
+    /// <exception cref="ArgumentException">A count is negative, or no layout fits the options; the message says why.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static ClusterPlan Plan(ReadOnlySpan<long> counts, int hiddenSize, ClusterPlanOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new ClusterPlanOptions();
-        var full = SoftmaxLayout.CreateFull(hiddenSize, counts.Length, options.HasHeadBias);
-        var widths = WidthsOf(counts.Length, hiddenSize, options);
         var shares = TokenShares.Create(counts);
+        var model = options.CostModel.For(counts);
+        return Choose(shares, new CountedVisits(shares, model), model, counts.Length, hiddenSize, options, cancellationToken);
+    }
+
+    internal static ClusterPlan Choose(TokenShares shares, IShareModel visits, SoftmaxCostModel model, int tokens, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
+    {
+        var full = SoftmaxLayout.CreateFull(hiddenSize, tokens, options.HasHeadBias);
+        var widths = WidthsOf(tokens, hiddenSize, options);
+        var asked = options.Projections.Count > 0 ? options.Projections.Count : options.Clusters;
         if (!(options.MinimumHeadCoverage is >= 0 and <= 1))
             throw new ArgumentException(FormattableString.Invariant($"The head's coverage is {options.MinimumHeadCoverage}; it must be from 0 to 1."), nameof(options));
-        var shortlist = Math.Min(TokenShares.SlotsCovering(counts, options.MinimumHeadCoverage), counts.Length - (options.Clusters ?? 1));
-        var candidates = CutoffCandidates.Create(counts.Length, shares.SeenTokens, shortlist);
+        if (options.MinimumHeadSize < 0 || options.MinimumHeadSize > tokens - (asked ?? 1))
+            throw new ArgumentException(FormattableString.Invariant($"The head is to have at least {options.MinimumHeadSize} tokens; with {asked ?? 1} clusters of {tokens} tokens it can have 0 to {tokens - (asked ?? 1)}."), nameof(options));
+        var shortlist = Math.Min(Math.Max(shares.SlotsCovering(options.MinimumHeadCoverage), options.MinimumHeadSize), tokens - (asked ?? 1));
+        var candidates = CutoffCandidates.Create(tokens, shares.SeenTokens, shortlist);
+        var search = new ClusterSearch(candidates, shortlist, visits, widths, hiddenSize, model, mayBeSmall: asked is not null, cancellationToken);
 
-        var (cutoffs, cost) = Search(candidates, shortlist, shares, widths, hiddenSize, options, cancellationToken);
-        var layout = SoftmaxLayout.Create(hiddenSize, counts.Length, cutoffs, options.DivValue, options.HasHeadBias);
-        return new ClusterPlan(layout, new EquatableArray<int>(cutoffs), CoverageOf(layout, counts), cost, options.CostModel.CostOfHead(full.HeadRows, hiddenSize));
+        var best = Enumerable.Range(asked ?? 1, widths.Length - (asked ?? 1) + 1)
+            .Select(clusters => FindCutoffs(search, clusters, options.MaximumWeightBytes, cancellationToken))
+            .Where(found => found is not null)
+            .Select(found => (Cutoffs: found!, Cost: search.CostOf(found!)))
+            .Aggregate(((int[] Cutoffs, double Cost)?)null, (least, next) => least is null || next.Cost < least.Value.Cost ? next : least)
+            ?? throw OutOfMemory(search, widths.Length, asked, options);
+        var cutoffs = best.Cutoffs.Select(index => candidates[index]).ToArray();
+        var layout = options.Projections.Count > 0
+            ? SoftmaxLayout.Create(hiddenSize, tokens, cutoffs, options.Projections, options.HasHeadBias)
+            : SoftmaxLayout.Create(hiddenSize, tokens, cutoffs, options.DivValue, options.HasHeadBias);
+        return new ClusterPlan(
+            layout,
+            new EquatableArray<int>(cutoffs),
+            new EquatableArray<double>(shares.CoverageOf(layout)),
+            new EquatableArray<double>(layout.Tails.Select(tail => visits.VisitProbability(tail.Start, tail.Start + tail.Size))),
+            best.Cost,
+            model.CostOfHead(full.HeadRows, hiddenSize));
     }
 
     /// <summary>The projection widths of as many clusters as the search may use.</summary>
@@ -39,10 +60,20 @@ public static class ClusterPlanner
     {
         if (!(options.DivValue > 0) || double.IsInfinity(options.DivValue))
             throw new ArgumentException(FormattableString.Invariant($"The div value is {options.DivValue}; it must be a positive finite number."), nameof(options));
-        var most = Math.Min(options.Clusters ?? MaximumChosenClusters, vocabularySize - 1);
-        if (options.Clusters is { } asked && (asked < 1 || asked > Math.Min(vocabularySize - 1, MaximumClusters)))
-            throw new ArgumentException(FormattableString.Invariant($"{asked} clusters were asked for; {vocabularySize} tokens can have 1 to {Math.Min(vocabularySize - 1, MaximumClusters)}."), nameof(options));
+        var asked = options.Projections.Count > 0 ? options.Projections.Count : options.Clusters;
+        if (options.Projections.Count > 0 && options.Clusters is { } both && both != options.Projections.Count)
+            throw new ArgumentException(FormattableString.Invariant($"{both} clusters were asked for and {options.Projections.Count} projections given; give one projection a cluster."), nameof(options));
+        if (asked is { } count && (count < 1 || count > Math.Min(vocabularySize - 1, MaximumClusters)))
+            throw new ArgumentException(FormattableString.Invariant($"{count} clusters were asked for; {vocabularySize} tokens can have 1 to {Math.Min(vocabularySize - 1, MaximumClusters)}."), nameof(options));
+        foreach (var width in options.Projections)
+        {
+            if (width is < 1 or > SoftmaxLayout.MaximumWidth)
+                throw new ArgumentException(FormattableString.Invariant($"A projection has width {width}; it must be from 1 to {SoftmaxLayout.MaximumWidth}."), nameof(options));
+        }
 
+        if (options.Projections.Count > 0) return [.. options.Projections];
+
+        var most = Math.Min(asked ?? MaximumChosenClusters, vocabularySize - 1);
         var widths = new List<int>(most);
         for (var i = 0; i < most; i++)
         {
@@ -50,69 +81,53 @@ public static class ClusterPlanner
             if (width > SoftmaxLayout.MaximumWidth)
                 throw new ArgumentException(FormattableString.Invariant($"A hidden size of {hiddenSize} with a div value of {options.DivValue} makes the projection of tail cluster {i} wider than {SoftmaxLayout.MaximumWidth}; give a greater div value or a smaller hidden size."), nameof(options));
             // One cluster is the least that an adaptive softmax has, however narrow.
-            var least = options.Clusters is null && i > 0 ? Math.Max(options.MinimumProjectionWidth, 1) : 1;
-            if (width < least) break;
+            if (width < (asked is null && i > 0 ? options.LeastChosenWidth(hiddenSize) : 1)) break;
             widths.Add(width);
         }
 
-        if (widths.Count == 0 || widths.Count < options.Clusters)
+        if (widths.Count == 0 || widths.Count < asked)
             throw new ArgumentException(FormattableString.Invariant($"A hidden size of {hiddenSize} with a div value of {options.DivValue} leaves no width for cluster {widths.Count}; ask for fewer clusters, a smaller div value or a greater hidden size."), nameof(options));
         return [.. widths];
     }
 
-    private static (int[] Cutoffs, double Cost) Search(int[] candidates, int leastShortlist, TokenShares shares, int[] widths, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
+    // With a limit of memory each byte is given a price, the least at which the cheapest cutoffs fit; what is left of the
+    // limit is used by moving single cutoffs.
+    private static int[]? FindCutoffs(ClusterSearch search, int clusters, long? maximumBytes, CancellationToken cancellationToken)
     {
-        // cost[k, c]: head and the first k tail clusters, which end at candidate c; the last candidate is the vocabulary's end.
-        var model = options.CostModel;
-        var last = candidates.Length - 1;
-        var cost = new double[widths.Length + 1, candidates.Length];
-        var previous = new int[widths.Length + 1, candidates.Length];
-        for (var end = 0; end <= last; end++)
+        const int Halvings = 24;
+        const double UnpayablePrice = 1e9;
+        var free = search.FindCutoffs(clusters, pricePerByte: 0);
+        if (free is null || maximumBytes is not { } limit || search.BytesOf(free) <= limit) return free;
+        var best = search.FindCutoffs(clusters, UnpayablePrice)!;
+        if (search.BytesOf(best) > limit) return null;
+        // From a thousandth of a bit a nanosecond to far more than any weight takes.
+        var (low, high) = (1e-9, UnpayablePrice);
+        for (var i = 0; i < Halvings; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            cost[0, end] = candidates[end] >= leastShortlist ? model.CostOfHead(candidates[end], hiddenSize) : double.PositiveInfinity;
-            for (var k = 1; k <= widths.Length; k++) cost[k, end] = double.PositiveInfinity;
-            for (var start = 0; start < end; start++)
+            var price = Math.Sqrt(low * high);
+            var found = search.FindCutoffs(clusters, price)!;
+            if (search.BytesOf(found) > limit)
             {
-                var (visited, targets) = model.Visits(shares.Between(candidates[start], candidates[end]));
-                for (var k = 1; k <= Math.Min(widths.Length, start + 1); k++)
-                {
-                    var extended = cost[k - 1, start] + model.CostOfTail(candidates[end] - candidates[start], widths[k - 1], hiddenSize, visited, targets);
-                    if (!(extended < cost[k, end])) continue;
-                    cost[k, end] = extended;
-                    previous[k, end] = start;
-                }
+                low = price;
+            }
+            else
+            {
+                high = price;
+                if (search.CostOf(found) < search.CostOf(best)) best = found;
             }
         }
 
-        var best = options.Clusters ?? 0;
-        var bestCost = double.PositiveInfinity;
-        for (var k = options.Clusters ?? 1; k <= widths.Length; k++)
-        {
-            // Each cluster adds a row to the head.
-            var total = cost[k, last] + model.CostOfHead(k, hiddenSize) - model.VisitCost;
-            if (!(total < bestCost)) continue;
-            best = k;
-            bestCost = total;
-        }
-
-        var cutoffs = new int[best];
-        for (int k = best, at = last; k > 0; k--)
-        {
-            at = previous[k, at];
-            cutoffs[k - 1] = candidates[at];
-        }
-
-        return (cutoffs, bestCost);
+        search.Refine(best, limit);
+        return best;
     }
 
-    private static EquatableArray<double> CoverageOf(SoftmaxLayout layout, ReadOnlySpan<long> counts)
+    private static ArgumentException OutOfMemory(ClusterSearch search, int most, int? asked, ClusterPlanOptions options)
     {
-        var coverage = new double[layout.TailCount + 1];
-        coverage[0] = TokenShares.Sum(counts.Slice(0, layout.ShortlistSize));
-        foreach (var tail in layout.Tails) coverage[tail.Cluster] = TokenShares.Sum(counts.Slice(tail.Start, tail.Size));
-        var total = coverage.Sum();
-        for (var i = 0; i < coverage.Length; i++) coverage[i] = total > 0 ? coverage[i] / total : 0;
-        return new EquatableArray<double>(coverage);
+        var least = Enumerable.Range(asked ?? 1, most - (asked ?? 1) + 1)
+            .Select(clusters => search.FindCutoffs(clusters, pricePerByte: 1e9))
+            .Where(found => found is not null)
+            .Min(found => search.BytesOf(found!));
+        return new ArgumentException(FormattableString.Invariant($"The weights may take {options.MaximumWeightBytes / 1e6:n1} MB, and the least that fits the other wishes takes {least / 1e6:n1} MB; allow more, or ask for a smaller head or narrower projections."), nameof(options));
     }
 }

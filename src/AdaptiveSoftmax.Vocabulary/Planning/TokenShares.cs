@@ -7,32 +7,33 @@ namespace AdaptiveSoftmax.Vocabulary;
 internal sealed class TokenShares
 {
     private readonly double[] _sums;
+    private readonly double[] _counted;
 
-    private TokenShares(double[] sums, int seenTokens)
+    private TokenShares(double[] sums, double[] counted, int seenTokens)
     {
         _sums = sums;
+        _counted = counted;
         SeenTokens = seenTokens;
     }
 
-    /// <summary>The number of tokens that occur, which stand first.</summary>
+    /// <summary>The slots up to the last token that occurs.</summary>
     public int SeenTokens { get; }
 
     /// <summary>Reads counts in slot order.</summary>
-    /// <exception cref="ArgumentException">The counts do not descend, or one is negative.</exception>
+    /// <exception cref="ArgumentException">A count is negative.</exception>
     public static TokenShares Create(ReadOnlySpan<long> counts)
     {
         var total = 0.0;
-        var seen = 0;
-        var once = 0;
+        var (end, seen, once) = (0, 0, 0);
+        var counted = new double[counts.Length + 1];
         for (var slot = 0; slot < counts.Length; slot++)
         {
             var count = counts[slot];
             if (count < 0)
                 throw new ArgumentException(FormattableString.Invariant($"The count of slot {slot} is {count}; counts must not be negative."), nameof(counts));
-            if (slot > 0 && count > counts[slot - 1])
-                throw new ArgumentException(FormattableString.Invariant($"Slot {slot} has count {count} behind {counts[slot - 1]}; counts must descend."), nameof(counts));
             total += count;
-            if (count > 0) seen++;
+            counted[slot + 1] = total;
+            if (count > 0) (end, seen) = (slot + 1, seen + 1);
             if (count == 1) once++;
         }
 
@@ -41,8 +42,8 @@ internal sealed class TokenShares
         var unseenShare = unseen == 0 ? 0 : total == 0 ? 1 : Math.Min(once / total, 0.5);
         var sums = new double[counts.Length + 1];
         for (var slot = 0; slot < counts.Length; slot++)
-            sums[slot + 1] = sums[slot] + (slot < seen ? counts[slot] / total * (1 - unseenShare) : unseenShare / unseen);
-        return new TokenShares(sums, seen);
+            sums[slot + 1] = sums[slot] + (counts[slot] > 0 ? counts[slot] / total * (1 - unseenShare) : unseenShare / unseen);
+        return new TokenShares(sums, counted, end);
     }
 
     /// <summary>The sum of counts, which may have more bits than each of them.</summary>
@@ -54,15 +55,31 @@ internal sealed class TokenShares
     }
 
     /// <summary>The smallest number of first slots that hold at least a share of all occurrences.</summary>
-    public static int SlotsCovering(ReadOnlySpan<long> counts, double share)
+    public int SlotsCovering(double share)
     {
-        var total = Sum(counts);
-        var covered = 0.0;
+        var wanted = share * _counted[_counted.Length - 1];
         var slots = 0;
-        while (slots < counts.Length && covered < share * total) covered += counts[slots++];
+        while (slots < _counted.Length - 1 && _counted[slots] < wanted) slots++;
         return slots;
+    }
+
+    /// <summary>The share of the occurrences counted in the shortlist, then in each tail; all 0 where nothing was counted.</summary>
+    public double[] CoverageOf(SoftmaxLayout layout)
+    {
+        var total = _counted[_counted.Length - 1];
+        var coverage = new double[layout.TailCount + 1];
+        if (total == 0) return coverage;
+        coverage[0] = _counted[layout.ShortlistSize] / total;
+        foreach (var tail in layout.Tails) coverage[tail.Cluster] = (_counted[tail.Start + tail.Size] - _counted[tail.Start]) / total;
+        return coverage;
     }
 
     /// <summary>The share of the slots from <paramref name="start"/> to before <paramref name="end"/>.</summary>
     public double Between(int start, int end) => Math.Max(0, _sums[end] - _sums[start]);
+}
+
+/// <summary>Visits as a cost model expects them of the shares of the counts.</summary>
+internal sealed class CountedVisits(TokenShares shares, SoftmaxCostModel model) : IShareModel
+{
+    public double VisitProbability(int start, int end) => model.VisitProbability(shares.Between(start, end));
 }

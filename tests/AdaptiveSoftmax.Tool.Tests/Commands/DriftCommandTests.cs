@@ -62,8 +62,8 @@ public sealed class DriftCommandTests
         Assert.Equal(("t1999", 1999), (root.GetProperty("risen")[0].GetProperty("token").GetString(), root.GetProperty("risen")[0].GetProperty("slot").GetInt32()));
         Assert.Equal("t0", root.GetProperty("fallen")[0].GetProperty("token").GetString());
 
-        var model = new TrainingCostModel();
-        var plan = ClusterPlanner.Plan(observed.Counts, 64, cancellationToken: TestContext.Current.CancellationToken);
+        var model = new SoftmaxCostModel();
+        var plan = ClusterPlanner.Plan(observed.Counts, 64, new ClusterPlanOptions { DivValue = 4, MinimumWidthShare = 0 }, TestContext.Current.CancellationToken);
         var gain = model.CostOf(layout, [.. expected.Clusters.Select(cluster => cluster.ObservedShare)]) / model.CostOf(plan.Layout, plan.Coverage);
         Assert.Equal(plan.Cutoffs, root.GetProperty("replan").GetProperty("cutoffs").EnumerateArray().Select(cutoff => cutoff.GetInt32()));
         Assert.Equal(gain, root.GetProperty("replan").GetProperty("speedUp").GetDouble(), 1e-12);

@@ -105,7 +105,7 @@ public sealed class PlanOverSpecTests
         Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-o", run.Path("x.softmax.json")));
         var read = SpecReader.Read("x", File.ReadAllText(run.Path("x.softmax.json")));
         Assert.Empty(read.Errors);
-        Assert.Equal((4.0, 3ul, 0), (read.Spec!.DivValue, read.Spec.Seed, read.Spec.Projections.Count));
+        Assert.Equal((2.0, 3ul, 0), (read.Spec!.DivValue, read.Spec.Seed, read.Spec.Projections.Count));
         Assert.Contains("note: The projections [16, 4] of", run.Error, StringComparison.Ordinal);
     }
 

@@ -2,9 +2,8 @@ namespace AdaptiveSoftmax.Vocabulary.Tests.Planning;
 
 public sealed class ClusterPlannerTests
 {
-    // Small enough that clusters pay in vocabularies that can be searched exhaustively.
-    private static readonly ClusterPlanOptions CostOnly = new() { MinimumHeadCoverage = 0, DivValue = 2 };
-    private static readonly TrainingCostModel SmallModel = new() { BatchSize = 7, VisitCost = 30, MinimumRows = 2, UpdateCost = 5, LogitCost = 3 };
+    private static readonly ClusterPlanOptions CostOnly = new() { MinimumHeadCoverage = 0, MinimumWidthShare = 0, MinimumProjectionWidth = 2 };
+    private static readonly SoftmaxCostModel SmallModel = new() { Machine = Machines.Small, Batch = 7 };
 
     public static TheoryData<long[]> SmallCounts => new(
         (long[])[1000, 500, 100, 50, 20, 10, 5, 2, 1, 1, 0, 0, 0, 0],
@@ -20,49 +19,100 @@ public sealed class ClusterPlannerTests
     {
         // No token is unseen or seen once, so the planner's shares are those of the counts.
         long[] counts = [.. Enumerable.Range(1, 5_000).Select(rank => 1_000_000L / rank)];
-        var model = new TrainingCostModel { BatchSize = 64 };
-        var plan = ClusterPlanner.Plan(counts, 128, new ClusterPlanOptions { Clusters = 2, CostModel = model }, TestContext.Current.CancellationToken);
-        Assert.Equal(1, model.CostOf(plan.Layout, plan.Coverage) / plan.Cost, 1e-9);
-        Assert.Contains("2 shares", Assert.Throws<ArgumentException>(() => model.CostOf(plan.Layout, [0.5, 0.5])).Message, StringComparison.Ordinal);
+        foreach (var use in Enum.GetValues<SoftmaxUse>())
+        {
+            var model = new SoftmaxCostModel { Use = use, Batch = 64 };
+            var plan = ClusterPlanner.Plan(counts, 128, new ClusterPlanOptions { Clusters = 2, CostModel = model }, TestContext.Current.CancellationToken);
+            Assert.Equal(1, model.For(counts).CostOf(plan.Layout, plan.Coverage) / plan.Cost, 1e-9);
+            Assert.Contains("2 shares", Assert.Throws<ArgumentException>(() => model.CostOf(plan.Layout, [0.5, 0.5])).Message, StringComparison.Ordinal);
+        }
     }
 
     [Theory]
     [MemberData(nameof(SmallCounts))]
     public void Plan_CostsWhatAnExhaustiveSearchFinds(long[] counts)
     {
-        foreach (var model in new[] { SmallModel, new TrainingCostModel(), SmallModel with { BatchSize = 1, ProductsPerStep = 1, UpdateCost = 0 } })
+        foreach (var (use, batch) in new[] { (SoftmaxUse.Training, 7), (SoftmaxUse.Training, 1), (SoftmaxUse.Training, 256), (SoftmaxUse.Greedy, 1), (SoftmaxUse.Greedy, 5), (SoftmaxUse.Greedy, 20), (SoftmaxUse.TopK, 1), (SoftmaxUse.Sampling, 1), (SoftmaxUse.Sampling, 3), (SoftmaxUse.Serving, 16) })
         {
+            var model = SmallModel with { Use = use, Batch = batch, TopK = 3 };
+            var reference = new CostReference(counts, 16, model);
             for (var clusters = 1; clusters <= Math.Min(3, counts.Length - 1); clusters++)
             {
-                var options = CostOnly with { Clusters = clusters, CostModel = model };
-                var plan = ClusterPlanner.Plan(counts, 16, options, TestContext.Current.CancellationToken);
+                var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = clusters, CostModel = model }, TestContext.Current.CancellationToken);
 
-                var expected = Subsets(counts.Length, clusters).Min(cutoffs => Cost(counts, cutoffs, 16, 2, model));
+                var expected = Subsets(counts.Length, clusters).Min(cutoffs => reference.Of(cutoffs, Halves));
                 Assert.Equal(1, plan.Cost / expected, 1e-9);
-                Assert.Equal(1, Cost(counts, [.. plan.Cutoffs], 16, 2, model) / expected, 1e-9);
+                Assert.Equal(1, reference.Of([.. plan.Cutoffs], Halves) / expected, 1e-9);
+                Assert.Equal(1, plan.FullCost / reference.Full(), 1e-9);
             }
 
-            var best = ClusterPlanner.Plan(counts, 16, CostOnly with { MinimumProjectionWidth = 2, CostModel = model }, TestContext.Current.CancellationToken);
-            var least = Enumerable.Range(1, Math.Min(3, counts.Length - 1)).SelectMany(clusters => Subsets(counts.Length, clusters)).Min(cutoffs => Cost(counts, cutoffs, 16, 2, model));
-            Assert.Equal(1, best.Cost / least, 1e-9);
+            // Of its own accord the planner makes no tail of fewer tokens than its width, unless it is the only one.
+            var roomy = Enumerable.Range(1, Math.Min(3, counts.Length - 1)).SelectMany(clusters => Subsets(counts.Length, clusters))
+                .Where(cutoffs => cutoffs.Length == 1 || cutoffs.Select((start, i) => (i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length) - start >= Halves(i)).All(fits => fits))
+                .Select(cutoffs => reference.Of(cutoffs, Halves))
+                .ToArray();
+            var best = ClusterPlanner.Plan(counts, 16, CostOnly with { CostModel = model }, TestContext.Current.CancellationToken);
+            Assert.Equal(1, best.Cost / roomy.Min(), 1e-9);
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(SmallCounts))]
+    public void PlansWithinMemory_CostLittleMoreThanTheBestThatFits(long[] counts)
+    {
+        foreach (var use in new[] { SoftmaxUse.Training, SoftmaxUse.Greedy })
+        {
+            var model = SmallModel with { Use = use };
+            var reference = new CostReference(counts, 16, model);
+            for (var clusters = 1; clusters <= Math.Min(3, counts.Length - 1); clusters++)
+            {
+                var all = Subsets(counts.Length, clusters).Select(cutoffs => (Bytes: reference.Bytes(cutoffs, Halves), Cost: reference.Of(cutoffs, Halves))).ToArray();
+                foreach (var limit in all.Select(one => one.Bytes).Distinct())
+                {
+                    var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = clusters, CostModel = model, MaximumWeightBytes = (long)limit }, TestContext.Current.CancellationToken);
+                    Assert.True(plan.Layout.ParameterBytes <= limit);
+                    Assert.InRange(plan.Cost / all.Where(one => one.Bytes <= limit).Min(one => one.Cost), 1 - 1e-9, 1.1);
+                }
+
+                var message = Message(counts, 16, CostOnly with { Clusters = clusters, CostModel = model, MaximumWeightBytes = (long)all.Min(one => one.Bytes) - 1 });
+                Assert.Contains("allow more", message, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public void Wishes_AreKept()
+    {
+        var counts = Zipf(5000);
+        var plan = ClusterPlanner.Plan(counts, 64, new ClusterPlanOptions { Projections = [48, 5], MinimumHeadSize = 777, MinimumHeadCoverage = 0, CostModel = SmallModel }, TestContext.Current.CancellationToken);
+
+        Assert.Equal([48, 5], plan.Layout.Tails.Select(tail => tail.ProjectionWidth));
+        Assert.True(plan.Layout.ShortlistSize >= 777);
+        var reference = new CostReference(counts, 64, SmallModel);
+        Assert.Equal(1, reference.Of([.. plan.Cutoffs], tail => tail == 0 ? 48 : 5) / plan.Cost, 1e-9);
+    }
+
+    [Fact]
+    public void CountsInAnyOrder_ArePlannedAsTheyStand()
+    {
+        // The last tokens are pinned to the front, whatever their counts.
+        long[] counts = [0, 1, 0, 500, 300, 100, 80, 60, 40, 30, 20, 10, 5, 3, 2, 2];
+        var reference = new CostReference(counts, 16, SmallModel);
+        var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = 2, MinimumHeadSize = 3, CostModel = SmallModel }, TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, plan.Cost / Subsets(counts.Length, 2).Where(cutoffs => cutoffs[0] >= 3).Min(cutoffs => reference.Of(cutoffs, Halves)), 1e-9);
     }
 
     [Fact]
     public void CoarseCandidates_CostLittleMoreThanAllCutoffs()
     {
-        var counts = Zipf(4000);
-        var model = SmallModel with { VisitCost = 1000, BatchSize = 32 };
-        var plan = ClusterPlanner.Plan(counts, 32, CostOnly with { Clusters = 2, CostModel = model }, TestContext.Current.CancellationToken);
+        var counts = Zipf(2000);
+        var model = SmallModel with { Machine = Machines.Create(fixedTime: 1000, update: 0.5), Batch = 32 };
+        var plan = ClusterPlanner.Plan(counts, 32, CostOnly with { Clusters = 1, CostModel = model }, TestContext.Current.CancellationToken);
+        var reference = new CostReference(counts, 32, model);
 
-        var best = double.PositiveInfinity;
-        var sums = Sums(counts);
-        for (var first = 1; first < counts.Length; first++)
-        {
-            for (var second = first + 1; second < counts.Length; second += 1) best = Math.Min(best, Cost(sums, [first, second], 32, 2, model));
-        }
-
-        Assert.InRange(plan.Cost / best, 1 - 1e-9, 1.001);
+        Assert.InRange(plan.Cost / Enumerable.Range(1, counts.Length - 1).Min(first => reference.Of([first], Halve)), 1 - 1e-9, 1.001);
+        static int Halve(int tail) => 32 >> (tail + 1);
     }
 
     [Fact]
@@ -82,10 +132,25 @@ public sealed class ClusterPlannerTests
         var counts = Zipf(200_000);
         var plan = ClusterPlanner.Plan(counts, 512, cancellationToken: TestContext.Current.CancellationToken);
 
-        Assert.Equal(2, plan.Layout.TailCount);
+        Assert.Equal([256, 128], plan.Layout.Tails.Select(tail => tail.ProjectionWidth));
         Assert.InRange(plan.Layout.ShortlistSize, 1000, 20_000);
-        Assert.True(plan.SpeedUp > 8);
-        Assert.Equal(plan.FullCost, new TrainingCostModel().CostOfHead(200_000, 512));
+        Assert.True(plan.SpeedUp > 5);
+        Assert.Equal(plan.FullCost, new SoftmaxCostModel().CostOfHead(200_000, 512));
+    }
+
+    [Fact]
+    public void Frontier_TradesTimeForTheWidthOfRareTokens()
+    {
+        var points = PlanFrontier.Create(Zipf(100_000), 512, new ClusterPlanOptions(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(PlanFrontier.DivValues, points.Select(point => point.DivValue));
+        foreach (var point in points)
+        {
+            var narrow = point.Plan.Layout.Tails.Where(tail => tail.ProjectionWidth < 128).Sum(tail => point.Plan.Coverage[tail.Cluster]);
+            Assert.Equal(narrow, point.NarrowCoverage, 1e-12);
+            Assert.Equal(point.Plan.Layout.Tails[^1].ProjectionWidth / 512.0, point.NarrowestShare);
+            Assert.All(point.Plan.Layout.Tails, tail => Assert.True(tail.ProjectionWidth >= 16 && tail.Size >= tail.ProjectionWidth));
+        }
     }
 
     [Fact]
@@ -97,7 +162,7 @@ public sealed class ClusterPlannerTests
     }
 
     [Theory]
-    [InlineData(0.5)]
+    [InlineData(0.85)]
     [InlineData(0.9)]
     [InlineData(0.999)]
     public void Shortlist_CoversTheShareAskedFor(double share)
@@ -136,9 +201,10 @@ public sealed class ClusterPlannerTests
     {
         var counts = Zipf(50_000);
 
-        Assert.Equal([128, 32], ClusterPlanner.Plan(counts, 512, cancellationToken: TestContext.Current.CancellationToken).Layout.Tails.Select(tail => tail.ProjectionWidth));
-        Assert.Equal([4], ClusterPlanner.Plan(counts, 16, cancellationToken: TestContext.Current.CancellationToken).Layout.Tails.Select(tail => tail.ProjectionWidth));
-        Assert.Equal([128, 32, 8, 2], ClusterPlanner.Plan(counts, 512, new ClusterPlanOptions { Clusters = 4 }, TestContext.Current.CancellationToken).Layout.Tails.Select(tail => tail.ProjectionWidth));
+        Assert.Equal([256, 128], ClusterPlanner.Plan(counts, 512, cancellationToken: TestContext.Current.CancellationToken).Layout.Tails.Select(tail => tail.ProjectionWidth));
+        Assert.Equal([128, 32], ClusterPlanner.Plan(counts, 512, new ClusterPlanOptions { DivValue = 4, MinimumWidthShare = 0 }, TestContext.Current.CancellationToken).Layout.Tails.Select(tail => tail.ProjectionWidth));
+        Assert.Equal([8], ClusterPlanner.Plan(counts, 16, cancellationToken: TestContext.Current.CancellationToken).Layout.Tails.Select(tail => tail.ProjectionWidth));
+        Assert.Equal([128, 32, 8, 2], ClusterPlanner.Plan(counts, 512, new ClusterPlanOptions { Clusters = 4, DivValue = 4 }, TestContext.Current.CancellationToken).Layout.Tails.Select(tail => tail.ProjectionWidth));
     }
 
     [Fact]
@@ -149,14 +215,16 @@ public sealed class ClusterPlannerTests
         Assert.Contains("1 to 2", Message([5, 4, 3], 512, new ClusterPlanOptions { Clusters = 3 }), StringComparison.Ordinal);
         Assert.Contains("1 to 16", Message(Zipf(100), 512, new ClusterPlanOptions { Clusters = 17, DivValue = 1 }), StringComparison.Ordinal);
         Assert.Contains("0 clusters", Message([5, 4, 3], 512, new ClusterPlanOptions { Clusters = 0 }), StringComparison.Ordinal);
-        Assert.Contains("no width for cluster 2", Message(Zipf(100), 32, new ClusterPlanOptions { Clusters = 4 }), StringComparison.Ordinal);
-        Assert.Contains("no width for cluster 0", Message([5, 4, 3], 3, new ClusterPlanOptions()), StringComparison.Ordinal);
+        Assert.Contains("no width for cluster 2", Message(Zipf(100), 32, new ClusterPlanOptions { Clusters = 4, DivValue = 4 }), StringComparison.Ordinal);
+        Assert.Contains("no width for cluster 0", Message([5, 4, 3], 3, new ClusterPlanOptions { DivValue = 4 }), StringComparison.Ordinal);
         Assert.Contains("div value is NaN", Message([5, 4, 3], 3, new ClusterPlanOptions { DivValue = double.NaN }), StringComparison.Ordinal);
-        Assert.Contains("must descend", Message([5, 6, 3], 512, new ClusterPlanOptions()), StringComparison.Ordinal);
+        Assert.Contains("0 to 2", Message([5, 6, 3], 512, new ClusterPlanOptions { MinimumHeadSize = 3 }), StringComparison.Ordinal);
+        Assert.Contains("one projection a cluster", Message([5, 6, 3], 512, new ClusterPlanOptions { Clusters = 1, Projections = [4, 4] }), StringComparison.Ordinal);
+        Assert.Contains("width 0", Message([5, 6, 3], 512, new ClusterPlanOptions { Projections = [0] }), StringComparison.Ordinal);
         Assert.Contains("negative", Message([5, -6], 512, new ClusterPlanOptions()), StringComparison.Ordinal);
         Assert.Contains("hidden size is 0", Message([5, 4], 0, new ClusterPlanOptions()), StringComparison.Ordinal);
         Assert.Contains("from 0 to 1", Message([5, 4], 512, new ClusterPlanOptions { MinimumHeadCoverage = double.NaN }), StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => new TrainingCostModel { BatchSize = 0 });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new SoftmaxCostModel { Batch = 0 });
     }
 
     [Fact]
@@ -172,7 +240,7 @@ public sealed class ClusterPlannerTests
     [InlineData(1.0, 1.0)]
     public void Visits_AreTheStepsWithATarget(double probability, double expected)
     {
-        var (visited, targets) = new TrainingCostModel().Visits(probability);
+        var (visited, targets) = new SoftmaxCostModel().VisitsOf(probability);
 
         Assert.Equal(expected, visited, expected * 1e-4);
         Assert.Equal(256 * probability, visited * targets, 1e-9);
@@ -183,43 +251,7 @@ public sealed class ClusterPlannerTests
 
     private static long[] Zipf(int size) => [.. Enumerable.Range(1, size).Select(rank => 10_000_000L / rank)];
 
-    // What a step costs, written down once more from its description.
-    private static double Cost(long[] counts, int[] cutoffs, int hiddenSize, double divValue, TrainingCostModel model) =>
-        Cost(Sums(counts), cutoffs, hiddenSize, divValue, model);
-
-    private static double Cost(double[] sums, int[] cutoffs, int hiddenSize, double divValue, TrainingCostModel model)
-    {
-        double Matrix(double rows, double columns, double targets) =>
-            rows * columns * (model.ProductsPerStep * Math.Max(targets, model.MinimumRows) + model.UpdateCost);
-
-        var headRows = cutoffs[0] + cutoffs.Length;
-        var cost = model.VisitCost + Matrix(headRows, hiddenSize, model.BatchSize) + model.LogitCost * headRows * model.BatchSize;
-        for (var i = 0; i < cutoffs.Length; i++)
-        {
-            var end = i + 1 < cutoffs.Length ? cutoffs[i + 1] : sums.Length - 1;
-            var size = end - cutoffs[i];
-            var width = Math.Floor(hiddenSize / Math.Pow(divValue, i + 1));
-            var share = sums[end] - sums[cutoffs[i]];
-            if (share <= 0) continue;
-            var visited = 1 - Math.Pow(1 - share, model.BatchSize);
-            if (visited <= 0) visited = share * model.BatchSize;
-            var targets = model.BatchSize * share / visited;
-            cost += visited * (model.VisitCost + Matrix(width, hiddenSize, targets) + Matrix(size, width, targets) + model.LogitCost * size * targets);
-        }
-
-        return cost;
-    }
-
-    private static double[] Sums(long[] counts)
-    {
-        var total = counts.Sum();
-        var unseen = counts.Count(count => count == 0);
-        var unseenShare = unseen == 0 ? 0 : total == 0 ? 1 : Math.Min(0.5, counts.Count(count => count == 1) / (double)total);
-        var sums = new double[counts.Length + 1];
-        for (var i = 0; i < counts.Length; i++)
-            sums[i + 1] = sums[i] + (counts[i] > 0 ? (1 - unseenShare) * counts[i] / total : unseenShare / unseen);
-        return sums;
-    }
+    private static int Halves(int tail) => 16 >> (tail + 1);
 
     private static IEnumerable<int[]> Subsets(int size, int clusters, int from = 1)
     {

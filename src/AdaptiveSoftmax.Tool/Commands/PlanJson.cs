@@ -1,0 +1,43 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Commands;
+
+/// <summary>Writes what <c>plan</c> found as JSON.</summary>
+internal static class PlanJson
+{
+    public static void Write(TextWriter writer, PlanOutcome outcome)
+    {
+        var model = outcome.Options.CostModel;
+        ToolJson.Write(writer, new
+        {
+            For = PlanOptions.NameOf(model.Use),
+            model.Batch,
+            Machine = model.Machine.Name,
+            model.Machine.Threads,
+            outcome.Plan.Layout.HiddenSize,
+            outcome.Plan.Layout.VocabularySize,
+            DivValue = outcome.Options.Projections.Count > 0 ? null : (double?)outcome.Options.DivValue,
+            outcome.Plan.Layout.HasHeadBias,
+            Plan = Describe(outcome.Plan),
+            Full = new { Nanoseconds = outcome.Plan.FullCost, Parameters = FullParameters(outcome.Plan.Layout) },
+            Frontier = outcome.Frontier.Count == 0 ? null : outcome.Frontier.Select(point => new { point.DivValue, point.NarrowestShare, point.NarrowCoverage, Plan = Describe(point.Plan) }),
+            Measured = outcome.Measured.Count == 0 ? null : outcome.Measured,
+            outcome.Written,
+        });
+    }
+
+    public static long FullParameters(SoftmaxLayout layout) => SoftmaxLayout.CreateFull(layout.HiddenSize, layout.VocabularySize, layout.HasHeadBias).ParameterCount;
+
+    private static object Describe(ClusterPlan plan) => new
+    {
+        plan.Cutoffs,
+        Projections = plan.Layout.Tails.Select(tail => tail.ProjectionWidth),
+        plan.Coverage,
+        plan.Visits,
+        plan.VisitsPerToken,
+        plan.Layout.ParameterCount,
+        plan.Layout.ParameterBytes,
+        Nanoseconds = plan.Cost,
+        plan.SpeedUp,
+    };
+}

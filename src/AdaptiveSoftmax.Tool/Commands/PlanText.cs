@@ -1,0 +1,82 @@
+using System.Globalization;
+using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Commands;
+
+/// <summary>Shows a plan as a table of its clusters.</summary>
+internal static class PlanText
+{
+    public static void Write(ToolConsole console, PlanOutcome outcome)
+    {
+        var (plan, layout, model) = (outcome.Plan, outcome.Plan.Layout, outcome.Options.CostModel);
+        // A step of training visits what its targets are in, which the coverage says.
+        var isTraining = model.Use == SoftmaxUse.Training;
+        var table = new ToolTable("cluster", ["slots", "tokens", "coverage", .. isTraining ? Array.Empty<string>() : ["visits"], "width", "parameters", "MB"]);
+        AddRow(table, "head", 0, layout.ShortlistSize, plan.Coverage[0], isTraining ? null : 1, layout.HiddenSize, layout.HeadParameterCount);
+        foreach (var tail in layout.Tails)
+            AddRow(table, Text($"tail {tail.Index}"), tail.Start, tail.Size, plan.Coverage[tail.Cluster], isTraining ? null : plan.Visits[tail.Index], tail.ProjectionWidth, layout.GetTailParameterCount(tail.Index));
+        table.Write(console.Output);
+        var full = PlanJson.FullParameters(layout);
+        Line(console, $"Cutoffs: {string.Join(", ", plan.Cutoffs)}");
+        Line(console, $"Parameters: {layout.ParameterCount:n0}, {(double)full / layout.ParameterCount:n1} times fewer than the full softmax's {full:n0}.");
+        Line(console, $"Predicted {PlanOptions.Describe(model)} on {model.Machine.Name}: {Time(plan.Cost)}, {plan.SpeedUp:n1} times faster than a full softmax's {Time(plan.FullCost)}.");
+        if (model.Use != SoftmaxUse.Training) Line(console, $"Expected tails a token: {plan.VisitsPerToken:n2}.");
+        if (outcome.Frontier.Count > 0) WriteFrontier(console, outcome);
+        if (outcome.Measured.Count > 0) WriteMeasured(console, outcome.Measured);
+    }
+
+    public static string Time(double nanoseconds) => nanoseconds switch
+    {
+        >= 1e9 => Text($"{nanoseconds / 1e9:n2} s"),
+        >= 1e6 => Text($"{nanoseconds / 1e6:n2} ms"),
+        _ => Text($"{nanoseconds / 1e3:n1} µs"),
+    };
+
+    public static void Line(ToolConsole console, FormattableString text) => console.WriteLine(Text(text));
+
+    private static void WriteFrontier(ToolConsole console, PlanOutcome outcome)
+    {
+        Line(console, $"");
+        Line(console, $"Time against what is left for rare tokens, as narrow as each div value leads to:");
+        var table = new ToolTable("div value", "cutoffs", "widths", "time", "MB", "narrowest", "narrow");
+        foreach (var point in outcome.Frontier)
+        {
+            var layout = point.Plan.Layout;
+            table.AddRow(
+                Text($"{point.DivValue}"),
+                string.Join(", ", point.Plan.Cutoffs),
+                string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth)),
+                Time(point.Plan.Cost),
+                Text($"{layout.ParameterBytes / 1e6:n1}"),
+                Text($"{point.NarrowestShare * 100:n1} % of {layout.HiddenSize}"),
+                Text($"{point.NarrowCoverage * 100:n2} %"));
+        }
+
+        table.Write(console.Output);
+        Line(console, $"Narrowest: the values left to tell the rarest tokens apart. Narrow: the occurrences told apart with less than a quarter of the hidden size.");
+        Line(console, $"Recommended: div value {outcome.Options.DivValue} and no tail narrower than a quarter of the hidden size, the plan above. Counts do not tell what a rare word loses; evaluate does.");
+    }
+
+    private static void WriteMeasured(ToolConsole console, IReadOnlyList<PlanMeasurement> measured)
+    {
+        var table = new ToolTable("measured", "cutoffs", "predicted", "took", "prediction is off by");
+        foreach (var (name, cutoffs, predicted, took) in measured)
+            table.AddRow(name, string.Join(", ", cutoffs), Time(predicted), Time(took), Text($"{((predicted / took) - 1) * 100:+0;-0;0} %"));
+        table.Write(console.Output);
+    }
+
+    private static void AddRow(ToolTable table, string name, int start, int size, double coverage, double? visits, int width, long parameters) =>
+        table.AddRow([
+            name,
+            Text($"{start}..{(long)start + size - 1}"),
+            Text($"{size:n0}"),
+            Text($"{coverage * 100:n2} %"),
+            .. visits is null ? Array.Empty<string>() : [Text($"{visits * 100:n2} %")],
+            Text($"{width:n0}"),
+            Text($"{parameters:n0}"),
+            Text($"{parameters * 4 / 1e6:n1}"),
+        ]);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

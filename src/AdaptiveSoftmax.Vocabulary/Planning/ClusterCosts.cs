@@ -1,0 +1,53 @@
+namespace AdaptiveSoftmax.Vocabulary;
+
+/// <summary>The cost of heads of one hidden size, ready to be asked for any number of rows.</summary>
+/// <param name="fixedTime">The nanoseconds that do not depend on the rows.</param>
+/// <param name="rowTime">The nanoseconds of a row.</param>
+/// <param name="memory">How fast weights are read, where that can be the limit.</param>
+/// <param name="reads">How often a step reads them.</param>
+/// <param name="hiddenSize">The hidden size.</param>
+internal sealed class HeadCosts(double fixedTime, double rowTime, MemoryTimes? memory, int reads, int hiddenSize)
+{
+    public double CostOf(double rows) =>
+        fixedTime + Math.Max(rows * rowTime, reads * memory?.Read(rows * hiddenSize * sizeof(float)) ?? 0);
+}
+
+/// <summary>The cost of tails of one width, ready to be asked for any size and any visits.</summary>
+internal sealed class TailCosts
+{
+    private readonly ProductTimes _times;
+    private readonly MemoryTimes? _memory;
+    private readonly double _fixedTime;
+    private readonly double _updateTime;
+    private readonly int _width;
+    private readonly double[] _outputRow;
+    private readonly double[] _projection;
+    private readonly double _projectionWeights;
+    private readonly double _projectionRead;
+
+    public TailCosts(ProductTimes times, MemoryTimes? memory, double fixedTime, double updateTime, int width, int hiddenSize)
+    {
+        (_times, _memory, _fixedTime, _updateTime, _width) = (times, memory, fixedTime, updateTime, width);
+        _outputRow = times.AtWidth(width);
+        _projection = times.AtWidth(hiddenSize);
+        for (var i = 0; i < _projection.Length; i++) _projection[i] *= width;
+        _projectionWeights = (double)width * hiddenSize;
+        _projectionRead = memory?.Read(_projectionWeights * sizeof(float)) ?? 0;
+    }
+
+    /// <summary>The expected nanoseconds of a step: for those that visit the tail, projection, output and update.</summary>
+    public double CostOf(double size, TailVisits visits)
+    {
+        if (visits.Visited == 0) return 0;
+        var (batch, part) = _times.PlaceOf(visits.Tokens);
+        var output = size * ProductTimes.Between(_outputRow, batch, part);
+        var projection = ProductTimes.Between(_projection, batch, part);
+        if (_memory is not null)
+        {
+            output = Math.Max(output, _memory.Read(size * _width * sizeof(float)));
+            projection = Math.Max(projection, _projectionRead);
+        }
+
+        return visits.Visited * (_fixedTime + projection + output + (_updateTime * (_projectionWeights + (size * _width))));
+    }
+}

@@ -1,0 +1,141 @@
+namespace AdaptiveSoftmax.Vocabulary;
+
+/// <summary>
+/// The cheapest cutoffs among candidates by dynamic programming, after Grave et al. 2017: the cheapest way to end with a
+/// given number of clusters at a candidate extends the cheapest way to end with one cluster fewer at an earlier one.
+/// </summary>
+internal sealed class ClusterSearch
+{
+    private readonly int[] _candidates;
+    private readonly int[] _widths;
+    private readonly int _hiddenSize;
+    private readonly int _leastShortlist;
+    private readonly HeadCosts _head;
+
+    // The cost of each tail, [widths][end · (end − 1) / 2 + start] with candidates as starts and ends.
+    private readonly double[][] _tails;
+
+    public ClusterSearch(int[] candidates, int leastShortlist, IShareModel shares, int[] widths, int hiddenSize, SoftmaxCostModel model, bool mayBeSmall, CancellationToken cancellationToken)
+    {
+        (_candidates, _leastShortlist, _widths, _hiddenSize) = (candidates, leastShortlist, widths, hiddenSize);
+        _head = model.Head(hiddenSize);
+        _tails = new double[widths.Length][];
+        var costs = new TailCosts[widths.Length];
+        for (var k = 0; k < widths.Length; k++)
+        {
+            _tails[k] = new double[(long)candidates.Length * (candidates.Length - 1) / 2];
+            costs[k] = model.Tail(widths[k], hiddenSize);
+        }
+
+        for (var end = 1; end < candidates.Length; end++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var row = Row(end);
+            for (var start = 0; start < end; start++)
+            {
+                var visits = model.VisitsOf(shares.VisitProbability(candidates[start], candidates[end]));
+                var size = candidates[end] - candidates[start];
+                // The first tail starts at least at the first candidate, the second at the second.
+                // Of fewer tokens than its width a tail is no more than a narrower head, there to make the next one narrower still; but one tail there is.
+                for (var k = Math.Min(widths.Length, start + 1) - 1; k >= 0; k--) _tails[k][row + start] = mayBeSmall || size >= widths[k] || (k == 0 && end == candidates.Length - 1) ? costs[k].CostOf(size, visits) : double.PositiveInfinity;
+            }
+        }
+    }
+
+    /// <summary>The cheapest cutoffs of a number of clusters.</summary>
+    /// <param name="clusters">The number of clusters, at most that of the widths.</param>
+    /// <param name="pricePerByte">The nanoseconds that each byte of weights counts as.</param>
+    /// <returns>The candidates that are cutoffs, by index; null where the shortlist leaves too few tokens.</returns>
+    public int[]? FindCutoffs(int clusters, double pricePerByte)
+    {
+        var last = _candidates.Length - 1;
+        var cost = new double[last + 1];
+        var previous = new int[clusters, last + 1];
+        for (var end = 0; end <= last; end++)
+            cost[end] = _candidates[end] >= _leastShortlist ? _head.CostOf(_candidates[end] + clusters) + (pricePerByte * HeadBytes(_candidates[end])) : double.PositiveInfinity;
+        for (var k = 0; k < clusters; k++)
+        {
+            var next = new double[last + 1];
+            var bytesPerToken = pricePerByte * _widths[k] * sizeof(float);
+            for (var end = 0; end <= last; end++)
+            {
+                next[end] = double.PositiveInfinity;
+                var row = Row(end);
+                for (var start = k; start < end; start++)
+                {
+                    var extended = cost[start] + _tails[k][row + start] + (bytesPerToken * (_candidates[end] - _candidates[start]));
+                    if (!(extended < next[end])) continue;
+                    next[end] = extended;
+                    previous[k, end] = start;
+                }
+            }
+
+            cost = next;
+        }
+
+        if (double.IsInfinity(cost[last])) return null;
+        var cutoffs = new int[clusters];
+        for (int k = clusters - 1, at = last; k >= 0; k--)
+        {
+            at = previous[k, at];
+            cutoffs[k] = at;
+        }
+
+        return cutoffs;
+    }
+
+    /// <summary>The cost of cutoffs, given by index.</summary>
+    public double CostOf(ReadOnlySpan<int> cutoffs)
+    {
+        var cost = _head.CostOf(_candidates[cutoffs[0]] + cutoffs.Length);
+        for (var k = 0; k < cutoffs.Length; k++) cost += _tails[k][Row(EndOf(cutoffs, k)) + cutoffs[k]];
+        return cost;
+    }
+
+    /// <summary>The bytes of weights that cutoffs, given by index, lead to.</summary>
+    public double BytesOf(ReadOnlySpan<int> cutoffs)
+    {
+        var bytes = HeadBytes(_candidates[cutoffs[0]] + cutoffs.Length);
+        for (var k = 0; k < cutoffs.Length; k++)
+            bytes += (double)_widths[k] * (_hiddenSize + _candidates[EndOf(cutoffs, k)] - _candidates[cutoffs[k]]) * sizeof(float);
+        return bytes;
+    }
+
+    /// <summary>Moves one cutoff after the other to where it costs least within a number of bytes, until none moves.</summary>
+    public void Refine(int[] cutoffs, double maximumBytes)
+    {
+        var best = CostOf(cutoffs);
+        for (var moved = true; moved;)
+        {
+            moved = false;
+            for (var k = 0; k < cutoffs.Length; k++)
+            {
+                var (from, to) = (k == 0 ? 0 : cutoffs[k - 1] + 1, EndOf(cutoffs, k));
+                var chosen = cutoffs[k];
+                for (var at = from; at < to; at++)
+                {
+                    if (k == 0 && _candidates[at] < _leastShortlist) continue;
+                    cutoffs[k] = at;
+                    var cost = CostOf(cutoffs);
+                    if (!(cost < best) || BytesOf(cutoffs) > maximumBytes) continue;
+                    (best, chosen, moved) = (cost, at, true);
+                }
+
+                cutoffs[k] = chosen;
+            }
+        }
+    }
+
+    private int EndOf(ReadOnlySpan<int> cutoffs, int tail) => tail + 1 < cutoffs.Length ? cutoffs[tail + 1] : _candidates.Length - 1;
+
+    private double HeadBytes(double rows) => rows * _hiddenSize * sizeof(float);
+
+    private static int Row(int end) => end * (end - 1) / 2;
+}
+
+/// <summary>What share of tokens visits a cluster of slots.</summary>
+internal interface IShareModel
+{
+    /// <summary>The probability that a token visits a tail of the slots from <paramref name="start"/> to before <paramref name="end"/>.</summary>
+    double VisitProbability(int start, int end);
+}

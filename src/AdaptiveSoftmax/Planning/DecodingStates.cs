@@ -1,0 +1,49 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>Hidden vectors that make decoding visit each tail as often as a model expects.</summary>
+internal sealed class DecodingStates
+{
+    // Together these make the best logit 17 and the others' deviation 1.7: the range of a trained model.
+    private const double Lean = 30;
+    private const double Noise = 60;
+
+    public DecodingStates(DynamicAdaptiveSoftmax layer, TokenDraws draws, SoftmaxCostModel model, int steps)
+    {
+        var layout = layer.Layout;
+        var head = layer.Parameters[0];
+        var visits = layout.Tails.Select(tail => model.VisitProbability(draws.ShareOf(tail.Start, tail.Start + tail.Size))).ToArray();
+        var states = new List<float[]>(steps);
+        for (var step = 0; step < steps; step++)
+        {
+            var hidden = new float[model.Batch * layout.HiddenSize];
+            var tokens = draws.Draw(model.Batch, stream: 1000 + step);
+            for (var row = 0; row < model.Batch; row++)
+            {
+                var random = CountedRandom.Start(seed: 3, (ulong)((step * (long)model.Batch) + row));
+                var vector = hidden.AsSpan(row * layout.HiddenSize, layout.HiddenSize);
+                for (var i = 0; i < vector.Length; i++)
+                    vector[i] = (float)(((2 * CountedRandom.Unit(random, (ulong)i)) - 1) * Math.Sqrt(3) * Noise / Math.Sqrt(vector.Length));
+                var visited = Enumerable.Range(0, visits.Length).Where(tail => CountedRandom.Unit(random, (ulong)(layout.HiddenSize + tail)) < visits[tail]).Select(tail => layout.ShortlistSize + tail).ToArray();
+                // The best k come from head and tails alike; one token comes from a single cluster.
+                var leans = model.Use == SoftmaxUse.TopK ? [tokens[row] % layout.ShortlistSize, .. visited] : visited.Length > 0 ? visited[^1..] : [tokens[row] % layout.ShortlistSize];
+                foreach (var lean in leans) Add(vector, head.Row(lean));
+            }
+
+            states.Add(hidden);
+        }
+
+        Steps = states;
+    }
+
+    /// <summary>The hidden vectors of each step, [batch, hidden].</summary>
+    public IReadOnlyList<float[]> Steps { get; }
+
+    private static void Add(Span<float> vector, ReadOnlySpan<float> row)
+    {
+        var norm = 0.0;
+        foreach (var value in row) norm += (double)value * value;
+        for (var i = 0; i < vector.Length; i++) vector[i] += (float)(row[i] * Lean / Math.Sqrt(norm));
+    }
+}

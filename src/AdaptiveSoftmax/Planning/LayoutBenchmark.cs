@@ -1,0 +1,105 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>Runs a layout for real, so that what a plan predicts can be held against it.</summary>
+public static class LayoutBenchmark
+{
+    private const int TokensOfDecoding = 512;
+    private const int StepsOfTraining = 8;
+
+    // Time is what is short where many plans are measured, and a step of a full softmax takes a second.
+    private static readonly TimeSpan s_least = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// Measures a step, with AdamW in training. Targets are drawn by their counts. In decoding the weights are random, and
+    /// hidden vectors lean towards the clusters that the model expects to be visited, as often as it does: times are measured,
+    /// visits are not.
+    /// </summary>
+    /// <param name="layout">The layout.</param>
+    /// <param name="counts">How often each slot's token occurs, [vocabulary].</param>
+    /// <param name="model">What a step does, and how many tokens it has.</param>
+    /// <param name="threads">The threads, the caller's included, at least 1; null for all processors.</param>
+    /// <param name="cancellationToken">Stops between two steps.</param>
+    /// <returns>The nanoseconds of a step.</returns>
+    /// <exception cref="ArgumentException">There is not one count for each token, or all are 0.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads = null, CancellationToken cancellationToken = default) =>
+        Measure(layout, counts, model, threads, s_least, cancellationToken);
+
+    internal static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads, TimeSpan least, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(model);
+        if (counts.Length != layout.VocabularySize) throw new ArgumentException(FormattableString.Invariant($"There are {counts.Length} counts for {layout.VocabularySize} tokens; give one each."), nameof(counts));
+        if (!counts.ContainsAnyExcept(0)) throw new ArgumentException("All counts are 0, so no token can be drawn.", nameof(counts));
+        var options = new AdaptiveSoftmaxOptions { Threads = ThreadCount.OrDefault(threads, nameof(threads)) };
+        var draws = new TokenDraws(counts);
+        var watch = new StepWatch(cancellationToken);
+        using var workers = WorkerPool.Get(options.Threads).KeepWorkers();
+        using var layer = new DynamicAdaptiveSoftmax(layout, seed: 1, options);
+        if (model.Use == SoftmaxUse.Training) return Train(layer, draws, model, options.Threads, watch, least);
+        var states = new DecodingStates(layer, draws, model.For(counts), Math.Max(4, TokensOfDecoding / model.Batch));
+        return Decode(layer, states, model, watch, least);
+    }
+
+    private static double Train(DynamicAdaptiveSoftmax layer, TokenDraws draws, SoftmaxCostModel model, int threads, StepWatch watch, TimeSpan least)
+    {
+        using var optimizer = new AdamW { Threads = threads };
+        var hidden = ProbeData.Hidden(model.Batch, layer.Layout.HiddenSize);
+        var gradient = new float[hidden.Length];
+        // One step's targets are like the next one's where the batch is large, and a full softmax does not care.
+        var batches = Enumerable.Range(0, layer.Layout.TailCount == 0 ? 1 : Math.Max(StepsOfTraining, TokensOfDecoding / model.Batch))
+            .Select(batch => draws.Draw(model.Batch, batch))
+            .ToArray();
+        return watch.Measure(
+            () =>
+            {
+                foreach (var targets in batches)
+                {
+                    layer.Backward(hidden, targets, gradient);
+                    optimizer.Step(layer);
+                }
+            },
+            least: least) / batches.Length;
+    }
+
+    private static double Decode(DynamicAdaptiveSoftmax layer, DecodingStates states, SoftmaxCostModel model, StepWatch watch, TimeSpan least)
+    {
+        using var session = layer.CreateSession();
+        var (batch, k) = (model.Batch, model.TopK);
+        var (found, logProbs, results) = (new int[batch * k], new float[batch * k], new TopKResult[batch]);
+        var sequences = Enumerable.Range(0, batch).Select(row => new DecodeSequence(layer, seed: (ulong)row)).ToArray();
+        var (best, drawn) = (new int[batch], new DecodedToken[batch]);
+        void Greedy(float[] hidden)
+        {
+            if (batch == 1) layer.Predict(hidden);
+            else layer.Predict(hidden, best);
+        }
+
+        void TopK(float[] hidden)
+        {
+            if (batch == 1) session.TopK(hidden, found, logProbs);
+            else session.TopK(hidden, found, logProbs, results);
+        }
+
+        void Sample(float[] hidden)
+        {
+            if (batch == 1) session.Sample(hidden, sequences[0]);
+            else session.Sample(hidden, sequences, drawn);
+        }
+
+        return watch.Measure(
+            () =>
+            {
+                for (var step = 0; step < states.Steps.Count; step++)
+                {
+                    var hidden = states.Steps[step];
+                    if (model.Use == SoftmaxUse.TopK) TopK(hidden);
+                    else if (model.Use == SoftmaxUse.Sampling || (model.Use == SoftmaxUse.Serving && step % 2 == 1)) Sample(hidden);
+                    else Greedy(hidden);
+                }
+            },
+            least: least) / states.Steps.Count;
+    }
+}

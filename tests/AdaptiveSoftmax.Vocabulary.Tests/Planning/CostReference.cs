@@ -1,0 +1,108 @@
+namespace AdaptiveSoftmax.Vocabulary.Tests.Planning;
+
+/// <summary>What a step costs, written down once more from its description: slowly, and without the library's arithmetic.</summary>
+internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostModel model)
+{
+    private readonly double[] _shares = Shares(counts);
+
+    public double Of(int[] cutoffs, Func<int, int> widthOf)
+    {
+        var tails = cutoffs.Select((start, i) => (Start: start, End: i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length, Width: widthOf(i)));
+        return Head(cutoffs[0] + cutoffs.Length) + tails.Sum(tail => Tail(tail.Start, tail.End, tail.Width));
+    }
+
+    public double Full() => Head(counts.Length);
+
+    public double Bytes(int[] cutoffs, Func<int, int> widthOf) => 4.0 * (((cutoffs[0] + cutoffs.Length) * hiddenSize)
+        + cutoffs.Select((start, i) => widthOf(i) * (hiddenSize + (i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length) - start)).Sum());
+
+    private double Head(double rows)
+    {
+        var machine = model.Machine;
+        if (model.Use == SoftmaxUse.Training) return machine.TrainingHeadTime + (rows * (Row(machine.Training, hiddenSize, model.Batch) + (hiddenSize * machine.UpdateTime)));
+        if (model.Use == SoftmaxUse.Greedy && model.Batch < 8)
+            return machine.DecodingHeadTime + (model.Batch * Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize)));
+        var lanes = model.Batch == 1 ? 1 : Math.Max(16, model.Batch);
+        return machine.DecodingHeadTime + Math.Max(rows * Row(model.Use, hiddenSize, lanes), Read(rows * hiddenSize));
+    }
+
+    private double Tail(int start, int end, int width)
+    {
+        var machine = model.Machine;
+        var chance = Chance(_shares[start..end].Sum());
+        if (chance <= 0) return 0;
+        var size = end - start;
+        if (model.Use == SoftmaxUse.Training)
+        {
+            var (visited, tokens) = Visits(chance);
+            var products = (width * Row(machine.Training, hiddenSize, tokens)) + (size * Row(machine.Training, width, tokens));
+            return visited * (machine.TrainingTailTime + products + (machine.UpdateTime * width * (hiddenSize + size)));
+        }
+
+        var isSingle = model.Use == SoftmaxUse.Greedy && model.Batch < 8;
+        var (visits, together) = isSingle ? (model.Batch * chance, 1) : Visits(chance);
+        if (!isSingle && model.Batch > 1) together = Math.Max(16, together);
+        return visits * (machine.DecodingTailTime
+            + Math.Max(width * Row(model.Use, hiddenSize, together), Read(width * hiddenSize))
+            + Math.Max(size * Row(model.Use, width, together), Read(size * width)));
+    }
+
+    private (double Visited, double Tokens) Visits(double chance)
+    {
+        var visited = 1 - Math.Pow(1 - chance, model.Batch);
+        if (visited <= 0) visited = chance * model.Batch;
+        return (visited, model.Batch * chance / visited);
+    }
+
+    private double Chance(double share)
+    {
+        var descending = counts.OrderDescending().Select(count => (double)count).ToArray();
+        var total = descending.Sum();
+        var rival = total == 0 ? 0 : descending[Math.Min(descending.Length, model.Use == SoftmaxUse.TopK ? model.TopK : 1) - 1] / total;
+        var excess = Math.Max(0, share - rival);
+        var greedy = share + ((1 - share) * excess / (1 + excess));
+        return share <= 0 ? 0 : model.Use switch
+        {
+            SoftmaxUse.Greedy => greedy,
+            SoftmaxUse.TopK => share + ((1 - share) * share / (share + rival)),
+            SoftmaxUse.Serving => (greedy + share) / 2,
+            _ => share,
+        };
+    }
+
+    private static double Read(double weights)
+    {
+        var bytes = 4 * weights;
+        var rate = bytes <= 64 ? 8 : bytes >= 4096 ? 2 : 8 - (6 * (bytes - 64) / (4096 - 64));
+        return bytes / rate;
+    }
+
+    private double Row(SoftmaxUse use, double width, double tokens) => use == SoftmaxUse.Serving
+        ? (Row(model.Machine.Greedy, width, tokens) + Row(model.Machine.Sampling, width, tokens)) / 2
+        : Row(use switch { SoftmaxUse.Greedy => model.Machine.Greedy, SoftmaxUse.TopK => model.Machine.TopK, _ => model.Machine.Sampling }, width, tokens);
+
+    // Straight lines through the four neighbours, in proportion beyond the last ones.
+    private static double Row(ProductTimes times, double width, double tokens)
+    {
+        double At(int w, int b) => times.Nanoseconds[(w * times.Batches.Count) + b];
+        double Over(EquatableArray<int> entries, double value, Func<int, double> at)
+        {
+            if (value <= entries[0]) return at(0);
+            var last = entries.Count - 1;
+            if (value >= entries[last]) return at(last) * value / entries[last];
+            var next = Enumerable.Range(0, entries.Count).First(i => entries[i] > value);
+            var part = (value - entries[next - 1]) / (entries[next] - entries[next - 1]);
+            return ((1 - part) * at(next - 1)) + (part * at(next));
+        }
+
+        return Over(times.Widths, width, w => Over(times.Batches, tokens, b => At(w, b)));
+    }
+
+    private static double[] Shares(long[] counts)
+    {
+        var total = counts.Sum(count => (double)count);
+        var unseen = counts.Count(count => count == 0);
+        var unseenShare = unseen == 0 ? 0 : total == 0 ? 1 : Math.Min(0.5, counts.Count(count => count == 1) / total);
+        return [.. counts.Select(count => count > 0 ? (1 - unseenShare) * count / total : unseenShare / unseen)];
+    }
+}

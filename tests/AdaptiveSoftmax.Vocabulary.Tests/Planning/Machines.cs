@@ -1,0 +1,35 @@
+namespace AdaptiveSoftmax.Vocabulary.Tests.Planning;
+
+/// <summary>Made-up machines, on which clusters pay in vocabularies that can be searched exhaustively.</summary>
+internal static class Machines
+{
+    /// <summary>Rows take 1 a value and 2 a token; visits and updates cost a little.</summary>
+    public static MachineProfile Small { get; } = Create(fixedTime: 30, update: 0.5);
+
+    public static MachineProfile Create(double fixedTime, double update)
+    {
+        var times = Times((width, batch) => (width * (2 + batch)) + (3 * batch));
+        return new MachineProfile
+        {
+            Name = "small",
+            Threads = 1,
+            Training = times,
+            Greedy = Times((width, batch) => width * (1 + batch)),
+            TopK = Times((width, batch) => width * (1 + batch) + 7),
+            Sampling = Times((width, batch) => (width * (1 + batch)) + (2 * batch)),
+            Memory = new MemoryTimes([64, 4096], [8, 2]),
+            UpdateTime = update,
+            TrainingHeadTime = fixedTime,
+            TrainingTailTime = fixedTime / 2,
+            DecodingHeadTime = fixedTime,
+            DecodingTailTime = fixedTime / 3,
+        };
+    }
+
+    private static ProductTimes Times(Func<int, int, double> time)
+    {
+        int[] widths = [1, 4, 16];
+        int[] batches = [1, 8, 32];
+        return new ProductTimes(new EquatableArray<int>(widths), new EquatableArray<int>(batches), new EquatableArray<double>(widths.SelectMany(width => batches.Select(batch => time(width, batch)))));
+    }
+}
