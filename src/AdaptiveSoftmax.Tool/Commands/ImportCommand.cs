@@ -70,7 +70,7 @@ internal static class ImportCommand
         return command;
     }
 
-    private static void Run(IReadOnlyList<string> files, ImportOptions options, OutputPath output, OutputPath? domains, bool asJson, ToolConsole console, CancellationToken cancellationToken)
+    private static void Run(string[] files, ImportOptions options, OutputPath output, OutputPath? domains, bool asJson, ToolConsole console, CancellationToken cancellationToken)
     {
         output.RefuseInputs(files);
         domains?.RefuseInputs(files);

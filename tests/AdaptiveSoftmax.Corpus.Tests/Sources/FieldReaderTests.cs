@@ -129,7 +129,7 @@ public sealed class FieldReaderTests
             Assert.Equal(["b.txt", "e.txt"], counts.LeftOut.Select(path => Path.GetFileName(path.Path)));
             Assert.All(counts.LeftOut, path => Assert.StartsWith("is not ", path.Reason, StringComparison.Ordinal));
             Assert.Equal(2, counts.Total.Documents);
-            Assert.Equal(tokenizer.Encode("one two").Length + tokenizer.Encode("three").Length + 2, counts.Total.Tokens);
+            Assert.Equal(tokenizer.Encode("one two", TestContext.Current.CancellationToken).Length + tokenizer.Encode("three", TestContext.Current.CancellationToken).Length + 2, counts.Total.Tokens);
         }
     }
 

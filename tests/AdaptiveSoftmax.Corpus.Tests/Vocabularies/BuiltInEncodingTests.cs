@@ -41,8 +41,8 @@ public sealed class BuiltInEncodingTests
         var vocabulary = CorpusTokenizer.Create("p50k_base").Vocabulary;
         Assert.Equal("  "u8, vocabulary.GetToken(50_257));
         Assert.Equal(25, vocabulary.GetToken(50_280).Length);
-        Assert.Equal([50_263], CorpusTokenizer.Create("p50k_base").Encode("        "));
-        Assert.Equal([4299, 50_262, 2124], CorpusTokenizer.Create("p50k_base").Encode("def        x"));
+        Assert.Equal([50_263], CorpusTokenizer.Create("p50k_base").Encode("        ", TestContext.Current.CancellationToken));
+        Assert.Equal([4299, 50_262, 2124], CorpusTokenizer.Create("p50k_base").Encode("def        x", TestContext.Current.CancellationToken));
     }
 
     private static bool HasData(string name)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Tests.Commands;
 

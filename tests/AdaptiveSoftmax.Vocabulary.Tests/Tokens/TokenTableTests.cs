@@ -47,7 +47,7 @@ public class TokenTableTests
         var table = TokenTable.Create([10, 11, 12, 13], [5, 9, 0, 7], [[97], [98], [99], [100]], [12, 10]);
         Assert.Equal([12, 10, 11, 13], table.Ids.ToArray());
         using var writer = new StringWriter();
-        TokenTableWriter.Write(writer, table);
+        TokenTableWriter.Write(writer, table, TestContext.Current.CancellationToken);
         Assert.Equal("#pinned\t2\n12\t0\tc\n10\t5\ta\n11\t9\tb\n13\t7\td\n", writer.ToString());
         var read = TokenTableReader.Read("x", "\uFEFF" + writer.ToString().Replace("\n", "\r\n", StringComparison.Ordinal)).Table!;
         Assert.Equal(table, read);
