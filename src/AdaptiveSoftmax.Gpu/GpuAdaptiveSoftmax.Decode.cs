@@ -10,6 +10,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
     /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
     /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="DecodeException">For some hidden vectors a value is not finite: their log-probs are NaN, all others are computed.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public void LogProb(ReadOnlySpan<float> hidden, Span<float> output)
     {
@@ -20,11 +21,14 @@ public abstract partial class GpuAdaptiveSoftmax
         using var logProbs = DeviceMemory.Allocate<float>(Accelerator, output.Length, FormattableString.Invariant($"the log-probs [{tokens}, {Layout.VocabularySize}]"));
         LogProb(UploadHidden(hidden, tokens), logProbs.View);
         logProbs.View.AsContiguous().CopyToCPU(Stream, output);
+        ThrowFaults(hidden, _decoding.Slot.SubView(0, tokens));
     }
 
     /// <summary>All log-probs on the device: PyTorch's <c>log_prob</c>.</summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
-    /// <param name="output">Receives log p(token), [tokens, vocabulary], columns in slot order.</param>
+    /// <param name="output">
+    /// Receives log p(token), [tokens, vocabulary], columns in slot order; NaN for a hidden vector for which a value is not finite.
+    /// </param>
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public void LogProb(ArrayView<float> hidden, ArrayView<float> output)
@@ -48,12 +52,15 @@ public abstract partial class GpuAdaptiveSoftmax
             Reduce(layer.OutputLinear, _decoding.Projected, tail.Cluster, tokens, arguments);
             layer.OutputLinear.LogProbs(Stream, tokens, _decoding.Projected, _decoding, output, arguments, tail.Start, Layout.VocabularySize);
         }
+
+        _kernels.EraseFaults(Stream, Launches.Threads(Accelerator, output.Length), _decoding.Slot, output, Layout.VocabularySize);
     }
 
     /// <summary>The most probable token of one hidden vector: PyTorch's <c>predict</c>.</summary>
     /// <param name="hidden">A hidden vector on the host, [hidden].</param>
     /// <returns>A token id; of equally probable ones that of the lower slot.</returns>
     /// <exception cref="ArgumentException">It is not one hidden vector.</exception>
+    /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     public int Predict(ReadOnlySpan<float> hidden)
     {
         if (hidden.Length != Layout.HiddenSize)
@@ -67,6 +74,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
     /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
     /// <exception cref="ArgumentException">The sizes do not agree.</exception>
+    /// <exception cref="DecodeException">For some hidden vectors a value that was read is not finite: their tokens are −1, all others are predicted.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public void Predict(ReadOnlySpan<float> hidden, Span<int> tokens)
     {
@@ -78,6 +86,7 @@ public abstract partial class GpuAdaptiveSoftmax
         var result = _decoding.Tokens.SubView(0, count);
         Predict(vectors, result);
         result.CopyToCPU(Stream, tokens);
+        if (tokens.Contains(-1)) ThrowFaults(hidden, IsOneVector(count) ? _one.State.SubView(0, 1) : _decoding.Slot.SubView(0, count));
     }
 
     /// <summary>
@@ -85,7 +94,10 @@ public abstract partial class GpuAdaptiveSoftmax
     /// which these are is decided on the device. It waits for nothing.
     /// </summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
-    /// <param name="tokens">Receives token ids, [tokens]; of equally probable ones that of the lower slot.</param>
+    /// <param name="tokens">
+    /// Receives token ids, [tokens]; of equally probable ones that of the lower slot, and −1 for a hidden vector for which a value
+    /// that was read is not finite.
+    /// </param>
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public void Predict(ArrayView<float> hidden, ArrayView<int> tokens)
@@ -141,6 +153,20 @@ public abstract partial class GpuAdaptiveSoftmax
         _kernels.Identify(Stream, threads, _decoding.Slot, _tables.Ids, tokens, count);
     }
 
+    private void ThrowFaults(ReadOnlySpan<float> hidden, ArrayView<int> slots)
+    {
+        var found = new int[slots.Length];
+        slots.CopyToCPU(Stream, found);
+        var faults = default(DecodeFaults);
+        for (var row = 0; row < found.Length; row++)
+        {
+            // The head is cluster 0, and tail −1 to the faults.
+            if (found[row] < 0) faults.AddNotFinite(row, DecodeKernels.Fault(found[row]) - 1, hidden.Slice(row * Layout.HiddenSize, Layout.HiddenSize));
+        }
+
+        faults.ThrowIfAny();
+    }
+
     private ArrayView<float> UploadHidden(ReadOnlySpan<float> hidden, int tokens)
     {
         _decoding.Reserve(tokens);
@@ -171,6 +197,7 @@ public abstract partial class GpuAdaptiveSoftmax
         _kernels.FinishReduce(
             Stream, Launches.Groups(Accelerator, (tokens + 15) / 16), _decoding.Plan, _tables.Outputs, _decoding.Maximum, _decoding.Sum, _decoding.NoTargets, _decoding.Score,
             _decoding.LogSumExp, _decoding.Score, new ClusterArguments { First = cluster, Count = 1, Capacity = tokens });
+        _kernels.NoteFaults(Stream, Launches.Threads(Accelerator, tokens), _decoding.LogSumExp, _decoding.Slot, cluster, tokens);
     }
 
     private static ProductArguments Arguments(GpuLinear linear, int cluster, int tokens) => new()

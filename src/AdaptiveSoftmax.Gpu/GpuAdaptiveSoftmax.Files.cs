@@ -48,7 +48,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// </summary>
     /// <param name="path">
     /// The file, of the CPU's layer as well as of this: safetensors, or a state dict that <c>torch.save</c> wrote, of which
-    /// nothing is run.
+    /// nothing is run; or the index of a model in several files, or its folder.
     /// </param>
     /// <param name="acceptUnmarked">
     /// Whether to take weights that carry no fingerprint, such as those that PyTorch wrote, on the caller's word that
@@ -65,7 +65,7 @@ public abstract partial class GpuAdaptiveSoftmax
         ArgumentNullException.ThrowIfNull(prefix);
         CheckUsable();
         using var file = WeightsFile.Open(path);
-        Restore(file, acceptUnmarked, prefix);
+        Restore(file, acceptUnmarked, prefix, CancellationToken.None);
     }
 
     /// <inheritdoc cref="Restore(string, bool, string)"/>
@@ -79,7 +79,52 @@ public abstract partial class GpuAdaptiveSoftmax
         ArgumentNullException.ThrowIfNull(prefix);
         CheckUsable();
         using var file = WeightsFile.Open(stream);
-        Restore(file, acceptUnmarked, prefix);
+        Restore(file, acceptUnmarked, prefix, CancellationToken.None);
+    }
+
+    /// <inheritdoc cref="Restore(string, bool, string)"/>
+    /// <summary>
+    /// Takes over the weights of a file without holding on to the caller's thread: the device gets them from a thread of the
+    /// pool. Neither the layer nor its accelerator may be used until the task ends; if it fails or is cancelled, the weights
+    /// are as they were.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    /// <param name="cancellationToken">Ends it between two tensors.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Task RestoreAsync(string path, bool acceptUnmarked = false, string prefix = "", CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(prefix);
+        CheckUsable();
+        return Task.Run(() =>
+        {
+            using var file = WeightsFile.Open(path);
+            Restore(file, acceptUnmarked, prefix, cancellationToken);
+        }, cancellationToken);
+    }
+
+    /// <inheritdoc cref="Restore(Stream, bool, string)"/>
+    /// <summary>
+    /// Takes over the weights that a stream holds without holding on to the caller's thread: the device gets them from a thread
+    /// of the pool. Neither the layer nor its accelerator may be used until the task ends; if it fails or is cancelled, the
+    /// weights are as they were.
+    /// </summary>
+    /// <param name="stream">
+    /// The stream, from where it stands to its end. It stays open. One that cannot seek is read into a temporary file first, by
+    /// its asynchronous methods alone.
+    /// </param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    /// <param name="cancellationToken">Ends it between two tensors.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public async Task RestoreAsync(Stream stream, bool acceptUnmarked = false, string prefix = "", CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        CheckUsable();
+        using var file = await WeightsFile.OpenAsync(stream, cancellationToken).ConfigureAwait(false);
+        await Task.Run(() => Restore(file, acceptUnmarked, prefix, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Takes over the weights of a layer on the host, bit by bit.</summary>
@@ -111,12 +156,12 @@ public abstract partial class GpuAdaptiveSoftmax
         return new GpuCheckpoint(this) { Prefix = prefix };
     }
 
-    private void Restore(WeightsFile file, bool acceptUnmarked, string prefix)
+    private void Restore(WeightsFile file, bool acceptUnmarked, string prefix, CancellationToken cancellationToken)
     {
         using var host = new HostParameters(_parameters);
         using var restore = new CheckpointRestore(file, host.Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
         restore.Check(allowOthers: true, optimizers: []);
-        restore.ReadStaged();
+        restore.ReadStaged(cancellationToken);
         restore.Commit(optimizers: []);
         host.Upload();
     }

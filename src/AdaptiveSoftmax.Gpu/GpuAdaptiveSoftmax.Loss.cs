@@ -11,43 +11,57 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
     /// <returns>The reduced loss; 0 for a batch without targets.</returns>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a target is not in the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public float Loss(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null)
+    public float Loss(
+        ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
-        var (vectors, ids) = Upload(hidden, targets, options);
-        return Loss(vectors, ids, options).Read();
+        var batch = Upload(hidden, targets, options, weights, losses);
+        var loss = Loss(batch.Hidden, batch.Targets, options, batch.Weights, batch.Losses).Read();
+        batch.Losses.CopyToHost(Stream, losses);
+        return loss;
     }
 
     /// <summary>The loss of a batch on the device, without gradients.</summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <param name="weights">
+    /// What each token's loss counts, [tokens]; none for 1. The device does not look at them: where one is not finite, loss and
+    /// gradients are not, and where a mean's sum up to nothing above 0, they are 0.
+    /// </param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuLoss Loss(ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null)
-    {
-        Train(hidden, targets, default, options, wantsGradient: false);
-        return new GpuLoss(this, _tables.Loss, targets);
-    }
+    public GpuLoss Loss(
+        ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
+        Train(hidden, targets, default, options, weights, losses, GradientWish.None);
 
     /// <summary>The log-prob of each target and the loss: PyTorch's <c>forward</c>.</summary>
     /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="targetLogProbs">Receives log p(target), [tokens]; 0 where the target is ignored.</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
     /// <returns>The reduced loss; 0 for a batch without targets.</returns>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a target is not in the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public float Forward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> targetLogProbs, LossOptions? options = null)
+    public float Forward(
+        ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> targetLogProbs, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
-        if (targetLogProbs.Length != targets.Length)
-            throw new ArgumentException($"There is room for {targetLogProbs.Length} log-probs of {targets.Length} targets; give one place each.", nameof(targetLogProbs));
-        var (vectors, ids) = Upload(hidden, targets, options);
+        AdaptiveSoftmaxLayer.CheckRoom(targetLogProbs.Length, targets.Length, "log-probs", nameof(targetLogProbs));
+        var batch = Upload(hidden, targets, options, weights, losses);
         var result = _training.HostResult.SubView(0, targets.Length);
-        var loss = Forward(vectors, ids, result, options).Read();
-        result.CopyToCPU(Stream, targetLogProbs);
+        var loss = Forward(batch.Hidden, batch.Targets, result, options, batch.Weights, batch.Losses).Read();
+        result.CopyToHost(Stream, targetLogProbs);
+        batch.Losses.CopyToHost(Stream, losses);
         return loss;
     }
 
@@ -56,21 +70,28 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="targetLogProbs">Receives log p(target), [tokens]; 0 where the target is ignored.</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">
+    /// What each token's loss counts, [tokens]; none for 1. The device does not look at them: where one is not finite, loss and
+    /// gradients are not, and where a mean's sum up to nothing above 0, they are 0.
+    /// </param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuLoss Forward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> targetLogProbs, LossOptions? options = null)
+    public GpuLoss Forward(
+        ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> targetLogProbs, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default)
     {
         CheckView(targetLogProbs, targets.Length, "The memory for log-probs", nameof(targetLogProbs));
-        ViewOverlap.Refuse(hidden, targetLogProbs, "the hidden vectors", "the log-probs", nameof(targetLogProbs));
-        ViewOverlap.Refuse(targets, targetLogProbs, "the targets", "the log-probs", nameof(targetLogProbs));
-        Train(hidden, targets, default, options, wantsGradient: false);
+        RefuseSharedMemory(hidden, targets, weights, targetLogProbs, "the log-probs", nameof(targetLogProbs));
+        ViewOverlap.Refuse(targetLogProbs, losses, "the log-probs", "the losses", nameof(losses));
+        var loss = Train(hidden, targets, default, options, weights, losses, GradientWish.None);
         if (targets.Length > 0)
         {
             _kernels.Clear(Stream, Launches.Threads(Accelerator, targets.Length), targetLogProbs);
             _kernels.ScatterLogProbs(Stream, Launches.Threads(Accelerator, targets.Length), _training.Plan, _training.Order, _training.TargetLogProbs, targetLogProbs);
         }
 
-        return new GpuLoss(this, _tables.Loss, targets);
+        return loss;
     }
 
     /// <summary>
@@ -81,17 +102,44 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="hiddenGradient">Receives the gradient of the hidden vectors, [tokens, hidden].</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
     /// <returns>The reduced loss; 0 for a batch without targets.</returns>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a target is not in the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null)
+    public float Backward(
+        ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
         if (hiddenGradient.Length != hidden.Length)
             throw new ArgumentException($"The gradient has room for {hiddenGradient.Length} values of {hidden.Length}; it must have the hidden vectors' shape.", nameof(hiddenGradient));
-        var (vectors, ids) = Upload(hidden, targets, options);
+        var batch = Upload(hidden, targets, options, weights, losses);
         var result = _training.HostResult.SubView(0, hidden.Length);
-        var loss = Backward(vectors, ids, result, options).Read();
-        if (hidden.Length > 0) result.CopyToCPU(Stream, hiddenGradient);
+        var loss = Backward(batch.Hidden, batch.Targets, result, options, batch.Weights, batch.Losses).Read();
+        result.CopyToHost(Stream, hiddenGradient);
+        batch.Losses.CopyToHost(Stream, losses);
+        return loss;
+    }
+
+    /// <summary>
+    /// The loss and the gradients of the parameters, to which it adds, without that of the hidden vectors: for a body that does
+    /// not learn. It spares one of the three products of the head, and of each projection.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite, and for a mean not negative.</param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
+    /// <returns>The reduced loss; 0 for a batch without targets.</returns>
+    /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public float Backward(
+        ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
+    {
+        var batch = Upload(hidden, targets, options, weights, losses);
+        var loss = Backward(batch.Hidden, batch.Targets, options, batch.Weights, batch.Losses).Read();
+        batch.Losses.CopyToHost(Stream, losses);
         return loss;
     }
 
@@ -100,16 +148,41 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="hiddenGradient">Receives the gradient of the hidden vectors, [tokens, hidden]; memory of its own.</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">
+    /// What each token's loss counts, [tokens]; none for 1. The device does not look at them: where one is not finite, loss and
+    /// gradients are not, and where a mean's sum up to nothing above 0, they are 0.
+    /// </param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuLoss Backward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null)
+    public GpuLoss Backward(
+        ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default)
     {
         CheckView(hiddenGradient, hidden.Length, "The gradient of the hidden vectors", nameof(hiddenGradient));
-        ViewOverlap.Refuse(hidden, hiddenGradient, "the hidden vectors", "their gradient", nameof(hiddenGradient));
-        ViewOverlap.Refuse(targets, hiddenGradient, "the targets", "the gradient of the hidden vectors", nameof(hiddenGradient));
-        Train(hidden, targets, hiddenGradient, options, wantsGradient: true);
-        return new GpuLoss(this, _tables.Loss, targets);
+        RefuseSharedMemory(hidden, targets, weights, hiddenGradient, "the gradient of the hidden vectors", nameof(hiddenGradient));
+        ViewOverlap.Refuse(hiddenGradient, losses, "the gradient of the hidden vectors", "the losses", nameof(losses));
+        return Train(hidden, targets, hiddenGradient, options, weights, losses, GradientWish.HiddenToo);
     }
+
+    /// <summary>
+    /// The loss and the gradients of the parameters on the device, without that of the hidden vectors: for a body that does not
+    /// learn. It waits for nothing.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">
+    /// What each token's loss counts, [tokens]; none for 1. The device does not look at them: where one is not finite, loss and
+    /// gradients are not, and where a mean's sum up to nothing above 0, they are 0.
+    /// </param>
+    /// <param name="losses">Receives the loss of each token, unweighted, [tokens]; 0 where the target is ignored. None where nobody wants them.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
+    /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public GpuLoss Backward(
+        ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
+        Train(hidden, targets, default, options, weights, losses, GradientWish.Parameters);
 
     internal float ReadLoss(ArrayView<float> loss, ArrayView<int> targets)
     {
@@ -128,54 +201,83 @@ public abstract partial class GpuAdaptiveSoftmax
     private ArgumentException UnknownTarget(int position, int id) =>
         new(string.Create(CultureInfo.InvariantCulture, $"Target {position} is {id}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index."));
 
-    // Checks targets before anything is computed, which a call with views cannot.
-    private (ArrayView<float> Hidden, ArrayView<int> Targets) Upload(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options)
+    // Checks targets and weights before anything is computed, which a call with views cannot.
+    private HostBatch Upload(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options, ReadOnlySpan<float> weights, ReadOnlySpan<float> losses)
     {
+        options ??= LossOptions.Default;
         var tokens = CountTokens(hidden.Length, nameof(hidden));
         if (targets.Length != tokens)
             throw new ArgumentException(FormattableString.Invariant($"There are {targets.Length} targets for {tokens} hidden vectors; give one each."), nameof(targets));
-        var ignoreIndex = (options ?? LossOptions.Default).IgnoreIndex;
         for (var i = 0; i < targets.Length; i++)
         {
-            if (targets[i] != ignoreIndex && FindSlot(targets[i]) < 0) throw UnknownTarget(i, targets[i]);
+            if (targets[i] != options.IgnoreIndex && FindSlot(targets[i]) < 0) throw UnknownTarget(i, targets[i]);
         }
 
-        _training.Reserve(Math.Max(1, tokens), withGradient: false);
+        if (!losses.IsEmpty || options.Reduction == Reduction.None) AdaptiveSoftmaxLayer.CheckRoom(losses.Length, tokens, "losses", nameof(losses));
+        AdaptiveSoftmaxLayer.CheckWeights(weights, tokens, options.Reduction);
+        _training.Reserve(Math.Max(1, tokens), withGradient: false, withHiddenGradient: false);
         _training.ReserveHost(tokens);
-        var vectors = _training.HostHidden.SubView(0, hidden.Length);
-        var ids = _training.HostTargets.SubView(0, tokens);
-        if (tokens > 0)
+        var batch = new HostBatch
         {
-            vectors.CopyFromCPU(Stream, hidden);
-            ids.CopyFromCPU(Stream, targets);
-        }
-
-        return (vectors, ids);
+            Hidden = _training.HostHidden.SubView(0, hidden.Length),
+            Targets = _training.HostTargets.SubView(0, tokens),
+            Weights = _training.HostWeights.SubView(0, weights.Length),
+            Losses = _training.HostLosses.SubView(0, losses.Length),
+        };
+        if (tokens == 0) return batch;
+        batch.Hidden.CopyFromCPU(Stream, hidden);
+        batch.Targets.CopyFromCPU(Stream, targets);
+        if (!weights.IsEmpty) batch.Weights.CopyFromCPU(Stream, weights);
+        return batch;
     }
 
-    private void Train(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options, bool wantsGradient)
+    private GpuLoss Train(
+        ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options, ArrayView<float> weights, ArrayView<float> losses, GradientWish wish)
     {
         options ??= LossOptions.Default;
         options.Check();
-        if (options.Reduction == Reduction.None || options.GradientScale != 1)
-            throw new NotSupportedException($"A device reduces losses to their mean or sum and does not scale gradients; use the reduction {nameof(Reduction.Mean)} or {nameof(Reduction.Sum)} and a gradient scale of 1.");
         var tokens = CountTokens(hidden.Length, nameof(hidden));
         CheckView(hidden, hidden.Length, "The memory of hidden vectors", nameof(hidden));
         CheckView(targets, tokens, "The memory of targets", nameof(targets));
+        if (weights.Length > 0) CheckView(weights, tokens, "The memory of weights", nameof(weights));
+        if (losses.Length > 0 || options.Reduction == Reduction.None) CheckView(losses, tokens, "The memory for losses", nameof(losses));
+        RefuseSharedMemory(hidden, targets, weights, losses, "the losses", nameof(losses));
+        var result = new GpuLoss(this, _tables.Loss, targets);
         if (tokens == 0)
         {
             _kernels.Clear(Stream, Launches.OneGroup, _tables.Loss);
-            return;
+            return result;
         }
 
-        if (_tensors is not null && options.LabelSmoothing > 0)
-            throw new NotSupportedException("Label smoothing is not computed on tensor cores; create the layer without them.");
-        _training.Reserve(tokens, wantsGradient, withLogits: _tensors is null);
+        if (_tensors is not null && (options.LabelSmoothing > 0 || weights.Length > 0))
+            throw new NotSupportedException($"{(weights.Length > 0 ? "Weights of tokens are" : "Label smoothing is")} not computed on tensor cores; create the layer without them.");
+        var wantsGradient = wish != GradientWish.None;
+        _training.Reserve(tokens, wantsGradient, wish == GradientWish.HiddenToo, withLogits: _tensors is null);
         _tensors?.Reserve(tokens, _training, wantsGradient);
-        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, tokens, _options.KeepsLogits);
+        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, weights, tokens, wish, _options.KeepsLogits);
         step.Group(hidden, targets);
-        step.Head(wantsGradient);
-        step.Tails(wantsGradient);
-        step.Finish(hiddenGradient, wantsGradient);
+        step.Head();
+        step.Tails();
+        step.Finish(hiddenGradient, losses);
+        return result;
+    }
+
+    private static void RefuseSharedMemory(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> weights, ArrayView<float> output, string name, string argument)
+    {
+        ViewOverlap.Refuse(hidden, output, "the hidden vectors", name, argument);
+        ViewOverlap.Refuse(targets, output, "the targets", name, argument);
+        ViewOverlap.Refuse(weights, output, "the weights", name, argument);
+    }
+
+    /// <summary>A batch of the host's on the device.</summary>
+    private readonly record struct HostBatch
+    {
+        public ArrayView<float> Hidden { get; init; }
+
+        public ArrayView<int> Targets { get; init; }
+
+        public ArrayView<float> Weights { get; init; }
+
+        public ArrayView<float> Losses { get; init; }
     }
 }

@@ -19,7 +19,7 @@ public abstract partial class GpuAdaptiveSoftmax
         Record(() => Predict(hidden, tokens), usesGrowingMemory: !IsOneVector(hidden.Length / Layout.HiddenSize));
 
     /// <summary>
-    /// Takes a backward pass as <see cref="Backward(ArrayView{float}, ArrayView{int}, ArrayView{float}, LossOptions?)"/>
+    /// Takes a backward pass as <see cref="Backward(ArrayView{float}, ArrayView{int}, ArrayView{float}, LossOptions?, ArrayView{float}, ArrayView{float})"/>
     /// does, and records the launches: a replay takes one for what the same memory holds then. The loss of any of them is
     /// that of <see cref="GpuRecording.Loss"/>.
     /// </summary>
@@ -27,17 +27,43 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="hiddenGradient">Receives the gradient of the hidden vectors, [tokens, hidden]; memory of its own.</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1.</param>
+    /// <param name="losses">Receives the loss of each token, [tokens]; none where nobody wants them.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuRecording RecordBackward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null)
-    {
-        var recording = Record(() => Backward(hidden, targets, hiddenGradient, options), usesGrowingMemory: true);
-        recording.Loss = new GpuLoss(this, _tables.Loss, targets);
-        return recording;
-    }
+    public GpuRecording RecordBackward(
+        ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
+        RecordBackward(() => Backward(hidden, targets, hiddenGradient, options, weights, losses), targets);
+
+    /// <summary>
+    /// Takes a backward pass without the gradient of the hidden vectors, as
+    /// <see cref="Backward(ArrayView{float}, ArrayView{int}, LossOptions?, ArrayView{float}, ArrayView{float})"/> does, and records
+    /// the launches.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1.</param>
+    /// <param name="losses">Receives the loss of each token, [tokens]; none where nobody wants them.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    public GpuRecording RecordBackward(
+        ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
+        RecordBackward(() => Backward(hidden, targets, options, weights, losses), targets);
+
+    // How often a parameter was frozen or learns again: a recording has the products of those that learned.
+    internal int LearningChanges => _parameters.Sum(parameter => parameter.LearningChanges);
 
     // What another batch gave back to the device must not be replayed.
     internal (int Training, int Decoding) Generation => (_training.Generation + (_tensors?.Generation ?? 0), _decoding.Generation);
+
+    private GpuRecording RecordBackward(Action call, ArrayView<int> targets)
+    {
+        var recording = Record(call, usesGrowingMemory: true);
+        recording.Loss = new GpuLoss(this, _tables.Loss, targets);
+        recording.LearningChanges = LearningChanges;
+        return recording;
+    }
 
     private GpuRecording Record(Action call, bool usesGrowingMemory)
     {

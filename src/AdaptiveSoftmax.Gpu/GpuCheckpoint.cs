@@ -81,31 +81,71 @@ public sealed class GpuCheckpoint
     }
 
     /// <inheritdoc cref="Checkpoint.Restore(string, bool)"/>
-    public void Restore(string path, bool acceptUnmarked = false) => Restore(checkpoint => checkpoint.Restore(path, acceptUnmarked));
+    public void Restore(string path, bool acceptUnmarked = false)
+    {
+        using var run = Stage();
+        run.Checkpoint.Restore(path, acceptUnmarked);
+        Take(run);
+    }
 
     /// <inheritdoc cref="Checkpoint.Restore(Stream, bool)"/>
-    public void Restore(Stream stream, bool acceptUnmarked = false) => Restore(checkpoint => checkpoint.Restore(stream, acceptUnmarked));
-
-    private void Restore(Action<Checkpoint> restore)
+    public void Restore(Stream stream, bool acceptUnmarked = false)
     {
-        using var host = new HostParameters(_parameters);
-        Optimizer[] optimizers = [.. _optimizers.Select(optimizer => optimizer.CreateHost())];
+        using var run = Stage();
+        run.Checkpoint.Restore(stream, acceptUnmarked);
+        Take(run);
+    }
+
+    /// <inheritdoc cref="Checkpoint.RestoreAsync(string, bool, CancellationToken)"/>
+    /// <remarks>
+    /// Does not hold on to the caller's thread: the device gets the run from a thread of the pool. Nothing of the run, and
+    /// nothing else of the accelerator, may be used until the task ends.
+    /// </remarks>
+    public async Task RestoreAsync(string path, bool acceptUnmarked = false, CancellationToken cancellationToken = default)
+    {
+        using var run = Stage();
+        await run.Checkpoint.RestoreAsync(path, acceptUnmarked, cancellationToken).ConfigureAwait(false);
+        Take(run);
+    }
+
+    /// <inheritdoc cref="Checkpoint.RestoreAsync(Stream, bool, CancellationToken)"/>
+    /// <remarks>
+    /// Does not hold on to the caller's thread: the device gets the run from a thread of the pool. Nothing of the run, and
+    /// nothing else of the accelerator, may be used until the task ends. A stream that cannot seek is read by its asynchronous
+    /// methods alone.
+    /// </remarks>
+    public async Task RestoreAsync(Stream stream, bool acceptUnmarked = false, CancellationToken cancellationToken = default)
+    {
+        using var run = Stage();
+        await run.Checkpoint.RestoreAsync(stream, acceptUnmarked, cancellationToken).ConfigureAwait(false);
+        Take(run);
+    }
+
+    // A run on the host that a file is read into.
+    private HostRun Stage()
+    {
+        var host = new HostParameters(_parameters);
+        var optimizers = new List<Optimizer>();
         try
         {
-            var checkpoint = new Checkpoint(host.Parameters, optimizers, _identity);
-            restore(checkpoint);
-            foreach (var optimizer in optimizers) GpuOptimizer.CheckRule(optimizer);
-
-            // From here on only the device can fail: what it is to hold has been read and checked.
-            foreach (var (optimizer, source) in _optimizers.Zip(optimizers)) optimizer.FromHost(source, _parameters, host.Parameters);
-            host.Upload();
-            Step = checkpoint.Step;
-            Strings = new Dictionary<string, string>(checkpoint.Strings);
+            foreach (var optimizer in _optimizers) optimizers.Add(optimizer.CreateHost());
+            return new HostRun(new Checkpoint(host.Parameters, optimizers, _identity), host, optimizers);
         }
-        finally
+        catch
         {
-            foreach (var optimizer in optimizers) optimizer.Dispose();
+            host.Dispose();
+            optimizers.ForEach(optimizer => optimizer.Dispose());
+            throw;
         }
+    }
+
+    // Only the device can fail here: what it is to hold has been read and checked.
+    private void Take(HostRun run)
+    {
+        foreach (var (optimizer, source) in _optimizers.Zip(run.Optimizers)) optimizer.FromHost(source, _parameters, run.Parameters.Parameters);
+        run.Parameters.Upload();
+        Step = run.Checkpoint.Step;
+        Strings = new Dictionary<string, string>(run.Checkpoint.Strings);
     }
 
     // A checkpoint without optimizers is one of weights alone.

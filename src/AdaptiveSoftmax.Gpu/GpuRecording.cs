@@ -37,8 +37,13 @@ public sealed class GpuRecording : IDisposable
     /// <summary>The loss of the last replay of a backward pass.</summary>
     public GpuLoss Loss { get; internal set; }
 
+    /// <summary>Of a backward pass, the layer's count of parameters that were frozen or learned again.</summary>
+    internal int? LearningChanges { get; set; }
+
     /// <summary>Takes the call again, for what its memory holds now. Waits for nothing.</summary>
-    /// <exception cref="InvalidOperationException">The layer has exchanged its working memory for another batch.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The layer has exchanged its working memory for another batch, or a parameter was frozen or learns again.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The recording or the layer is disposed.</exception>
     public void Replay()
     {
@@ -52,6 +57,8 @@ public sealed class GpuRecording : IDisposable
         _layer.CheckUsable();
         if (_generation is { } generation && generation != _layer.Generation)
             throw new InvalidOperationException("The layer has taken another batch since, for which it exchanged the memory that the recording uses; record the call again.");
+        if (LearningChanges is { } changes && changes != _layer.LearningChanges)
+            throw new InvalidOperationException("A parameter was frozen since, or learns again, and the recording has the products of those that learned before; record the call again.");
         _graph.Launch(_layer.Accelerator.DefaultStream);
     }
 

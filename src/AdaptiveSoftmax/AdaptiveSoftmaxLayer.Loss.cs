@@ -128,13 +128,13 @@ public abstract partial class AdaptiveSoftmaxLayer
         }
     }
 
-    private static void CheckRoom(int room, int tokens, string name, string argument)
+    internal static void CheckRoom(int room, int tokens, string name, string argument)
     {
         if (room != tokens)
             throw new ArgumentException(FormattableString.Invariant($"There is room for {room} {name} of {tokens} targets; give one place each."), argument);
     }
 
-    private static void CheckWeights(ReadOnlySpan<float> weights, int tokens, Reduction reduction)
+    internal static void CheckWeights(ReadOnlySpan<float> weights, int tokens, Reduction reduction)
     {
         if (weights.IsEmpty) return;
         if (weights.Length != tokens)

@@ -19,6 +19,28 @@ public sealed class EmulatedCudaLayerTests : LayerTests
 }
 
 [Collection(Backend.Collection)]
+public sealed class EmulatedCudaLossFeatureTests : LossFeatureTests
+{
+    private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+
+    private protected override int Cases => 4;
+
+    private protected override bool HasGraphs => true;
+}
+
+[Collection(Backend.Collection)]
+public sealed class EmulatedCudaDecodeFaultTests : DecodeFaultTests
+{
+    private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+}
+
+[Collection(Backend.Collection)]
+public sealed class EmulatedCudaGroupTests : GpuGroupTests
+{
+    private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+}
+
+[Collection(Backend.Collection)]
 public sealed class EmulatedCudaContractTests : ContractTests
 {
     private protected override Accelerator Accelerator => EmulatedBackend.Cuda;

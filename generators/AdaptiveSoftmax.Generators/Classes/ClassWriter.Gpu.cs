@@ -57,17 +57,17 @@ internal static partial class ClassWriter
         return writer.ToText();
     }
 
-    private static void WriteTensorCores(SourceWriter writer, string part, int inputSize)
+    private static void WriteTensorCores(SourceWriter writer, string cluster, int inputSize)
     {
         const string methods = "global::AdaptiveSoftmax.Gpu.TensorCoreMethod";
         TensorCoreKernel[] kernels =
         [
-            new($"{part}Logits", TensorCoreRole.Logits, inputSize),
-            new($"{part}Gradient", TensorCoreRole.Gradient, inputSize),
-            WithColumns(new($"{part}InputGradient", TensorCoreRole.InputGradient, inputSize)),
-            WithColumns(new($"{part}WeightGradient", TensorCoreRole.WeightGradient, inputSize)),
+            new($"{cluster}Logits", TensorCoreRole.Logits, inputSize),
+            new($"{cluster}Gradient", TensorCoreRole.Gradient, inputSize),
+            WithColumns(new($"{cluster}InputGradient", TensorCoreRole.InputGradient, inputSize)),
+            WithColumns(new($"{cluster}WeightGradient", TensorCoreRole.WeightGradient, inputSize)),
         ];
-        writer.WriteLines($"internal static global::AdaptiveSoftmax.Gpu.TensorCoreMethods {part} {{ get; }} = new global::AdaptiveSoftmax.Gpu.TensorCoreMethods(");
+        writer.WriteLines($"internal static global::AdaptiveSoftmax.Gpu.TensorCoreMethods {cluster} {{ get; }} = new global::AdaptiveSoftmax.Gpu.TensorCoreMethods(");
         for (var i = 0; i < kernels.Length; i++)
             writer.WriteLines($"    new {methods}({kernels[i].Name}, {Text(kernels[i].Threads)}, {Text(kernels[i].SharedBytes)}){(i + 1 < kernels.Length ? "," : ");")}");
         foreach (var kernel in kernels)
@@ -140,6 +140,66 @@ internal static partial class ClassWriter
                 try
                 {
                     softmax.Restore(stream, acceptUnmarked, prefix);
+                    return softmax;
+                }
+                catch
+                {
+                    softmax.Dispose();
+                    throw;
+                }
+            }
+
+            /// <summary>
+            /// Creates a layer on a device with the weights of a file, without holding on to the caller's thread while they are
+            /// read. The accelerator must not be used until the task ends.
+            /// </summary>
+            /// <param name="path">The file: safetensors, or what <c>torch.save</c> wrote; or the index or the folder of a model in several files.</param>
+            /// <param name="accelerator">The device, which stays the caller's.</param>
+            /// <param name="options">How the layer runs; null for the defaults.</param>
+            /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+            /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+            /// <param name="cancellationToken">Ends it between two tensors.</param>
+            /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+            /// <exception cref="global::AdaptiveSoftmax.Gpu.GpuMemoryException">The device has too little memory.</exception>
+            /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+            /// <exception cref="global::System.OperationCanceledException">The token was cancelled.</exception>
+            {{GeneratedCode}}
+            public static async global::System.Threading.Tasks.Task<OnGpu> LoadAsync(string path, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null, bool acceptUnmarked = false, string prefix = "", global::System.Threading.CancellationToken cancellationToken = default)
+            {
+                OnGpu softmax = new OnGpu(accelerator, options);
+                try
+                {
+                    await softmax.RestoreAsync(path, acceptUnmarked, prefix, cancellationToken).ConfigureAwait(false);
+                    return softmax;
+                }
+                catch
+                {
+                    softmax.Dispose();
+                    throw;
+                }
+            }
+
+            /// <summary>
+            /// Creates a layer on a device with the weights of a stream, without holding on to the caller's thread while they are
+            /// read. The accelerator must not be used until the task ends.
+            /// </summary>
+            /// <param name="stream">A stream, which is read from where it stands to its end and stays open.</param>
+            /// <param name="accelerator">The device, which stays the caller's.</param>
+            /// <param name="options">How the layer runs; null for the defaults.</param>
+            /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+            /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+            /// <param name="cancellationToken">Ends it between two tensors.</param>
+            /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+            /// <exception cref="global::AdaptiveSoftmax.Gpu.GpuMemoryException">The device has too little memory.</exception>
+            /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+            /// <exception cref="global::System.OperationCanceledException">The token was cancelled.</exception>
+            {{GeneratedCode}}
+            public static async global::System.Threading.Tasks.Task<OnGpu> LoadAsync(global::System.IO.Stream stream, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null, bool acceptUnmarked = false, string prefix = "", global::System.Threading.CancellationToken cancellationToken = default)
+            {
+                OnGpu softmax = new OnGpu(accelerator, options);
+                try
+                {
+                    await softmax.RestoreAsync(stream, acceptUnmarked, prefix, cancellationToken).ConfigureAwait(false);
                     return softmax;
                 }
                 catch

@@ -4,8 +4,8 @@ using ILGPU.Runtime.Cuda;
 namespace AdaptiveSoftmax.Gpu.Cuda;
 
 /// <summary>
-/// A fixed sequence of kernel launches that a CUDA device starts as one. A launch costs the host some microseconds, as
-/// much as a small kernel takes to run; a replay costs that once for the whole sequence.
+/// A fixed sequence of kernel launches that a CUDA device starts as one: a replay costs the host one launch, however many the
+/// sequence has.
 /// </summary>
 /// <remarks>
 /// The recording holds the grids, the addresses and every other argument as they were: a replay reads what the buffers

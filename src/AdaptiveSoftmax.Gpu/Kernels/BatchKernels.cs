@@ -53,11 +53,10 @@ internal static class BatchKernels
     /// <param name="headRows">Receives the head's row of each target, in that order.</param>
     /// <param name="tailRows">Receives the tail's row, in that order.</param>
     /// <param name="plan">Receives the plan of each cluster.</param>
-    /// <param name="tokenWeight">Receives what a token's loss is multiplied by.</param>
     /// <param name="arguments">Sizes.</param>
     public static void GroupByCluster(
         ArrayView<int> slots, ArrayView<ClusterSizes> clusters, ArrayView<int> order, ArrayView<int> headRows, ArrayView<int> tailRows,
-        ArrayView<BatchPlan> plan, ArrayView<float> tokenWeight, GroupArguments arguments)
+        ArrayView<BatchPlan> plan, GroupArguments arguments)
     {
         var counts = SharedMemory.Allocate<int>(GroupSize);
         var share = Sizes.Tiles(arguments.Tokens, GroupSize);
@@ -96,7 +95,6 @@ internal static class BatchKernels
         }
 
         if (Group.IdxX > 0) return;
-        tokenWeight[0] = arguments.IsMean != 0 ? 1f / XMath.Max(start, 1) : 1f;
         plan[0] = Tokens(0, start);
         PlanChunks(plan, clusters, 0, 1, arguments);
         for (var cluster = 1; cluster < arguments.Clusters; cluster += arguments.ClustersAtOnce)
@@ -109,6 +107,32 @@ internal static class BatchKernels
 
             PlanChunks(plan, clusters, cluster, behind, arguments);
         }
+    }
+
+    /// <summary>What each token's loss counts, and what the sum of losses and all gradients are multiplied by. One group.</summary>
+    /// <param name="plan">The plan of each cluster.</param>
+    /// <param name="order">The position of each token in the order by cluster.</param>
+    /// <param name="weights">The weight of each token, [tokens], where tokens have weights.</param>
+    /// <param name="tokenWeights">Receives what a token's gradient is multiplied by, in the order by cluster.</param>
+    /// <param name="scales">Receives the scale of the loss, and that of gradients of tokens that weigh 1.</param>
+    /// <param name="arguments">How losses become one.</param>
+    public static void WeighTokens(
+        ArrayView<BatchPlan> plan, ArrayView<int> order, ArrayView<float> weights, ArrayView<float> tokenWeights, ArrayView<float> scales, WeightArguments arguments)
+    {
+        var sums = SharedMemory.Allocate<float>(GroupSize);
+        var count = plan[0].Count;
+        var sum = 0f;
+        for (var i = Group.IdxX; i < count; i += GroupSize) sum += WeightOf(i, order, weights, arguments.HasWeights);
+        var total = SumOfGroup(sums, sum);
+
+        // A mean over nothing, or over weights of 0 alone, is 0.
+        var scale = 1f;
+        if (arguments.IsMean != 0) scale = total > 0f ? 1f / total : 0f;
+        for (var i = Group.IdxX; i < count; i += GroupSize)
+            tokenWeights[i] = WeightOf(i, order, weights, arguments.HasWeights) * scale * arguments.GradientScale;
+        if (Group.IdxX > 0) return;
+        scales[0] = scale;
+        scales[1] = scale * arguments.GradientScale;
     }
 
     /// <summary>The tail's row of each target where it lies in this tail; −1 elsewhere.</summary>
@@ -236,27 +260,25 @@ internal static class BatchKernels
         for (var i = Grid.GlobalIndex.X; i < plan[0].Count; i += Grid.DimX * Group.DimX) result[order[i]] = targetLogProbs[i];
     }
 
+    /// <summary>The loss of each token at its place, unweighted; what was set to 0 before stays so for tokens without target.</summary>
+    public static void ScatterLosses(
+        ArrayView<BatchPlan> plan, ArrayView<int> order, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ArrayView<float> result, LossWeights loss)
+    {
+        for (var i = Grid.GlobalIndex.X; i < plan[0].Count; i += Grid.DimX * Group.DimX) result[order[i]] = LossOf(i, targetLogProbs, smoothing, loss);
+    }
+
     /// <summary>The reduced loss, summed in one order. One group.</summary>
-    public static void Loss(ArrayView<BatchPlan> plan, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ArrayView<float> tokenWeight, ArrayView<float> loss, LossWeights weights)
+    public static void Loss(
+        ArrayView<BatchPlan> plan, ArrayView<int> order, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ArrayView<float> weights, ArrayView<float> scales,
+        ArrayView<float> result, LossWeights loss, int hasWeights)
     {
         var sums = SharedMemory.Allocate<float>(GroupSize);
         var count = plan[0].Count;
         var sum = 0f;
         for (var i = Group.IdxX; i < count; i += GroupSize)
-        {
-            sum -= weights.Target * targetLogProbs[i];
-            if (weights.Uniform > 0f) sum -= weights.Uniform * smoothing[i];
-        }
-
-        sums[Group.IdxX] = sum;
-        Group.Barrier();
-        for (var half = GroupSize / 2; half > 0; half /= 2)
-        {
-            if (Group.IdxX < half) sums[Group.IdxX] += sums[Group.IdxX + half];
-            Group.Barrier();
-        }
-
-        if (Group.IdxX == 0) loss[0] = sums[0] * tokenWeight[0];
+            sum += LossOf(i, targetLogProbs, smoothing, loss) * WeightOf(i, order, weights, hasWeights);
+        var total = SumOfGroup(sums, sum);
+        if (Group.IdxX == 0) result[0] = total * scales[0];
     }
 
     /// <summary>Where the thread's share begins, given the count of each thread's, and the sum of all.</summary>
@@ -271,6 +293,34 @@ internal static class BatchKernels
         }
 
         return start;
+    }
+
+    private static float LossOf(int i, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, LossWeights loss)
+    {
+        var result = -loss.Target * targetLogProbs[i];
+        if (loss.Uniform > 0f) result -= loss.Uniform * smoothing[i];
+        return result;
+    }
+
+    private static float WeightOf(int i, ArrayView<int> order, ArrayView<float> weights, int hasWeights)
+    {
+        var weight = 1f;
+        if (hasWeights != 0) weight = weights[order[i]];
+        return weight;
+    }
+
+    // A tree over the threads of the group, the same for every run.
+    private static float SumOfGroup(ArrayView<float> sums, float mine)
+    {
+        sums[Group.IdxX] = mine;
+        Group.Barrier();
+        for (var half = GroupSize / 2; half > 0; half /= 2)
+        {
+            if (Group.IdxX < half) sums[Group.IdxX] += sums[Group.IdxX + half];
+            Group.Barrier();
+        }
+
+        return sums[0];
     }
 
     private static BatchPlan Tokens(int first, int count)

@@ -158,9 +158,6 @@ internal struct GroupArguments
     /// <summary>The tokens in the head.</summary>
     public int ShortlistSize;
 
-    /// <summary>Whether the loss is a mean.</summary>
-    public int IsMean;
-
     /// <summary>Whether every token needs every tail, as label smoothing does.</summary>
     public int AllTokensInTails;
 
@@ -175,4 +172,18 @@ internal struct GroupArguments
 
     /// <summary>The values that shares of an input's gradient have room for.</summary>
     public long ShareCapacity;
+}
+
+/// <summary>How the losses of a batch's tokens become one, and what multiplies their gradients.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct WeightArguments
+{
+    /// <summary>Whether tokens have weights; each weighs 1 otherwise.</summary>
+    public int HasWeights;
+
+    /// <summary>Whether the loss is a mean.</summary>
+    public int IsMean;
+
+    /// <summary>See <see cref="LossOptions.GradientScale"/>.</summary>
+    public float GradientScale;
 }

@@ -9,8 +9,11 @@ internal sealed class CommonKernels(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int, int> FindSlots =>
         field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int, int>(BatchKernels.FindSlots, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<BatchPlan>, ArrayView<float>, GroupArguments> GroupByCluster =>
-        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<BatchPlan>, ArrayView<float>, GroupArguments>(BatchKernels.GroupByCluster, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<BatchPlan>, GroupArguments> GroupByCluster =>
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<BatchPlan>, GroupArguments>(BatchKernels.GroupByCluster, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, WeightArguments> WeighTokens =>
+        field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, WeightArguments>(BatchKernels.WeighTokens, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> MaskTargets =>
         field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(BatchKernels.MaskTargets, Launches.Specialization);
@@ -39,8 +42,11 @@ internal sealed class CommonKernels(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>> ScatterLogProbs =>
         field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>>(BatchKernels.ScatterLogProbs, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights> Loss =>
-        field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights>(BatchKernels.Loss, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights> ScatterLosses =>
+        field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights>(BatchKernels.ScatterLosses, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights, int> Loss =>
+        field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, LossWeights, int>(BatchKernels.Loss, Launches.Specialization);
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int> FinishHead =>
         field ??= accelerator.LoadKernel<ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>(DecodeKernels.FinishHead, Launches.Specialization);
@@ -54,6 +60,12 @@ internal sealed class CommonKernels(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<int>, ArrayView<int>, int> Identify =>
         field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<int>, ArrayView<int>, int>(DecodeKernels.Identify, Launches.Specialization);
 
+    public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, int, int> NoteFaults =>
+        field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, int, int>(DecodeKernels.NoteFaults, Launches.Specialization);
+
+    public Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<float>, int> EraseFaults =>
+        field ??= accelerator.LoadKernel<ArrayView<int>, ArrayView<float>, int>(DecodeKernels.EraseFaults, Launches.Specialization);
+
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ClusterArguments, LossWeights> KeptGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ClusterArguments, LossWeights>(GradientKernels.Kept, Launches.Specialization);
 
@@ -63,6 +75,6 @@ internal sealed class CommonKernels(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<int>, ClusterArguments> BiasGradient =>
         field ??= accelerator.LoadKernel<ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<int>, ClusterArguments>(GradientKernels.Bias, Launches.Specialization);
 
-    public Action<AcceleratorStream, KernelConfig, ViewGroup<int>, ViewGroup<int>, ArrayView<BatchPlan>, int, int> MarkGradients =>
-        field ??= accelerator.LoadKernel<ViewGroup<int>, ViewGroup<int>, ArrayView<BatchPlan>, int, int>(UpdateKernels.MarkGradients, Launches.Specialization);
+    public Action<AcceleratorStream, KernelConfig, ViewGroup<int>, ViewGroup<int>, ArrayView<BatchPlan>, int, int, int, int> MarkGradients =>
+        field ??= accelerator.LoadKernel<ViewGroup<int>, ViewGroup<int>, ArrayView<BatchPlan>, int, int, int, int>(UpdateKernels.MarkGradients, Launches.Specialization);
 }

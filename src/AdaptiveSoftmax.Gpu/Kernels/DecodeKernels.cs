@@ -1,14 +1,19 @@
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Util;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>
 /// Greedy decoding. Tails come in slot order; of each only the tokens are computed that it can still win, and which these
-/// are is decided here, on the device.
+/// are is decided here, on the device. A token with a logit that is not finite has no result: in the place of its slot
+/// stands <see cref="Fault"/> of the cluster, and its score lets no further tail win.
 /// </summary>
 internal static class DecodeKernels
 {
+    /// <summary>The score that nothing exceeds.</summary>
+    public const float Unbeaten = float.MaxValue;
+
     private const int ColumnStride = 128 + 1;
 
     /// <summary>
@@ -89,10 +94,14 @@ internal static class DecodeKernels
         for (var token = Grid.GlobalIndex.X; token < plan[0].Count; token += Grid.DimX * Group.DimX)
         {
             var logSumExp = FinishRow(token, maximum, sum, best, bestRow, strips, capacity, out var value, out var row);
-            score[token] = value - logSumExp;
-            slot[token] = row;
+            // No branches: behind a loop ILGPU would take the condition for the same in all of a warp.
+            score[token] = Utilities.Select(FloatBits.IsFinite(logSumExp), value - logSumExp, Unbeaten);
+            slot[token] = Utilities.Select(FloatBits.IsFinite(logSumExp), row, Fault(0));
             for (var cluster = 0; cluster < clusterCount; cluster++)
-                clusters[((long)cluster * capacity) + token] -= logSumExp;
+            {
+                var at = ((long)cluster * capacity) + token;
+                clusters[at] = Utilities.Select(FloatBits.IsFinite(logSumExp), clusters[at] - logSumExp, -Unbeaten);
+            }
         }
     }
 
@@ -106,10 +115,12 @@ internal static class DecodeKernels
             var token = members[i];
             var logSumExp = FinishRow(i, maximum, sum, best, bestRow, strips, capacity, out var value, out var row);
             var candidate = value - logSumExp + clusters[((long)(cluster - 1) * capacity) + token];
-            if (candidate > score[token])
+            var isFaulty = !FloatBits.IsFinite(logSumExp);
+            candidate = Utilities.Select(isFaulty, Unbeaten, candidate);
+            if (isFaulty | candidate > score[token])
             {
                 score[token] = candidate;
-                slot[token] = start + row;
+                slot[token] = Utilities.Select(isFaulty, Fault(cluster), start + row);
             }
         }
     }
@@ -148,17 +159,42 @@ internal static class DecodeKernels
         }
     }
 
-    /// <summary>Token ids of slots.</summary>
+    /// <summary>Token ids of slots, −1 for faults.</summary>
     public static void Identify(ArrayView<int> slots, ArrayView<int> ids, ArrayView<int> tokens, int count)
     {
-        for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) tokens[i] = ids[InRange(slots[i], ids)];
+        for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) tokens[i] = IdOf(slots[i], ids);
     }
 
-    /// <summary>
-    /// A slot, or the first one if it is none: where logits are not numbers, none is the largest, and compilers that
-    /// take floating-point numbers for finite may turn a comparison round.
-    /// </summary>
-    public static int InRange(int slot, ArrayView<int> ids) => slot >= 0 && slot < ids.IntLength ? slot : 0;
+    /// <summary>The id of the token in a slot; −1 for a fault.</summary>
+    public static int IdOf(int slot, ArrayView<int> ids)
+    {
+        var id = -1;
+        if (slot >= 0 && slot < ids.IntLength) id = ids[slot];
+        return id;
+    }
+
+    /// <summary>What stands in the place of a slot where a logit of a cluster is not finite.</summary>
+    public static int Fault(int cluster) => -1 - cluster;
+
+    /// <summary>Notes the tokens to which a cluster gives a log-sum-exp that is not finite; the head, which comes first, forgets those of the call before.</summary>
+    public static void NoteFaults(ArrayView<float> logSumExp, ArrayView<int> slots, int cluster, int count)
+    {
+        for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX)
+        {
+            var slot = Utilities.Select(FloatBits.IsFinite(logSumExp[i]), 0, Fault(cluster));
+            if (cluster > 0) slot = Utilities.Select(slots[i] < 0, slots[i], slot);
+            slots[i] = slot;
+        }
+    }
+
+    /// <summary>NaN for all log-probs of tokens with a fault.</summary>
+    public static void EraseFaults(ArrayView<int> slots, ArrayView<float> logProbs, int vocabulary)
+    {
+        for (long i = Grid.GlobalLinearIndex; i < logProbs.Length; i += (long)Grid.DimX * Group.DimX)
+        {
+            if (slots[i / vocabulary] < 0) logProbs[i] = float.NaN;
+        }
+    }
 
     private static float FinishRow(
         int row, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow, int strips, int capacity, out float value, out int index)
@@ -201,7 +237,7 @@ internal static class DecodeKernels
 
         public readonly void Row(int row, RowSums sums)
         {
-            sums = Logits.Apply(sums);
+            sums = Logits.ApplyChecked(sums);
             var top = RowMath.Max(sums);
             var at = ((Group.IdxX & 15) * ColumnStride) + row;
             Maximum[at] = top;

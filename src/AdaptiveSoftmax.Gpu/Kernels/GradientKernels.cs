@@ -14,7 +14,7 @@ internal static class GradientKernels
     /// <summary>D of one chunk of each cluster, [tokens, chunk rows], 0 in columns that the weight does not have.</summary>
     public static void Logits<TTile>(
         ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
-        ArrayView<int> targetRows, ArrayView<float> logSumExp, ArrayView<float> tokenWeight, ArrayView<float> groupSizes,
+        ArrayView<int> targetRows, ArrayView<float> logSumExp, ArrayView<float> tokenWeights, ArrayView<float> groupSizes,
         ArrayView<Float4> gradient, ClusterArguments arguments, LossWeights loss)
         where TTile : unmanaged, IRegisterTile
     {
@@ -34,7 +34,7 @@ internal static class GradientKernels
             var epilogue = new LogitEpilogue
             {
                 Logits = new BiasedColumns(bias, arguments.HasBias, cluster.FirstRow(arguments.Pass, size.Rows) + column, size.Rows),
-                Rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], size.Rows, size.TokenRows),
+                Rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeights, size.Rows, size.TokenRows),
                 Gradient = gradient,
                 Offset = (cluster.Logits + ((long)row * cluster.ChunkRows) + column) / 4,
                 First = cluster.First + row,
@@ -48,14 +48,14 @@ internal static class GradientKernels
     /// <summary>D of each cluster's first chunk, in the place of the logits that the forward pass kept, [tokens, chunk rows].</summary>
     public static void Kept(
         ArrayView<Float4> logits, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes, ArrayView<int> targetRows, ArrayView<float> logSumExp,
-        ArrayView<float> tokenWeight, ArrayView<float> groupSizes, ClusterArguments arguments, LossWeights loss)
+        ArrayView<float> tokenWeights, ArrayView<float> groupSizes, ClusterArguments arguments, LossWeights loss)
     {
         var items = new ClusterItems<KeptWork>(plan, sizes, arguments);
         for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
             var cluster = plan[arguments.First + found.Index];
             var size = sizes[arguments.First + found.Index];
-            var rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeight[0], size.Rows, size.TokenRows);
+            var rule = new LogitRule(loss, targetRows, logSumExp, groupSizes, tokenWeights, size.Rows, size.TokenRows);
             var fours = cluster.ChunkRows / 4;
             var row = found.Item / KeptWork.Blocks(cluster);
             var first = found.Item % KeptWork.Blocks(cluster) * KeptWork.Fours;

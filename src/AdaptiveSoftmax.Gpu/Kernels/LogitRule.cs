@@ -8,23 +8,25 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <param name="targetRows">The row of each token's target, −1 for none.</param>
 /// <param name="logSumExp">The log-sum-exp of each token.</param>
 /// <param name="groupSizes">The tokens of each cluster.</param>
-/// <param name="tokenWeight">What a token's loss is multiplied by.</param>
+/// <param name="tokenWeights">What each token's gradient is multiplied by.</param>
 /// <param name="rows">The rows of the weight.</param>
 /// <param name="tokenRows">Those that stand for tokens.</param>
 internal readonly struct LogitRule(
-    LossWeights loss, ArrayView<int> targetRows, ArrayView<float> logSumExp, ArrayView<float> groupSizes, float tokenWeight, int rows, int tokenRows)
+    LossWeights loss, ArrayView<int> targetRows, ArrayView<float> logSumExp, ArrayView<float> groupSizes, ArrayView<float> tokenWeights, int rows, int tokenRows)
 {
     /// <summary>What the gradients of one token's logits have in common.</summary>
     public LogitToken Token(int index)
     {
         var target = targetRows[index];
         var hit = target >= 0 ? loss.Target : 0f;
+        var weight = tokenWeights[index];
         return new LogitToken
         {
             LogSumExp = logSumExp[index],
             Target = target,
             Hit = hit,
-            Total = (hit + (loss.Uniform * loss.AllRows)) * tokenWeight,
+            Weight = weight,
+            Total = (hit + (loss.Uniform * loss.AllRows)) * weight,
         };
     }
 
@@ -47,7 +49,7 @@ internal readonly struct LogitRule(
         var weight = row == token.Target ? token.Hit : 0f;
         if (loss.Uniform > 0f && row < rows)
             weight += row < tokenRows ? loss.Uniform : loss.Uniform * groupSizes[row - tokenRows];
-        return (XMath.Exp(logit - token.LogSumExp) * token.Total) - (weight * tokenWeight);
+        return (XMath.Exp(logit - token.LogSumExp) * token.Total) - (weight * token.Weight);
     }
 }
 
@@ -57,5 +59,6 @@ internal struct LogitToken
     public float LogSumExp;
     public int Target;
     public float Hit;
+    public float Weight;
     public float Total;
 }

@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Util;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
@@ -27,11 +28,46 @@ internal readonly struct BiasedColumns(ArrayView<float> bias, int hasBias, int c
         return sums;
     }
 
+    /// <summary>The same, with +∞ for what is not finite: no sum of exponentials can lose it, as it could a NaN or −∞.</summary>
+    public RowSums ApplyChecked(RowSums sums)
+    {
+        sums = Apply(sums);
+        sums.Left.X = Checked(column, sums.Left.X);
+        sums.Left.Y = Checked(column + 1, sums.Left.Y);
+        sums.Left.Z = Checked(column + 2, sums.Left.Z);
+        sums.Left.W = Checked(column + 3, sums.Left.W);
+        sums.Right.X = Checked(column + 64, sums.Right.X);
+        sums.Right.Y = Checked(column + 65, sums.Right.Y);
+        sums.Right.Z = Checked(column + 66, sums.Right.Z);
+        sums.Right.W = Checked(column + 67, sums.Right.W);
+        return sums;
+    }
+
     private float One(int at, float sum)
     {
         if (at >= rows) return float.NegativeInfinity;
         if (hasBias != 0) sum += bias[at];
         return sum;
+    }
+
+    private float Checked(int at, float logit) => at < rows ? FloatBits.OrInfinity(logit) : logit;
+}
+
+/// <summary>
+/// Whether values are finite, by their bits: compilers that take floating-point numbers for finite may leave out comparisons.
+/// </summary>
+internal static class FloatBits
+{
+    private const uint Magnitude = 0x7FFFFFFF;
+    private const uint Infinity = 0x7F800000;
+
+    public static bool IsFinite(float value) => (Interop.FloatAsInt(value) & Magnitude) < Infinity;
+
+    /// <summary>The value, or +∞ where it is not finite.</summary>
+    public static float OrInfinity(float value)
+    {
+        var bits = Interop.FloatAsInt(value);
+        return Interop.IntAsFloat(Utilities.Select((bits & Magnitude) < Infinity, bits, Infinity));
     }
 }
 

@@ -52,14 +52,17 @@ internal static class UpdateKernels
     /// <summary>Consumes the gradient: the next backward pass writes over it.</summary>
     public static void Finish(ArrayView<int> state) => state[ParameterState.HasGradient] = 0;
 
-    /// <summary>Notes that gradients were written, those of two parameters a cluster, if the cluster had any tokens.</summary>
-    public static void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, ArrayView<BatchPlan> plan, int first, int count)
+    /// <summary>
+    /// Notes that gradients were written, those of two parameters a cluster, if the cluster had any tokens. A bit a cluster
+    /// says which of them learn.
+    /// </summary>
+    public static void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, ArrayView<BatchPlan> plan, int first, int count, int learning, int othersLearning)
     {
         for (var index = 0; index < count; index++)
         {
             if (plan[first + index].Count == 0) continue;
-            states.At(index)[ParameterState.HasGradient] = 1;
-            others.At(index)[ParameterState.HasGradient] = 1;
+            if (((learning >> index) & 1) != 0) states.At(index)[ParameterState.HasGradient] = 1;
+            if (((othersLearning >> index) & 1) != 0) others.At(index)[ParameterState.HasGradient] = 1;
         }
     }
 

@@ -96,6 +96,7 @@ internal static class VectorKernels
                 {
                     var logit = SumOf(sums, lanes);
                     if (arguments.HasBias != 0) logit += bias[row];
+                    logit = FloatBits.OrInfinity(logit);
                     if (row >= arguments.TokenRows) clusters[row - arguments.TokenRows] = logit;
                     best.Add(logit, row < arguments.TokenRows ? row : int.MaxValue);
                 }
@@ -252,13 +253,20 @@ internal static class VectorKernels
         best = Combine(best, sums, rows);
         if (Group.IdxX > 0 || !isLast) return;
         if (strips > 0) Decide(best, clusters, score, state, arguments);
-        if (arguments.IsLast != 0) token[0] = ids[DecodeKernels.InRange(state[0], ids)];
+        if (arguments.IsLast != 0) token[0] = DecodeKernels.IdOf(state[0], ids);
     }
 
     private static void Decide(Candidate best, ArrayView<float> clusters, ArrayView<float> score, ArrayView<int> state, VectorArguments arguments)
     {
         var logSumExp = best.Top + XMath.Log(best.Total);
-        if (arguments.Cluster == 0)
+        if (!FloatBits.IsFinite(logSumExp))
+        {
+            score[0] = DecodeKernels.Unbeaten;
+            state[0] = DecodeKernels.Fault(arguments.Cluster);
+            if (arguments.Cluster > 0) return;
+            for (var i = 0; i < clusters.IntLength; i++) clusters[i] = -DecodeKernels.Unbeaten;
+        }
+        else if (arguments.Cluster == 0)
         {
             score[0] = best.Value - logSumExp;
             state[0] = best.Row;

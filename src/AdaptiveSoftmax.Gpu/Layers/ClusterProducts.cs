@@ -61,6 +61,27 @@ internal sealed class ClusterProducts
     /// <summary>Each bias's, or the weight's where there is none.</summary>
     public ViewGroup<int> BiasStates => Views(_linears, linear => (linear.Bias ?? linear.Weight).State);
 
+    /// <summary>Whether a weight or a bias learns.</summary>
+    public bool Learns => WeightsLearning != 0 || BiasLearns;
+
+    /// <summary>The weights that learn, a bit each.</summary>
+    public int WeightsLearning
+    {
+        get
+        {
+            var learning = 0;
+            for (var i = 0; i < _linears.Length; i++)
+            {
+                if (_linears[i].Weight.RequiresGradient) learning |= 1 << i;
+            }
+
+            return learning;
+        }
+    }
+
+    /// <summary>Whether there is a bias that learns.</summary>
+    public bool BiasLearns => Bias is { RequiresGradient: true };
+
     private ViewGroup<Float4> Weights => Views(_linears, linear => linear.Weight.Values.Cast<Float4>());
 
     private GpuParameter? Bias => _linears[0].Bias;
@@ -110,14 +131,14 @@ internal sealed class ClusterProducts
         if (isKept)
         {
             _common.KeptGradient(
-                stream, AllGroups, scratch.LogitGradient.Cast<Float4>(), scratch.Plan, _sizes, targetRows, scratch.LogSumExp, scratch.TokenWeight, groupSizes,
+                stream, AllGroups, scratch.LogitGradient.Cast<Float4>(), scratch.Plan, _sizes, targetRows, scratch.LogSumExp, scratch.TokenWeights, groupSizes,
                 arguments, loss);
             return;
         }
 
         _many.LogitGradient(
             stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, targetRows, scratch.LogSumExp,
-            scratch.TokenWeight, groupSizes, scratch.LogitGradient.Cast<Float4>(), arguments, loss);
+            scratch.TokenWeights, groupSizes, scratch.LogitGradient.Cast<Float4>(), arguments, loss);
     }
 
     /// <summary>The gradient of the inputs; of logits one chunk's, which <see cref="AddShares"/> ends.</summary>
@@ -128,14 +149,33 @@ internal sealed class ClusterProducts
     public void AddShares(AcceleratorStream stream, ArrayView<BatchPlan> plan, ArrayView<float> shares, ArrayView<float> inputGradient, ClusterArguments arguments) =>
         _common.AddShares(stream, AllGroups, shares.Cast<Float4>(), plan, _sizes, inputGradient.Cast<Float4>(), arguments);
 
-    /// <summary>Adds to the gradients of the weights, and of a bias.</summary>
+    /// <summary>Adds to the gradients of the weights, and of a bias; those that are frozen are left out.</summary>
     public void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, TrainingScratch scratch, ClusterArguments arguments)
     {
-        _many.WeightGradient(
-            stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), scratch.Plan, _sizes,
-            Views(_linears, linear => linear.Weight.Gradient.Cast<Float4>()), States, arguments);
-        if (Bias is not null)
-            _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(MostRows, 32)), gradient, scratch.Plan, _sizes, Bias.Gradient, Bias.State, arguments);
+        var learning = WeightsLearning;
+        if (learning == (1 << _linears.Length) - 1)
+        {
+            _many.WeightGradient(
+                stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), scratch.Plan, _sizes,
+                Views(_linears, linear => linear.Weight.Gradient.Cast<Float4>()), States, arguments);
+        }
+        else
+        {
+            for (var i = 0; i < _linears.Length; i++)
+            {
+                if ((learning >> i & 1) == 0) continue;
+                var alone = arguments;
+                alone.First += i;
+                alone.Count = 1;
+                var weight = _linears[i].Weight;
+                _many.WeightGradient(
+                    stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), scratch.Plan, _sizes,
+                    ViewGroup<Float4>.Of(weight.Gradient.Cast<Float4>()), ViewGroup<int>.Of(weight.State), alone);
+            }
+        }
+
+        if (BiasLearns)
+            _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(MostRows, 32)), gradient, scratch.Plan, _sizes, Bias!.Gradient, Bias.State, arguments);
     }
 
     // A kernel takes no missing view, and reads none behind the last cluster's.

@@ -106,7 +106,10 @@ public sealed class GpuMatrix : IDisposable
             inputGradient.Cast<Float4>(), inputGradient.Cast<Float4>(), Arguments());
     }
 
-    /// <summary>Adds outputGradientᵀ · input to the gradient of the weight, and the sum over the tokens to that of the bias.</summary>
+    /// <summary>
+    /// Adds outputGradientᵀ · input to the gradient of the weight, and the sum over the tokens to that of the bias. What is
+    /// frozen is left out.
+    /// </summary>
     /// <param name="outputGradient">[tokens, output stride].</param>
     /// <param name="input">The input of <see cref="Forward"/>, [tokens, input stride].</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
@@ -120,12 +123,17 @@ public sealed class GpuMatrix : IDisposable
         var isFew = IsFew(Weight.Rows, Weight.Columns);
         var launch = isFew ? _few.WeightGradient : _many.WeightGradient;
         var states = ViewGroup<int>.Of(Weight.State);
-        launch(
-            Stream, Groups(isFew, Weight.Rows, Weight.Columns), outputGradient.Cast<Float4>(), input.Cast<Float4>(), _plan, _sizes,
-            ViewGroup<Float4>.Of(Weight.Gradient.Cast<Float4>()), states, Arguments());
-        if (Bias is not null)
-            _common.BiasGradient(Stream, Launches.Groups(Weight.Accelerator, Sizes.Tiles(Weight.Rows, 32)), outputGradient, _plan, _sizes, Bias.Gradient, Bias.State, Arguments());
-        _common.MarkGradients(Stream, (1, 1), states, ViewGroup<int>.Of((Bias ?? Weight).State), _plan, 0, 1);
+        if (Weight.RequiresGradient)
+        {
+            launch(
+                Stream, Groups(isFew, Weight.Rows, Weight.Columns), outputGradient.Cast<Float4>(), input.Cast<Float4>(), _plan, _sizes,
+                ViewGroup<Float4>.Of(Weight.Gradient.Cast<Float4>()), states, Arguments());
+        }
+
+        var biasLearns = Bias is { RequiresGradient: true };
+        if (biasLearns)
+            _common.BiasGradient(Stream, Launches.Groups(Weight.Accelerator, Sizes.Tiles(Weight.Rows, 32)), outputGradient, _plan, _sizes, Bias!.Gradient, Bias.State, Arguments());
+        _common.MarkGradients(Stream, (1, 1), states, ViewGroup<int>.Of((Bias ?? Weight).State), _plan, 0, 1, Weight.RequiresGradient ? 1 : 0, biasLearns ? 1 : 0);
     }
 
     /// <summary>Releases the working memory. Weight and bias stay as they are.</summary>

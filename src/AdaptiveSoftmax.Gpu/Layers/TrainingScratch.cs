@@ -29,15 +29,19 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     private readonly GrowingBuffer<float> _targetLogProbs = new(accelerator, "the log-probs of targets");
     private readonly GrowingBuffer<float> _smoothing = new(accelerator, "label smoothing");
     private readonly GrowingBuffer<BatchPlan> _plan = new(accelerator, "the plan of a step");
-    private readonly GrowingBuffer<float> _tokenWeight = new(accelerator, "the weight of a token");
+    private readonly GrowingBuffer<float> _tokenWeights = new(accelerator, "the weights of tokens");
+    private readonly GrowingBuffer<float> _scales = new(accelerator, "the scales of loss and gradients");
     private readonly GrowingBuffer<float> _hostHidden = new(accelerator, "hidden vectors from the host");
     private readonly GrowingBuffer<int> _hostTargets = new(accelerator, "targets from the host");
     private readonly GrowingBuffer<float> _hostResult = new(accelerator, "a result for the host");
+    private readonly GrowingBuffer<float> _hostWeights = new(accelerator, "weights of tokens from the host");
+    private readonly GrowingBuffer<float> _hostLosses = new(accelerator, "losses for the host");
 
     private readonly int _mostRows = layout.Tails.Select(tail => tail.Size).Append(layout.HeadRows).Max();
     private readonly int _stride = Sizes.Stride(layout.HiddenSize);
     private readonly int _width = layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
     private int _gradientCapacity;
+    private int _hiddenGradientCapacity;
 
     public int Capacity { get; private set; }
 
@@ -83,7 +87,11 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
 
     public ArrayView<BatchPlan> Plan => _plan.View;
 
-    public ArrayView<float> TokenWeight => _tokenWeight.View;
+    /// <summary>What each token's gradient is multiplied by, in the order by cluster.</summary>
+    public ArrayView<float> TokenWeights => _tokenWeights.View;
+
+    /// <summary>The scale of the loss, and that of gradients of tokens that weigh 1.</summary>
+    public ArrayView<float> Scales => _scales.View;
 
     public ArrayView<float> HostHidden => _hostHidden.View;
 
@@ -91,10 +99,15 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
 
     public ArrayView<float> HostResult => _hostResult.View;
 
+    public ArrayView<float> HostWeights => _hostWeights.View;
+
+    public ArrayView<float> HostLosses => _hostLosses.View;
+
     public long Bytes =>
         _slots.Bytes + _order.Bytes + _headRows.Bytes + _tailRows.Bytes + _maskedRows.Bytes + _gathered.Bytes + _gatheredGradient.Bytes + _projected.Bytes
         + _projectedGradient.Bytes + _logitGradient.Bytes + _shares.Bytes + _maximum.Bytes + _sum.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
-        + _targetLogProbs.Bytes + _smoothing.Bytes + _plan.Bytes + _tokenWeight.Bytes + _hostHidden.Bytes + _hostTargets.Bytes + _hostResult.Bytes;
+        + _targetLogProbs.Bytes + _smoothing.Bytes + _plan.Bytes + _tokenWeights.Bytes + _scales.Bytes + _hostHidden.Bytes + _hostTargets.Bytes
+        + _hostResult.Bytes + _hostWeights.Bytes + _hostLosses.Bytes;
 
     /// <summary>How many chunks a cluster's rows may take, if every token needs it.</summary>
     public int MostPasses(int rows, int tokens)
@@ -113,11 +126,22 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     /// <summary>The values that shares of an input's gradient have room for.</summary>
     public long ShareCapacity(int tokens) => Math.Min(MostShareValues, 256L * tokens * _stride);
 
-    public void Reserve(int tokens, bool withGradient, bool withLogits = true)
+    /// <summary>Makes room for a batch.</summary>
+    /// <param name="tokens">Its tokens.</param>
+    /// <param name="withGradient">Whether a backward pass follows.</param>
+    /// <param name="withHiddenGradient">Whether it gives the gradient of hidden vectors.</param>
+    /// <param name="withLogits">Whether the gradient of logits is in float32.</param>
+    public void Reserve(int tokens, bool withGradient, bool withHiddenGradient, bool withLogits = true)
     {
-        if (withGradient && tokens > _gradientCapacity)
+        if (withHiddenGradient && tokens > _hiddenGradientCapacity)
         {
             _gatheredGradient.Reserve((long)tokens * _stride);
+            _hiddenGradientCapacity = tokens;
+            Generation++;
+        }
+
+        if (withGradient && tokens > _gradientCapacity)
+        {
             _projectedGradient.Reserve((long)tokens * _width);
             _logitGradient.Reserve(withLogits ? LogitCapacity(tokens) : 1);
             _shares.Reserve(withLogits ? ShareCapacity(tokens) : 4);
@@ -127,13 +151,13 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
 
         if (tokens <= Capacity) return;
         foreach (var buffer in new[] { _slots, _order, _headRows, _tailRows, _maskedRows, _hostTargets }) buffer.Reserve(tokens);
-        foreach (var buffer in new[] { _targetLogits, _logSumExp, _targetLogProbs, _smoothing }) buffer.Reserve(tokens);
+        foreach (var buffer in new[] { _targetLogits, _logSumExp, _targetLogProbs, _smoothing, _tokenWeights }) buffer.Reserve(tokens);
         _gathered.Reserve((long)tokens * _stride);
         _projected.Reserve((long)tokens * _width);
         _maximum.Reserve((long)tokens * strips);
         _sum.Reserve((long)tokens * strips);
         _plan.Reserve(layout.TailCount + 1);
-        _tokenWeight.Reserve(1);
+        _scales.Reserve(2);
         Capacity = tokens;
         Generation++;
     }
@@ -143,6 +167,8 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     {
         _hostHidden.Reserve((long)tokens * layout.HiddenSize);
         _hostResult.Reserve(Math.Max(1, (long)tokens * layout.HiddenSize));
+        _hostWeights.Reserve(tokens);
+        _hostLosses.Reserve(tokens);
     }
 
     public void Dispose()
@@ -150,7 +176,8 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
         foreach (var buffer in new IDisposable[]
         {
             _slots, _order, _headRows, _tailRows, _maskedRows, _gathered, _gatheredGradient, _projected, _projectedGradient, _logitGradient, _shares,
-            _maximum, _sum, _targetLogits, _logSumExp, _targetLogProbs, _smoothing, _plan, _tokenWeight, _hostHidden, _hostTargets, _hostResult,
+            _maximum, _sum, _targetLogits, _logSumExp, _targetLogProbs, _smoothing, _plan, _tokenWeights, _scales, _hostHidden, _hostTargets,
+            _hostResult, _hostWeights, _hostLosses,
         })
             buffer.Dispose();
     }

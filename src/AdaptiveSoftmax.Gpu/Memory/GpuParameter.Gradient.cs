@@ -18,11 +18,12 @@ public sealed partial class GpuParameter
     /// that was absent, as after each step, is set to 0 before. Waits for nothing.
     /// </summary>
     /// <returns>[rows, stride]; between the columns and the stride it must stay 0.</returns>
-    /// <exception cref="InvalidOperationException">The gradient is row-sparse; use <see cref="TouchGradientRows"/>.</exception>
+    /// <exception cref="InvalidOperationException">The gradient is row-sparse; use <see cref="TouchGradientRows"/>. Or the parameter is frozen.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory for a gradient.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public ArrayView<float> TouchGradient()
     {
+        CheckLearns();
         if (TouchedRows is not null)
             throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse; take it from TouchGradientRows, which is told the rows.");
         var gradient = Gradient;
@@ -39,12 +40,13 @@ public sealed partial class GpuParameter
     /// </summary>
     /// <param name="rows">The rows, any of them more than once; an index that is no row is skipped.</param>
     /// <returns>[rows, stride]; rows that are not touched, and what lies between the columns and the stride, must stay 0.</returns>
-    /// <exception cref="InvalidOperationException">The gradient is dense; use <see cref="TouchGradient"/>.</exception>
+    /// <exception cref="InvalidOperationException">The gradient is dense; use <see cref="TouchGradient"/>. Or the parameter is frozen.</exception>
     /// <exception cref="ArgumentException">The view belongs to another accelerator.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory for a gradient.</exception>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public ArrayView<float> TouchGradientRows(ArrayView<int> rows)
     {
+        CheckLearns();
         if (TouchedRows is null)
             throw new InvalidOperationException($"The gradient of '{Name}' is dense; take it from TouchGradient, or create the parameter with GradientLayout.SparseRows.");
         var gradient = Gradient;

@@ -80,6 +80,25 @@ public sealed partial class GpuParameter : IDisposable
         }
     }
 
+    /// <summary>
+    /// Whether the parameter learns, as PyTorch's <c>requires_grad</c>. A frozen one takes no gradient: a backward pass leaves
+    /// its product out, and steps pass over it. Freezing forgets a gradient that is there. Files do not keep it.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    public bool RequiresGradient
+    {
+        get;
+        set
+        {
+            if (!value && WasAllocated) ZeroGradient();
+            if (field != value) LearningChanges++;
+            field = value;
+        }
+    } = true;
+
+    /// <summary>How often <see cref="RequiresGradient"/> changed, which ends recordings of backward passes.</summary>
+    internal int LearningChanges { get; private set; }
+
     internal ArrayView<float> Gradient
     {
         get
@@ -259,6 +278,12 @@ public sealed partial class GpuParameter : IDisposable
         if (_buffers is null)
             throw new InvalidOperationException($"'{Name}' has no memory yet: a head's or a tail's weights get it when a layer is made of them.");
         ObjectDisposedException.ThrowIf(_buffers.IsDisposed, this);
+    }
+
+    private void CheckLearns()
+    {
+        if (!RequiresGradient)
+            throw new InvalidOperationException($"'{Name}' is frozen, so it takes no gradient; ask {nameof(RequiresGradient)} before computing one, or set it.");
     }
 
     private void CheckSizes(Parameter parameter)

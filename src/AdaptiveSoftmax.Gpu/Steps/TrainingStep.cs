@@ -11,8 +11,12 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 internal readonly ref struct TrainingStep(
     AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, LayerProducts products, TrainingScratch scratch,
-    TensorTraining? tensors, DeviceTables tables, LossOptions options, int tokens, bool keepsLogits)
+    TensorTraining? tensors, DeviceTables tables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool keepsLogits)
 {
+    private bool WantsGradient => wish != GradientWish.None;
+
+    private bool WantsHiddenGradient => wish == GradientWish.HiddenToo;
+
     private bool IsSmoothed => options.LabelSmoothing > 0;
 
     // Label smoothing needs every token in every tail, for which there is no room at once, and generated kernels for tensor
@@ -29,68 +33,88 @@ internal readonly ref struct TrainingStep(
             Tokens = tokens,
             Clusters = layout.TailCount + 1,
             ShortlistSize = layout.ShortlistSize,
-            IsMean = options.Reduction == Reduction.Mean ? 1 : 0,
             AllTokensInTails = IsSmoothed ? 1 : 0,
             ClustersAtOnce = TakesTailsAlone ? 1 : ViewGroup<int>.Capacity,
             GradientCapacity = tensors?.LogitCapacity(tokens) ?? scratch.LogitCapacity(tokens),
             HasEqualChunks = tensors is null ? 0 : 1,
             ShareCapacity = scratch.ShareCapacity(tokens),
         };
-        kernels.GroupByCluster(stream, Launches.OneGroup, scratch.Slots, tables.Outputs, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Plan, scratch.TokenWeight, arguments);
+        kernels.GroupByCluster(stream, Launches.OneGroup, scratch.Slots, tables.Outputs, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Plan, arguments);
+        var weighing = new WeightArguments
+        {
+            HasWeights = HasWeights,
+            IsMean = options.Reduction == Reduction.Mean ? 1 : 0,
+            GradientScale = (float)options.GradientScale,
+        };
+        kernels.WeighTokens(stream, Launches.OneGroup, scratch.Plan, scratch.Order, TokenWeights, scratch.TokenWeights, scratch.Scales, weighing);
         kernels.Gather(stream, Launches.Threads(accelerator, (long)tokens * layout.HiddenSize), hidden, scratch.Order, scratch.Plan, scratch.Gathered, layout.HiddenSize, 0);
     }
 
     /// <summary>The head over all tokens with a target.</summary>
-    public void Head(bool wantsGradient)
+    public void Head()
     {
-        Reduce(products.Head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, wantsGradient);
-        if (!wantsGradient) return;
-        BackwardOutput(products.Head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, scratch.GatheredGradient);
-        MarkGradients(products.Head.States, products.Head.BiasStates, products.Head);
+        var head = products.Head;
+        Reduce(head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize);
+        if (!WantsGradient || !(head.Learns || WantsHiddenGradient)) return;
+        BackwardOutput(head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, WantsHiddenGradient ? scratch.GatheredGradient : default, WantsHiddenGradient);
+        MarkGradients(head.States, head.WeightsLearning, head.BiasStates, head.BiasLearns ? 1 : 0, head);
     }
 
     /// <summary>The tails over the tokens whose target lies in them, as many in a launch as it takes or one after the other.</summary>
-    public void Tails(bool wantsGradient)
+    public void Tails()
     {
         if (!IsSmoothed)
         {
-            foreach (var group in TakesTailsAlone ? products.Tails : products.Groups) Tails(group, scratch.TailRows, allRows: 0, wantsGradient);
+            foreach (var group in TakesTailsAlone ? products.Tails : products.Groups) Tails(group, scratch.TailRows, allRows: 0);
             return;
         }
 
         for (var tail = 0; tail < layout.TailCount; tail++)
         {
             kernels.MaskTargets(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.HeadRows, scratch.TailRows, scratch.MaskedRows, layout.ShortlistSize + tail);
-            Tails(products.Tails[tail], scratch.MaskedRows, layout.Tails[tail].Size, wantsGradient);
+            Tails(products.Tails[tail], scratch.MaskedRows, layout.Tails[tail].Size);
         }
     }
 
-    /// <summary>The loss, and the gradient of hidden vectors at their tokens.</summary>
-    public void Finish(ArrayView<float> hiddenGradient, bool wantsGradient)
+    /// <summary>The loss, those of tokens where they are wanted, and the gradient of hidden vectors at their tokens.</summary>
+    public void Finish(ArrayView<float> hiddenGradient, ArrayView<float> losses)
     {
-        kernels.Loss(stream, Launches.OneGroup, scratch.Plan, scratch.TargetLogProbs, scratch.Smoothing, scratch.TokenWeight, tables.Loss, Weights(0));
-        if (!wantsGradient) return;
+        kernels.Loss(
+            stream, Launches.OneGroup, scratch.Plan, scratch.Order, scratch.TargetLogProbs, scratch.Smoothing, TokenWeights, scratch.Scales, tables.Loss, Weights(0), HasWeights);
+        if (losses.Length > 0)
+        {
+            kernels.Clear(stream, Launches.Threads(accelerator, tokens), losses);
+            kernels.ScatterLosses(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.Order, scratch.TargetLogProbs, scratch.Smoothing, losses, Weights(0));
+        }
+
+        if (!WantsHiddenGradient) return;
         var launch = Launches.Threads(accelerator, (long)tokens * layout.HiddenSize);
         kernels.Clear(stream, launch, hiddenGradient);
         kernels.Scatter(stream, launch, scratch.GatheredGradient, scratch.Order, scratch.Plan, hiddenGradient, layout.HiddenSize);
     }
 
-    private void Tails(TailProducts tails, ArrayView<int> targetRows, int allRows, bool wantsGradient)
+    // A kernel takes no missing view, and reads none that it is told not to.
+    private ArrayView<float> TokenWeights => weights.Length > 0 ? weights : scratch.TargetLogProbs;
+
+    private int HasWeights => weights.Length > 0 ? 1 : 0;
+
+    private void Tails(TailProducts tails, ArrayView<int> targetRows, int allRows)
     {
         var arguments = tails.Projections.Arguments(tokens);
         tails.Projections.Store(stream, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
-        Reduce(tails.Outputs, scratch.Projected, targetRows, allRows, wantsGradient);
-        if (!wantsGradient) return;
-        BackwardOutput(tails.Outputs, scratch.Projected, targetRows, allRows, scratch.ProjectedGradient);
+        Reduce(tails.Outputs, scratch.Projected, targetRows, allRows);
+        var wantsProjectedGradient = tails.Projections.Learns || WantsHiddenGradient;
+        if (!WantsGradient || !(tails.Outputs.Learns || wantsProjectedGradient)) return;
+        BackwardOutput(tails.Outputs, scratch.Projected, targetRows, allRows, scratch.ProjectedGradient, wantsProjectedGradient);
 
         // dP = dyᵀ · X and dX += dy · P, with dy the gradient of the projected vectors.
         arguments.Accumulate = 1;
         tails.Projections.WeightGradient(stream, scratch.ProjectedGradient, scratch.Gathered, scratch, arguments);
-        tails.Projections.InputGradient(stream, scratch.ProjectedGradient, scratch, scratch.GatheredGradient, arguments);
-        MarkGradients(tails.Outputs.States, tails.Projections.States, tails.Outputs);
+        if (WantsHiddenGradient) tails.Projections.InputGradient(stream, scratch.ProjectedGradient, scratch, scratch.GatheredGradient, arguments);
+        MarkGradients(tails.Outputs.States, tails.Outputs.WeightsLearning, tails.Projections.States, tails.Projections.WeightsLearning, tails.Outputs);
     }
 
-    private void Reduce(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, bool wantsGradient)
+    private void Reduce(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows)
     {
         if (tensors is not null)
         {
@@ -99,7 +123,7 @@ internal readonly ref struct TrainingStep(
         }
 
         var arguments = outputs.Arguments(tokens);
-        arguments.KeepsLogits = wantsGradient && keepsLogits ? 1 : 0;
+        arguments.KeepsLogits = WantsGradient && keepsLogits ? 1 : 0;
         outputs.Reduce(stream, inputs, targetRows, scratch, arguments);
         if (!IsSmoothed) return;
         outputs.Sum(stream, inputs, tables.GroupSizes, scratch, arguments);
@@ -107,11 +131,11 @@ internal readonly ref struct TrainingStep(
             stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.Sum, scratch.LogSumExp, scratch.Smoothing, outputs.First, outputs.Single.Strips, tokens, allRows);
     }
 
-    private void BackwardOutput(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient)
+    private void BackwardOutput(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient, bool wantsInputGradient)
     {
         if (tensors is not null)
         {
-            tensors.Backward(stream, outputs, tokens, scratch, inputGradient);
+            tensors.Backward(stream, outputs, tokens, scratch, inputGradient, wantsInputGradient);
             return;
         }
 
@@ -123,15 +147,15 @@ internal readonly ref struct TrainingStep(
             outputs.LogitGradient(
                 stream, inputs, targetRows, tables.GroupSizes, scratch, isKept: keepsLogits && arguments.Pass == 0, arguments, Weights(allRows));
             outputs.WeightGradient(stream, scratch.LogitGradient, inputs, scratch, arguments);
-            outputs.InputGradient(stream, scratch.LogitGradient, scratch, inputGradient, arguments);
+            if (wantsInputGradient) outputs.InputGradient(stream, scratch.LogitGradient, scratch, inputGradient, arguments);
         }
 
-        outputs.AddShares(stream, scratch.Plan, scratch.Shares, inputGradient, arguments);
+        if (wantsInputGradient) outputs.AddShares(stream, scratch.Plan, scratch.Shares, inputGradient, arguments);
     }
 
     // Once all that adds to them is done, which asks whether there is something to add to.
-    private void MarkGradients(ViewGroup<int> states, ViewGroup<int> others, ClusterProducts clusters) =>
-        kernels.MarkGradients(stream, (1, 1), states, others, scratch.Plan, clusters.First, clusters.Arguments(tokens).Count);
+    private void MarkGradients(ViewGroup<int> states, int learning, ViewGroup<int> others, int othersLearning, ClusterProducts clusters) =>
+        kernels.MarkGradients(stream, (1, 1), states, others, scratch.Plan, clusters.First, clusters.Arguments(tokens).Count, learning, othersLearning);
 
     private LossWeights Weights(int allRows) => new()
     {

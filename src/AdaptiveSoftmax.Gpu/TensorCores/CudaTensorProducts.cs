@@ -42,12 +42,12 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
 
     public void Gradient(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient)
+        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> scale, ArrayView<ushort> gradient)
     {
         _gradient ??= Load<GradientLauncher>(kernels.Gradient);
         _gradient(
             stream, Launch(kernels.Gradient, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, cluster),
-            pass, weight.Rows, weight.Columns, Address(logSumExp), Address(targets), Address(tokenWeight), Address(gradient));
+            pass, weight.Rows, weight.Columns, Address(logSumExp), Address(targets), Address(scale), Address(gradient));
     }
 
     public void InputGradient(

@@ -19,10 +19,10 @@ internal interface ITensorProducts
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
         int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits);
 
-    /// <summary>weight · (softmax − target) of a chunk of the weight's rows, [tokens, chunk].</summary>
+    /// <summary>scale · (softmax − target) of a chunk of the weight's rows, [tokens, chunk].</summary>
     void Gradient(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient);
+        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> scale, ArrayView<ushort> gradient);
 
     /// <summary>
     /// gradient · weight, set by the first pass and added to by others: the cluster's rows of [batch, stride], or where the plan

@@ -95,8 +95,8 @@ internal sealed class TensorTraining : IDisposable
             scratch.TargetLogProbs, cluster, Strips(linear), tokens);
     }
 
-    /// <summary>After <see cref="Reduce"/>: adds to the gradients of weight and bias, and sets that of the cluster's vectors.</summary>
-    public void Backward(AcceleratorStream stream, ClusterProducts output, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient)
+    /// <summary>After <see cref="Reduce"/>: adds to the gradients of weight and bias, and sets that of the cluster's vectors, where they are wanted.</summary>
+    public void Backward(AcceleratorStream stream, ClusterProducts output, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient, bool wantsInputGradient)
     {
         var (linear, cluster) = (output.Single, output.First);
         var (products, weights) = _linears[linear];
@@ -106,24 +106,24 @@ internal sealed class TensorTraining : IDisposable
         var passes = MostPasses(linear, tokens);
         var splits = passes == 1 ? WeightSplits(linear.Weight, tokens, scratch) : 1;
 
-        // Logits are computed again, none are kept: to write and read them in float32, which the gradient needs, takes the
-        // memory about as long as the product takes tensor cores at 1,000 columns, and tails have fewer.
+        // Logits are computed again, none are kept: the gradient needs them in float32, and to write and read them so saves
+        // no more than the product costs.
         for (var pass = 0; pass < passes; pass++)
         {
             products.Gradient(
-                stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, cluster, pass, _logSumExp.View, _targets.View, scratch.TokenWeight, gradient);
-            products.WeightGradient(stream, gradient, _inputs.View, scratch.Plan, cluster, pass, shares, splits);
-            if (splits > 1)
+                stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, cluster, pass, _logSumExp.View, _targets.View, scratch.Scales.SubView(1, 1), gradient);
+            if (linear.Weight.RequiresGradient) products.WeightGradient(stream, gradient, _inputs.View, scratch.Plan, cluster, pass, shares, splits);
+            if (linear.Weight.RequiresGradient && splits > 1)
                 _launches.AddShares(stream, Launches.Threads(_accelerator, linear.Weight.PaddedCount), shares, scratch.Plan, linear.Weight.Gradient, linear.Weight.State, cluster, splits);
-            products.InputGradient(stream, gradient, weights, scratch.Plan, cluster, pass, inputGradient, shares);
-            if (linear.Bias is { } bias)
+            if (wantsInputGradient) products.InputGradient(stream, gradient, weights, scratch.Plan, cluster, pass, inputGradient, shares);
+            if (linear.Bias is { RequiresGradient: true } bias)
             {
                 _launches.BiasShares(stream, Launches.Groups(_accelerator, long.MaxValue), gradient.Cast<uint>(), scratch.Plan, _biasShares.View, cluster, pass, linear.Rows);
                 _launches.Bias(stream, Launches.Threads(_accelerator, linear.Rows), _biasShares.View, scratch.Plan, bias.Gradient, bias.State, cluster, pass, linear.Rows);
             }
         }
 
-        output.AddShares(stream, scratch.Plan, shares, inputGradient, output.Arguments(tokens));
+        if (wantsInputGradient) output.AddShares(stream, scratch.Plan, shares, inputGradient, output.Arguments(tokens));
     }
 
     public void Dispose()

@@ -8,24 +8,25 @@ public sealed partial class GpuOptimizer
 {
     private GradientCheckKernels CheckKernels => KernelCache.Get(_accelerator!, accelerator => new GradientCheckKernels(accelerator));
 
-    private UpdateArguments GetArguments()
+    private UpdateArguments GetArguments(GpuParameter parameter)
     {
-        var arguments = new UpdateArguments { Rate = (float)_rule.LearningRate };
+        var group = _groups.GetValueOrDefault(parameter);
+        var arguments = new UpdateArguments { Rate = (float)(_rule.LearningRate * (group?.LearningRateFactor ?? 1)) };
         switch (_rule)
         {
             case Sgd sgd:
-                arguments.WeightDecay = (float)sgd.WeightDecay;
+                arguments.WeightDecay = (float)(group?.WeightDecay ?? sgd.WeightDecay);
                 arguments.Momentum = (float)sgd.Momentum;
                 arguments.Fresh = (float)(1 - sgd.Dampening);
                 arguments.Nesterov = sgd.Nesterov ? 1 : 0;
                 break;
             case Adagrad adagrad:
                 arguments.RateDecay = (float)adagrad.LearningRateDecay;
-                arguments.WeightDecay = (float)adagrad.WeightDecay;
+                arguments.WeightDecay = (float)(group?.WeightDecay ?? adagrad.WeightDecay);
                 arguments.Epsilon = (float)adagrad.Epsilon;
                 break;
             case AdamW adam:
-                arguments.WeightDecay = (float)adam.WeightDecay;
+                arguments.WeightDecay = (float)(group?.WeightDecay ?? adam.WeightDecay);
                 arguments.Epsilon = (float)adam.Epsilon;
                 arguments.FreshMean = (float)(1 - adam.Beta1);
                 arguments.OldSquare = (float)adam.Beta2;
@@ -46,8 +47,9 @@ public sealed partial class GpuOptimizer
             CheckKernels.CheckAll(stream, launch, parameter.Gradient, parameter.State, _status!.View);
     }
 
-    private void Update(GpuParameter parameter, GpuOptimizerState state, UpdateArguments arguments)
+    private void Update(GpuParameter parameter, GpuOptimizerState state)
     {
+        var arguments = GetArguments(parameter);
         var device = parameter.Accelerator;
         var kernels = KernelCache.Get(device, accelerator => new OptimizerKernels(accelerator));
         var stream = device.DefaultStream;

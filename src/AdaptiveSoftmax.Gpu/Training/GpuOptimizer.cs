@@ -10,7 +10,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// touched rows; nothing waits for the device.
 /// </summary>
 /// <remarks>
-/// A parameter without a gradient is left as it is, and its own count of steps does not advance, as on the CPU. A step is
+/// A parameter without a gradient is left as it is, and so is a frozen one; its own count of steps does not advance, as on the CPU. A step is
 /// taken whole or not at all: where a gradient is not finite, or so large that its square is not, the device leaves the step
 /// out and consumes the gradients. <see cref="TryStep"/> says so at once, <see cref="ReadLeftOutSteps"/> later. An optimizer
 /// belongs to one thread at a time, and its parameters to one accelerator.
@@ -18,15 +18,19 @@ namespace AdaptiveSoftmax.Gpu;
 public sealed partial class GpuOptimizer : IDisposable
 {
     private readonly Dictionary<GpuParameter, GpuOptimizerState> _states = [];
+    private readonly Dictionary<GpuParameter, GpuParameterGroup> _groups = [];
     private Optimizer _rule;
     private Accelerator? _accelerator;
     private MemoryBuffer1D<int, Stride1D.Dense>? _status;
 
     /// <summary>Creates the optimizer.</summary>
     /// <param name="rule">The formula and its hyperparameters; its own state, if it was used on the host, is not taken over.</param>
+    /// <exception cref="ArgumentException">There is no kernel for the formula, or it has groups, which are of parameters on the host.</exception>
     public GpuOptimizer(Optimizer rule)
     {
         ArgumentNullException.ThrowIfNull(rule);
+        if (rule.Groups.Any())
+            throw new ArgumentException($"The groups of the optimizer are of parameters on the host; take one without groups, and name those on the device to {nameof(AddGroup)}.", nameof(rule));
         _rule = Copy(rule);
     }
 
@@ -48,6 +52,26 @@ public sealed partial class GpuOptimizer : IDisposable
     public long StateBytes => _states.Values.Sum(state => state.Bytes);
 
     /// <summary>
+    /// Gives some parameters settings of their own, as <see cref="Optimizer.AddGroup"/> does on the CPU, such as biases that do
+    /// not decay. Checkpoints keep the groups. They need no step of their own.
+    /// </summary>
+    /// <param name="parameters">The parameters, which are in no other group.</param>
+    /// <param name="learningRateFactor">What <see cref="LearningRate"/> is multiplied by for them.</param>
+    /// <param name="weightDecay">Their weight decay; null for the optimizer's.</param>
+    /// <exception cref="ArgumentException">A parameter is in a group already, or a value is out of range.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    public void AddGroup(IEnumerable<GpuParameter> parameters, double learningRateFactor = 1, double? weightDecay = null)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        var group = new GpuParameterGroup([.. parameters.Distinct()], learningRateFactor, weightDecay);
+        _rule.CheckGroupSettings(learningRateFactor, weightDecay);
+        if (group.Parameters.FirstOrDefault(_groups.ContainsKey) is { } twice)
+            throw new ArgumentException($"'{twice.Name}' is in a group already; a parameter can be in one.", nameof(parameters));
+        foreach (var parameter in group.Parameters) _groups.Add(parameter, group);
+    }
+
+    /// <summary>
     /// Takes one step: moves every parameter that has a gradient, and consumes that gradient. Where a gradient is not finite,
     /// all are consumed and nothing else changes.
     /// </summary>
@@ -60,9 +84,16 @@ public sealed partial class GpuOptimizer : IDisposable
         Prepare(parameters);
         _rule.StepCount++;
         if (parameters.Count == 0) return;
-        for (var i = 0; i < parameters.Count; i++) Check(parameters[i]);
-        var arguments = GetArguments();
-        for (var i = 0; i < parameters.Count; i++) Update(parameters[i], _states[parameters[i]], arguments);
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            if (parameters[i].RequiresGradient) Check(parameters[i]);
+        }
+
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            if (parameters[i].RequiresGradient) Update(parameters[i], _states[parameters[i]]);
+        }
+
         CheckKernels.Conclude(_accelerator!.DefaultStream, (1, 1), _status!.View);
     }
 
@@ -107,14 +138,17 @@ public sealed partial class GpuOptimizer : IDisposable
     }
 
     /// <summary>An optimizer on the host with the same hyperparameters and state.</summary>
-    /// <exception cref="InvalidOperationException">There is state of a parameter that is not among these.</exception>
+    /// <exception cref="InvalidOperationException">There is state or a group of a parameter that is not among these.</exception>
     /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
     internal unsafe Optimizer ToHost(IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
     {
         ForgetDisposed();
-        if (_states.Keys.Except(parameters).FirstOrDefault() is { } other)
-            throw new InvalidOperationException($"The optimizer has stepped '{other.Name}', which is not in the checkpoint, so the run could not be resumed from it; add the parameter.");
+        if (_states.Keys.Concat(_groups.Keys).Except(parameters).FirstOrDefault() is { } other)
+            throw new InvalidOperationException($"The optimizer has stepped '{other.Name}' or has a group of it, and it is not in the checkpoint, so the run could not be resumed from it; add the parameter.");
         var result = CreateHost();
+        var hostOf = parameters.Zip(hosts).ToDictionary();
+        foreach (var group in _groups.Values.Distinct())
+            result.AddGroup(group.Parameters.Select(parameter => hostOf[parameter]), group.LearningRateFactor, group.WeightDecay);
         result.StepCount = StepCount;
         for (var i = 0; i < parameters.Count; i++)
         {
@@ -129,12 +163,16 @@ public sealed partial class GpuOptimizer : IDisposable
         return result;
     }
 
-    /// <summary>Takes hyperparameters and state of an optimizer on the host.</summary>
+    /// <summary>Takes hyperparameters, groups and state of an optimizer on the host.</summary>
     internal unsafe void FromHost(Optimizer source, IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
     {
         var rule = Copy(source);
         foreach (var state in _states.Values) state.Dispose();
         _states.Clear();
+        _groups.Clear();
+        var deviceOf = hosts.Zip(parameters).ToDictionary();
+        foreach (var group in source.Groups)
+            AddGroup(group.Parameters.Select(parameter => deviceOf[parameter]), group.LearningRateFactor, group.WeightDecay);
         _rule.Dispose();
         _rule = rule;
         _rule.StepCount = source.StepCount;
@@ -152,13 +190,11 @@ public sealed partial class GpuOptimizer : IDisposable
     }
 
     /// <summary>Refuses what there is no kernel for.</summary>
-    /// <exception cref="ArgumentException">It is another optimizer, or has groups.</exception>
+    /// <exception cref="ArgumentException">It is another optimizer.</exception>
     internal static void CheckRule(Optimizer rule)
     {
         if (rule is not (Sgd or Adagrad or AdamW))
             throw new ArgumentException($"There is no kernel for the optimizer {rule.GetType().Name}; use Sgd, Adagrad or AdamW.", nameof(rule));
-        if (rule.Groups.Any())
-            throw new ArgumentException("A device steps all of its parameters by the same settings; take an optimizer without groups.", nameof(rule));
     }
 
     private static Optimizer Copy(Optimizer rule)
@@ -193,6 +229,7 @@ public sealed partial class GpuOptimizer : IDisposable
         if (parameters.Count == 0) return;
         for (var i = 0; i < parameters.Count; i++)
         {
+            if (!parameters[i].RequiresGradient) continue;
             GetOrCreateState(parameters[i]);
             _ = parameters[i].Gradient;
         }

@@ -20,6 +20,13 @@ internal struct DecodeFaults
     public unsafe void AddNotFinite(SoftmaxDecoder softmax, int row, int tail, float* hidden, float* logits, int step) =>
         (_faults ??= []).Add(FindCause(softmax, row, tail, hidden, logits, step));
 
+    /// <summary>Records a row whose log-sum-exp is not finite, where the logits are gone.</summary>
+    /// <param name="row">The hidden vector's number in the call.</param>
+    /// <param name="tail">The tail; −1 for the head.</param>
+    /// <param name="hidden">The hidden vector, [hidden].</param>
+    public void AddNotFinite(int row, int tail, ReadOnlySpan<float> hidden) =>
+        (_faults ??= []).Add(FindInHidden(row, hidden) ?? InWeights(row, tail, "that is not finite"));
+
     /// <summary>Records a row whose options leave no token.</summary>
     public void AddNoTokenLeft(int row) => (_faults ??= []).Add(new DecodeFault(
         row, DecodeFaultKind.NoTokenLeft, -1, Invariant($"Mask, biases and policy of row {row} together leave no token that may be chosen.")));
@@ -27,12 +34,15 @@ internal struct DecodeFaults
     /// <summary>Whether a row has failed already.</summary>
     public readonly bool Contains(int row) => _faults is not null && _faults.Exists(fault => fault.Row == row);
 
+    /// <summary>What was recorded, in ascending order of rows.</summary>
+    public readonly DecodeFault[] ToArray() => [.. (_faults ?? []).OrderBy(fault => fault.Row)];
+
     /// <summary>Ends the call with what was recorded.</summary>
     /// <exception cref="DecodeException">Something was.</exception>
     public readonly void ThrowIfAny()
     {
         if (_faults is null) return;
-        throw new DecodeException([.. _faults.OrderBy(fault => fault.Row)]);
+        throw new DecodeException(ToArray());
     }
 
     /// <summary>Refuses weights that are not finite before they are copied.</summary>
@@ -53,18 +63,23 @@ internal struct DecodeFaults
 
     private static unsafe DecodeFault FindCause(SoftmaxDecoder softmax, int row, int tail, float* hidden, float* logits, int step)
     {
-        var vector = new ReadOnlySpan<float>(hidden, softmax.Layout.HiddenSize);
-        if (FiniteValues.IndexOfOther(vector) is >= 0 and var at)
-            return new DecodeFault(row, DecodeFaultKind.HiddenNotFinite, -1, Invariant($"Hidden vector {row} holds {vector[at]} at index {at}; every value must be finite."));
-
-        var (rows, weights) = tail < 0
-            ? (softmax.Layout.HeadRows, "head.weight or head.bias")
-            : (softmax.Layout.Tails[tail].Size, Invariant($"tail.{tail}.0.weight or tail.{tail}.1.weight"));
+        if (FindInHidden(row, new ReadOnlySpan<float>(hidden, softmax.Layout.HiddenSize)) is { } found) return found;
+        var rows = tail < 0 ? softmax.Layout.HeadRows : softmax.Layout.Tails[tail].Size;
         var first = 0;
         while (first < rows - 1 && float.IsFinite(logits[(nint)first * step])) first++;
+        return InWeights(row, tail, Invariant($"of {logits[(nint)first * step]} in its row {first}"));
+    }
+
+    private static DecodeFault? FindInHidden(int row, ReadOnlySpan<float> vector) => FiniteValues.IndexOfOther(vector) is >= 0 and var at
+        ? new DecodeFault(row, DecodeFaultKind.HiddenNotFinite, -1, Invariant($"Hidden vector {row} holds {vector[at]} at index {at}; every value must be finite."))
+        : null;
+
+    private static DecodeFault InWeights(int row, int tail, string logit)
+    {
         var name = tail < 0 ? "The head" : Invariant($"Tail {tail}");
+        var weights = tail < 0 ? "head.weight or head.bias" : Invariant($"tail.{tail}.0.weight or tail.{tail}.1.weight");
         return new DecodeFault(
             row, tail < 0 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite, tail + 1,
-            Invariant($"{name} gives hidden vector {row} a logit of {logits[(nint)first * step]} in its row {first}: {weights} holds values that are not finite or far too large."));
+            Invariant($"{name} gives hidden vector {row} a logit {logit}: {weights} holds values that are not finite or far too large."));
     }
 }

@@ -111,7 +111,9 @@ public abstract class Optimizer : IDisposable
         ArgumentNullException.ThrowIfNull(parameters);
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         var group = new ParameterGroup([.. parameters.Distinct()], learningRateFactor, weightDecay);
-        CheckGroup(group);
+        CheckGroupSettings(learningRateFactor, weightDecay);
+        if (group.Parameters.FirstOrDefault(_groups.ContainsKey) is { } twice)
+            throw new ArgumentException($"'{twice.Name}' is in a group already; a parameter can be in one.");
         foreach (var parameter in group.Parameters) _groups.Add(parameter, group);
     }
 
@@ -214,6 +216,17 @@ public abstract class Optimizer : IDisposable
         if (value >= 0 && value < limit) return;
         var range = double.IsPositiveInfinity(limit) ? "a finite number that is not negative" : string.Create(CultureInfo.InvariantCulture, $"in [0, {limit})");
         throw new ArgumentOutOfRangeException(name, value.ToString(CultureInfo.InvariantCulture), $"{name} must be {range}.");
+    }
+
+    /// <summary>Checks the settings of a group.</summary>
+    /// <exception cref="ArgumentException">A value is out of range, or the optimizer knows no weight decay.</exception>
+    internal void CheckGroupSettings(double learningRateFactor, double? weightDecay)
+    {
+        CheckSetting(nameof(ParameterGroup.LearningRateFactor), learningRateFactor, LearningRateLimit);
+        if (weightDecay is not { } decay) return;
+        if (!_settings.ContainsKey(WeightDecaySetting))
+            throw new ArgumentException($"'{Kind}' has no setting '{WeightDecaySetting}', so a group cannot have one of its own.");
+        CheckAll(new Dictionary<string, double>(_settings) { [WeightDecaySetting] = decay });
     }
 
     /// <summary>Keeps the state until the lease ends.</summary>
@@ -324,19 +337,5 @@ public abstract class Optimizer : IDisposable
     {
         CheckSetting(LearningRateSetting, settings[LearningRateSetting], LearningRateLimit);
         CheckSettings(settings);
-    }
-
-    private void CheckGroup(ParameterGroup group)
-    {
-        CheckSetting(nameof(ParameterGroup.LearningRateFactor), group.LearningRateFactor, LearningRateLimit);
-        if (group.WeightDecay is { } decay)
-        {
-            if (!_settings.ContainsKey(WeightDecaySetting))
-                throw new ArgumentException($"'{Kind}' has no setting '{WeightDecaySetting}', so a group cannot have one of its own.");
-            CheckAll(new Dictionary<string, double>(_settings) { [WeightDecaySetting] = decay });
-        }
-
-        if (group.Parameters.FirstOrDefault(_groups.ContainsKey) is { } twice)
-            throw new ArgumentException($"'{twice.Name}' is in a group already; a parameter can be in one.");
     }
 }

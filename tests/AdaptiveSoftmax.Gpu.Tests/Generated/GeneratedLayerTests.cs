@@ -62,8 +62,12 @@ public abstract class GeneratedLayerTests
         stream.Position = 0;
         using var layer = Shop.Load(stream, Accelerator, prefix: "decoder.");
         AssertSameBits(host, layer);
+        stream.Position = 0;
+        using (var read = await Shop.LoadAsync(stream, Accelerator, prefix: "decoder.", cancellationToken: token)) AssertSameBits(host, read);
         unmarked.Position = 0;
         Assert.Throws<CheckpointMismatchException>(() => Shop.Load(unmarked, Accelerator));
+        unmarked.Position = 0;
+        await Assert.ThrowsAsync<CheckpointMismatchException>(() => Shop.LoadAsync(unmarked, Accelerator, cancellationToken: token));
         unmarked.Position = 0;
         using var taken = Shop.Load(unmarked, Accelerator, acceptUnmarked: true);
         AssertSameBits(host, taken);

@@ -96,9 +96,8 @@ public sealed class PlanTests
         using var headRows = Accelerator.Allocate1D<int>(slots.Length);
         using var tailRows = Accelerator.Allocate1D<int>(slots.Length);
         using var plan = Accelerator.Allocate1D<BatchPlan>(clusters.Length);
-        using var weight = Accelerator.Allocate1D<float>(1);
         KernelCache.Get(Accelerator, device => new CommonKernels(device)).GroupByCluster(
-            Accelerator.DefaultStream, Launches.OneGroup, slotBuffer.View, sizeBuffer.View, order.View, headRows.View, tailRows.View, plan.View, weight.View, arguments);
+            Accelerator.DefaultStream, Launches.OneGroup, slotBuffer.View, sizeBuffer.View, order.View, headRows.View, tailRows.View, plan.View, arguments);
         return plan.GetAsArray1D();
     }
 }

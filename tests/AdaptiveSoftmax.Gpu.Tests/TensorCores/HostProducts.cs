@@ -51,12 +51,12 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
 
     public void Gradient(
         AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> tokenWeight, ArrayView<ushort> gradient)
+        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> scale, ArrayView<ushort> gradient)
     {
         var (_, count, chunk, _) = Plan(plan, cluster);
         var (first, columns) = Chunk(chunk, pass);
         var logits = Products(inputs, weights, bias, count);
-        var (lse, targetsIn, weight, result) = (Read(logSumExp), Read(targets), Read(tokenWeight)[0], Read(gradient));
+        var (lse, targetsIn, weight, result) = (Read(logSumExp), Read(targets), Read(scale)[0], Read(gradient));
         for (var row = 0; row < logits.Length; row++)
         {
             for (var column = 0; column < Sizes.Stride(columns); column++)

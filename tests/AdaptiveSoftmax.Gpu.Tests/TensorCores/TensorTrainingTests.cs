@@ -81,6 +81,43 @@ public sealed class TensorTrainingTests
         using var layer = new DynamicGpuSoftmax(Accelerator, layout, 1, new GpuOptions { TensorCores = TensorCoreUse.On, TensorProducts = linear => new HostProducts(linear) });
         var smoothing = Assert.Throws<NotSupportedException>(() => layer.Loss(new float[8], [1], new LossOptions { LabelSmoothing = 0.1f }));
         Assert.Contains("Label smoothing", smoothing.Message, StringComparison.Ordinal);
+        var weights = Assert.Throws<NotSupportedException>(() => layer.Loss(new float[8], [1], weights: [2]));
+        Assert.Contains("Weights of tokens", weights.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ScaledAndPartialGradientsAndLosses_AreThoseOfThePortableStep(bool wantsHidden)
+    {
+        var layout = SoftmaxLayout.Create(21, 900, [150, 500], [10, 3], hasHeadBias: true);
+        using var layer = Create(layout, 0, []);
+        using var portable = new DynamicGpuSoftmax(Accelerator, layout, seed: 4);
+        var (hidden, targets) = Batch(layout, 50, oneCluster: false);
+        var options = new LossOptions { Reduction = Reduction.None, GradientScale = -0.25 };
+        foreach (var frozen in new[] { -1, 0, 1, 2, 3, 5 })
+        {
+            float[] expected = new float[hidden.Length], actual = new float[hidden.Length], expectedLosses = new float[50], losses = new float[50];
+            foreach (var one in new GpuAdaptiveSoftmax[] { layer, portable })
+            {
+                for (var i = 0; i < one.Parameters.Count; i++)
+                {
+                    one.Parameters[i].RequiresGradient = i != frozen;
+                    one.Parameters[i].ZeroGradient();
+                }
+            }
+
+            var expectedLoss = portable.Backward(hidden, targets, expected, options, losses: expectedLosses);
+            if (wantsHidden) Assert.Equal(expectedLoss, layer.Backward(hidden, targets, actual, options, losses: losses), 5e-3f * expectedLoss);
+            else Assert.Equal(expectedLoss, layer.Backward(hidden, targets, options, losses: losses), 5e-3f * expectedLoss);
+            if (wantsHidden) AssertNear(expected, actual);
+            AssertNear(expectedLosses, losses);
+            for (var i = 0; i < layer.Parameters.Count; i++)
+            {
+                Assert.Equal(portable.Parameters[i].HasGradient(), layer.Parameters[i].HasGradient());
+                AssertNear(Gradient(portable.Parameters[i]), Gradient(layer.Parameters[i]));
+            }
+        }
     }
 
     [Fact]
@@ -88,7 +125,7 @@ public sealed class TensorTrainingTests
     {
         var layout = SoftmaxLayout.Create(1024, 262_144, [8192, 40_960], [256, 64]);
         using var scratch = new TrainingScratch(Accelerator, layout, strips: 128, GpuOptions.Default.LogitBytes);
-        scratch.Reserve(8192, withGradient: true, withLogits: false);
+        scratch.Reserve(8192, withGradient: true, withHiddenGradient: true, withLogits: false);
         using var layer = new DynamicGpuSoftmax(Accelerator, layout, 1, new GpuOptions { TensorCores = TensorCoreUse.On, TensorProducts = linear => new HostProducts(linear) });
         var before = layer.WorkingBytes;
         layer.ReserveTensors(8192);

@@ -221,13 +221,6 @@ public abstract class GpuStepTests
         Assert.Equal(expected, Values(matrix));
         Assert.Equal(expectedBias, Values(bias));
 
-        // Groups are the CPU's alone: the file is refused before anything changes.
-        hostFirst.AddGroup([hostMatrix], weightDecay: 0);
-        host.Save(folder["groups.safetensors"]);
-        Assert.Throws<ArgumentException>(() => new GpuCheckpoint([matrix, bias], first, second).Restore(folder["groups.safetensors"]));
-        Assert.Equal(expected, Values(matrix));
-        Assert.Equal((3, 2), (first.StepCount, second.StepCount));
-
         static void Step(GpuOptimizer optimizer, GpuParameter parameter, float gradient)
         {
             parameter.TouchGradient().SubView(1, 1).CopyFromCPU([gradient]);
