@@ -27,7 +27,9 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
 
     // Not a field of a module's type: that would make the softmax a part of this module, and list its parameters twice.
     private readonly Func<TorchParameter[]>? _shared;
-    private bool _disposed;
+    private readonly Func<MemoryLease>? _useShared;
+    private readonly MemoryLeases _leases = new();
+    private int _disposed;
 
     /// <summary>Creates the module with tables and projections of its own.</summary>
     /// <param name="embedding_dim">The size of a vector, and the width of the shortlist's table.</param>
@@ -99,6 +101,8 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
         Layout = softmax.Layout;
         this.padding_idx = padding_idx;
         _shared = softmax.OrderedParameters;
+        _useShared = softmax.Use;
+        using var use = softmax.Use();
         var table = _shared()[0];
         var (device, dtype) = (table.device, table.dtype);
         embeddings = new ModuleList<Sequential>([.. Bands.Select(Share)]);
@@ -144,6 +148,7 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     /// </summary>
     public void reset_parameters()
     {
+        using var use = _leases.Take();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         CheckParameters();
@@ -170,6 +175,14 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     /// <exception cref="ObjectDisposedException">The module, the softmax or a parameter is disposed.</exception>
     public override Tensor forward(Tensor input)
     {
+        using var use = _leases.Take();
+        if (_useShared is null) return Embed(input);
+        using var useShared = _useShared();
+        return Embed(input);
+    }
+
+    private Tensor Embed(Tensor input)
+    {
         Check(input);
         using var scope = NewDisposeScope();
         var classes = input.reshape(-1).to(ScalarType.Int64);
@@ -190,16 +203,26 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
         return result.reshape([.. input.shape, embedding_dim]).MoveToOuterDisposeScope();
     }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Releases the module's own parameters. Calls on other threads that work with them end first, or with an
+    /// <see cref="ObjectDisposedException"/>.
+    /// </summary>
+    /// <param name="disposing">Whether it is called by <c>Dispose</c>.</param>
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (!disposing)
         {
-            _disposed = true;
-            _grouping.Dispose();
+            base.Dispose(disposing);
+            return;
         }
 
-        base.Dispose(disposing);
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
+        _leases.Close(GetType());
+        _leases.WhenUnused(() =>
+        {
+            _grouping.Dispose();
+            base.Dispose(disposing);
+        });
     }
 
     private void Check(Tensor input)
@@ -215,7 +238,6 @@ public sealed class AdaptiveInput : nn.Module<Tensor, Tensor>
     // The shortlist's projection, which is always this module's own.
     private TorchParameter CheckParameters()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
         if (embeddings.Count != Layout.TailCount + 1 || embeddings.Any(band => band.Count != 2))
             throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"embeddings must hold {Layout.TailCount + 1} modules of a table and a projection each, and somebody changed that."));
         var found = new List<(string, TorchParameter)>();

@@ -17,6 +17,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     /// <exception cref="ObjectDisposedException">The module or a parameter is disposed.</exception>
     public override (Tensor output, Tensor loss) forward(Tensor input, Tensor target)
     {
+        using var use = Use();
         var parameters = CheckedParameters();
         CheckTarget(input, target);
         using var scope = NewDisposeScope();

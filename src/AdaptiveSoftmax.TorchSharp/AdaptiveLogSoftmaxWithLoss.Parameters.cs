@@ -25,7 +25,6 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss
     /// <exception cref="ObjectDisposedException">The module or a parameter is disposed.</exception>
     internal List<(string Name, TorchParameter Parameter)> CheckedParameters()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
         if ((head.bias is not null) != Layout.HasHeadBias)
             throw new InvalidOperationException($"head.bias is {(Layout.HasHeadBias ? "missing; the head has one" : "there; the head has none")}.");
         if (tail.Count != Layout.TailCount || tail.Any(cluster => cluster.Count != 2))

@@ -24,8 +24,9 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
 
     private readonly TokenGrouping _grouping;
     private readonly DeferredMemory _memory = new(BlockLogitBytes, KeptLogitBytes);
+    private readonly MemoryLeases _leases = new();
 
-    private bool _disposed;
+    private int _disposed;
 
     /// <summary>Creates the module with PyTorch's initialisation.</summary>
     /// <param name="in_features">The size of a hidden vector.</param>
@@ -141,6 +142,7 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
     /// <summary>Initialises the parameters again as PyTorch does: uniform in ±1/√fan_in.</summary>
     public void reset_parameters()
     {
+        using var use = Use();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         foreach (var parameter in OrderedParameters())
@@ -150,16 +152,30 @@ public sealed partial class AdaptiveLogSoftmaxWithLoss : nn.Module<Tensor, Tenso
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Releases the parameters. Calls on other threads that work with them end first, or with an
+    /// <see cref="ObjectDisposedException"/>.
+    /// </summary>
+    /// <param name="disposing">Whether it is called by <c>Dispose</c>.</param>
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (!disposing)
         {
-            _disposed = true;
-            _memory.Dispose();
-            _grouping.Dispose();
+            base.Dispose(disposing);
+            return;
         }
 
-        base.Dispose(disposing);
+        if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
+        _leases.Close(GetType());
+        _leases.WhenUnused(() =>
+        {
+            _memory.Dispose();
+            _grouping.Dispose();
+            base.Dispose(disposing);
+        });
     }
+
+    /// <summary>Keeps parameters and working memory until the lease ends.</summary>
+    /// <exception cref="ObjectDisposedException">The module is disposed.</exception>
+    internal MemoryLease Use() => _leases.Take();
 }

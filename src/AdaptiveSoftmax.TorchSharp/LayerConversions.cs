@@ -63,6 +63,7 @@ public static class LayerConversions
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(module);
         Check(layer, module, acceptUnmarked);
+        using var use = module.Use();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         // All that can fail comes before the first weight changes.
