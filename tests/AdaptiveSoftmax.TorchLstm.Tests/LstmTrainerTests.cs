@@ -79,6 +79,47 @@ public sealed class LstmTrainerTests
         Assert.Equal(3, losses.Distinct().Count());
     }
 
+    [Theory]
+    [InlineData("the head", float.NaN)]
+    [InlineData("the head", float.NegativeInfinity)]
+    [InlineData("the body", float.PositiveInfinity)]
+    [InlineData("the embeddings", float.NaN)]
+    [InlineData("the state", float.NaN)]
+    public void StepThatIsNotFinite_LeavesItsBatchOut_AndTrainingGoesOn(string where, float fault)
+    {
+        using var layer = TinyLstm.CreateLayer(seed: 1);
+        using var model = TinyLstm.CreateAdaptive(layer, seed: 1);
+        using var trainer = new LstmTrainer(model, _text, TinyLstm.Streams, TinyLstm.Steps);
+        using var twinLayer = TinyLstm.CreateLayer(seed: 1);
+        using var twin = TinyLstm.CreateAdaptive(twinLayer, seed: 1);
+        using var twinTrainer = new LstmTrainer(twin, _text, TinyLstm.Streams, TinyLstm.Steps);
+        for (var step = 0; step < 3; step++) Assert.Equal(twinTrainer.Step(step, rate: 1, seed: 1), trainer.Step(step, rate: 1, seed: 1));
+
+        // One value is spoilt for a step and is back for the next: all else must be as if that step had not been.
+        using var spoilt = where switch
+        {
+            "the head" => model.Head.Parameters.First().detach(),
+            "the body" => model.Body.Parameters.First().detach(),
+            "the embeddings" => model.Body.Embeddings.Values.detach(),
+            _ => trainer.State.Hidden.detach(),
+        };
+        using var before = spoilt.clone();
+        spoilt.fill_(fault);
+        var bits = AllBits(trainer);
+        Assert.True(float.IsNaN(trainer.Step(3, rate: 1, seed: 1)));
+        Assert.Equal(bits, AllBits(trainer));
+        spoilt.copy_(before);
+        Assert.Equal(AllBits(twinTrainer), AllBits(trainer));
+        for (var step = 3; step < 6; step++)
+        {
+            var loss = trainer.Step(step, rate: 1, seed: 1);
+            Assert.True(float.IsFinite(loss));
+            Assert.Equal(twinTrainer.Step(step, rate: 1, seed: 1), loss);
+        }
+
+        Assert.Equal(AllBits(twinTrainer), AllBits(trainer));
+    }
+
     [Fact]
     public void StepsOfTheEmbeddings_AreThoseOfADenseAdagrad()
     {
@@ -152,6 +193,14 @@ public sealed class LstmTrainerTests
             return slots.numel();
         }
     }
+
+    // Model, state of the optimizers, state between steps.
+    private static int[] AllBits(LstmTrainer trainer) =>
+    [
+        .. TinyLstm.Bits(trainer.Model),
+        .. trainer.SquareSums.Append(trainer.Model.Body.Embeddings.SquareSums).Append(trainer.State.Hidden).Append(trainer.State.Cell)
+            .SelectMany(TinyLstm.Floats).Select(BitConverter.SingleToInt32Bits),
+    ];
 
     private static float[] BodyValues(LstmModel model) =>
         [.. TinyLstm.Floats(model.Body.Embeddings.Values), .. model.Body.Parameters.SelectMany(TinyLstm.Floats)];
