@@ -98,8 +98,8 @@ public sealed class LstmTrainerTests
         // One value is spoilt for a step and is back for the next: all else must be as if that step had not been.
         using var spoilt = where switch
         {
-            "the head" => model.Head.Parameters.First().detach(),
-            "the body" => model.Body.Parameters.First().detach(),
+            "the head" => model.Head.Parameters[0].detach(),
+            "the body" => model.Body.Parameters[0].detach(),
             "the embeddings" => model.Body.Embeddings.Values.detach(),
             _ => trainer.State.Hidden.detach(),
         };

@@ -67,7 +67,7 @@ internal static partial class TensorCoreKernelWriter
     {
         var what = kernel.Role switch
         {
-            TensorCoreRole.Logits => "Log-sum-exp parts and target logits of inputs times transposed weights.",
+            TensorCoreRole.Logits => "Maxima, sums of exponentials and target logits of inputs times transposed weights.",
             TensorCoreRole.Gradient => "The loss's gradient by a chunk of logits, which are computed again.",
             TensorCoreRole.InputGradient => "The gradient by the inputs from a chunk of the gradient by logits.",
             _ => "The gradient by a chunk of the weights.",
@@ -115,7 +115,7 @@ internal static partial class TensorCoreKernelWriter
         WriteOperandEntry(writer, RightOperand(kernel));
     }
 
-    // What a role reads on the device: of the part's plan, and whether there is an output to add to.
+    // What a role reads on the device: of the cluster's plan, and whether there is an output to add to.
     private static (string Name, string Address)[] Numbers(TensorCoreRole role) => role switch
     {
         TensorCoreRole.Logits => [("rows", "%0+4")],

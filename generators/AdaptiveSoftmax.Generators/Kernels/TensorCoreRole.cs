@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax.Generators;
 /// anything.
 /// </summary>
 /// <remarks>
-/// What the host does not know is read on the device: <c>plan</c> is the address of a part's plan, four 32-bit integers: the
+/// What the host does not know is read on the device: <c>plan</c> is the address of a cluster's plan, four 32-bit integers: the
 /// place of its first token in a batch, its tokens M, the classes of a chunk, a multiple of 8, and in how many shares the
 /// contraction of <see cref="InputGradient"/> is summed. A launch takes the chunk number <c>pass</c> of the classes, and
 /// has nothing to do past the last one.
@@ -29,7 +29,7 @@ internal enum TensorCoreRole
     Gradient,
 
     /// <summary>
-    /// Gradients [M, chunk] times the weights' rows of the chunk: the gradient by the inputs, float32 [M, K] from the part's
+    /// Gradients [M, chunk] times the weights' rows of the chunk: the gradient by the inputs, float32 [M, K] from the cluster's
     /// first token on, set by the first pass and added to by others. Several shares go one after the other to
     /// <c>outputShares</c> [shares, M, K] instead. Columns up to the next multiple of 8 become zeros.
     /// </summary>

@@ -29,6 +29,8 @@ internal static class GeneratedMembers
         ("Create", "ILGPU.Runtime.Accelerator, ulong?, AdaptiveSoftmax.Gpu.GpuOptions"),
         ("Load", "string, ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions, bool, string"),
         ("Load", "System.IO.Stream, ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions, bool, string"),
+        ("LoadAsync", "string, ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions, bool, string, System.Threading.CancellationToken"),
+        ("LoadAsync", "System.IO.Stream, ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions, bool, string, System.Threading.CancellationToken"),
         ("ToGpu", "ILGPU.Runtime.Accelerator, AdaptiveSoftmax.Gpu.GpuOptions"),
     ];
 

@@ -70,6 +70,66 @@ partial class @Words
         }
     }
 
+    /// <summary>
+    /// Creates a layer on a device with the weights of a file, without holding on to the caller's thread while they are
+    /// read. The accelerator must not be used until the task ends.
+    /// </summary>
+    /// <param name="path">The file: safetensors, or what <c>torch.save</c> wrote; or the index or the folder of a model in several files.</param>
+    /// <param name="accelerator">The device, which stays the caller's.</param>
+    /// <param name="options">How the layer runs; null for the defaults.</param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+    /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+    /// <param name="cancellationToken">Ends it between two tensors.</param>
+    /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+    /// <exception cref="global::AdaptiveSoftmax.Gpu.GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+    /// <exception cref="global::System.OperationCanceledException">The token was cancelled.</exception>
+    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+    public static async global::System.Threading.Tasks.Task<OnGpu> LoadAsync(string path, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null, bool acceptUnmarked = false, string prefix = "", global::System.Threading.CancellationToken cancellationToken = default)
+    {
+        OnGpu softmax = new OnGpu(accelerator, options);
+        try
+        {
+            await softmax.RestoreAsync(path, acceptUnmarked, prefix, cancellationToken).ConfigureAwait(false);
+            return softmax;
+        }
+        catch
+        {
+            softmax.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Creates a layer on a device with the weights of a stream, without holding on to the caller's thread while they are
+    /// read. The accelerator must not be used until the task ends.
+    /// </summary>
+    /// <param name="stream">A stream, which is read from where it stands to its end and stays open.</param>
+    /// <param name="accelerator">The device, which stays the caller's.</param>
+    /// <param name="options">How the layer runs; null for the defaults.</param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word that their classes are this vocabulary's slots.</param>
+    /// <param name="prefix">What stands before each name, for example <c>decoder.softmax.</c>.</param>
+    /// <param name="cancellationToken">Ends it between two tensors.</param>
+    /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The weights belong to another vocabulary or other sizes; the message says which.</exception>
+    /// <exception cref="global::AdaptiveSoftmax.Gpu.GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="global::System.IO.IOException">The weights cannot be read.</exception>
+    /// <exception cref="global::System.OperationCanceledException">The token was cancelled.</exception>
+    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+    public static async global::System.Threading.Tasks.Task<OnGpu> LoadAsync(global::System.IO.Stream stream, global::ILGPU.Runtime.Accelerator accelerator, global::AdaptiveSoftmax.Gpu.GpuOptions? options = null, bool acceptUnmarked = false, string prefix = "", global::System.Threading.CancellationToken cancellationToken = default)
+    {
+        OnGpu softmax = new OnGpu(accelerator, options);
+        try
+        {
+            await softmax.RestoreAsync(stream, acceptUnmarked, prefix, cancellationToken).ConfigureAwait(false);
+            return softmax;
+        }
+        catch
+        {
+            softmax.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Creates a layer on a device with the same weights, bit by bit.</summary>
     /// <param name="accelerator">The device, which stays the caller's.</param>
     /// <param name="options">How the layer runs; null for the defaults.</param>

@@ -19,7 +19,7 @@ partial class @Words
             new global::AdaptiveSoftmax.Gpu.TensorCoreMethod(HeadWeightGradient, 256, 73728));
 
         /// <summary>
-        /// Log-sum-exp parts and target logits of inputs times transposed weights. Tiles of 128 × 128; launch with groups of 256 threads and 98304 bytes of dynamic shared memory.
+        /// Maxima, sums of exponentials and target logits of inputs times transposed weights. Tiles of 128 × 128; launch with groups of 256 threads and 98304 bytes of dynamic shared memory.
         /// </summary>
         public static void HeadLogits(long inputs, int inputStride, long weights, int weightStride, long bias, long plan, int columns, int inputSize, int tilesPerStrip, int rowCapacity, long partials, long targetColumns, long targetLogits)
         {
@@ -3018,7 +3018,7 @@ partial class @Words
             new global::AdaptiveSoftmax.Gpu.TensorCoreMethod(Tail0WeightGradient, 256, 73728));
 
         /// <summary>
-        /// Log-sum-exp parts and target logits of inputs times transposed weights. Tiles of 128 × 128; launch with groups of 256 threads and 98304 bytes of dynamic shared memory.
+        /// Maxima, sums of exponentials and target logits of inputs times transposed weights. Tiles of 128 × 128; launch with groups of 256 threads and 98304 bytes of dynamic shared memory.
         /// </summary>
         public static void Tail0Logits(long inputs, int inputStride, long weights, int weightStride, long bias, long plan, int columns, int inputSize, int tilesPerStrip, int rowCapacity, long partials, long targetColumns, long targetLogits)
         {

@@ -67,7 +67,8 @@ public abstract class DecodeFaultTests
     [MemberData(nameof(Cases))]
     public void WeightsFault_IsThatOfTheRowsThatReadIt(float fault, int rows)
     {
-        for (var index = 0; index < 8; index++)
+        // Of head and tails, weight, bias, projection and output; of many rows, which an emulator takes long for, one each.
+        foreach (var index in rows > 64 ? [1, 4, 7] : Enumerable.Range(0, 8).ToArray())
         {
             using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3);
             using var host = new DynamicAdaptiveSoftmax(s_layout, seed: 3);
