@@ -48,7 +48,7 @@ internal sealed class CountComparison : IComparison
             ]);
     }
 
-    private static long Sum(IReadOnlyList<string> texts, Func<string, int> count)
+    private static long Sum(List<string> texts, Func<string, int> count)
     {
         var sum = 0L;
         Parallel.For(0, texts.Count, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, i => Interlocked.Add(ref sum, count(texts[i])));
