@@ -73,6 +73,29 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     internal override WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null) =>
         new SafetensorsFormatException(FileName, tensorName, problem, remedy, innerException);
 
+    internal override bool CanCopyBytes(WeightsTensor tensor) => SafetensorsTypes.FindBits(tensor.Type) > 0;
+
+    internal override void CopyBytes(WeightsTensor tensor, WeightsContent.TakeChunk take, CancellationToken cancellationToken)
+    {
+        var own = (SafetensorsTensor)tensor;
+        var buffer = ArrayPool<byte>.Shared.Rent(1 << 20);
+        try
+        {
+            for (var at = own.Start; at < own.End;)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var chunk = buffer.AsSpan(0, (int)Math.Min(buffer.Length, own.End - at));
+                ReadExactly(chunk, at);
+                take(chunk);
+                at += chunk.Length;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
     /// <summary>Reads bytes of a tensor that begin at an offset of its own.</summary>
     internal void ReadBytes(WeightsTensor tensor, long offset, Span<byte> destination) =>
         ReadExactly(destination, ((SafetensorsTensor)tensor).Start + offset);

@@ -71,7 +71,7 @@ public static class SafetensorsWriter
         foreach (var entry in content.Entries)
         {
             json.WriteStartObject(entry.Name);
-            json.WriteString("dtype", SafetensorsTypes.Float32);
+            json.WriteString("dtype", entry.Type);
             json.WriteStartArray("shape");
             foreach (var size in entry.Shape) json.WriteNumberValue(size);
             json.WriteEndArray();

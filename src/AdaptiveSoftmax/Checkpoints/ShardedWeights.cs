@@ -57,6 +57,11 @@ internal sealed unsafe class ShardedWeights : WeightsFile
 
     internal override void Read(WeightsTensor tensor, float* destination) => _byName[tensor.Name].File.Read(tensor, destination);
 
+    internal override bool CanCopyBytes(WeightsTensor tensor) => _byName[tensor.Name].File.CanCopyBytes(tensor);
+
+    internal override void CopyBytes(WeightsTensor tensor, WeightsContent.TakeChunk take, CancellationToken cancellationToken) =>
+        _byName[tensor.Name].File.CopyBytes(tensor, take, cancellationToken);
+
     internal override WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null) =>
         tensorName is not null && _byName.TryGetValue(tensorName, out var entry)
             ? entry.File.CreateFault(tensorName, problem, remedy, innerException)

@@ -77,6 +77,14 @@ internal sealed unsafe class WeightsContent : IDisposable
         _entries.Add(new Entry(name, shape, values, count));
     }
 
+    /// <summary>Adds a tensor of any type as it stands in another file, which must stay open until it is written.</summary>
+    public void AddCopy(WeightsFile file, WeightsTensor tensor)
+    {
+        CheckText(tensor.Name);
+        if (!_names.Add(tensor.Name)) throw new ArgumentException($"A file cannot hold two tensors named '{tensor.Name}'.", nameof(tensor));
+        _entries.Add(new Entry(file, tensor));
+    }
+
     /// <summary>Adds a string.</summary>
     public void AddMetadata(string key, string value)
     {
@@ -148,26 +156,50 @@ internal sealed unsafe class WeightsContent : IDisposable
         }
     }
 
-    /// <summary>One tensor.</summary>
-    internal readonly struct Entry(string name, IReadOnlyList<long> shape, float* values, long count)
+    /// <summary>One tensor: float32 values in memory, or bytes of another file.</summary>
+    internal readonly struct Entry
     {
         private const int ChunkLength = 1 << 24;
 
-        public string Name { get; } = name;
+        private readonly float* _values;
+        private readonly WeightsFile? _file;
+        private readonly WeightsTensor? _tensor;
 
-        public IReadOnlyList<long> Shape { get; } = shape;
+        public Entry(string name, IReadOnlyList<long> shape, float* values, long count)
+        {
+            (Name, Shape, Count, Type) = (name, shape, count, SafetensorsTypes.Float32);
+            _values = values;
+        }
 
-        public long Count { get; } = count;
+        /// <exception cref="WeightsFormatException">The file's format has no bytes of its tensors to copy.</exception>
+        public Entry(WeightsFile file, WeightsTensor tensor)
+        {
+            (Name, Shape, Count, Type) = (tensor.Name, tensor.Shape, tensor.Count, tensor.Type);
+            (_file, _tensor) = (file, tensor);
+        }
+
+        public string Name { get; }
+
+        public IReadOnlyList<long> Shape { get; }
+
+        public long Count { get; }
+
+        /// <summary>The type by its name in safetensors.</summary>
+        public string Type { get; }
 
         /// <summary>The bytes of the values.</summary>
-        public long ByteCount => Count * sizeof(float);
-
-        private readonly float* _values = values;
+        public long ByteCount => _file is null ? Count * sizeof(float) : Count * SafetensorsTypes.FindBits(Type) / 8;
 
         /// <summary>Gives the values' bytes in order, in chunks that a span can hold.</summary>
         public void ForEachChunk(TakeChunk take, CancellationToken cancellationToken)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            if (_file is not null)
+            {
+                _file.CopyBytes(_tensor!, take, cancellationToken);
+                return;
+            }
+
             for (var done = 0L; done < ByteCount; done += ChunkLength)
             {
                 cancellationToken.ThrowIfCancellationRequested();

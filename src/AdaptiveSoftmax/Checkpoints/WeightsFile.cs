@@ -133,6 +133,13 @@ public abstract class WeightsFile : IDisposable
     /// <summary>Reads all values of a tensor to memory that has room for <see cref="WeightsTensor.Count"/> floats.</summary>
     internal abstract unsafe void Read(WeightsTensor tensor, float* destination);
 
+    /// <summary>Whether the bytes of a tensor can be copied as they are, whatever its type.</summary>
+    internal virtual bool CanCopyBytes(WeightsTensor tensor) => false;
+
+    /// <summary>Gives the bytes of a tensor in order, in chunks.</summary>
+    internal virtual void CopyBytes(WeightsTensor tensor, WeightsContent.TakeChunk take, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
     /// <summary>An exception of the format's own type.</summary>
     internal abstract WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null);
 

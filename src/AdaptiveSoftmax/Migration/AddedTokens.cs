@@ -1,0 +1,79 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// Tokens that the source does not have: each starts as the weighted mean of the rows of the tokens that it was split into
+/// before, or of its cluster where these are not known, and as likely as its cluster's other tokens on average.
+/// </summary>
+internal sealed class AddedTokens
+{
+    private readonly TokenMap _map;
+    private readonly Dictionary<int, int> _numbers = [];
+    private readonly IReadOnlyList<RowGroup>[] _groups;
+
+    public AddedTokens(TokenMap map, EffectiveRows effective, FitStates states, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits)
+    {
+        _map = map;
+        for (var slot = 0; slot < map.Sources.Length; slot++)
+        {
+            if (map.Sources[slot] < 0) _numbers.Add(slot, _numbers.Count);
+        }
+
+        Rows = new AddedRows(_numbers.Count, effective.Size);
+        _groups = new IReadOnlyList<RowGroup>[map.To.TailCount + 1];
+        for (var cluster = 0; cluster < _groups.Length; cluster++)
+        {
+            var (start, size) = cluster == 0 ? (0, map.To.ShortlistSize) : (map.To.Tails[cluster - 1].Start, map.To.Tails[cluster - 1].Size);
+            _groups[cluster] = RowGroup.Of(map, start, size, _numbers);
+            if (_groups[cluster].Any(group => group.Origin == RowOrigin.Added)) Start(start, size, effective, states, splits);
+        }
+    }
+
+    /// <summary>The rows, by the tokens' numbers.</summary>
+    public AddedRows Rows { get; }
+
+    /// <summary>The number of a new token by its slot.</summary>
+    public int NumberOf(int slot) => _numbers[slot];
+
+    /// <summary>The members of a cluster of the target.</summary>
+    public IReadOnlyList<RowGroup> GroupsOf(int cluster) => _groups[cluster];
+
+    private void Start(int start, int size, EffectiveRows effective, FitStates states, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits)
+    {
+        var (row, mean) = (new double[effective.Size], new double[effective.Size]);
+        var (offset, known) = (0.0, 0);
+        for (var slot = start; slot < start + size; slot++)
+        {
+            if (_map.Sources[slot] < 0) continue;
+            offset += effective.Get(_map.Sources[slot], row);
+            DoubleVectors.Add(mean, 1, row);
+            known++;
+        }
+
+        for (var i = 0; i < mean.Length; i++) mean[i] /= Math.Max(known, 1);
+        offset /= Math.Max(known, 1);
+        var level = DoubleVectors.Dot(mean, states.Mean) + offset;
+        for (var slot = start; slot < start + size; slot++)
+        {
+            if (_map.Sources[slot] >= 0) continue;
+            var number = NumberOf(slot);
+            var own = Rows.Rows.Row(number);
+            var parts = splits(slot);
+            var weight = parts.Sum(part => part.Weight);
+            if (parts.Count == 0 || weight <= 0)
+            {
+                mean.CopyTo(own);
+                Rows.Offsets[number] = offset;
+                continue;
+            }
+
+            foreach (var (part, share) in parts)
+            {
+                Rows.Offsets[number] += share / weight * effective.Get(part, row);
+                DoubleVectors.Add(own, share / weight, row);
+            }
+
+            // In a cluster of new tokens alone the gate has the level.
+            if (known > 0) Rows.Offsets[number] = level - DoubleVectors.Dot(own, states.Mean);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using System.Numerics;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>Sums over vectors in double precision.</summary>
+internal static class DoubleVectors
+{
+    /// <summary>Σ left · right.</summary>
+    public static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<double> right)
+    {
+        var width = Vector<double>.Count;
+        Vector<double> first = default, second = default;
+        var i = 0;
+        for (; i + (2 * width) <= left.Length; i += 2 * width)
+        {
+            first += new Vector<double>(left[i..]) * new Vector<double>(right[i..]);
+            second += new Vector<double>(left[(i + width)..]) * new Vector<double>(right[(i + width)..]);
+        }
+
+        var sum = Vector.Sum(first + second);
+        for (; i < left.Length; i++) sum += left[i] * right[i];
+        return sum;
+    }
+
+    /// <summary>Σ left · right, of single precision values.</summary>
+    public static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<float> right)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < left.Length; i++) sum += left[i] * right[i];
+        return sum;
+    }
+
+    /// <summary>target += factor · values.</summary>
+    public static void Add(Span<double> target, double factor, ReadOnlySpan<double> values)
+    {
+        var width = Vector<double>.Count;
+        var wide = new Vector<double>(factor);
+        var i = 0;
+        for (; i + width <= target.Length; i += width) (new Vector<double>(target[i..]) + (wide * new Vector<double>(values[i..]))).CopyTo(target[i..]);
+        for (; i < target.Length; i++) target[i] += factor * values[i];
+    }
+
+    /// <summary>target += factor · values, of single precision.</summary>
+    public static void Add(Span<double> target, double factor, ReadOnlySpan<float> values)
+    {
+        for (var i = 0; i < target.Length; i++) target[i] += factor * values[i];
+    }
+}
