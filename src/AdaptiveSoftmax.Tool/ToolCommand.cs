@@ -62,6 +62,9 @@ internal static class ToolCommand
             CalibrateCommand.Create(console),
             PlanCommand.Create(console),
             DriftCommand.Create(console),
+            MigrateCommand.Create(console),
+            ExtendCommand.Create(console),
+            AdoptCommand.Create(console),
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
         };
