@@ -25,6 +25,7 @@ internal static class Comparisons
         new SmallWeightsComparison("decode-bf16", "bfloat16", layer => layer.Quantize(s_bfloat16)),
         new SmallWeightsComparison("decode-certified", "certified int8", layer => layer.Certify()),
         new LimitComparison(),
+        new MigrateComparison(),
         new MetricsComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),

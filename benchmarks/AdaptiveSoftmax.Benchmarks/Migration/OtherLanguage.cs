@@ -1,0 +1,53 @@
+using System.Collections;
+using System.Reflection;
+using System.Resources;
+using System.Runtime.InteropServices;
+using AdaptiveSoftmax.Corpus;
+
+namespace AdaptiveSoftmax.Benchmarks;
+
+/// <summary>Text of another language that every SDK has: its own messages in Spanish.</summary>
+internal static class OtherLanguage
+{
+    private const string Culture = "es";
+
+    /// <summary>How often each token id of o200k_base occurs in it.</summary>
+    /// <exception cref="CorpusException">The SDK has no messages in that language.</exception>
+    public static long[] Count(ComparisonSession session)
+    {
+        var tokenizer = CorpusTokenizer.Create("o200k_base");
+        var counts = new long[tokenizer.Vocabulary.Count];
+        var seen = new HashSet<string>();
+        var root = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "sdk"));
+        string[] files = Directory.Exists(root) ? [.. Directory.EnumerateFiles(root, "*.resources.dll", SearchOption.AllDirectories).Order(StringComparer.Ordinal)] : [];
+        foreach (var file in files)
+        {
+            if (Path.GetFileName(Path.GetDirectoryName(file)) != Culture) continue;
+            session.Cancellation.ThrowIfCancellationRequested();
+            foreach (var text in ReadTexts(file).Where(seen.Add))
+            {
+                foreach (var id in tokenizer.Encode(text, session.Cancellation)) counts[id]++;
+            }
+        }
+
+        if (counts.Sum() == 0) throw new CorpusException($"The SDK under {root} has no messages in the language {Culture}; take one with its translations.");
+        session.Note($"{counts.Sum():N0} tokens of the SDK's messages in Spanish, {counts.Count(count => count > 0):N0} of them distinct");
+        return counts;
+    }
+
+    private static List<string> ReadTexts(string file)
+    {
+        var texts = new List<string>();
+        var assembly = Assembly.Load(File.ReadAllBytes(file));
+        foreach (var name in assembly.GetManifestResourceNames().Where(name => name.EndsWith(".resources", StringComparison.Ordinal)))
+        {
+            using var reader = new ResourceReader(assembly.GetManifestResourceStream(name)!);
+            foreach (DictionaryEntry entry in reader)
+            {
+                if (entry.Value is string text) texts.Add(text);
+            }
+        }
+
+        return texts;
+    }
+}
