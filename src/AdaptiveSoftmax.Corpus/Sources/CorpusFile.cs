@@ -49,6 +49,7 @@ public sealed record CorpusFile(string Path, CorpusFormat Format, long Length)
     internal Stream OpenStored()
     {
         if (Path == StandardInput) return Console.OpenStandardInput();
+        if (RegularFile.FindFault(Path) is { } fault) throw new CorpusException($"{Excerpt.Line(Path)} cannot be read: it {fault}.");
         try
         {
             var stream = new FileStream(Path, new FileStreamOptions

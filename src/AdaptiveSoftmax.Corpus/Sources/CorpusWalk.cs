@@ -93,7 +93,7 @@ internal sealed class CorpusWalk
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new CorpusException($"{folder} cannot be read: {exception.Message}", exception);
+            throw new CorpusException($"{Excerpt.Line(folder)} cannot be read: {exception.Message}", exception);
         }
 
         // Separators count as the lowest character, so the order is that of the paths' parts on every system.

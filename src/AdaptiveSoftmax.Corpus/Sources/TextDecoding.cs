@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -34,7 +35,20 @@ internal static class TextDecoding
 
     /// <summary>What to say of a file with bytes that are no characters.</summary>
     public static CorpusException Undecodable(CorpusFile file, Encoding encoding, DecoderFallbackException exception) =>
-        new($"{Excerpt.Line(file.Path)} is not {encoding.WebName.ToUpperInvariant()} text: {exception.Message} Convert it to UTF-8 or leave it out.", exception);
+        new($"{Excerpt.Line(file.Path)} is not {encoding.WebName.ToUpperInvariant()} text: {DescribePlace(file, encoding, exception)}. Convert it to UTF-8 or leave it out.", exception);
+
+    // The exception's own index is that of a buffer, so the file is read once more.
+    private static string DescribePlace(CorpusFile file, Encoding encoding, DecoderFallbackException exception)
+    {
+        if (encoding is UTF8Encoding && file.Path != CorpusFile.StandardInput && file.Opened is null)
+        {
+            using var stream = file.Open();
+            if (InvalidUtf8.Find(stream) is var (value, index, line))
+                return string.Create(CultureInfo.InvariantCulture, $"the byte 0x{value:X2} at index {index}, in line {line}, belongs to no character");
+        }
+
+        return $"the bytes {Convert.ToHexString(exception.BytesUnknown ?? [])} are no character";
+    }
 
     /// <summary>Refuses what decodes and is no text all the same.</summary>
     /// <exception cref="CorpusException">There is a zero character.</exception>

@@ -95,6 +95,17 @@ public sealed class PlainTextReaderTests
     }
 
     [Fact]
+    public void AByteThatIsNoUtf8_HasItsPlaceInTheFile()
+    {
+        using var folder = new TemporaryFolder();
+        var lines = string.Concat(Enumerable.Repeat("a line of é\n", 20_000));
+        folder.Write("text", [.. System.Text.Encoding.UTF8.GetBytes(lines), (byte)'x', 0xE9, (byte)'\n']);
+
+        var error = Assert.Throws<CorpusException>(() => folder.Files()[0].ReadPieces(TestContext.Current.CancellationToken).ToArray());
+        Assert.Contains("is not UTF-8 text: the byte 0xE9 at index 260001, in line 20001, belongs to no character.", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void BinaryFile_IsAnErrorThatNamesTheFile()
     {
         using var folder = new TemporaryFolder();
