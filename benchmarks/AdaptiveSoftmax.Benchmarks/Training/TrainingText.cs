@@ -13,7 +13,7 @@ internal sealed record TrainingText(int[] Slots, ClusterPlan Plan)
         var ranking = Enumerable.Range(0, counts.Length).OrderByDescending(id => counts[id]).ThenBy(id => id).ToArray();
         var slotOf = new int[counts.Length];
         for (var slot = 0; slot < ranking.Length; slot++) slotOf[ranking[slot]] = slot;
-        var plan = ClusterPlanner.Plan([.. ranking.Select(id => counts[id])], hiddenSize, cancellationToken: session.Cancellation);
+        var plan = ClusterPlanner.Plan([.. ranking.Select(id => counts[id])], hiddenSize, new ClusterPlanOptions { DivValue = SoftmaxSpec.DefaultDivValue, MinimumWidthShare = 0 }, session.Cancellation);
         session.Note($"{stream.Length:N0} tokens of .NET's API documentation; {plan.Layout.VocabularySize:N0} in the vocabulary; cutoffs {string.Join(", ", plan.Cutoffs)}, which hold {string.Join(", ", plan.Coverage.Select(share => $"{100 * share:F1} %"))} of the targets");
         return new TrainingText([.. stream.Select(id => slotOf[id])], plan);
     }

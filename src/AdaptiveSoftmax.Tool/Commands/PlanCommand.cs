@@ -32,28 +32,42 @@ internal static class PlanCommand
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
         var force = OutputPath.CreateForceOption();
         var wishes = new PlanOptions();
+        var edits = new PlanEdits();
+        var domains = new PlanDomains();
 
         var command = new Command(Name, "Chooses the cutoffs that make a step cheapest, shows what to expect of them and writes a spec.") { table, hiddenSize, output, measure, json, force };
         wishes.AddTo(command);
+        edits.AddTo(command);
+        domains.AddTo(command);
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var isForced = parsed.GetValue(force);
             var file = parsed.GetValue(output) is { } path ? OutputPath.Check(path, OutputKind.Spec, isForced) : null;
-            file?.RefuseInputs(parsed.GetRequiredValue(table), wishes.MachineFileOf(parsed));
+            var tableFile = parsed.GetRequiredValue(table);
+            file?.RefuseInputs(tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
+            var newTable = file is not null && edits.AreGiven(parsed) ? edits.CheckTable(parsed, file.Path, tableFile, isForced) : null;
             var spec = file is null ? null : PlannedSpec.Open(file.Path, isForced);
             var options = wishes.Read(parsed, spec, cancellationToken);
-            var read = InputFile.ReadTable(parsed.GetRequiredValue(table), cancellationToken);
+            var read = InputFile.ReadTable(tableFile, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
-            var counts = read.Table!.Counts;
-            var outcome = new PlanOutcome(Plan(counts, parsed.GetValue(hiddenSize), options, cancellationToken), options)
+            var tokensOfPlan = edits.Apply(parsed, read.Table!);
+            options = options with { MinimumHeadSize = Math.Max(options.MinimumHeadSize, tokensOfPlan.PinnedCount) };
+            var old = edits.KeptFileOf(parsed) is { } kept ? SpecFile.Read(kept, cancellationToken) : null;
+            var (outcome, planned) = old is null
+                ? (PlanFresh(parsed, domains, tableFile, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken), tokensOfPlan)
+                : KeepOld(old, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken);
+            var counts = planned.Counts;
+            var (names, byDomain) = domains.Read(parsed, tableFile, planned, cancellationToken);
+            outcome = outcome with
             {
-                Frontier = wishes.LeavesWidths(parsed, spec) ? PlanFrontier.Create(counts, parsed.GetValue(hiddenSize), options, cancellationToken) : [],
+                Domains = DomainCosts.Of(outcome.Plan.Layout, names, byDomain, options.CostModel),
+                Frontier = old is null && wishes.LeavesWidths(parsed, spec) ? PlanFrontier.Create(counts, parsed.GetValue(hiddenSize), options, cancellationToken) : [],
             };
             if (parsed.GetValue(measure)) outcome = outcome with { Measured = PlanMeasurement.Run(outcome, counts, console, cancellationToken) };
             if (!parsed.GetValue(json)) PlanText.Write(console, outcome);
-            var (tokens, entries) = (TokenShares.Sum(counts), read.Table.Count);
+            var (tokens, entries) = (TokenShares.Sum(counts), counts.Length);
             if (tokens < entries) console.WriteNote(FormattableString.Invariant($"The table counts only {tokens:n0} tokens for its {entries:n0} entries, too few to plan from; count more text."));
-            if (file is not null) outcome = outcome with { Written = PlanWriter.Write(file, spec!, outcome, read, console, cancellationToken) };
+            if (file is not null) outcome = outcome with { Written = PlanWriter.Write(file, spec!, outcome, newTable is null ? read : new TokenTableReadResult(newTable.Path, planned, default), newTable, console, cancellationToken) };
             if (parsed.GetValue(json)) PlanJson.Write(console.Output.Profile.Out.Writer, outcome);
             else if (outcome.Written is { } written) WriteDone(console, written);
             return ExitCode.Success;
@@ -61,9 +75,31 @@ internal static class PlanCommand
         return command;
     }
 
+    private static PlanOutcome PlanFresh(ParseResult parsed, PlanDomains domains, string tableFile, TokenTable table, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
+    {
+        var plan = Plan(table.Counts, hiddenSize, options, cancellationToken);
+        if (!domains.Balances(parsed)) return new PlanOutcome(plan, options);
+        var (names, counts) = domains.Read(parsed, tableFile, table, cancellationToken);
+        var balanced = Explain(() => ClusterPlanner.Evaluate(DomainCosts.Balance(names, counts, hiddenSize, options, cancellationToken), table.Counts, options.CostModel));
+        return new PlanOutcome(balanced, options) { Unbalanced = new UnbalancedPlan(plan, DomainCosts.Of(plan.Layout, names, counts, options.CostModel)) };
+    }
+
+    private static (PlanOutcome Outcome, TokenTable Table) KeepOld(SoftmaxDefinition old, TokenTable table, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
+    {
+        if (old.Layout.HiddenSize != hiddenSize)
+            throw new ToolException(FormattableString.Invariant($"The old spec has the hidden size {old.Layout.HiddenSize}, and --hidden-size is {hiddenSize}; keep clusters at one hidden size."));
+        var own = options with { DivValue = old.Spec.DivValue, Projections = old.Spec.Projections, HasHeadBias = old.Spec.HeadBias };
+        var fresh = Plan(table.Counts, hiddenSize, own with { MinimumWidthShare = 0, Clusters = null, Projections = default }, cancellationToken);
+        var kept = Explain(() => PlanKeeper.Keep(old.Spec, old.Table, table));
+        var reordered = PlanEdits.Reorder(table, kept.Order, table.PinnedCount);
+        var plan = ClusterPlanner.Evaluate(kept.Layout, reordered.Counts, own.CostModel);
+        return (new PlanOutcome(plan, own) { Kept = new KeptTokens(kept, fresh, table, old.Table) }, reordered);
+    }
+
     private static void WriteDone(ToolConsole console, WrittenSpec written)
     {
         console.WriteLine($"Wrote {Excerpt.Line(written.File)} with fingerprint {written.Fingerprint}.");
+        if (written.Table is { } newTable) console.WriteLine($"Wrote {Excerpt.Line(newTable)}, the table that it names.");
         if (written.Kept.Count > 0) console.WriteLine($"Kept of the spec that was there: {string.Join(", ", written.Kept.Select(Excerpt.Name))}.");
     }
 
@@ -72,9 +108,15 @@ internal static class PlanCommand
     {
         // The planner takes unseen tokens for equally likely, which is no plan of anybody's text.
         if (!counts.ContainsAnyExcept(0)) throw new ToolException("All counts are 0, so nothing tells frequent tokens from rare ones; count a corpus with `adaptive-softmax count`.");
+        var planned = counts.ToArray();
+        return Explain(() => ClusterPlanner.Plan(planned, hiddenSize, options, cancellationToken));
+    }
+
+    private static T Explain<T>(Func<T> work)
+    {
         try
         {
-            return ClusterPlanner.Plan(counts, hiddenSize, options, cancellationToken);
+            return work();
         }
         catch (ArgumentException exception)
         {

@@ -21,6 +21,14 @@ internal static class PlanJson
             Plan = Describe(outcome.Plan),
             Full = new { Nanoseconds = outcome.Plan.FullCost, Parameters = FullParameters(outcome.Plan.Layout) },
             Frontier = outcome.Frontier.Count == 0 ? null : outcome.Frontier.Select(point => new { point.DivValue, point.NarrowestShare, point.NarrowCoverage, Plan = Describe(point.Plan) }),
+            Kept = outcome.Kept is not { } kept ? null : new
+            {
+                FreshCutoffs = kept.Fresh.Cutoffs,
+                FreshNanoseconds = kept.Fresh.Cost,
+                Moves = kept.Plan.Moves.Select(move => new { Token = kept.Spell(move.Id), move.Id, move.From, move.To, move.OldShare, move.NewShare, Deviations = double.IsFinite(move.Deviations) ? move.Deviations : (double?)null }),
+            },
+            Domains = outcome.Domains.Count == 0 ? null : (object)outcome.Domains,
+            Unbalanced = outcome.Unbalanced is not { } unbalanced ? null : new { Plan = Describe(unbalanced.Plan), unbalanced.Domains },
             Measured = outcome.Measured.Count == 0 ? null : outcome.Measured,
             outcome.Written,
         });

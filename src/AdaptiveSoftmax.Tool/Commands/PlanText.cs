@@ -22,6 +22,8 @@ internal static class PlanText
         Line(console, $"Parameters: {layout.ParameterCount:n0}, {(double)full / layout.ParameterCount:n1} times fewer than the full softmax's {full:n0}.");
         Line(console, $"Predicted {PlanOptions.Describe(model)} on {model.Machine.Name}: {Time(plan.Cost)}, {plan.SpeedUp:n1} times faster than a full softmax's {Time(plan.FullCost)}.");
         if (model.Use != SoftmaxUse.Training) Line(console, $"Expected tails a token: {plan.VisitsPerToken:n2}.");
+        if (outcome.Kept is { } kept) WriteKept(console, kept, plan);
+        if (outcome.Domains.Count > 0) WriteDomains(console, outcome);
         if (outcome.Frontier.Count > 0) WriteFrontier(console, outcome);
         if (outcome.Measured.Count > 0) WriteMeasured(console, outcome.Measured);
     }
@@ -34,6 +36,32 @@ internal static class PlanText
     };
 
     public static void Line(ToolConsole console, FormattableString text) => console.WriteLine(Text(text));
+
+    private static void WriteKept(ToolConsole console, KeptTokens kept, ClusterPlan plan)
+    {
+        const int Shown = 20;
+        var moves = kept.Plan.Moves;
+        Line(console, $"Kept the old clusters: {moves.Count:n0} of {plan.Layout.VocabularySize:n0} tokens moved, came or went. Planned without them: cutoffs {string.Join(", ", kept.Fresh.Cutoffs)}, {Time(kept.Fresh.Cost)}.");
+        if (moves.Count == 0) return;
+        var table = new ToolTable("token", "from", "to", "share before", "now", "deviations");
+        foreach (var move in moves.Take(Shown))
+            table.AddRow(Excerpt.Of(kept.Spell(move.Id)), Cluster(move.From, "new"), Cluster(move.To, "gone"), Text($"{move.OldShare * 100:n4} %"), Text($"{move.NewShare * 100:n4} %"), double.IsFinite(move.Deviations) ? Text($"{move.Deviations:n1}") : "");
+        table.Write(console.Output);
+        if (moves.Count > Shown) Line(console, $"... and {moves.Count - Shown:n0} more, all of them with --json.");
+
+        static string Cluster(int? cluster, string none) => cluster switch { null => none, 0 => "head", _ => Text($"tail {cluster - 1}") };
+    }
+
+    private static void WriteDomains(ToolConsole console, PlanOutcome outcome)
+    {
+        var table = new ToolTable("domain", "tokens", "in the head", "tails a token", "step", "against the cheapest", "");
+        foreach (var domain in outcome.Domains)
+            table.AddRow(Excerpt.Of(domain.Name), Text($"{domain.Tokens:n0}"), Text($"{domain.HeadShare * 100:n2} %"), Text($"{domain.VisitsPerToken:n3}"), Time(domain.Cost), Text($"{domain.Ratio:n2}"), domain.PaysMore ? "pays more" : "");
+        table.Write(console.Output);
+        if (outcome.Unbalanced is not { } unbalanced) return;
+        var (worst, before) = (outcome.Domains.Max(domain => domain.Cost), unbalanced.Domains.Max(domain => domain.Cost));
+        Line(console, $"Balanced: the domain that pays most pays {Time(worst)} instead of {Time(before)} with cutoffs {string.Join(", ", unbalanced.Plan.Cutoffs)}, the average {Time(outcome.Plan.Cost)} instead of {Time(unbalanced.Plan.Cost)} ({((outcome.Plan.Cost / unbalanced.Plan.Cost) - 1) * 100:+0.0;-0.0;0.0} %).");
+    }
 
     private static void WriteFrontier(ToolConsole console, PlanOutcome outcome)
     {

@@ -23,6 +23,29 @@ public static class ClusterPlanner
         return Choose(shares, new CountedVisits(shares, model), model, counts.Length, hiddenSize, options, cancellationToken);
     }
 
+    /// <summary>What to expect of a layout that is given.</summary>
+    /// <param name="layout">The layout.</param>
+    /// <param name="counts">How often each slot's token occurs, [vocabulary].</param>
+    /// <param name="model">What a step costs.</param>
+    /// <exception cref="ArgumentException">There is not one count for each token, or one is negative.</exception>
+    public static ClusterPlan Evaluate(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model)
+    {
+        if (layout is null) throw new ArgumentNullException(nameof(layout));
+        if (model is null) throw new ArgumentNullException(nameof(model));
+        if (counts.Length != layout.VocabularySize)
+            throw new ArgumentException(FormattableString.Invariant($"There are {counts.Length} counts for {layout.VocabularySize} tokens; give one each."), nameof(counts));
+        var shares = TokenShares.Create(counts);
+        var own = model.For(counts);
+        double[] expected = [shares.Between(0, layout.ShortlistSize), .. layout.Tails.Select(tail => shares.Between(tail.Start, tail.Start + tail.Size))];
+        return new ClusterPlan(
+            layout,
+            new EquatableArray<int>(layout.Tails.Select(tail => tail.Start)),
+            new EquatableArray<double>(shares.CoverageOf(layout)),
+            new EquatableArray<double>(layout.Tails.Select(tail => own.VisitProbability(expected[tail.Cluster]))),
+            own.CostOf(layout, expected),
+            own.CostOfHead(layout.VocabularySize, layout.HiddenSize));
+    }
+
     internal static ClusterPlan Choose(TokenShares shares, IShareModel visits, SoftmaxCostModel model, int tokens, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
     {
         var full = SoftmaxLayout.CreateFull(hiddenSize, tokens, options.HasHeadBias);

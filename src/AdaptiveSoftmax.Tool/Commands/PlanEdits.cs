@@ -1,0 +1,77 @@
+using System.CommandLine;
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Commands;
+
+/// <summary>The options of <c>plan</c> that change the table: tokens dropped, pinned to the head, or kept where an old plan has them.</summary>
+internal sealed class PlanEdits
+{
+    private const string Unseen = "unseen";
+
+    private readonly Option<string[]> _pin = new("--pin") { Description = "Tokens that stand in the head whatever their counts, as the table writes them.", HelpName = "TOKEN", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true };
+    private readonly Option<string?> _drop = new("--drop") { Description = $"Leave tokens out of the new table: {Unseen} those that were never counted and are not pinned.", HelpName = Unseen };
+    private readonly Option<string?> _keep = new("--keep") { Description = "An old spec, whose clusters stay for all tokens whose counts changed no more than chance makes them.", HelpName = "FILE" };
+    private readonly Option<string?> _table = new("--table") { Description = "The table to write where --pin, --drop or --keep change it. By default beside the spec, as *.tokens.", HelpName = "FILE" };
+
+    public PlanEdits() => _drop.Validators.Add(result =>
+    {
+        if (result.GetValueOrDefault<string>() is { } text and not Unseen) result.AddError($"--drop {text} is not known; there is --drop {Unseen}.");
+    });
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in new Option[] { _pin, _drop, _keep, _table }) command.Add(option);
+    }
+
+    /// <summary>Whether the table changes.</summary>
+    public bool AreGiven(ParseResult parsed) => parsed.GetValue(_pin) is { Length: > 0 } || parsed.GetValue(_drop) is not null || KeptFileOf(parsed) is not null;
+
+    /// <summary>The old spec, where one is kept.</summary>
+    public string? KeptFileOf(ParseResult parsed) => parsed.GetValue(_keep);
+
+    /// <summary>The table without the tokens that are dropped, and with those in front that are pinned.</summary>
+    /// <exception cref="ToolException">A token to pin is not in the table, or too few are left.</exception>
+    public TokenTable Apply(ParseResult parsed, TokenTable table)
+    {
+        var pins = parsed.GetValue(_pin) ?? [];
+        var drops = parsed.GetValue(_drop) is not null;
+        if (pins.Length == 0 && !drops) return table;
+        if (pins.Length > 0 && KeptFileOf(parsed) is not null) throw new ToolException("--pin moves tokens, and --keep leaves them where they are; give one of them.");
+        var bySpelling = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var slot = 0; slot < table.Count; slot++) bySpelling[TokenTableWriter.Escape(table.GetToken(slot))] = slot;
+        var pinned = Enumerable.Range(0, table.PinnedCount).Concat(pins.Select(pin => bySpelling.TryGetValue(pin, out var slot)
+            ? slot
+            : throw new ToolException($"--pin {Excerpt.Quote(pin)} is not a token of the table; write it as the table does, for example \\xe2\\x80\\xa6."))).Distinct().ToArray();
+        var isPinned = pinned.ToHashSet();
+        var order = pinned.Concat(Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot) && !(drops && table.GetCount(slot) == 0))).ToArray();
+        if (order.Length < 2) throw new ToolException($"Only {order.Length} tokens would be left; a softmax needs at least 2.");
+        return Reorder(table, order, pinned.Length);
+    }
+
+    /// <summary>A table with its slots in another order.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="order">The slots to take, in their new order.</param>
+    /// <param name="leastPinned">How many of the first stand there whatever their counts.</param>
+    public static TokenTable Reorder(TokenTable table, IReadOnlyList<int> order, int leastPinned)
+    {
+        // From where on the order is that of ranks, no token needs to be pinned.
+        var ranked = order.Count - 1;
+        while (ranked > leastPinned && TokenTable.IsInOrder(table.GetCount(order[ranked - 1]), table.GetId(order[ranked - 1]), table.GetCount(order[ranked]), table.GetId(order[ranked]))) ranked--;
+        int[] ids = [.. order.Select(table.GetId)];
+        return TokenTable.Create(ids, [.. order.Select(table.GetCount)], [.. order.Select(slot => table.GetToken(slot).ToArray())], ids.AsSpan(0, Math.Max(leastPinned, ranked)));
+    }
+
+    /// <summary>Where a changed table goes.</summary>
+    /// <exception cref="ToolException">There can be no such file, or another would be lost.</exception>
+    public OutputPath CheckTable(ParseResult parsed, string spec, string? input, bool isForced)
+    {
+        const string SpecSuffix = ".softmax.json";
+        var path = parsed.GetValue(_table) ?? ((spec.EndsWith(SpecSuffix, StringComparison.OrdinalIgnoreCase) ? spec[..^SpecSuffix.Length] : spec) + ".tokens");
+        var output = OutputPath.Check(path, OutputKind.TokenTable, isForced);
+        if (FileId.Find(path) is { } id && input is not null && FileId.Find(input) == id)
+            throw new ToolException($"The changed table would go to {Excerpt.Line(path)}, which is read; give --table another name.");
+        return output;
+    }
+}

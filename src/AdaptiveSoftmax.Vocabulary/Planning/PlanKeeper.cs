@@ -1,0 +1,133 @@
+namespace AdaptiveSoftmax.Vocabulary;
+
+/// <summary>
+/// Plans anew on fresh counts without moving what only noise moved. A token changes its cluster where its share of all
+/// occurrences has changed by more than a tenth, its count by more than three standard deviations of what both corpora
+/// together let expect, and the new share lies beyond the old clusters' border: the middle between the counts on either side
+/// of the cutoff. All others keep cluster and order; cutoffs move by the tokens that come and go, and in no other way.
+/// </summary>
+public static class PlanKeeper
+{
+    private const double Deviations = 3;
+    private const double LeastChange = 0.1;
+
+    /// <summary>Finds what must move.</summary>
+    /// <param name="spec">The old spec.</param>
+    /// <param name="old">The table that it was planned from.</param>
+    /// <param name="fresh">The fresh counts.</param>
+    /// <exception cref="ArgumentException">Either table has no counts, or a cluster would have no token left; the message says which.</exception>
+    public static KeptPlan Keep(SoftmaxSpec spec, TokenTable old, TokenTable fresh)
+    {
+        if (spec is null) throw new ArgumentNullException(nameof(spec));
+        if (old is null) throw new ArgumentNullException(nameof(old));
+        if (fresh is null) throw new ArgumentNullException(nameof(fresh));
+        var (before, now) = (TokenShares.Sum(old.Counts), TokenShares.Sum(fresh.Counts));
+        if (before == 0 || now == 0) throw new ArgumentException($"All counts of the {(before == 0 ? "old" : "fresh")} table are 0, so nothing says what has changed.", before == 0 ? nameof(old) : nameof(fresh));
+        var layout = spec.CreateLayout(old.Count);
+        var borders = layout.Tails.Select(tail => ((double)old.GetCount(tail.Start - 1) + old.GetCount(tail.Start)) / 2 / before).ToArray();
+        var oldSlots = SlotsById(old);
+        var members = Enumerable.Range(0, layout.TailCount + 1).Select(_ => new List<(int FreshSlot, int OldSlot)>()).ToArray();
+        var moves = new List<TokenMove>();
+        for (var slot = 0; slot < fresh.Count; slot++)
+        {
+            var share = fresh.GetCount(slot) / now;
+            var oldSlot = FindOld(old, oldSlots, fresh, slot);
+            if (oldSlot < 0)
+            {
+                var entered = ClusterOf(share, borders);
+                members[entered].Add((slot, int.MaxValue));
+                moves.Add(new TokenMove(fresh.GetId(slot), null, entered, 0, share, double.PositiveInfinity));
+                continue;
+            }
+
+            var cluster = layout.ClusterOf(oldSlot);
+            var oldShare = old.GetCount(oldSlot) / before;
+            var deviations = DeviationsOf(old.GetCount(oldSlot), before, fresh.GetCount(slot), now);
+            var hasChanged = deviations > Deviations && Math.Abs(share - oldShare) > LeastChange * Math.Max(share, oldShare);
+            var target = hasChanged ? ClusterOf(share, borders) : cluster;
+            // What stands before its rank was put there, and stays in the head.
+            if (target != cluster && oldSlot >= Pinned(old))
+            {
+                members[target].Add((slot, int.MaxValue));
+                moves.Add(new TokenMove(fresh.GetId(slot), cluster, target, oldShare, share, deviations));
+            }
+            else
+            {
+                members[cluster].Add((slot, oldSlot));
+            }
+        }
+
+        AddRemoved(old, fresh, layout, before, moves);
+        return Arrange(spec, members, moves, fresh);
+    }
+
+    private static KeptPlan Arrange(SoftmaxSpec spec, List<(int FreshSlot, int OldSlot)>[] members, List<TokenMove> moves, TokenTable fresh)
+    {
+        var order = new List<int>(fresh.Count);
+        var cutoffs = new List<int>();
+        for (var cluster = 0; cluster < members.Length; cluster++)
+        {
+            if (members[cluster].Count == 0) throw new ArgumentException(FormattableString.Invariant($"No token is left in {(cluster == 0 ? "the head" : FormattableString.Invariant($"tail {cluster - 1}"))} with these counts; plan without keeping the old clusters."), nameof(fresh));
+            if (cluster > 0) cutoffs.Add(order.Count);
+            // Who stays in its old order, then who came in by rank, which is the order of the fresh table.
+            order.AddRange(members[cluster].OrderBy(member => member.OldSlot).ThenBy(member => member.FreshSlot).Select(member => member.FreshSlot));
+        }
+
+        var kept = spec with { Cutoffs = new EquatableArray<int>(cutoffs) };
+        return new KeptPlan(kept.CreateLayout(fresh.Count), kept.Cutoffs, new EquatableArray<int>(order), new EquatableArray<TokenMove>(moves.OrderByDescending(move => Math.Max(move.OldShare, move.NewShare)).ThenBy(move => move.Id)));
+    }
+
+    private static void AddRemoved(TokenTable old, TokenTable fresh, SoftmaxLayout layout, double before, List<TokenMove> moves)
+    {
+        var freshSlots = SlotsById(fresh);
+        for (var slot = 0; slot < old.Count; slot++)
+        {
+            if (FindOld(fresh, freshSlots, old, slot) < 0) moves.Add(new TokenMove(old.GetId(slot), layout.ClusterOf(slot), null, old.GetCount(slot) / before, 0, double.PositiveInfinity));
+        }
+    }
+
+    // As far as both corpora draw from one distribution, the fresh count is binomial given the sum of both.
+    private static double DeviationsOf(double oldCount, double before, double count, double now)
+    {
+        var sum = oldCount + count;
+        if (sum == 0) return 0;
+        var part = now / (before + now);
+        return Math.Abs(count - (sum * part)) / Math.Sqrt(sum * part * (1 - part));
+    }
+
+    private static int ClusterOf(double share, double[] borders)
+    {
+        var cluster = 0;
+        while (cluster < borders.Length && share <= borders[cluster]) cluster++;
+        return cluster;
+    }
+
+    private static Dictionary<int, int> SlotsById(TokenTable table)
+    {
+        var slots = new Dictionary<int, int>(table.Count);
+        for (var slot = 0; slot < table.Count; slot++) slots[table.GetId(slot)] = slot;
+        return slots;
+    }
+
+    // The same id with other bytes is another token.
+    private static int FindOld(TokenTable old, Dictionary<int, int> slots, TokenTable fresh, int slot) =>
+        slots.TryGetValue(fresh.GetId(slot), out var found) && old.GetToken(found).SequenceEqual(fresh.GetToken(slot)) ? found : -1;
+
+    private static int Pinned(TokenTable table) => table.PinnedCount;
+}
+
+/// <summary>Old clusters on fresh counts.</summary>
+/// <param name="Layout">The layout.</param>
+/// <param name="Cutoffs">Its cutoffs.</param>
+/// <param name="Order">The slot in the fresh table of each new slot, [vocabulary].</param>
+/// <param name="Moves">What changed its cluster, came or went; the most frequent first.</param>
+public sealed record KeptPlan(SoftmaxLayout Layout, EquatableArray<int> Cutoffs, EquatableArray<int> Order, EquatableArray<TokenMove> Moves);
+
+/// <summary>A token that changed its cluster, came or went.</summary>
+/// <param name="Id">The token's id.</param>
+/// <param name="From">The cluster that it was in: 0 for the head, i + 1 for tail i; null where it is new.</param>
+/// <param name="To">The cluster that it is in now; null where it is gone.</param>
+/// <param name="OldShare">Its share of all occurrences before.</param>
+/// <param name="NewShare">Its share now.</param>
+/// <param name="Deviations">By how many standard deviations its count has changed; infinite where it came or went.</param>
+public sealed record TokenMove(int Id, int? From, int? To, double OldShare, double NewShare, double Deviations);

@@ -1,0 +1,83 @@
+using System.Text.Json;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Tests.Commands;
+
+public sealed class PlanEditsTests
+{
+    [Fact]
+    public async Task PinsAndDrops_WriteANewTableAndASpecOfIt()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => slot < 90 ? 10_000 / (slot + 1) : 0, 100);
+
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "32", "--pin", "t70", "t95", "--drop", "unseen", "-k", "1", "-o", run.Path("y.softmax.json")));
+        var read = SoftmaxDefinitionReader.Read("y", File.ReadAllText(run.Path("y.softmax.json")), "y.tokens", File.ReadAllText(run.Path("y.tokens")));
+        var definition = read.Definition!;
+        Assert.Equal("y.tokens", definition.Spec.TableFile);
+        Assert.Equal((91, 2), (definition.Table.Count, definition.Table.PinnedCount));
+        Assert.Equal([70, 95, 0, 1], definition.Table.Ids[..4].ToArray());
+        Assert.DoesNotContain(99, definition.Table.Ids.ToArray());
+        Assert.True(definition.Layout.ShortlistSize >= 2);
+        Assert.Contains(definition.Fingerprint, run.Output, StringComparison.Ordinal);
+        Assert.Equal(["x.tokens", "y.softmax.json", "y.tokens"], run.Files);
+    }
+
+    [Fact]
+    public async Task AnOldPlan_IsKept()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "old.tokens", slot => 100_000 / (slot + 1), 400);
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("old.tokens"), "-H", "64", "--clusters", "2", "-o", run.Path("old.softmax.json")));
+        var old = SpecReader.Read("x", File.ReadAllText(run.Path("old.softmax.json"))).Spec!;
+        // Noise, and one token that became frequent.
+        WriteTable(run, "new.tokens", slot => slot == 399 ? 40_000 : (100_000 / (slot + 1)) + (slot % 3), 400);
+
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("new.tokens"), "-H", "64", "--keep", run.Path("old.softmax.json"), "--json", "-o", run.Path("kept.softmax.json")));
+        using var json = JsonDocument.Parse(run.Output);
+        var move = Assert.Single(json.RootElement.GetProperty("kept").GetProperty("moves").EnumerateArray());
+        Assert.Equal(("t399", 399, 2, 0), (move.GetProperty("token").GetString(), move.GetProperty("id").GetInt32(), move.GetProperty("from").GetInt32(), move.GetProperty("to").GetInt32()));
+        var kept = SoftmaxDefinitionReader.Read("x", File.ReadAllText(run.Path("kept.softmax.json")), "kept.tokens", File.ReadAllText(run.Path("kept.tokens"))).Definition!;
+        Assert.Equal(old.Cutoffs.Select(cutoff => cutoff + 1), kept.Spec.Cutoffs);
+        Assert.Equal([.. Enumerable.Range(0, old.Cutoffs[0]), 399], kept.Table.Ids[..(old.Cutoffs[0] + 1)].ToArray());
+
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("new.tokens"), "-H", "64", "--keep", run.Path("old.softmax.json")));
+        Assert.Contains("1 of 400 tokens moved", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Domains_AreShownAndBalanced()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => (slot < 100 ? 1000 / (slot + 1) : 0) + 5, 500);
+        run.Write("x.domains", "domain\tid\tcount\nen\tdocuments\t2\n" + string.Concat(Enumerable.Range(0, 100).Select(id => $"en\t{id}\t{1000 / (id + 1)}\n")) + "is\tdocuments\t1\n" + string.Concat(Enumerable.Range(0, 500).Select(id => $"is\t{id}\t5\n")));
+
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "--for", "sample", "--div-value", "2"));
+        Assert.Contains("pays more", run.Output, StringComparison.Ordinal);
+
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "--for", "sample", "--div-value", "2", "--balance", "--json"));
+        using var json = JsonDocument.Parse(run.Output);
+        double Worst(JsonElement domains) => domains.EnumerateArray().Max(domain => domain.GetProperty("cost").GetDouble());
+        Assert.True(Worst(json.RootElement.GetProperty("domains")) <= Worst(json.RootElement.GetProperty("unbalanced").GetProperty("domains")));
+        Assert.True(json.RootElement.GetProperty("plan").GetProperty("nanoseconds").GetDouble() >= json.RootElement.GetProperty("unbalanced").GetProperty("plan").GetProperty("nanoseconds").GetDouble());
+    }
+
+    [Theory]
+    [InlineData("--pin nothing", "\"nothing\" is not a token of the table")]
+    [InlineData("--drop rare", "there is --drop unseen")]
+    [InlineData("--keep none.softmax.json", "none.softmax.json does not exist")]
+    [InlineData("--balance", "x.domains does not exist")]
+    [InlineData("--drop unseen --table @x.tokens -o @y.softmax.json", "give --table another name")]
+    public async Task AMistake_IsNamed(string line, string expected)
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 100 / (slot + 1), 20);
+
+        Assert.Equal(1, await run.RunAsync([.. new[] { "plan", run.Path("x.tokens"), "-H", "16" }, .. line.Split(' ').Select(part => part.StartsWith('@') ? run.Path(part[1..]) : part)]));
+        Assert.Contains(expected, run.Error, StringComparison.Ordinal);
+        Assert.Equal(["x.tokens"], run.Files);
+    }
+
+    private static void WriteTable(ToolRun run, string name, Func<int, int> count, int size) =>
+        run.Write(name, string.Concat(Enumerable.Range(0, size).OrderByDescending(count).ThenBy(id => id).Select(id => $"{id}\t{count(id)}\tt{id}\n")));
+}

@@ -1,0 +1,81 @@
+using System.Text;
+
+namespace AdaptiveSoftmax.Vocabulary.Tests.Planning;
+
+public sealed class PlanKeeperTests
+{
+    private static readonly SoftmaxSpec Spec = new() { HiddenSize = 16, TableFile = "x.tokens", Cutoffs = [3, 6], DivValue = 2 };
+    private static readonly int[] FreshIds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 77];
+    private static readonly long[] Old = [4000, 3000, 2000, 500, 400, 300, 50, 40, 30, 0];
+
+    [Fact]
+    public void Noise_MovesNothing()
+    {
+        // The same text twice as long, with ranks that changed places within three deviations.
+        var fresh = Table([7990, 5950, 4080, 960, 830, 640, 77, 88, 66, 0]);
+        var kept = PlanKeeper.Keep(Spec, Table(Old), fresh);
+
+        Assert.Empty(kept.Moves);
+        Assert.Equal(Spec.Cutoffs, kept.Cutoffs);
+        Assert.Equal(Enumerable.Range(0, 10), kept.Order.Select(fresh.GetId));
+    }
+
+    [Fact]
+    public void WhatChanged_MovesAndIsNamed()
+    {
+        // Token 8 is now common, token 1 rare, 9 is gone, 77 is new; 4 changed much within its cluster.
+        var fresh = TokenTable.Create(FreshIds, [4000, 45, 2000, 500, 800, 300, 50, 40, 3000, 200], [.. FreshIds.Select(Bytes)]);
+        var kept = PlanKeeper.Keep(Spec, Table(Old), fresh);
+
+        // Borders of the old clusters: between 2000 and 500, and between 300 and 50, of 10320 counted.
+        Assert.Equal([(8, 2, (int?)0), (1, 0, (int?)2), (77, -1, (int?)1), (9, 2, null)], kept.Moves.OrderBy(move => move.Id switch { 8 => 0, 1 => 1, 77 => 2, _ => 3 }).Select(move => (move.Id, move.From ?? -1, move.To)));
+        Assert.Equal([0, 2, 8, 3, 4, 5, 77, 6, 7, 1], kept.Order.Select(fresh.GetId));
+        Assert.Equal([3, 7], kept.Cutoffs);
+        Assert.Equal(SoftmaxLayout.Create(16, 10, [3, 7], 2.0), kept.Layout);
+        var risen = kept.Moves.Single(move => move.Id == 8);
+        double before = Old.Sum(), now = TokenShares.Sum(fresh.Counts);
+        Assert.Equal(30 / before, risen.OldShare, 1e-12);
+        Assert.Equal(3000 / now, risen.NewShare, 1e-12);
+        var expected = 3030 * now / (before + now);
+        Assert.Equal((3000 - expected) / Math.Sqrt(3030 * now / (before + now) * before / (before + now)), risen.Deviations, 1e-9);
+    }
+
+    [Fact]
+    public void TheRule_HoldsForEachToken()
+    {
+        var random = new Random(3);
+        long[] old = [.. Enumerable.Range(1, 300).Select(rank => 200_000L / rank)];
+        var spec = Spec with { Cutoffs = [30, 120] };
+        for (var round = 0; round < 10; round++)
+        {
+            long[] counts = [.. old.Select((count, i) => random.Next(5) == 0 ? random.Next(1, 30_000) : (long)(count * (0.9 + (0.2 * random.NextDouble()))))];
+            var fresh = Table(counts);
+            var kept = PlanKeeper.Keep(spec, Table(old), fresh);
+            var moved = kept.Moves.Select(move => move.Id).ToHashSet();
+            double before = old.Sum(), now = counts.Sum();
+            Assert.Equal(Enumerable.Range(0, 300), kept.Order.Select(fresh.GetId).Order());
+            for (var slot = 0; slot < 300; slot++)
+            {
+                var id = fresh.GetId(kept.Order[slot]);
+                var (was, cluster) = (id < 30 ? 0 : id < 120 ? 1 : 2, kept.Layout.ClusterOf(slot));
+                Assert.Equal(was != cluster, moved.Contains(id));
+                if (was == cluster) continue;
+                var (oldShare, share) = (old[id] / before, counts[id] / now);
+                Assert.True(Math.Abs(share - oldShare) > 0.1 * Math.Max(share, oldShare));
+                Assert.Equal(cluster, share > (old[29] + old[30]) / 2.0 / before ? 0 : share > (old[119] + old[120]) / 2.0 / before ? 1 : 2);
+            }
+        }
+    }
+
+    [Fact]
+    public void AClusterWithoutTokens_IsAnError()
+    {
+        var message = Assert.Throws<ArgumentException>(() => PlanKeeper.Keep(Spec with { Cutoffs = [9] }, Table(Old), TokenTable.Create([0, 1], [5, 4], [Bytes(0), Bytes(1)]))).Message;
+        Assert.Contains("tail 0", message, StringComparison.Ordinal);
+        Assert.Contains("All counts of the fresh table are 0", Assert.Throws<ArgumentException>(() => PlanKeeper.Keep(Spec, Table(Old), Table(new long[10]))).Message, StringComparison.Ordinal);
+    }
+
+    private static TokenTable Table(long[] counts) => TokenTable.Create([.. Enumerable.Range(0, counts.Length)], counts, [.. Enumerable.Range(0, counts.Length).Select(Bytes)]);
+
+    private static byte[] Bytes(int id) => Encoding.ASCII.GetBytes($"t{id}");
+}
