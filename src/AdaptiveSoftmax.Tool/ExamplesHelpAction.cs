@@ -20,13 +20,14 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
             ImportCommand.Name => ImportCommand.Examples,
             CalibrateCommand.Name => CalibrateCommand.Examples,
             PlanCommand.Name => PlanCommand.Examples,
+            EvaluateCommand.Name => EvaluateCommand.Examples,
             DriftCommand.Name => DriftCommand.Examples,
             MigrateCommand.Name => MigrateCommand.Examples,
             ExtendCommand.Name => ExtendCommand.Examples,
             AdoptCommand.Name => AdoptCommand.Examples,
             InspectCommand.Name => InspectCommand.Examples,
             ConvertCommand.Name => ConvertCommand.Examples,
-            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1), .. MigrateCommand.Examples.Take(1), .. InspectCommand.Examples.Take(1), .. ConvertCommand.Examples.Take(1)],
+            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. EvaluateCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1), .. MigrateCommand.Examples.Take(1), .. InspectCommand.Examples.Take(1), .. ConvertCommand.Examples.Take(1)],
         };
         var output = parseResult.InvocationConfiguration.Output;
         output.WriteLine("Examples:");

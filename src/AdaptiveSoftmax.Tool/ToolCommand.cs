@@ -56,11 +56,12 @@ internal static class ToolCommand
 
     private static RootCommand Create(ToolConsole console)
     {
-        var root = new RootCommand("Counts the tokens of a corpus, measures the machine, plans the clusters of an adaptive softmax, says when they no longer fit, and inspects and converts its weights.")
+        var root = new RootCommand("Counts the tokens of a corpus, measures the machine, plans the clusters of an adaptive softmax, judges it, says when they no longer fit, and inspects and converts its weights.")
         {
             CountCommand.Create(console),
             CalibrateCommand.Create(console),
             PlanCommand.Create(console),
+            EvaluateCommand.Create(console),
             DriftCommand.Create(console),
             MigrateCommand.Create(console),
             ExtendCommand.Create(console),

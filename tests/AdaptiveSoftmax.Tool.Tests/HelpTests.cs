@@ -8,6 +8,8 @@ public sealed class HelpTests
     [InlineData("", "calibrate")]
     [InlineData("plan", "train|greedy|topk|sample|serve")]
     [InlineData("", "drift <TABLE>")]
+    [InlineData("", "evaluate <STATES>")]
+    [InlineData("evaluate", "--report <FILE.html>")]
     [InlineData("", "inspect <FILE>")]
     [InlineData("", "convert <FILE>")]
     [InlineData("inspect", "--spec <FILE>")]
@@ -32,12 +34,12 @@ public sealed class HelpTests
     [Fact]
     public async Task EveryExample_IsACommandLineThatParses()
     {
-        foreach (var command in new[] { "count", "calibrate", "plan", "drift", "inspect", "convert" })
+        foreach (var command in new[] { "count", "calibrate", "plan", "evaluate", "drift", "inspect", "convert" })
         {
             using var run = new ToolRun();
             await run.RunAsync(command, "--help");
             var examples = run.Output.Split('\n').Select(line => line.Trim()).Where(line => line.StartsWith($"adaptive-softmax {command} -", StringComparison.Ordinal) || line.StartsWith($"adaptive-softmax {command} news", StringComparison.Ordinal)
-                || line.StartsWith($"adaptive-softmax {command} model", StringComparison.Ordinal)).ToArray();
+                || line.StartsWith($"adaptive-softmax {command} model", StringComparison.Ordinal) || line.StartsWith($"adaptive-softmax {command} states", StringComparison.Ordinal)).ToArray();
             Assert.True(examples.Length >= 3, run.Output);
             foreach (var example in examples)
             {

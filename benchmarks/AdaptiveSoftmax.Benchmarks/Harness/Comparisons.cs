@@ -1,5 +1,3 @@
-using AdaptiveSoftmax.Vocabulary;
-
 namespace AdaptiveSoftmax.Benchmarks;
 
 /// <summary>What <c>compare</c> knows by name.</summary>

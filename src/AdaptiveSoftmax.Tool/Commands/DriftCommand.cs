@@ -36,6 +36,8 @@ internal static class DriftCommand
         var threshold = new Option<double>("--threshold") { Description = "The population stability index, over clusters or over tenths of the occurrences, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.StabilityThreshold };
         var divergence = new Option<double>("--divergence") { Description = "The Jensen-Shannon divergence above sampling noise, in nats, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.JensenShannonThreshold };
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
+        var page = ReportFile.CreateOption();
+        var force = OutputPath.CreateForceOption();
         foreach (var option in new[] { threshold, divergence })
         {
             option.Validators.Add(result =>
@@ -48,7 +50,7 @@ internal static class DriftCommand
         var corpus = new CorpusOptions();
         var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {ExitCode.Drifted} if they have drifted apart, with {ExitCode.Failure} if they cannot be compared.")
         {
-            table, observed, spec, threshold, divergence, json,
+            table, observed, spec, threshold, divergence, json, page, force,
         };
         corpus.AddTo(command);
         command.Validators.Add(result =>
@@ -60,7 +62,9 @@ internal static class DriftCommand
         {
             var options = new DriftOptions { StabilityThreshold = parsed.GetValue(threshold), JensenShannonThreshold = parsed.GetValue(divergence) };
             var request = corpus.Read(parsed, [.. (parsed.GetValue(observed) ?? []).Select(path => new CorpusPath(path))]);
+            var report = ReportFile.Check(parsed.GetValue(page), parsed.GetValue(force), [parsed.GetRequiredValue(table), parsed.GetValue(spec), .. parsed.GetValue(observed) ?? []]);
             var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
+            report?.Write(DriftPage.Create(outcome), console, cancellationToken);
             if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
             else DriftText.Write(console, outcome);
             return outcome.HasDrift ? ExitCode.Drifted : ExitCode.Success;

@@ -22,8 +22,9 @@ internal sealed record OutputKind(string Name, string[] Suffixes, string Reason,
 internal sealed class OutputPath
 {
     private readonly OutputKind _kind;
+    private readonly string _option;
 
-    private OutputPath(string path, OutputKind kind) => (Path, _kind) = (path, kind);
+    private OutputPath(string path, OutputKind kind, string option) => (Path, _kind, _option) = (path, kind, option);
 
     public string Path { get; }
 
@@ -32,15 +33,15 @@ internal sealed class OutputPath
 
     /// <summary>Checks that a file can be written, and that it takes the place of its own kind alone.</summary>
     /// <exception cref="ToolException">There can be no such file, or another would be lost.</exception>
-    public static OutputPath Check(string path, OutputKind kind, bool isForced)
+    public static OutputPath Check(string path, OutputKind kind, bool isForced, string option = "--output")
     {
-        if (Directory.Exists(path)) throw new ToolException($"{Excerpt.Line(path)} is a folder; give --output the name of a file.");
-        if (System.IO.Path.EndsInDirectorySeparator(path)) throw new ToolException($"{Excerpt.Line(path)} names a folder; give --output the name of a file.");
+        if (Directory.Exists(path)) throw new ToolException($"{Excerpt.Line(path)} is a folder; give {option} the name of a file.");
+        if (System.IO.Path.EndsInDirectorySeparator(path)) throw new ToolException($"{Excerpt.Line(path)} names a folder; give {option} the name of a file.");
         var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path));
-        if (folder is not null && !Directory.Exists(folder)) throw new ToolException($"The folder {Excerpt.Line(folder)} does not exist; create it or give --output another one.");
+        if (folder is not null && !Directory.Exists(folder)) throw new ToolException($"The folder {Excerpt.Line(folder)} does not exist; create it or give {option} another one.");
         if (!isForced && FileContent.Find(path) is not (FileContentKind.Missing or FileContentKind.Empty or FileContentKind.DeviceOrPipe) and var found && !kind.IsOwn(path))
-            throw new ToolException($"{Excerpt.Line(path)} is there, and is {FileContent.Describe(found)}, not {kind.Name} as adaptive-softmax writes it; give --output another name, or --force to write over it.");
-        return new OutputPath(path, kind);
+            throw new ToolException($"{Excerpt.Line(path)} is there, and is {FileContent.Describe(found)}, not {kind.Name} as adaptive-softmax writes it; give {option} another name, or --force to write over it.");
+        return new OutputPath(path, kind, option);
     }
 
     /// <summary>Checks that the file is none of those that are read, also by another name.</summary>
@@ -51,7 +52,7 @@ internal sealed class OutputPath
         foreach (var input in inputs)
         {
             if (input is not null && FileId.Find(input) == id)
-                throw new ToolException($"--output {Excerpt.Line(Path)} is {(input == Path ? "what is read" : $"the same file as {Excerpt.Line(input)}, which is read")}, and would be lost; give --output another name.");
+                throw new ToolException($"{_option} {Excerpt.Line(Path)} is {(input == Path ? "what is read" : $"the same file as {Excerpt.Line(input)}, which is read")}, and would be lost; give {_option} another name.");
         }
     }
 

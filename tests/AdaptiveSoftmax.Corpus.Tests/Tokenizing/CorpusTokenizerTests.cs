@@ -1,6 +1,3 @@
-using AdaptiveSoftmax.Vocabulary;
-using Microsoft.ML.Tokenizers;
-
 namespace AdaptiveSoftmax.Corpus.Tests.Tokenizing;
 
 public sealed class CorpusTokenizerTests

@@ -1,0 +1,69 @@
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Weights;
+
+/// <summary>A softmax that is judged: the one of a file, or a copy of it.</summary>
+/// <param name="Name">What results call it.</param>
+/// <param name="File">The file.</param>
+/// <param name="Softmax">The softmax.</param>
+/// <param name="Table">Its vocabulary in slot order.</param>
+internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder Softmax, TokenTable Table) : IDisposable
+{
+    /// <summary>Reads the softmax of a file.</summary>
+    /// <param name="path">The file: with one adaptive softmax, or else a full one.</param>
+    /// <param name="spec">Its spec.</param>
+    /// <param name="tensor">The full softmax's matrix by name; null to find out.</param>
+    /// <param name="prefix">What stands before the adaptive softmax's names; null where there is one alone.</param>
+    /// <param name="options">How the layer runs.</param>
+    /// <param name="console">Where to say what a user should know.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="ToolException">The file does not fit the spec, or holds no softmax.</exception>
+    public static EvaluatedWeights Read(string path, string spec, string? tensor, string? prefix, AdaptiveSoftmaxOptions options, ToolConsole console, CancellationToken cancellationToken)
+    {
+        var definition = SpecFile.Read(spec, cancellationToken);
+        InputFile.CheckWeights(path);
+        using var file = WeightsFile.Open(path);
+        if (tensor is not null || SoftmaxSources.FindAll(file).Count == 0)
+        {
+            var name = DenseHead.Find(file, tensor) ?? throw new ToolException($"{Excerpt.Line(path)} holds no softmax that is known by its names: none of its {file.Tensors.Count} tensors is of an adaptive softmax or named lm_head.weight. adaptive-softmax inspect lists them; name a full softmax's matrix with --tensor.");
+            var dense = DenseHead.Read(file, name, definition.Table, options, out var unused);
+            if (unused > 0) console.WriteNote(FormattableString.Invariant($"{Excerpt.Line(path)}: {unused} rows of '{Excerpt.Name(name)}' are no token of {Excerpt.Line(spec)}, and count as if their probability were 0."));
+            return new EvaluatedWeights(path, path, dense, definition.Table);
+        }
+
+        var source = SoftmaxSources.Choose(file, from: null, prefix);
+        if (source is not PyTorchSource)
+            throw new ToolException($"{Excerpt.Line(path)} holds {source.Description}; turn it into this project's layout first, with adaptive-softmax convert.");
+        var differences = FileIdentity.Compare(FileIdentity.Find(file), source.Check(new ConvertOptions()), definition);
+        if (differences.Count > 0) throw new ToolException($"{Excerpt.Line(path)} does not fit {Excerpt.Line(spec)}: {string.Join("; ", differences)}. Give the spec that the weights were trained with.");
+        if (FileIdentity.Find(file) is null) console.WriteNote($"{Excerpt.Line(path)} does not say which vocabulary its classes are; they are taken as the slots of {Excerpt.Line(spec)}.");
+        try
+        {
+            return new EvaluatedWeights(path, path, DynamicAdaptiveSoftmax.Load(path, definition, options, acceptUnmarked: true, source.Tensors.Prefix), definition.Table);
+        }
+        catch (CheckpointMismatchException exception)
+        {
+            throw new ToolException(exception.Message);
+        }
+    }
+
+    /// <summary>A copy with smaller weights.</summary>
+    public EvaluatedWeights Quantize(string kind)
+    {
+        var layer = (AdaptiveSoftmaxLayer)Softmax;
+        var precision = kind == "bfloat16" ? WeightPrecision.BFloat16 : WeightPrecision.Int8;
+        try
+        {
+            SoftmaxDecoder copy = kind == "certified" ? layer.Certify() : layer.Quantize(new QuantizationOptions { Head = precision, Tails = precision });
+            return this with { Name = $"{Name} ({kind})", Softmax = copy };
+        }
+        catch (DecodeException exception)
+        {
+            throw new ToolException($"{Excerpt.Line(File)}: {exception.Message}");
+        }
+    }
+
+    public void Dispose() => Softmax.Dispose();
+}
