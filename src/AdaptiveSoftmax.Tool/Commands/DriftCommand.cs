@@ -18,6 +18,7 @@ internal static class DriftCommand
     [
         new("Compare with the counts that a DriftMonitor or another count wrote", "drift news.tokens --observed today.tokens"),
         new("Compare with text, and see what new clusters would gain", "drift news.tokens --observed inbox/ --spec news.softmax.json"),
+        new("Write the next spec as soon as there is drift, and learn how to carry the weights over", "drift news.tokens --observed today.tokens --spec news.softmax.json --replan next.softmax.json"),
         new("Fail a nightly job if there is drift, and keep the figures", "drift news.tokens --observed today.tokens --threshold 0.1 --json"),
     ];
 
@@ -35,9 +36,10 @@ internal static class DriftCommand
         var spec = new Option<string?>("--spec") { Description = "The spec of the class, by convention *.softmax.json: compares its clusters, and says what planning anew would gain.", HelpName = "FILE" };
         var threshold = new Option<double>("--threshold") { Description = "The population stability index, over clusters or over tenths of the occurrences, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.StabilityThreshold };
         var divergence = new Option<double>("--divergence") { Description = "The Jensen-Shannon divergence above sampling noise, in nats, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.JensenShannonThreshold };
+        var replan = new Option<string?>("--replan") { Description = "Where there is drift, write a spec for what is seen now, by convention *.softmax.json; counted text becomes the token table beside it.", HelpName = "FILE" };
+        var force = OutputPath.CreateForceOption();
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
         var page = ReportFile.CreateOption();
-        var force = OutputPath.CreateForceOption();
         foreach (var option in new[] { threshold, divergence })
         {
             option.Validators.Add(result =>
@@ -50,21 +52,26 @@ internal static class DriftCommand
         var corpus = new CorpusOptions();
         var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {ExitCode.Drifted} if they have drifted apart, with {ExitCode.Failure} if they cannot be compared.")
         {
-            table, observed, spec, threshold, divergence, json, page, force,
+            table, observed, spec, replan, threshold, divergence, json, page, force,
         };
         corpus.AddTo(command);
         command.Validators.Add(result =>
         {
             corpus.Check(result);
+            if (result.GetValue(replan) is not null && result.GetValue(spec) is null) result.AddError("--replan plans anew what a spec says; give --spec as well.");
             if (result.GetResult(observed) is null && !corpus.HasSdkDocs(result)) result.AddError("There is nothing to compare with; give --observed or --sdk-docs.");
         });
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var options = new DriftOptions { StabilityThreshold = parsed.GetValue(threshold), JensenShannonThreshold = parsed.GetValue(divergence) };
             var request = corpus.Read(parsed, [.. (parsed.GetValue(observed) ?? []).Select(path => new CorpusPath(path))]);
-            var report = ReportFile.Check(parsed.GetValue(page), parsed.GetValue(force), [parsed.GetRequiredValue(table), parsed.GetValue(spec), .. parsed.GetValue(observed) ?? []]);
+            string?[] inputs = [parsed.GetRequiredValue(table), parsed.GetValue(spec), .. parsed.GetValue(observed) ?? []];
+            var report = ReportFile.Check(parsed.GetValue(page), parsed.GetValue(force), inputs);
+            var next = parsed.GetValue(replan) is { } path ? ReplannedFiles.Check(path, request, parsed.GetValue(force)) : null;
+            next?.RefuseInputs(inputs);
             var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
             report?.Write(DriftPage.Create(outcome), console, cancellationToken);
+            if (next is not null && outcome.HasDrift) outcome = outcome with { Written = next.Write(outcome, console, cancellationToken) };
             if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
             else DriftText.Write(console, outcome);
             return outcome.HasDrift ? ExitCode.Drifted : ExitCode.Success;
@@ -77,18 +84,18 @@ internal static class DriftCommand
         var read = InputFile.ReadTable(tableFile, cancellationToken);
         var table = read.Table!;
         var definition = specFile is null ? null : ReadSpec(specFile, read, cancellationToken);
-        var (observed, observedFile) = ReadObserved(request, console, cancellationToken);
+        var observed = ReadObserved(request, console, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
         // The hidden size does not matter to a layout without clusters.
-        var report = CreateBaseline(tableFile, table, definition?.Layout ?? SoftmaxLayout.CreateFull(hiddenSize: 1, table.Count)).Compare(observed);
+        var report = CreateBaseline(tableFile, table, definition?.Layout ?? SoftmaxLayout.CreateFull(hiddenSize: 1, table.Count)).Compare(observed.Table!);
         if (report is { Tokens: 0, UnknownTokens: 0 }) throw new ToolException("No token was observed, so there is nothing to compare; give text or a table with counts.");
-        return new DriftOutcome(report, options, table, tableFile, observedFile)
+        return new DriftOutcome(report, options, table, tableFile, observed)
         {
-            Tokens = TokenShares.Sum(observed.Counts),
+            Tokens = TokenShares.Sum(observed.Table!.Counts),
             Spec = specFile,
             Definition = definition,
-            Replan = definition is null ? null : DriftReplan.Create(definition, report, observed, cancellationToken),
+            Replan = definition is null ? null : DriftReplan.Create(definition, report, observed.Table!, cancellationToken),
         };
     }
 
@@ -101,15 +108,16 @@ internal static class DriftCommand
         return result.Definition ?? throw ToolException.Of(result.Errors);
     }
 
-    /// <returns>The counts, and the file that holds them; null where they were counted here.</returns>
-    private static (TokenTable Table, string? File) ReadObserved(CorpusRequest request, ToolConsole console, CancellationToken cancellationToken)
+    /// <returns>The counts, and the file that holds them, which has no name where they were counted here.</returns>
+    private static TokenTableReadResult ReadObserved(CorpusRequest request, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (!request.Paths.Any(path => IsTable(path.Path))) return (request.Count(console, output: null, cancellationToken).Count.Table, null);
+        if (!request.Paths.Any(path => IsTable(path.Path))) return new TokenTableReadResult("", request.Count(console, output: null, cancellationToken).Count.Table, default);
         if (request.Paths.Count > 1 || request.SdkDocs) throw new ToolException($"A token table cannot be observed together with others; give --observed one *{TableSuffix} file, or text alone.");
-        return (InputFile.ReadTable(request.Paths[0].Path, cancellationToken).Table!, request.Paths[0].Path);
+        return InputFile.ReadTable(request.Paths[0].Path, cancellationToken);
     }
 
-    private static bool IsTable(string path) => path.EndsWith(TableSuffix, StringComparison.OrdinalIgnoreCase) || FileContent.Find(path) == FileContentKind.TokenTable;
+    /// <summary>Whether a path holds counts rather than text.</summary>
+    public static bool IsTable(string path) => path.EndsWith(TableSuffix, StringComparison.OrdinalIgnoreCase) || FileContent.Find(path) == FileContentKind.TokenTable;
 
     private static DriftBaseline CreateBaseline(string file, TokenTable table, SoftmaxLayout layout)
     {

@@ -34,6 +34,7 @@ internal static class DriftJson
                 Risen = Describe(report.Risen),
                 Fallen = Describe(report.Fallen),
                 Replan = outcome.Replan is { } replan ? new { replan.Plan.Cutoffs, replan.Plan.Coverage, replan.SpeedUp } : null,
+                Written = outcome.Written is { } written ? new { written.File, written.Fingerprint } : null,
                 Next = outcome.HasDrift ? outcome.NextCommands : [],
             },
             s_options));

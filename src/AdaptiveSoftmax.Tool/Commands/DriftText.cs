@@ -30,7 +30,8 @@ internal static class DriftText
             return;
         }
 
-        Line(console, $"There is drift. For clusters that fit what is seen now:");
+        if (outcome.Written is { } written) Line(console, $"There is drift. Wrote {Excerpt.Line(written.File)} with fingerprint {written.Fingerprint}. To carry weights over to it:");
+        else Line(console, $"There is drift. For clusters that fit what is seen now:");
         foreach (var command in outcome.NextCommands) Line(console, $"  {command}");
     }
 

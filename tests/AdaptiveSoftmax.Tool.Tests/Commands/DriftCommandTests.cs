@@ -43,6 +43,60 @@ public sealed class DriftCommandTests
     }
 
     [Fact]
+    public async Task Replan_WritesTheNextSpec_OnlyWhereThereIsDrift()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        WriteTable(run, "same.tokens", slot => 100_000 / (slot + 1));
+        var observed = WriteTable(run, "now.tokens", slot => 1_000_000 / (2_000 - slot));
+        run.Write("x.softmax.json", Spec);
+        string[] drift = ["drift", run.Path("x.tokens"), "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json"), "--observed"];
+        Assert.Equal(0, await run.RunAsync([.. drift, run.Path("same.tokens")]));
+        Assert.False(File.Exists(run.Path("next.softmax.json")));
+
+        Assert.Equal(2, await run.RunAsync([.. drift, run.Path("now.tokens")]));
+        var next = File.ReadAllText(run.Path("next.softmax.json"));
+        var read = SoftmaxDefinitionReader.Read("next.softmax.json", next, "now.tokens", File.ReadAllText(run.Path("now.tokens"))).Definition!;
+        Assert.Equal((64, 4.0, "now.tokens", observed.Fingerprint), (read.Spec.HiddenSize, read.Spec.DivValue, read.Spec.TableFile, read.VocabularyFingerprint));
+        Assert.Contains($"Wrote {run.Path("next.softmax.json")} with fingerprint {read.Fingerprint}.", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"adaptive-softmax migrate WEIGHTS --from {run.Path("x.softmax.json")} --to {run.Path("next.softmax.json")}", run.Output, StringComparison.Ordinal);
+
+        // The same again writes the same; as JSON the file is there as well.
+        Assert.Equal(2, await run.RunAsync([.. drift, run.Path("now.tokens"), "--json"]));
+        Assert.Equal(next, File.ReadAllText(run.Path("next.softmax.json")));
+        using var json = JsonDocument.Parse(run.Output);
+        Assert.Equal(read.Fingerprint, json.RootElement.GetProperty("written").GetProperty("fingerprint").GetString());
+    }
+
+    [Fact]
+    public async Task ReplanOfText_WritesItsCountsBesideTheSpec()
+    {
+        using var run = new ToolRun();
+        Assert.Equal(0, await run.RunAsync("count", run.Write("old.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat. ", 200))), "--output", run.Path("x.tokens")));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-o", run.Path("x.softmax.json")));
+        var text = run.Write("new.txt", string.Concat(Enumerable.Repeat("int main(void) { return 0; }\n", 200)));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", text, "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json")));
+        var next = SoftmaxDefinitionReader.Read("next.softmax.json", File.ReadAllText(run.Path("next.softmax.json")), "next.tokens", File.ReadAllText(run.Path("next.tokens"))).Definition!;
+        Assert.Equal("next.tokens", next.Spec.TableFile);
+        Assert.Equal(0, await run.RunAsync("count", text, "--output", run.Path("counted.tokens")));
+        Assert.Equal(File.ReadAllText(run.Path("counted.tokens")), File.ReadAllText(run.Path("next.tokens")));
+    }
+
+    [Fact]
+    public async Task ReplanOverWhatIsRead_IsRefused()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        WriteTable(run, "now.tokens", slot => 1_000_000 / (2_000 - slot));
+        run.Write("x.softmax.json", Spec);
+        Assert.Equal(1, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--spec", run.Path("x.softmax.json"), "--replan", run.Path("x.softmax.json")));
+        Assert.Contains("would be lost", run.Error, StringComparison.Ordinal);
+        Assert.Equal(Spec, File.ReadAllText(run.Path("x.softmax.json")));
+        Assert.Equal(1, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--replan", run.Path("next.softmax.json")));
+        Assert.Contains("give --spec as well", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Json_HasTheReportAndTheReplan()
     {
         using var run = new ToolRun();

@@ -1,0 +1,52 @@
+using AdaptiveSoftmax.Tool.Files;
+using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tool.Commands;
+
+/// <summary>The spec that <c>drift --replan</c> writes, and the token table beside it where text was counted.</summary>
+internal sealed class ReplannedFiles
+{
+    private readonly OutputPath _spec;
+    private readonly OutputPath? _table;
+    private readonly PlannedSpec _planned;
+
+    private ReplannedFiles(OutputPath spec, OutputPath? table, PlannedSpec planned) => (_spec, _table, _planned) = (spec, table, planned);
+
+    /// <summary>Checks that they can be written, before a corpus is counted.</summary>
+    /// <exception cref="ToolException">One cannot, or another file would be lost.</exception>
+    public static ReplannedFiles Check(string path, CorpusRequest request, bool isForced)
+    {
+        var spec = OutputPath.Check(path, OutputKind.Spec, isForced);
+        var table = request.Paths.Any(input => DriftCommand.IsTable(input.Path)) ? null : OutputPath.Check(TableBeside(path), OutputKind.TokenTable, isForced);
+        return new ReplannedFiles(spec, table, PlannedSpec.Open(path, isForced));
+    }
+
+    /// <exception cref="ToolException">One of them is read.</exception>
+    public void RefuseInputs(IReadOnlyList<string?> inputs)
+    {
+        _spec.RefuseInputs(inputs);
+        _table?.RefuseInputs(inputs);
+    }
+
+    /// <summary>Writes them: first the table, then the spec that names it.</summary>
+    public WrittenSpec Write(DriftOutcome outcome, ToolConsole console, CancellationToken cancellationToken)
+    {
+        var table = outcome.Observed;
+        if (_table is not null)
+        {
+            AtomicFile.WriteText(_table.Path, writer => TokenTableWriter.Write(writer, table.Table!, cancellationToken), cancellationToken);
+            table = InputFile.ReadTable(_table.Path, cancellationToken);
+        }
+
+        var replan = outcome.Replan!;
+        return PlanWriter.Write(_spec, _planned, new PlanOutcome(replan.Plan, replan.Options), table, console, cancellationToken);
+    }
+
+    private static string TableBeside(string spec)
+    {
+        const string Suffix = ".softmax.json";
+        var stem = spec.EndsWith(Suffix, StringComparison.OrdinalIgnoreCase) ? spec[..^Suffix.Length] : spec;
+        return stem + ".tokens";
+    }
+}
