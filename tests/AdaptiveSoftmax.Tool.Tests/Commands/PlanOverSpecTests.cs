@@ -40,7 +40,7 @@ public sealed class PlanOverSpecTests
         Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "32", "-o", run.Path("x.softmax.json")));
         var spec = SpecReader.Read("x", File.ReadAllText(run.Path("x.softmax.json"))).Spec!;
         Assert.Equal((false, 3ul), (spec.IsFull, spec.Seed));
-        Assert.NotEqual(0, spec.Cutoffs.Count);
+        Assert.NotEmpty(spec.Cutoffs);
     }
 
     [Fact]
