@@ -22,7 +22,7 @@ public static class SoftmaxMigration
     /// <param name="options">How; null for the defaults.</param>
     /// <param name="cancellationToken">Ends it, and leaves a file that was there as it was.</param>
     /// <returns>What was done.</returns>
-    /// <exception cref="ArgumentException">The two share no token, have other hidden sizes, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The two share no token, have other hidden sizes, an option is out of range, or the file holds input embeddings by slot.</exception>
     /// <exception cref="CheckpointMismatchException">The file is not of <paramref name="from"/>.</exception>
     /// <exception cref="WeightsFormatException">A file is damaged, or states do not fit.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
@@ -36,6 +36,7 @@ public static class SoftmaxMigration
         var mark = file.Metadata.TryGetValue(IdentityMetadata.Key, out var json) ? IdentityMetadata.Parse(file, json) : null;
         var identity = new SoftmaxIdentity(from.Layout, from.Fingerprint, from.VocabularyFingerprint);
         IdentityMetadata.Check(file.FileName, mark, identity, acceptUnmarked: true, "Give the spec and token table that the weights were trained with.");
+        InputEmbeddings.Refuse(file, map);
         using var source = SoftmaxWeights.Read(file, options.Prefix, from.Layout, cancellationToken);
         var job = map.Removed == 0 && IsExtension(map) ? "extend" : "migrate";
         var step = new MigrationStep(job, from.Fingerprint, from.VocabularyFingerprint, to.Fingerprint, to.VocabularyFingerprint, options.PolishSteps);

@@ -55,6 +55,25 @@ public sealed class MigratedFileTests : IDisposable
     }
 
     [Fact]
+    public void InputEmbeddingsBySlot_AreRefused_WhereSlotsChange()
+    {
+        using var model = ToyVocabulary.CreateModel(_from);
+        using Parameter shortlist = new("input.embeddings.0.0.weight", 4, 3), tail = new("input.embeddings.2.0.weight", 4, 2), projection = new("input.embeddings.2.1.weight", 6, 2);
+        SafetensorsWriter.Write(_folder["old"], [.. model.Parameters, shortlist, tail, projection]);
+        var error = Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(_folder["old"], _from, _to, _folder["new"], cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Contains("input.embeddings.0.0.weight", error.Message, StringComparison.Ordinal);
+        Assert.Contains("input.embeddings.2.0.weight", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("input.embeddings.2.1.weight", error.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["new"]));
+
+        // Only widths change, so each row still is its token's.
+        var narrower = ToyVocabulary.Create(s_tokens, [4, 8], [2, 2]);
+        SoftmaxMigration.Migrate(_folder["old"], _from, narrower, _folder["new"], cancellationToken: TestContext.Current.CancellationToken);
+        using var file = WeightsFile.Open(_folder["new"]);
+        Assert.Equal(shortlist.Values.ToArray(), Read(file, "input.embeddings.0.0.weight"));
+    }
+
+    [Fact]
     public void Migrations_AreReadableAsAChain_AndOtherFingerprintsAreRefused()
     {
         using (var model = ToyVocabulary.CreateModel(_from)) ToyVocabulary.Save(_folder["old"], model, _from);
