@@ -74,9 +74,9 @@ public sealed class SnapshotTests
             using System.IO;
             using AdaptiveSoftmax;
 
-            /// <summary>Words.</summary>
-            [AdaptiveSoftmax("words.softmax.json")]
-            public sealed partial class Words;
+            /// <summary>Terms.</summary>
+            [AdaptiveSoftmax("terms.softmax.json")]
+            public sealed partial class Terms;
 
             /// <summary>Uses the generated class.</summary>
             public static class Program
@@ -84,10 +84,10 @@ public sealed class SnapshotTests
                 /// <summary>Runs it.</summary>
                 public static string Run()
                 {
-                    using var softmax = Words.Create();
+                    using var softmax = Terms.Create();
                     // A logit is the head's row times the vector, which is that of one token and no other.
                     for (var row = 0; row < 5; row++) softmax.Head.Weight.EditRow(row, values => { values.Clear(); values[row] = row + 1; });
-                    var hidden = new float[Words.HiddenSize];
+                    var hidden = new float[Terms.HiddenSize];
                     hidden[3] = 2;
                     var predicted = softmax.Predict(hidden);
                     float[] logProbs = new float[5];
@@ -103,15 +103,15 @@ public sealed class SnapshotTests
                     using var stream = new MemoryStream();
                     softmax.Save(stream);
                     stream.Position = 0;
-                    using var loaded = Words.Load(stream);
+                    using var loaded = Terms.Load(stream);
                     using var quantized = loaded.Quantize();
                     using var certified = loaded.Certify();
-                    var found = Words.Vocabulary.TryGetSlot("fig"u8, out var slot);
-                    return FormattableString.Invariant($"{Words.TailCount} {Words.Cutoffs.Length} {Words.ShortlistSize} {found} {slot} {predicted} {logProbs[3]:F3} {losses[0]:F3} {losses[1] < losses[0]} {quantized.Precision.Head} {quantized.Predict(hidden) == certified.Predict(hidden)} {softmax.Parameters.Count}");
+                    var found = Terms.Vocabulary.TryGetSlot("fig"u8, out var slot);
+                    return FormattableString.Invariant($"{Terms.TailCount} {Terms.Cutoffs.Length} {Terms.ShortlistSize} {found} {slot} {predicted} {logProbs[3]:F3} {losses[0]:F3} {losses[1] < losses[0]} {quantized.Precision.Head} {quantized.Predict(hidden) == certified.Predict(hidden)} {softmax.Parameters.Count}");
                 }
             }
             """,
-            new TestFile("/project/words.softmax.json", """{ "hiddenSize": 8, "vocabulary": [{ "token": "the", "id": 9 }, "apple", "pear", "plum", "fig"], "softmax": "full", "precision": { "head": "int8" } }"""));
+            new TestFile("/project/terms.softmax.json", """{ "hiddenSize": 8, "vocabulary": [{ "token": "the", "id": 9 }, "apple", "pear", "plum", "fig"], "softmax": "full", "precision": { "head": "int8" } }"""));
         // Ids of equal counts rank ascending: 1, 2, 3, 4, 9. Slot 3 is id 4, "fig", whose logit is 2 · 4; the others' are 0.
         Assert.Equal("0 0 5 True TokenSlot { Id = 4, Slot = 3, Cluster = 0, Index = 3 } 4 -0.001 8.001 True Int8 True 1", run.Execute());
         Snapshot.Check(run);

@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax.Benchmarks;
 
 /// <summary>What <c>compare</c> knows by name.</summary>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Vocabulary;
 using LanguageModelSample;
 using Spectre.Console;

@@ -1,6 +1,5 @@
 using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
-using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
@@ -29,18 +28,12 @@ internal sealed class ReplannedFiles
         _table?.RefuseInputs(inputs);
     }
 
-    /// <summary>Writes them: first the table, then the spec that names it.</summary>
+    /// <summary>Writes them.</summary>
     public WrittenSpec Write(DriftOutcome outcome, ToolConsole console, CancellationToken cancellationToken)
     {
-        var table = outcome.Observed;
-        if (_table is not null)
-        {
-            AtomicFile.WriteText(_table.Path, writer => TokenTableWriter.Write(writer, table.Table!, cancellationToken), cancellationToken);
-            table = InputFile.ReadTable(_table.Path, cancellationToken);
-        }
-
+        var table = _table is null ? outcome.Observed : outcome.Observed with { File = _table.Path };
         var replan = outcome.Replan!;
-        return PlanWriter.Write(_spec, _planned, new PlanOutcome(replan.Plan, replan.Options), table, console, cancellationToken);
+        return PlanWriter.Write(_spec, _planned, new PlanOutcome(replan.Plan, replan.Options), table, _table, console, cancellationToken);
     }
 
     private static string TableBeside(string spec)

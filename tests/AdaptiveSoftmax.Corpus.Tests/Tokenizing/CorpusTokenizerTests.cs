@@ -1,3 +1,6 @@
+using AdaptiveSoftmax.Vocabulary;
+using Microsoft.ML.Tokenizers;
+
 namespace AdaptiveSoftmax.Corpus.Tests.Tokenizing;
 
 public sealed class CorpusTokenizerTests
