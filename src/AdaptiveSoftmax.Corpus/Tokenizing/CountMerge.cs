@@ -42,7 +42,7 @@ public static class CountMerge
         {
             var header = file.Header!;
             if (header.Shard.Count != first.Shard.Count) throw new CorpusException($"{Excerpt.Line(files[0].Path)} is shard {first.Shard}, and {Excerpt.Line(file.Path)} is shard {header.Shard}: they are of two runs. Give the shards of one.");
-            if (header.Settings != first.Settings ) throw new CorpusException($"{Excerpt.Line(files[0].Path)} and {Excerpt.Line(file.Path)} were counted with different settings, or over files that changed between them; count both anew in the same way.");
+            if (header.Settings != first.Settings) throw new CorpusException($"{Excerpt.Line(files[0].Path)} and {Excerpt.Line(file.Path)} were counted with different settings, or over files that changed between them; count both anew in the same way.");
             ref var place = ref seen[header.Shard.Index - 1];
             if (place is not null) throw new CorpusException($"The shard {header.Shard} is there twice: {Excerpt.Line(place)} and {Excerpt.Line(file.Path)}. Give each shard once.");
             place = file.Path;
