@@ -24,7 +24,7 @@ public static class PlanKeeper
         var (before, now) = (TokenShares.Sum(old.Counts), TokenShares.Sum(fresh.Counts));
         if (before == 0 || now == 0) throw new ArgumentException($"All counts of the {(before == 0 ? "old" : "fresh")} table are 0, so nothing says what has changed.", before == 0 ? nameof(old) : nameof(fresh));
         var layout = spec.CreateLayout(old.Count);
-        var borders = layout.Tails.Select(tail => ((double)old.GetCount(tail.Start - 1) + old.GetCount(tail.Start)) / 2 / before).ToArray();
+        var borders = FindBorders(old, layout, before);
         var oldSlots = SlotsById(old);
         var members = Enumerable.Range(0, layout.TailCount + 1).Select(_ => new List<(int FreshSlot, int OldSlot)>()).ToArray();
         var moves = new List<TokenMove>();
@@ -45,8 +45,9 @@ public static class PlanKeeper
             var deviations = DeviationsOf(old.GetCount(oldSlot), before, fresh.GetCount(slot), now);
             var hasChanged = deviations > Deviations && Math.Abs(share - oldShare) > LeastChange * Math.Max(share, oldShare);
             var target = hasChanged ? ClusterOf(share, borders) : cluster;
-            // What stands before its rank was put there, and stays in the head.
-            if (target != cluster && oldSlot >= Pinned(old))
+            // What stands in the head although its count would not have it there was put there, and stays.
+            var isPinned = cluster == 0 && oldSlot < old.PinnedCount && ClusterOf(oldShare, borders) > 0;
+            if (target != cluster && !isPinned)
             {
                 members[target].Add((slot, int.MaxValue));
                 moves.Add(new TokenMove(fresh.GetId(slot), cluster, target, oldShare, share, deviations));
@@ -75,6 +76,24 @@ public static class PlanKeeper
 
         var kept = spec with { Cutoffs = new EquatableArray<int>(cutoffs) };
         return new KeptPlan(kept.CreateLayout(fresh.Count), kept.Cutoffs, new EquatableArray<int>(order), new EquatableArray<TokenMove>(moves.OrderByDescending(move => Math.Max(move.OldShare, move.NewShare)).ThenBy(move => move.Id)));
+    }
+
+    // A table that was kept or pinned is not in the order of its counts, so that the two tokens beside a cutoff say nothing:
+    // the border is where the cutoff would be among the counts in their order, without tokens that were put into the head.
+    private static double[] FindBorders(TokenTable old, SoftmaxLayout layout, double before)
+    {
+        if (layout.TailCount == 0) return [];
+        var counts = old.Counts.ToArray();
+        Array.Sort(counts, (a, b) => b.CompareTo(a));
+        var rare = ((double)counts[layout.ShortlistSize - 1] + counts[layout.ShortlistSize]) / 2;
+        var pinned = Enumerable.Range(0, Math.Min(old.PinnedCount, layout.ShortlistSize)).Where(slot => old.GetCount(slot) <= rare).ToArray();
+        if (pinned.Length > 0)
+        {
+            var isPinned = new HashSet<int>(pinned);
+            counts = [.. Enumerable.Range(0, old.Count).Where(slot => !isPinned.Contains(slot)).Select(slot => old.GetCount(slot)).OrderByDescending(count => count)];
+        }
+
+        return [.. layout.Tails.Select(tail => tail.Start - pinned.Length).Select(at => ((double)counts[Math.Max(at - 1, 0)] + counts[at]) / 2 / before)];
     }
 
     private static void AddRemoved(TokenTable old, TokenTable fresh, SoftmaxLayout layout, double before, List<TokenMove> moves)
@@ -112,8 +131,6 @@ public static class PlanKeeper
     // The same id with other bytes is another token.
     private static int FindOld(TokenTable old, Dictionary<int, int> slots, TokenTable fresh, int slot) =>
         slots.TryGetValue(fresh.GetId(slot), out var found) && old.GetToken(found).SequenceEqual(fresh.GetToken(slot)) ? found : -1;
-
-    private static int Pinned(TokenTable table) => table.PinnedCount;
 }
 
 /// <summary>Old clusters on fresh counts.</summary>

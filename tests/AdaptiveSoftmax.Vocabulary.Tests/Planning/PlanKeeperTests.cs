@@ -68,6 +68,32 @@ public sealed class PlanKeeperTests
     }
 
     [Fact]
+    public void AKeptTable_IsKeptAgain()
+    {
+        // Token 8 came into the head behind the others: the table is not in the order of its counts, and so begins with pinned rows.
+        int[] order = [0, 1, 2, 8, 3, 4, 5, 6, 7, 9];
+        var once = TokenTable.Create(order, [4000, 3000, 2000, 3000, 500, 400, 300, 50, 40, 0], [.. order.Select(Bytes)], order.AsSpan(0, 9));
+        var fresh = Table([4000, 45, 2000, 500, 400, 300, 2500, 40, 3000, 0]);
+        var kept = PlanKeeper.Keep(Spec with { Cutoffs = [4, 7] }, once, fresh);
+
+        Assert.Equal([(1, 0, 2), (6, 2, 0)], kept.Moves.OrderBy(move => move.Id).Select(move => (move.Id, move.From ?? -1, move.To ?? -1)));
+        Assert.Equal([0, 2, 8, 6, 3, 4, 5, 7, 9, 1], kept.Order.Select(fresh.GetId));
+    }
+
+    [Fact]
+    public void TokensThatWerePinned_StayAndMoveNoBorder()
+    {
+        // Token 9 stands in front although it never occurs. The border lies between 2000 and 500, as it would without it.
+        int[] order = [9, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        var old = TokenTable.Create(order, [0, 4000, 3000, 2000, 500, 400, 300, 50, 40, 30], [.. order.Select(Bytes)], order.AsSpan(0, 1));
+        var fresh = Table([4000, 3000, 2000, 1600, 400, 300, 50, 40, 30, 100]);
+        var kept = PlanKeeper.Keep(Spec with { Cutoffs = [4, 7] }, old, fresh);
+
+        Assert.Equal([(3, 1, 0)], kept.Moves.Select(move => (move.Id, move.From ?? -1, move.To ?? -1)));
+        Assert.Equal(9, fresh.GetId(kept.Order[0]));
+    }
+
+    [Fact]
     public void AClusterWithoutTokens_IsAnError()
     {
         var message = Assert.Throws<ArgumentException>(() => PlanKeeper.Keep(Spec with { Cutoffs = [9] }, Table(Old), TokenTable.Create([0, 1], [5, 4], [Bytes(0), Bytes(1)]))).Message;
