@@ -6,8 +6,6 @@ namespace AdaptiveSoftmax.Corpus;
 /// <summary>Reads the text in columns of CSV: the fields of a row are one document, with a line feed between them.</summary>
 internal static class CsvTextReader
 {
-    private const int NamedInMessage = 20;
-
     public static IEnumerable<TextPiece> Read(CorpusFile file, CancellationToken cancellationToken)
     {
         using var stream = file.Open();
@@ -32,6 +30,6 @@ internal static class CsvTextReader
     {
         var found = Enumerable.Range(0, header.Count).Where(column => header[column] == name).ToList();
         if (found.Count == 1) return found[0];
-        throw new CorpusException($"{Excerpt.Line(file.Path)} has {(found.Count == 0 ? "no column" : "two columns")} {Excerpt.Quote(name)}; its first line names {Excerpt.List(header, NamedInMessage, column => Excerpt.Quote(column))}.");
+        throw new CorpusException($"{Excerpt.Line(file.Path)} has {(found.Count == 0 ? "no column" : "two columns")} {Excerpt.Quote(name)}; its first line names {Excerpt.List(header, header.Count, column => Excerpt.Quote(column))}.");
     }
 }

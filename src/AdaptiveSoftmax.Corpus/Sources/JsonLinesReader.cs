@@ -103,7 +103,7 @@ internal static class JsonLinesReader
     };
 
     private static CorpusException NoField(CorpusFile file, SortedSet<string> members) =>
-        new($"{Excerpt.Line(file.Path)} has no {string.Join(" and no ", file.Fields.Select(field => Excerpt.Quote(field)))} in any line; there are {Excerpt.List(members, NamedInMessage, name => Excerpt.Quote(name))}. Give one of those as the field.");
+        new($"{Excerpt.Line(file.Path)} has no {string.Join(" and no ", file.Fields.Select(field => Excerpt.Quote(field)))} in any line; there are {Excerpt.List(members, members.Count, name => Excerpt.Quote(name))}. Give one of those as the field.");
 
     private static CorpusException Fault(CorpusFile file, long line, string what, string remedy, Exception? cause = null) =>
         new(string.Create(CultureInfo.InvariantCulture, $"{Excerpt.Line(file.Path)}({line}): the line {what}. {remedy}"), cause!);

@@ -8,8 +8,6 @@ namespace AdaptiveSoftmax.Corpus;
 /// <summary>A table in Parquet, column by column and row group by row group.</summary>
 internal sealed class ParquetTable : IDisposable
 {
-    private const int NamedInMessage = 20;
-
     private readonly CorpusFile _file;
     private readonly Stream _stream;
     private readonly CancellationToken _cancellationToken;
@@ -41,7 +39,7 @@ internal sealed class ParquetTable : IDisposable
     {
         var fields = _reader!.Schema.GetDataFields();
         return Array.Find(fields, field => Name(field) == name)
-            ?? throw new CorpusException($"{Excerpt.Line(_file.Path)} has no column {Excerpt.Quote(name)}; there are {Excerpt.List(fields, NamedInMessage, field => Excerpt.Quote(Name(field)))}.");
+            ?? throw new CorpusException($"{Excerpt.Line(_file.Path)} has no column {Excerpt.Quote(name)}; there are {Excerpt.List(fields, fields.Length, field => Excerpt.Quote(Name(field)))}.");
     }
 
     /// <summary>The texts of a column in a row group; null where there is none.</summary>

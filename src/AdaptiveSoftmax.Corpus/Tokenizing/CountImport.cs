@@ -65,8 +65,17 @@ public static class CountImport
             ImportFormat.Csv => ReadTable(CreateFile(path, CorpusFormat.Csv), options, cancellationToken),
             ImportFormat.Tsv => ReadTable(CreateFile(path, CorpusFormat.Tsv), options, cancellationToken),
             _ when options.DomainColumn is not null => throw new CorpusException($"{Excerpt.Line(path)} is a list of words, which has no column {Excerpt.Quote(options.DomainColumn)}; give CSV or Parquet, or leave out the column of domains."),
-            _ => ReadLines(CreateFile(path, CorpusFormat.Text), cancellationToken).Select(row => (row.Token, row.Count ?? 0, "")),
+            _ => ReadWords(CreateFile(path, CorpusFormat.Text), cancellationToken),
         };
+    }
+
+    // A line that says `the 1,234` would be a token that never occurs, and so be none.
+    private static IEnumerable<(string Token, long Count, string Domain)> ReadWords(CorpusFile file, CancellationToken cancellationToken)
+    {
+        foreach (var (token, count, line) in ReadLines(file, cancellationToken))
+        {
+            yield return (token, count ?? throw new CorpusException(string.Create(CultureInfo.InvariantCulture, $"{Excerpt.Line(file.Path)}({line}): the line has no count behind its token; write the token, a space and a whole number, with nothing behind it.")), "");
+        }
     }
 
     private static ImportFormat FindFormat(string path)

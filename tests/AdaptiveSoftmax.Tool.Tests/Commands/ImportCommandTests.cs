@@ -16,6 +16,20 @@ public sealed class ImportCommandTests
         Assert.Contains("Read 4 tokens, of which 1 stand in front whatever their counts, that occur 61 times.", run.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("of 1,234")]
+    [InlineData("of 5.0")]
+    [InlineData("of -5")]
+    [InlineData("of 5 ")]
+    [InlineData("  5 of")]
+    public async Task ALineWithoutACount_IsNamed(string line)
+    {
+        using var run = new ToolRun();
+        run.Write("words.txt", $"the 50\na 7\n{line}\n");
+        Assert.Equal(1, await run.RunAsync("count", "import", run.Path("words.txt"), "-o", run.Path("x.tokens")));
+        Assert.Contains("words.txt(3): the line has no count behind its token", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task WordsWithoutCounts_KeepTheirOrder()
     {
@@ -40,7 +54,7 @@ public sealed class ImportCommandTests
         Assert.Equal(12, json.RootElement.GetProperty("tokens").GetInt64());
 
         Assert.Equal(1, await run.RunAsync([.. arguments, "--domain-column", "language"]));
-        Assert.Contains("has no column \"language\"; its first line names \"lang\", \"word\", \"n\"", run.Error, StringComparison.Ordinal);
+        Assert.Contains("has no column \"language\"; its first line names \"lang\", \"word\", \"n\".", run.Error, StringComparison.Ordinal);
         run.Write("b.csv", "word,n,lang\nthe,-2,fr\n");
         Assert.Equal(1, await run.RunAsync(arguments));
         Assert.Contains("row 1 has the count \"-2\"", run.Error, StringComparison.Ordinal);
