@@ -58,6 +58,7 @@ internal sealed class CorpusOptions
                 result.AddError($"{option.Name} must be a word: not empty, and without white space.");
         }
 
+        if (hasWords && result.GetValue(_front) is { } front && front.Distinct(StringComparer.Ordinal).Count() < front.Length) result.AddError("--front gives a token twice; give each once.");
         var hasFields = result.GetValue(_fields) is { Length: > 0 };
         var format = result.GetValue(_format);
         if (format is "jsonl" or "csv" or "tsv" or "parquet" && !hasFields) result.AddError($"--format {format} has fields; give --field the name of the one that is text, such as --field text.");

@@ -237,6 +237,8 @@ public sealed class CountCommandTests
         Assert.Contains("only one word", run.Error, StringComparison.Ordinal);
         Assert.Equal(1, await run.RunAsync("count", "--min-count", "2", run.Path("b.txt"), "-o", run.Path("x.tokens")));
         Assert.Contains("go with --words", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("count", "--words", "--front", "<s>", "--front", "<s>", run.Path("a.txt"), "-o", run.Path("x.tokens")));
+        Assert.Contains("--front gives a token twice", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
