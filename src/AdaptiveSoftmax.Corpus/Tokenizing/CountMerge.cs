@@ -37,20 +37,20 @@ public static class CountMerge
         if (part is null) return;
         if (whole is not null) throw new CorpusException($"{Excerpt.Line(part.Path)} is shard {part.Shard} of a corpus, and {Excerpt.Line(whole.Path)} is a whole one; add up the shards first.");
         var first = files[0].Header!;
-        var seen = new string?[first.Shard.Count];
+        var seen = new Dictionary<int, string>();
         foreach (var file in files)
         {
             var header = file.Header!;
             if (header.Shard.Count != first.Shard.Count) throw new CorpusException($"{Excerpt.Line(files[0].Path)} is shard {first.Shard}, and {Excerpt.Line(file.Path)} is shard {header.Shard}: they are of two runs. Give the shards of one.");
             if (header.Settings != first.Settings) throw new CorpusException($"{Excerpt.Line(files[0].Path)} and {Excerpt.Line(file.Path)} were counted with different settings, or over files that changed between them; count both anew in the same way.");
-            ref var place = ref seen[header.Shard.Index - 1];
-            if (place is not null) throw new CorpusException($"The shard {header.Shard} is there twice: {Excerpt.Line(place)} and {Excerpt.Line(file.Path)}. Give each shard once.");
-            place = file.Path;
+            if (seen.TryGetValue(header.Shard.Index, out var place)) throw new CorpusException($"The shard {header.Shard} is there twice: {Excerpt.Line(place)} and {Excerpt.Line(file.Path)}. Give each shard once.");
+            seen.Add(header.Shard.Index, file.Path);
         }
 
-        var missing = Enumerable.Range(0, seen.Length).Where(index => seen[index] is null).Select(index => index + 1).ToList();
-        if (missing.Count > 0)
-            throw new CorpusException(string.Create(CultureInfo.InvariantCulture, $"Of {seen.Length} shards {missing.Count} {(missing.Count == 1 ? "is" : "are")} missing: {Excerpt.List(missing, missing.Count, index => string.Create(CultureInfo.InvariantCulture, $"{index}/{seen.Length}"))}. Give all of them."));
+        // How many there are is what a file says: nothing is kept of each.
+        var (count, missing) = (first.Shard.Count, first.Shard.Count - seen.Count);
+        if (missing > 0)
+            throw new CorpusException(string.Create(CultureInfo.InvariantCulture, $"Of {count} shards {missing} {(missing == 1 ? "is" : "are")} missing: {Excerpt.List(Enumerable.Range(1, count).Where(index => !seen.ContainsKey(index)), missing, index => string.Create(CultureInfo.InvariantCulture, $"{index}/{count}"))}. Give all of them."));
     }
 
     private static void CheckDomains(IReadOnlyList<CountFile> files)
@@ -58,6 +58,11 @@ public static class CountMerge
         var with = files.FirstOrDefault(file => file.Domains is not null);
         var without = files.FirstOrDefault(file => file.Domains is null);
         if (with is not null && without is not null) throw new CorpusException($"{DomainTable.FileOf(with.Path)} has counts by domain, and {Excerpt.Line(without.Path)} has none beside it; count it with --domain, or move the others away.");
+        foreach (var file in files)
+        {
+            if (file.Domains is { } domains && !DomainTable.AddsUpTo(domains, file.Table))
+                throw new CorpusException($"{Excerpt.Line(DomainTable.FileOf(file.Path))} does not add up to {Excerpt.Line(file.Path)}, and is of another count; count both anew with --domain, or delete it.");
+        }
     }
 
     private static (TokenTable, IReadOnlyList<DomainCounts>?) MergeTokens(IReadOnlyList<CountFile> files)

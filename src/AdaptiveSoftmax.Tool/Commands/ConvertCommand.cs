@@ -68,8 +68,9 @@ internal static class ConvertCommand
     {
         request.Output.RefuseInputs(request.Input);
         var definition = request.Spec is null ? null : SpecFile.Read(request.Spec, cancellationToken);
-        if (definition is not null) request.Output.RefuseInputs(request.Spec, definition.Spec.TableFile is { } table ? SpecFile.GetTablePath(request.Spec!, table) : null);
+        if (definition is not null) request.Output.RefuseInputs(request.Spec, SpecFile.TableOf(request.Spec!, definition));
         InputFile.CheckWeights(request.Input);
+        request.Output.RefuseInputs(InputFile.FindWeights(request.Input));
         using var file = WeightsFile.Open(request.Input);
         var source = SoftmaxSources.Choose(file, request.From, request.Prefix);
         var options = new ConvertOptions(request.Cutoffs ?? InspectCommand.Cutoffs(definition), definition?.Layout.HasHeadBias, request.TailBias);

@@ -37,13 +37,13 @@ internal static class ExtendCommand
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var (file, old, table) = (parsed.GetRequiredValue(input), parsed.GetRequiredValue(from), parsed.GetRequiredValue(domain));
-            var spec = OutputPath.Check(parsed.GetRequiredValue(specOutput), OutputKind.Spec, settings.IsForced(parsed));
-            var tokens = OutputPath.Check(TableOf(spec.Path), OutputKind.TokenTable, settings.IsForced(parsed));
-            foreach (var output in new[] { spec, tokens }) output.RefuseInputs(file, old, table);
+            var spec = OutputPath.Check(parsed.GetRequiredValue(specOutput), OutputKind.Spec, settings.IsForced(parsed), specOutput.Name);
+            var tokens = OutputPath.Check(TableOf(spec.Path), OutputKind.TokenTable, settings.IsForced(parsed), specOutput.Name);
             var source = SpecFile.Read(old, cancellationToken);
+            foreach (var output in new[] { spec, tokens }) output.RefuseInputs(file, old, SpecFile.TableOf(old, source), table);
             var words = InputFile.ReadTable(table, cancellationToken).Table!;
             InputFile.CheckWeights(file);
-            return settings.Run(parsed, console, [file, old, table], (options, path) =>
+            return settings.Run(parsed, console, [.. InputFile.FindWeights(file), old, SpecFile.TableOf(old, source), table], (options, path) =>
             {
                 var target = SoftmaxMigration.Extend(source, words, parsed.GetValue(width), Path.GetFileName(tokens.Path), out var planned);
                 var report = SoftmaxMigration.Migrate(file, source, target, path, options with { AddedShare = parsed.GetValue(share) ?? planned }, cancellationToken);

@@ -45,19 +45,20 @@ internal static class PlanCommand
             var file = parsed.GetValue(output) is { } path ? OutputPath.Check(path, OutputKind.Spec, isForced) : null;
             var tableFile = parsed.GetRequiredValue(table);
             file?.RefuseInputs(tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
-            var newTable = file is not null && edits.AreGiven(parsed) ? edits.CheckTable(parsed, file.Path, tableFile, isForced) : null;
+            var old = edits.KeptFileOf(parsed) is { } kept ? SpecFile.Read(kept, cancellationToken) : null;
+            var oldTable = old is null ? null : SpecFile.TableOf(edits.KeptFileOf(parsed)!, old);
+            var newTable = file is not null && edits.AreGiven(parsed) ? edits.CheckTable(parsed, file.Path, [tableFile, oldTable], isForced) : null;
             var spec = file is null ? null : PlannedSpec.Open(file.Path, isForced);
             var options = wishes.Read(parsed, spec, cancellationToken);
             var read = InputFile.ReadTable(tableFile, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
             var tokensOfPlan = edits.Apply(parsed, read.Table!);
             options = options with { MinimumHeadSize = Math.Max(options.MinimumHeadSize, tokensOfPlan.PinnedCount) };
-            var old = edits.KeptFileOf(parsed) is { } kept ? SpecFile.Read(kept, cancellationToken) : null;
             var (outcome, planned) = old is null
-                ? (PlanFresh(parsed, domains, tableFile, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken), tokensOfPlan)
+                ? (PlanFresh(parsed, domains, read, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken), tokensOfPlan)
                 : KeepOld(old, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken);
             var counts = planned.Counts;
-            var (names, byDomain) = domains.Read(parsed, tableFile, planned, cancellationToken);
+            var (names, byDomain) = domains.Read(parsed, tableFile, read.Table!, planned, cancellationToken);
             outcome = outcome with
             {
                 Domains = DomainCosts.Of(outcome.Plan.Layout, names, byDomain, options.CostModel),
@@ -75,11 +76,11 @@ internal static class PlanCommand
         return command;
     }
 
-    private static PlanOutcome PlanFresh(ParseResult parsed, PlanDomains domains, string tableFile, TokenTable table, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
+    private static PlanOutcome PlanFresh(ParseResult parsed, PlanDomains domains, TokenTableReadResult read, TokenTable table, int hiddenSize, ClusterPlanOptions options, CancellationToken cancellationToken)
     {
         var plan = Plan(table.Counts, hiddenSize, options, cancellationToken);
         if (!domains.Balances(parsed)) return new PlanOutcome(plan, options);
-        var (names, counts) = domains.Read(parsed, tableFile, table, cancellationToken);
+        var (names, counts) = domains.Read(parsed, read.File, read.Table!, table, cancellationToken);
         var balanced = Explain(() => ClusterPlanner.Evaluate(DomainCosts.Balance(names, counts, hiddenSize, options, cancellationToken), table.Counts, options.CostModel));
         return new PlanOutcome(balanced, options) { Unbalanced = new UnbalancedPlan(plan, DomainCosts.Of(plan.Layout, names, counts, options.CostModel)) };
     }

@@ -19,8 +19,13 @@ internal sealed class PlanDomains
     public bool Balances(ParseResult parsed) => parsed.GetValue(_balance);
 
     /// <summary>The domains, by slot of a table; none where there is no file of them.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="tableFile">The file of the table.</param>
+    /// <param name="counted">What it holds.</param>
+    /// <param name="table">The table of the plan, in another order or without some tokens.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
     /// <exception cref="ToolException">The file cannot be read, or is not of this table.</exception>
-    public (IReadOnlyList<string> Names, IReadOnlyList<long[]> Counts) Read(ParseResult parsed, string tableFile, TokenTable table, CancellationToken cancellationToken)
+    public (IReadOnlyList<string> Names, IReadOnlyList<long[]> Counts) Read(ParseResult parsed, string tableFile, TokenTable counted, TokenTable table, CancellationToken cancellationToken)
     {
         var path = parsed.GetValue(_file) ?? DomainTable.FileOf(tableFile);
         if (parsed.GetValue(_file) is null && !File.Exists(path))
@@ -40,6 +45,9 @@ internal sealed class PlanDomains
             throw new ToolException(exception.Message);
         }
 
+        // Another file that is named may be of other text; what lies beside the table is taken for its own.
+        if (parsed.GetValue(_file) is null && !DomainTable.AddsUpTo(domains, counted))
+            throw new ToolException($"{Excerpt.Line(path)} does not add up to {Excerpt.Line(tableFile)}, and is of another count; count with --domain, or delete it.");
         var slots = new Dictionary<int, int>(table.Count);
         for (var slot = 0; slot < table.Count; slot++) slots[table.GetId(slot)] = slot;
         var names = new List<string>();

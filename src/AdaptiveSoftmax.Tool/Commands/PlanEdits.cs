@@ -65,12 +65,12 @@ internal sealed class PlanEdits
 
     /// <summary>Where a changed table goes.</summary>
     /// <exception cref="ToolException">There can be no such file, or another would be lost.</exception>
-    public OutputPath CheckTable(ParseResult parsed, string spec, string? input, bool isForced)
+    public OutputPath CheckTable(ParseResult parsed, string spec, IReadOnlyList<string?> inputs, bool isForced)
     {
         const string SpecSuffix = ".softmax.json";
         var path = parsed.GetValue(_table) ?? ((spec.EndsWith(SpecSuffix, StringComparison.OrdinalIgnoreCase) ? spec[..^SpecSuffix.Length] : spec) + ".tokens");
         var output = OutputPath.Check(path, OutputKind.TokenTable, isForced);
-        if (FileId.Find(path) is { } id && input is not null && FileId.Find(input) == id)
+        if (FileId.Find(path) is { } id && inputs.Any(input => input is not null && FileId.Find(input) == id))
             throw new ToolException($"The changed table would go to {Excerpt.Line(path)}, which is read; give --table another name.");
         return output;
     }

@@ -29,6 +29,15 @@ internal static class InputFile
             throw new ToolException($"{Excerpt.Line(path)} is {FileContent.Describe(kind)}, not a file of weights: give safetensors, or what torch.save wrote.{(kind == FileContentKind.Spec ? " A spec goes behind --spec." : "")}");
     }
 
+    /// <summary>The files that weights are read from: the one of a folder, and with an index all those that it names.</summary>
+    public static IReadOnlyList<string> FindWeights(string path)
+    {
+        if (Directory.Exists(path)) path = WeightsFolder.FindFile(path);
+        if (FileContent.Find(path) != FileContentKind.ShardIndex) return [path];
+        using var bytes = WeightsBytes.Open(path);
+        return [path, .. WeightsIndex.Read(bytes).Values.Distinct().Select(file => Path.Combine(Path.GetDirectoryName(path) ?? "", file))];
+    }
+
     /// <summary>Reads a file that should be of a kind. Where it is broken, its reader says more than this can.</summary>
     /// <exception cref="ToolException">It is not there, or is something else altogether.</exception>
     public static string ReadText(string path, FileContentKind expected, CancellationToken cancellationToken)

@@ -29,6 +29,9 @@ internal static class SpecFile
         return Path.Combine(table.Contains("..", StringComparison.Ordinal) ? FindRealFolder(folder) : folder, table);
     }
 
+    /// <summary>The table that a spec names, which goes on naming it; null where it holds its vocabulary itself.</summary>
+    public static string? TableOf(string path, SoftmaxDefinition definition) => definition.Spec.TableFile is { } table ? GetTablePath(path, table) : null;
+
     /// <summary>A table's name as a spec has it that stands in the same folder or in another.</summary>
     public static string NameTable(string spec, string table)
     {

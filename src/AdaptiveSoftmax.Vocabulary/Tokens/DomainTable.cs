@@ -80,6 +80,30 @@ public static class DomainTable
             counts.TryGetValue(name, out var own) ? own : [])));
     }
 
+    /// <summary>Whether domains are those of a table: their sums are its counts.</summary>
+    internal static bool AddsUpTo(IEnumerable<DomainCounts> domains, TokenTable table)
+    {
+        // Unsigned sums: a file may hold anything, and one that overflows is no table's.
+        var sums = new Dictionary<int, ulong>(table.Count);
+        foreach (var domain in domains)
+        {
+            for (var i = 0; i < domain.Ids.Length; i++)
+            {
+                sums.TryGetValue(domain.Ids[i], out var sum);
+                sums[domain.Ids[i]] = sum + (ulong)domain.Counts[i];
+            }
+        }
+
+        for (var slot = 0; slot < table.Count; slot++)
+        {
+            sums.TryGetValue(table.GetId(slot), out var sum);
+            if (sum != (ulong)table.GetCount(slot)) return false;
+            sums.Remove(table.GetId(slot));
+        }
+
+        return sums.Values.All(sum => sum == 0);
+    }
+
     private static FormatException Fault(string file, int line, string what, string remedy) =>
         new($"{file}({line.ToString(CultureInfo.InvariantCulture)}): the line {what}. {remedy}");
 }

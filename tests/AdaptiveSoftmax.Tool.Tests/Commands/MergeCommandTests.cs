@@ -36,6 +36,8 @@ public sealed class MergeCommandTests
         var parts = await CountShardsAsync(run, arguments);
         await AssertRefusedAsync(run, "Of 3 shards 1 is missing: 2/3", parts[0], parts[2]);
         await AssertRefusedAsync(run, "The shard 1/3 is there twice", [parts[0], .. parts]);
+        Assert.Equal(0, await run.RunAsync([.. arguments, "--shard", "2/2147483647", "-o", run.Path("many.tokens")]));
+        await AssertRefusedAsync(run, "Of 2147483647 shards 2147483646 are missing: 1/2147483647, 3/2147483647", run.Path("many.tokens"));
         Assert.Equal(0, await run.RunAsync([.. arguments, "-o", run.Path("whole.tokens")]));
         await AssertRefusedAsync(run, "is shard 1/3 of a corpus", [run.Path("whole.tokens"), .. parts]);
         run.Write("en/new.txt", "one more");
@@ -59,6 +61,10 @@ public sealed class MergeCommandTests
         await AssertRefusedAsync(run, "more than 63 bits", run.Path("e.tokens"), run.Path("e.tokens"));
         run.Write("e.domains", "domain\tid\tcount\nx\t1\t1\n");
         await AssertRefusedAsync(run, "has counts by domain, and", run.Path("a.tokens"), run.Path("e.tokens"));
+        run.Write("a.domains", "domain\tid\tcount\nx\t1\t5\nx\t2\t1\ny\t2\t2\n");
+        Assert.Equal(0, await run.RunAsync("count", "merge", run.Path("a.tokens"), run.Path("a.tokens"), "-o", run.Path("f.tokens")));
+        run.Write("a.domains", "domain\tid\tcount\nx\t1\t4\nx\t2\t3\n");
+        await AssertRefusedAsync(run, "a.domains does not add up to", run.Path("a.tokens"), run.Path("a.tokens"));
     }
 
     private static string WriteTexts(ToolRun run, string folder, int count)

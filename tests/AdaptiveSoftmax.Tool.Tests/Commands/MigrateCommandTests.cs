@@ -87,6 +87,39 @@ public sealed class MigrateCommandTests : IDisposable
         Assert.DoesNotContain("new.safetensors", _run.Files);
     }
 
+    [Fact]
+    public async Task TheTableOfTheOldSpec_IsNotWrittenOver()
+    {
+        File.Move(_run.Path("old.softmax.json"), _run.Path("first.softmax.json"));
+        _run.Write("domain.tokens", "90\t30\tw1w2\n91\t20\tzz\n");
+        var table = File.ReadAllText(_run.Path("old.tokens"));
+        Assert.Equal(1, await _run.RunAsync("extend", _run.Path("old.safetensors"), "--from", _run.Path("first.softmax.json"), "--domain", _run.Path("domain.tokens"), "--width", "2", "--spec-output", _run.Path("old.softmax.json"), "--output", _run.Path("more.safetensors")));
+        Assert.Contains("is what is read, and would be lost; give --spec-output another name", _run.Error, StringComparison.Ordinal);
+        Assert.Equal(table, File.ReadAllText(_run.Path("old.tokens")));
+    }
+
+    [Theory]
+    [InlineData("model")]
+    [InlineData("model/model.safetensors.index.json")]
+    public async Task AFileOfTheModel_IsNotWrittenOver(string model)
+    {
+        Directory.CreateDirectory(_run.Path("model"));
+        var shard = _run.Path("model/1.safetensors");
+        File.Copy(_run.Path("old.safetensors"), shard);
+        var weights = File.ReadAllBytes(shard);
+        using (var file = WeightsFile.Open(shard))
+        {
+            var map = file.Tensors.Select(tensor => $"\"{tensor.Name}\": \"1.safetensors\"");
+            _run.Write("model/model.safetensors.index.json", $"{{ \"weight_map\": {{ {string.Join(", ", map)} }} }}");
+        }
+
+        Assert.Equal(1, await _run.RunAsync("migrate", _run.Path(model), "--from", _run.Path("old.softmax.json"), "--to", _run.Path("new.softmax.json"), "--output", shard));
+        Assert.Contains("is what is read, and would be lost", _run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await _run.RunAsync("convert", _run.Path(model), "--output", shard));
+        Assert.Contains("is what is read, and would be lost", _run.Error, StringComparison.Ordinal);
+        Assert.Equal(weights, File.ReadAllBytes(shard));
+    }
+
     private Task<int> MigrateAsync(params string[] options) =>
         _run.RunAsync(["migrate", _run.Path("old.safetensors"), "--from", _run.Path("old.softmax.json"), "--to", _run.Path("new.softmax.json"), "--output", _run.Path("new.safetensors"), .. options]);
 

@@ -46,6 +46,31 @@ public sealed class PlanEditsTests
     }
 
     [Fact]
+    public async Task TheTableOfAnOldPlan_IsNotWrittenOver()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 100_000 / (slot + 1), 400);
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-o", run.Path("old.softmax.json")));
+        WriteTable(run, "new.tokens", slot => slot == 399 ? 40_000 : 100_000 / (slot + 1), 400);
+        var before = File.ReadAllText(run.Path("x.tokens"));
+
+        Assert.Equal(1, await run.RunAsync("plan", run.Path("new.tokens"), "-H", "64", "--keep", run.Path("old.softmax.json"), "-o", run.Path("x.softmax.json")));
+        Assert.Contains("x.tokens, which is read; give --table another name", run.Error, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllText(run.Path("x.tokens")));
+    }
+
+    [Fact]
+    public async Task DomainsOfAnEarlierCount_AreRefused()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1000 / (slot + 1), 50);
+        run.Write("x.domains", "domain\tid\tcount\nen\t0\t7\n");
+        Assert.Equal(1, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "16"));
+        Assert.Contains("x.domains does not add up to", run.Error, StringComparison.Ordinal);
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "16", "--domains", run.Path("x.domains")));
+    }
+
+    [Fact]
     public async Task Domains_AreShownAndBalanced()
     {
         using var run = new ToolRun();
