@@ -159,21 +159,24 @@ public sealed class DriftBaseline
         };
     }
 
-    // The first ones are the most frequent, so no later one adds more.
+    // Behind pinned tokens, which may have any counts, the first ones are the most frequent, so no later one adds more.
     private void AddUnobserved(ReadOnlySpan<int> observed, TopTokens fallen)
     {
         var (next, found) = (0, 0);
-        for (var slot = 0; slot < Table.Count && found < ShownTokens && Table.GetCount(slot) > 0; slot++)
+        for (var slot = 0; slot < Table.Count && found < ShownTokens; slot++)
         {
+            var (count, isPinned) = (Table.GetCount(slot), slot < Table.PinnedCount);
+            if (count == 0 && !isPinned) break;
             if (next < observed.Length && observed[next] == slot)
             {
                 next++;
                 continue;
             }
 
-            var expected = Table.GetCount(slot) / _total;
+            if (count == 0) continue;
+            var expected = count / _total;
             fallen.Add(slot, expected, 0, DriftStatistics.JensenShannon(expected, 0));
-            found++;
+            if (!isPinned) found++;
         }
     }
 
@@ -199,18 +202,9 @@ public sealed class DriftBaseline
 
     private static long Saturate(Int128 count) => (long)Int128.Min(count, long.MaxValue);
 
-    private static (long Count, int Slots)[] GroupEqualCounts(ReadOnlySpan<long> counts)
-    {
-        var groups = new List<(long Count, int Slots)>();
-        foreach (var count in counts)
-        {
-            if (count == 0) break;
-            if (groups.Count > 0 && groups[^1].Count == count) groups[^1] = (count, groups[^1].Slots + 1);
-            else groups.Add((count, 1));
-        }
-
-        return [.. groups];
-    }
+    // Descending, also where pinned tokens of other counts stand in front.
+    private static (long Count, int Slots)[] GroupEqualCounts(ReadOnlySpan<long> counts) =>
+        [.. counts.ToArray().Where(count => count > 0).CountBy(count => count).OrderByDescending(equal => equal.Key).Select(equal => (equal.Key, equal.Value))];
 
     /// <summary>The tokens that add most to the divergence.</summary>
     private sealed class TopTokens

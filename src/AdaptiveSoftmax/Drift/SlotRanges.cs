@@ -26,8 +26,8 @@ internal sealed class SlotRanges
     }
 
     /// <summary>
-    /// Where the tenths of a table's occurrences end, in slot order, and last the tokens of count 0, if there are any. A token
-    /// of several tenths leaves fewer ranges.
+    /// Where the tenths of a table's occurrences end, in slot order, and last the tokens of count 0 behind them, if there are
+    /// any. A token of several tenths leaves fewer ranges.
     /// </summary>
     /// <param name="counts">The counts, in slot order.</param>
     public static int[] EndsOfTenths(ReadOnlySpan<long> counts)
@@ -36,8 +36,10 @@ internal sealed class SlotRanges
         var total = 0.0;
         foreach (var count in counts) total += count;
         var ends = new List<int>();
-        var (sum, slot) = (0.0, 0);
-        for (; slot < counts.Length && counts[slot] > 0; slot++)
+        var sum = 0.0;
+        // Pinned tokens stand in front whatever their counts, and may have none.
+        var seen = counts.LastIndexOfAnyExcept(0L) + 1;
+        for (var slot = 0; slot < seen; slot++)
         {
             sum += counts[slot];
             if (sum < total * (ends.Count + 1) / Bins) continue;
@@ -46,7 +48,7 @@ internal sealed class SlotRanges
             while (ends.Count < Bins && sum >= total * (ends.Count + 1) / Bins) ends.Add(slot + 1);
         }
 
-        if (slot > 0 && (ends.Count == 0 || ends[^1] < slot)) ends.Add(slot);
+        if (seen > 0 && (ends.Count == 0 || ends[^1] < seen)) ends.Add(seen);
         ends.Add(counts.Length);
         return [.. ends.Distinct()];
     }

@@ -18,7 +18,7 @@ internal sealed class EvaluationGroups
     {
         (_layout, _domains) = (layout, domains);
         _decileEnds = table is null || !table.Counts.ContainsAnyExcept(0) ? [] : SlotRanges.EndsOfTenths(table.Counts);
-        _seen = table?.Counts.IndexOf(0L) is >= 0 and var unseen ? unseen : layout.VocabularySize;
+        _seen = table is null ? layout.VocabularySize : table.Counts.LastIndexOfAnyExcept(0L) + 1;
     }
 
     /// <summary>The number of groups.</summary>

@@ -47,6 +47,26 @@ public sealed class DriftBaselineTests
         }, iter: 300);
     }
 
+    // Special tokens that no text has are pinned to the head, and rare tokens that are waited for.
+    [Fact]
+    public void PinnedTokens_WhateverTheirCounts_ChangeNoMeasureOfDrift()
+    {
+        long[] counts = [.. Enumerable.Range(0, 40).Select(slot => 1L + (1000 / (slot + 1))), 1, 1, 0];
+        var ranked = DriftTables.Create(counts, idStep: 1);
+        var last = ranked.Count - 1;
+        var tokens = Enumerable.Range(0, ranked.Count).Select(slot => ranked.GetToken(slot).ToArray()).ToArray();
+        var pinned = TokenTable.Create(ranked.Ids, ranked.Counts, tokens, [ranked.GetId(last), ranked.GetId(12)]);
+        Assert.Equal((0L, 2), (pinned.GetCount(0), pinned.PinnedCount));
+        var observed = TokenTable.Create(ranked.Ids, [.. Enumerable.Range(0, ranked.Count).Select(slot => slot is 12 or 3 ? 0L : slot)], tokens);
+        var (expected, report) = (DriftTables.Baseline(ranked).Compare(observed), DriftTables.Baseline(pinned).Compare(observed));
+        Assert.Equal(expected.JensenShannon, report.JensenShannon, 1e-12);
+        Assert.Equal(expected.SamplingNoise, report.SamplingNoise, 1e-12);
+        Assert.Equal(expected.Fallen.Select(token => token.TokenId), report.Fallen.Select(token => token.TokenId));
+        var window = DriftTables.Baseline(pinned).Compare("", [2], [100], unknown: 0);
+        Assert.Equal(DriftTables.Baseline(ranked).Compare("", [0], [100], unknown: 0).SamplingNoise, window.SamplingNoise, 1e-12);
+        Assert.InRange(report.FrequencyStability, expected.FrequencyStability / 4, expected.FrequencyStability * 4);
+    }
+
     [Fact]
     public void GreatCounts_GiveTheMeasuresOfTheirShares()
     {

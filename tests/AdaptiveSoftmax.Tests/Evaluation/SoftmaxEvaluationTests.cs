@@ -40,6 +40,20 @@ public sealed class SoftmaxEvaluationTests
         iter: 60);
 
     [Fact]
+    public void APinnedTokenThatWasNeverCounted_LeavesTheTenthsToTheOthers()
+    {
+        var layout = SoftmaxLayout.Create(4, 12, [3], [2]);
+        using var layer = new DynamicAdaptiveSoftmax(layout);
+        var table = TokenTable.Create([.. Enumerable.Range(0, 12)], [0, 9, 8, 7, 6, 5, 4, 3, 2, 2, 1, 0], [.. Enumerable.Range(0, 12).Select(id => new[] { (byte)(65 + id) })], [0]);
+        using var evaluation = new SoftmaxEvaluation(layer, new EvaluationOptions { Table = table });
+        var report = evaluation.ToReport(TestContext.Current.CancellationToken);
+        Assert.Equal("1", report.Deciles[0].Name);
+        Assert.Equal("unseen", report.Deciles[^1].Name);
+        Assert.InRange(report.Deciles.Count, 6, 11);
+        Assert.Equal(1, report.Deciles[^1].Slots);
+    }
+
+    [Fact]
     public void Report_IsTheSameForAnyThreads_AndAnyBlocks() => EvaluationCase.Any.Sample(
         test =>
         {
