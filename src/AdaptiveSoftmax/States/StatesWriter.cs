@@ -46,6 +46,7 @@ public sealed class StatesWriter
         ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
         ArgumentNullException.ThrowIfNull(write);
         options ??= new StatesWriterOptions();
+        if (options.Domains.Contains(null)) throw new ArgumentException("A domain has no name; give each its own.", nameof(options));
         if (options.Domains.Distinct().Count() < options.Domains.Count) throw new ArgumentException("A domain is named twice; give each its own name.", nameof(options));
         if (!Enum.IsDefined(options.Precision)) throw new ArgumentException($"There is no precision {options.Precision}.", nameof(options));
         AtomicFile.Write(path, stream =>
@@ -73,6 +74,7 @@ public sealed class StatesWriter
         CheckLength(domains.Length, _options.Domains.Count > 0, targets.Length, nameof(domains));
         CheckLength(losses.Length, _options.HasLosses, targets.Length, nameof(losses));
         CheckFinite(hidden, HiddenSize, nameof(hidden));
+        CheckRange(hidden);
         CheckFinite(losses, 1, nameof(losses));
         foreach (var target in targets)
             if (target < 0) throw new ArgumentException(FormattableString.Invariant($"{target} is no token id; leave rows without a target out."), nameof(targets));
@@ -181,12 +183,7 @@ public sealed class StatesWriter
 
     private static void ToHalf(ReadOnlySpan<float> values, Span<Half> halves)
     {
-        for (var i = 0; i < values.Length; i++)
-        {
-            halves[i] = (Half)values[i];
-            if (!Half.IsFinite(halves[i]))
-                throw new ArgumentException($"{values[i].ToString(CultureInfo.InvariantCulture)} is out of float16's range; write the states in bfloat16 or float32.", nameof(values));
-        }
+        for (var i = 0; i < values.Length; i++) halves[i] = (Half)values[i];
     }
 
     // The upper half of a float32, to the nearest, ties to even.
@@ -197,6 +194,20 @@ public sealed class StatesWriter
             var bits = BitConverter.SingleToUInt32Bits(values[i]);
             upper[i] = (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
         }
+    }
+
+    // Before any of it is written: a caller who leaves out what is refused goes on with the rows behind.
+    private void CheckRange(ReadOnlySpan<float> hidden)
+    {
+        // From the middle between a type's largest value and the next one, if it had it, values round to infinity.
+        var (limit, remedy) = _options.Precision switch
+        {
+            StatesPrecision.Float16 => (65_520f, "float16's range; write the states in bfloat16 or float32"),
+            StatesPrecision.BFloat16 => (BitConverter.UInt32BitsToSingle(0x7F7F_8000), "bfloat16's range; write the states in float32"),
+            _ => (float.PositiveInfinity, ""),
+        };
+        foreach (var value in hidden)
+            if (MathF.Abs(value) >= limit) throw new ArgumentException($"{value.ToString(CultureInfo.InvariantCulture)} is out of {remedy}.", nameof(hidden));
     }
 
     private void CheckFinite(ReadOnlySpan<float> values, int columns, string name)

@@ -28,6 +28,32 @@ public sealed class StatesFileTests : IDisposable
         Assert.Equal([8], states.ReadBlocks(rows: 2, start: 1, count: 1).SelectMany(block => block.Targets.ToArray()));
     }
 
+    // As many values as are converted at a time come before the one that is refused.
+    [Theory]
+    [InlineData(StatesPrecision.Float16, 65_520f, "float16's range")]
+    [InlineData(StatesPrecision.BFloat16, 3.39617752e38f, "bfloat16's range")]
+    public void AfterARefusedValue_RowsAndTargetsStillBelongTogether(StatesPrecision precision, float outside, string part)
+    {
+        var many = new float[70_000];
+        many[^1] = outside;
+        Write(Path, 1, writer =>
+        {
+            writer.Add([2], [2]);
+            var exception = Assert.Throws<ArgumentException>(() => writer.Add(many, new int[many.Length]));
+            Assert.Contains(part, exception.Message, StringComparison.Ordinal);
+            writer.Add([3, MathF.BitDecrement(outside)], [3, 4]);
+        }, new StatesWriterOptions { Precision = precision });
+        using var states = StatesFile.Open(Path);
+        var block = states.ReadBlocks().Single();
+        Assert.Equal([2, 3, 4], block.Targets);
+        Assert.Equal([2f, 3f], block.Hidden[..2]);
+        Assert.InRange(block.Hidden[2], 0.99f * outside, outside);
+    }
+
+    [Fact]
+    public void ADomainWithoutAName_IsRefused() =>
+        Assert.Throws<ArgumentException>(() => Write(Path, 1, writer => writer.Add([1], [1], [0]), new StatesWriterOptions { Domains = [null!] }));
+
     [Theory]
     [InlineData(StatesPrecision.Float32)]
     [InlineData(StatesPrecision.Float16)]
