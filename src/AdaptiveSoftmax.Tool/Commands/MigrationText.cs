@@ -41,7 +41,7 @@ internal static class MigrationText
             if (report.LeftOut > 0) console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{report.LeftOut} states are in no perplexity, since one of the vocabularies does not have their target."));
         }
 
-        if (!report.HasStates) console.WriteNote("There were no states, so some were made up from rows and counts, which is worse; give --states.");
+        if (!report.HasStates) console.WriteNote("There were no states, so some were made up from rows and counts: the perplexity may be several times the former one. Give --states; at least --judge, which measures it; or train on from these weights before they are used.");
         console.WriteLine($"Wrote {path}.");
     }
 

@@ -15,7 +15,8 @@ public sealed record MigrationOptions
 {
     /// <summary>
     /// A <see cref="StatesFile"/> of the model, to fit rows and gates over. Without one, states are made up from the head's rows and
-    /// the tokens' counts, and factorisations are not whitened: it works, and it is worse.
+    /// the tokens' counts, and factorisations are not whitened: a start to train on from, whose perplexity may be several times the
+    /// former one, and nothing says so without <see cref="JudgeStatesPath"/>.
     /// </summary>
     public string? StatesPath { get; init; }
 

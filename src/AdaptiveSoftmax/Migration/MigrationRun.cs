@@ -45,6 +45,8 @@ internal sealed class MigrationRun : IDisposable
     /// <param name="cancellationToken">Ends it.</param>
     public MigrationReport Execute(double[] sourceCounts, double[] counts, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits, CancellationToken cancellationToken)
     {
+        if (_states.File is null && _source.Head.Bias is not null && !_map.To.HasHeadBias)
+            throw new ArgumentException("The head has a bias, and the new spec gives it none: rows take it up over states, which made-up ones are too far from. Name a states file, or set \"headBias\": true in the new spec.");
         Tell("states", 0);
         var states = _states.ReadFit(_pool, _source, LogShares(sourceCounts), cancellationToken);
         if (states.Count == 0) throw new ArgumentException("There are no states to fit over beside those that are kept to judge by; give a file with more.");

@@ -22,7 +22,7 @@ public static class SoftmaxMigration
     /// <param name="options">How; null for the defaults.</param>
     /// <param name="cancellationToken">Ends it, and leaves a file that was there as it was.</param>
     /// <returns>What was done.</returns>
-    /// <exception cref="ArgumentException">The two share no token, have other hidden sizes, an option is out of range, or the file holds input embeddings by slot.</exception>
+    /// <exception cref="ArgumentException">The two share no token, have other hidden sizes, an option is out of range, the file holds input embeddings by slot, or a head loses its bias without states.</exception>
     /// <exception cref="CheckpointMismatchException">The file is not of <paramref name="from"/>.</exception>
     /// <exception cref="WeightsFormatException">A file is damaged, or states do not fit.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
@@ -59,7 +59,7 @@ public static class SoftmaxMigration
     /// <param name="options">How, with the prefix of the new names; null for the defaults.</param>
     /// <param name="cancellationToken">Ends it, and leaves a file that was there as it was.</param>
     /// <returns>What was done.</returns>
-    /// <exception cref="ArgumentException">The hidden sizes differ, an id is no row, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">The hidden sizes differ, an id is no row, an option is out of range, or a head loses its bias without states.</exception>
     /// <exception cref="WeightsFormatException">A file is damaged, has no output layer, or states do not fit.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
     public static MigrationReport Adopt(string modelPath, SoftmaxDefinition to, string outputPath, string? headName = null, MigrationOptions? options = null, CancellationToken cancellationToken = default)

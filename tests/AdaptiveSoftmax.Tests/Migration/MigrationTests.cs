@@ -186,6 +186,18 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
+    public void ABiasThatGoes_TakesStates()
+    {
+        var from = ToyVocabulary.Create(s_tokens, [5, 11], [4, 3], headBias: true);
+        using var source = ToyVocabulary.CreateModel(from);
+        ToyVocabulary.Save(_folder["biased"], source, from);
+        var exception = Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(_folder["biased"], from, _from, _folder["new"], cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Contains("headBias", exception.Message, StringComparison.Ordinal);
+        SoftmaxMigration.Migrate(_folder["biased"], from, _from, _folder["new"], new MigrationOptions { StatesPath = _folder["states"] }, TestContext.Current.CancellationToken);
+        SoftmaxMigration.Migrate(_folder["biased"], from, from, _folder["new"], cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public void Polishing_ComesNearerToTheSource_AndLeavesKeptBits()
     {
         var to = ToyVocabulary.Create(ToyVocabulary.Tokens(0, 1, 11, 12, 5, 6, 2, 13, 14, 7, 8, 3, 15, 16, 9, 10, 4, 17, 18, 19), [4, 12], [2, 2]);
