@@ -68,9 +68,10 @@ internal static class CommandLine
         root.SetAction(async (parsed, cancellation) =>
         {
             var source = model.Find(parsed, console, cancellation);
+            var seen = ModelWatch.Look(source);
             await using var app = CompletionServer.Create(source.Load(), limits.Read(parsed) with { Urls = parsed.GetRequiredValue(urls), AllowRemote = parsed.GetValue(remote) }, LogToConsole, services =>
             {
-                if (parsed.GetValue(watch)) CompletionServer.AddWatch(services, source, s_watchPeriod);
+                if (parsed.GetValue(watch)) CompletionServer.AddWatch(services, source, seen, s_watchPeriod);
             });
             await app.StartAsync(cancellation);
             foreach (var address in CompletionServer.AddressesOf(app)) console.WriteLine($"Listening on {address}; the page is there, completions at {new Uri(address, "v1/completions")}. Ctrl-C ends.");

@@ -26,7 +26,7 @@ internal sealed class RequestValidator(ServerOptions options)
         if (request.Model is { } id && id != model.Id) throw NoSuchModel(id, model.Id);
         RefuseUnsupported(request);
 
-        var prompts = new PromptReader(model.Model.Layout.VocabularySize, options.MaxPromptTokens).Read(request.Prompt);
+        var prompts = new PromptReader(model.Tokenizer.Vocabulary.Count, options.MaxPromptTokens).Read(request.Prompt);
         var n = Within(request.N, "n", 1, 1, WireLimits.Choices);
         var choices = Math.Min(WireLimits.Choices, options.MaxBatch + options.MaxQueue);
         if ((long)n * prompts.Count > choices)
@@ -111,8 +111,10 @@ internal sealed class RequestValidator(ServerOptions options)
         var biases = new Dictionary<int, float>();
         foreach (var (key, bias) in values)
         {
-            if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var token) || token >= model.Model.Layout.VocabularySize)
-                throw ApiException.Invalid($"'logit_bias' has the key '{PrintableText.Quote(key)}'; keys are token ids from 0 to {model.Model.Layout.VocabularySize - 1}.", "logit_bias");
+            if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out var token) || token >= model.Tokenizer.Vocabulary.Count)
+                throw ApiException.Invalid($"'logit_bias' has the key '{PrintableText.Quote(key)}'; keys are token ids from 0 to {model.Tokenizer.Vocabulary.Count - 1}.", "logit_bias");
+            if (!model.Writes(token))
+                throw ApiException.Invalid($"'logit_bias' names token {token}, which this model never writes; leave it out.", "logit_bias");
             if (!biases.TryAdd(token, Within<float>(bias, "logit_bias", 0, -100, 100)))
                 throw ApiException.Invalid($"'logit_bias' names token {token} twice.", "logit_bias");
         }

@@ -57,8 +57,12 @@ internal static class CompletionServer
     }
 
     /// <summary>Has a server take up the model's files when they are replaced.</summary>
-    public static void AddWatch(IServiceCollection services, IModelSource source, TimeSpan period) => services.AddHostedService(provider => new ModelWatch(
-        source, provider.GetRequiredService<CurrentModel>(), period, TimeProvider.System, provider.GetRequiredService<ILogger<ModelWatch>>()));
+    /// <param name="services">The server's services.</param>
+    /// <param name="source">The files.</param>
+    /// <param name="seen">How they looked before the server's model was loaded.</param>
+    /// <param name="period">How often to look.</param>
+    public static void AddWatch(IServiceCollection services, IModelSource source, string seen, TimeSpan period) => services.AddHostedService(provider => new ModelWatch(
+        source, seen, provider.GetRequiredService<CurrentModel>(), period, TimeProvider.System, provider.GetRequiredService<ILogger<ModelWatch>>()));
 
     /// <summary>Where a started server listens.</summary>
     public static IEnumerable<Uri> AddressesOf(WebApplication app) =>

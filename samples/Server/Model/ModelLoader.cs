@@ -22,10 +22,13 @@ internal sealed class ModelLoader(IAnsiConsole console, int threads)
     /// <param name="path">The checkpoint.</param>
     /// <param name="spec">What its softmax was migrated to; null where it is that of the generated class.</param>
     /// <exception cref="CheckpointMismatchException">It is of another model.</exception>
+    /// <exception cref="InvalidDataException">The spec has tokens that the tokenizer has not.</exception>
     /// <exception cref="WeightsFormatException">The file is damaged.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public ServedModel Load(string path, SoftmaxDefinition? spec = null)
     {
+        var tokenizer = CorpusTokenizer.Create("o200k_base");
+        if (spec is not null) CheckTokens(spec.Table, tokenizer.Vocabulary);
         var model = spec is null ? Models.CreateAdaptive(Seed, threads) : Models.CreateAdaptive(Seed, threads, spec);
         try
         {
@@ -35,7 +38,7 @@ internal sealed class ModelLoader(IAnsiConsole console, int threads)
                 ? DriftBaseline.FromTable(Path.Combine(AppContext.BaseDirectory, "ApiDocs.tokens"), model.Softmax.Identity)
                 : new DriftBaseline(spec.Table, spec.Layout);
             Say($"Serving {path}, {checkpoint.Step:N0} steps of training, {model.Layout.VocabularySize:N0} tokens.");
-            return new ServedModel("api-docs", model, CorpusTokenizer.Create("o200k_base"), baseline, FingerprintOf(model));
+            return new ServedModel("api-docs", model, tokenizer, baseline, FingerprintOf(model));
         }
         catch
         {
@@ -70,6 +73,21 @@ internal sealed class ModelLoader(IAnsiConsole console, int threads)
         using var trainer = new Trainer(model, text.Training, Seed);
         new TrainingLoop(model, trainer, text, options, console).Execute(cancellation);
         Say($"Held-out perplexity {model.Perplexity(text.HeldOut, 2048):F1}; saved as {path}.");
+    }
+
+    /// <summary>
+    /// Refuses a table whose ids are not the tokenizer's: its tokens would be read as others, or stop every answer that they come up in.
+    /// </summary>
+    /// <exception cref="InvalidDataException">It has such a token.</exception>
+    public static void CheckTokens(TokenTable table, EncodedVocabulary vocabulary)
+    {
+        for (var slot = 0; slot < table.Count; slot++)
+        {
+            var id = table.GetId(slot);
+            if (id < vocabulary.Count && (vocabulary.GetKind(id) != TokenKind.Ordinary || vocabulary.GetToken(id).SequenceEqual(table.GetToken(slot)))) continue;
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"The spec's table has '{TokenText.Of(table.GetToken(slot))}' as token {id}, and {vocabulary.Name} {(id < vocabulary.Count ? "another one" : $"has ids from 0 to {vocabulary.Count - 1}")}; the model's body reads tokens of {vocabulary.Name} alone. Give a spec whose table has its ids and no others."));
+        }
     }
 
     /// <summary>A name of the weights and of the vector width, which decides the last bits of sums.</summary>

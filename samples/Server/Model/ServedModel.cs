@@ -12,5 +12,10 @@ namespace ServerSample;
 /// <param name="Fingerprint">Changes with the weights and with what decides their last bits.</param>
 internal sealed record ServedModel(string Id, Model Model, CorpusTokenizer Tokenizer, DriftBaseline Baseline, string Fingerprint) : IDisposable
 {
+    private readonly HashSet<int> _written = [.. Baseline.Table.Ids];
+
+    /// <summary>Whether the softmax has a token. It has not all that the tokenizer makes where rare ones were dropped.</summary>
+    public bool Writes(int token) => _written.Contains(token);
+
     public void Dispose() => Model.Dispose();
 }

@@ -101,7 +101,7 @@ public sealed class ReplacementTests
             using var models = new CurrentModel(TinyModel.Create());
             var (first, replaced) = (models.Model, 0);
             models.Replaced += () => Interlocked.Increment(ref replaced);
-            using var watch = new ModelWatch(source, models, TimeSpan.FromMilliseconds(10), TimeProvider.System, NullLogger<ModelWatch>.Instance);
+            using var watch = new ModelWatch(source, ModelWatch.Look(source), models, TimeSpan.FromMilliseconds(10), TimeProvider.System, NullLogger<ModelWatch>.Instance);
             await watch.StartAsync(TestServer.Cancellation);
 
             source.Failure = new InvalidDataException("Not whole.");
@@ -121,6 +121,28 @@ public sealed class ReplacementTests
                     for (var wait = 0; wait < 100 && !condition(); wait++) await Task.Delay(10, TestServer.Cancellation);
                 }
             }
+        }
+        finally
+        {
+            File.Delete(source.Path);
+        }
+    }
+
+    [Fact]
+    public async Task Watch_TakesUpWhatWasReplacedWhileTheFirstModelWasLoaded()
+    {
+        var source = new FakeSource();
+        try
+        {
+            var seen = ModelWatch.Look(source);
+            using var models = new CurrentModel(TinyModel.Create());
+            var first = models.Model.Fingerprint;
+            await File.WriteAllTextAsync(source.Path, "longer", TestServer.Cancellation);
+            using var watch = new ModelWatch(source, seen, models, TimeSpan.FromMilliseconds(10), TimeProvider.System, NullLogger<ModelWatch>.Instance);
+            await watch.StartAsync(TestServer.Cancellation);
+            await Wait.UntilAsync(() => models.Model.Fingerprint != first);
+            await watch.StopAsync(TestServer.Cancellation);
+            Assert.Equal(1, source.Loads);
         }
         finally
         {

@@ -42,6 +42,20 @@ internal static class TinyModel
         return new ServedModel("tiny", model, tokenizer, CreateBaseline(tokenizer, model.Layout), ModelLoader.FingerprintOf(model));
     }
 
+    /// <summary>A model whose softmax lacks some of the tokens that its body reads, as after a migration that dropped them.</summary>
+    public static ServedModel CreateWithout(params IReadOnlyList<int> dropped)
+    {
+        var tokenizer = Tokenizer;
+        var vocabulary = tokenizer.Vocabulary;
+        int[] ids = [.. Enumerable.Range(0, vocabulary.Count).Except(dropped)];
+        var table = TokenTable.Create(ids, [.. ids.Select(id => 1000L - id)], [.. ids.Select(id => vocabulary.GetToken(id).ToArray())]);
+        using var text = new StringWriter();
+        TokenTableWriter.Write(text, table, TestServer.Cancellation);
+        var spec = SoftmaxDefinitionReader.Read("tiny.softmax.json", $$"""{"hiddenSize": {{HiddenSize}}, "vocabulary": "tiny.tokens", "cutoffs": [128], "projections": [8]}""", "tiny.tokens", text.ToString()).Definition!;
+        var model = new Model(CreateBody(vocabulary.Count), new DynamicAdaptiveSoftmax(spec), [.. Enumerable.Range(0, vocabulary.Count)], vocabulary.EndOfTextId);
+        return new ServedModel("tiny", model, tokenizer, new DriftBaseline(spec.Table, spec.Layout), ModelLoader.FingerprintOf(model));
+    }
+
     private static (CorpusTokenizer Tokenizer, float[][] Weights) Train()
     {
         var tokenizer = CreateTokenizer();
@@ -74,10 +88,12 @@ internal static class TinyModel
     {
         var vocabulary = tokenizer.Vocabulary;
         var layout = SoftmaxLayout.Create(HiddenSize, vocabulary.Count, cutoffs, divValue: 2);
-        var body = new Body(new BodyShape { Window = Window, EmbeddingRows = vocabulary.Count, EmbeddingSize = 8, HiddenSize = HiddenSize, Threads = 2 }, seed: 1);
         var softmax = new DynamicAdaptiveSoftmax(layout, seed, new AdaptiveSoftmaxOptions { Threads = 2 });
-        return new Model(body, softmax, [.. Enumerable.Range(0, vocabulary.Count)], vocabulary.EndOfTextId);
+        return new Model(CreateBody(vocabulary.Count), softmax, [.. Enumerable.Range(0, vocabulary.Count)], vocabulary.EndOfTextId);
     }
+
+    private static Body CreateBody(int rows) =>
+        new(new BodyShape { Window = Window, EmbeddingRows = rows, EmbeddingSize = 8, HiddenSize = HiddenSize, Threads = 2 }, seed: 1);
 
     // Slots follow the counts, so descending counts keep them the ids.
     private static DriftBaseline CreateBaseline(CorpusTokenizer tokenizer, SoftmaxLayout layout)
