@@ -21,14 +21,15 @@ internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IRe
     /// <summary>Counts the text, and says what of the paths is not text.</summary>
     /// <param name="console">Where to say it.</param>
     /// <param name="output">The file that the counts will go into, or null.</param>
+    /// <param name="domains">The file that the counts by domain will go into, or null.</param>
     /// <param name="cancellationToken">Stops within milliseconds.</param>
-    /// <exception cref="ToolException">The output is among the text, or there is no text.</exception>
-    public CountedCorpus Count(ToolConsole console, OutputPath? output, CancellationToken cancellationToken)
+    /// <exception cref="ToolException">An output is among the text, or there is no text.</exception>
+    public CountedCorpus Count(ToolConsole console, OutputPath? output, OutputPath? domains, CancellationToken cancellationToken)
     {
         var isKnown = CorpusOptions.IsKnown(Encoding);
         CheckEncoding(isKnown);
         var found = FindFiles(console, output);
-        output?.RefuseInputs([.. found.Files.Select(file => file.Path), isKnown || Words is not null ? null : Encoding]);
+        foreach (var written in new[] { output, domains }) written?.RefuseInputs([.. found.Files.Select(file => file.Path), isKnown || Words is not null ? null : Encoding]);
         var files = Shard?.Select(found.Files) ?? found.Files;
         var watch = Stopwatch.StartNew();
         var count = Words is null ? CountTokens(isKnown, files, console, cancellationToken) : CountWords(Words, files, console, cancellationToken);

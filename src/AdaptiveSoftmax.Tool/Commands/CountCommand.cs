@@ -73,7 +73,7 @@ internal static class CountCommand
 
     private static int Run(OutputPath output, OutputPath? domains, CorpusRequest request, bool asJson, ToolConsole console, CancellationToken cancellationToken)
     {
-        var corpus = request.Count(console, output, cancellationToken);
+        var corpus = request.Count(console, output, domains, cancellationToken);
         var (table, byDomain) = (corpus.Count.Table, corpus.Count.Domains);
         if (domains is not null) AtomicFile.WriteText(domains.Path, writer => DomainTable.Write(writer, byDomain), cancellationToken);
         AtomicFile.WriteText(output.Path, writer =>

@@ -111,7 +111,7 @@ internal static class DriftCommand
     /// <returns>The counts, and the file that holds them, which has no name where they were counted here.</returns>
     private static TokenTableReadResult ReadObserved(CorpusRequest request, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (!request.Paths.Any(path => IsTable(path.Path))) return new TokenTableReadResult("", request.Count(console, output: null, cancellationToken).Count.Table, default);
+        if (!request.Paths.Any(path => IsTable(path.Path))) return new TokenTableReadResult("", request.Count(console, output: null, domains: null, cancellationToken).Count.Table, default);
         if (request.Paths.Count > 1 || request.SdkDocs) throw new ToolException($"A token table cannot be observed together with others; give --observed one *{TableSuffix} file, or text alone.");
         return InputFile.ReadTable(request.Paths[0].Path, cancellationToken);
     }

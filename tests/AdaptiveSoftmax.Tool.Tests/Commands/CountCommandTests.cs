@@ -224,6 +224,17 @@ public sealed class CountCommandTests
     }
 
     [Fact]
+    public async Task DomainsThatAreRead_AreNotWrittenOver()
+    {
+        using var run = new ToolRun();
+        const string Text = "domain\tid\tcount\nen\t0\t7\n";
+        run.Write("x.domains", Text);
+        Assert.Equal(1, await run.RunAsync("count", "--raw", "--domain", $"x={run.Path("x.domains")}", "-o", run.Path("x.tokens")));
+        Assert.Contains("x.domains is what is read, and would be lost", run.Error, StringComparison.Ordinal);
+        Assert.Equal(Text, File.ReadAllText(run.Path("x.domains")));
+    }
+
+    [Fact]
     public async Task Words_AreRankedAndRareOnesAreUnknown()
     {
         using var run = new ToolRun();
