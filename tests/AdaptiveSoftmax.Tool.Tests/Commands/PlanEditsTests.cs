@@ -43,6 +43,11 @@ public sealed class PlanEditsTests
 
         Assert.Equal(0, await run.RunAsync("plan", run.Path("new.tokens"), "-H", "64", "--keep", run.Path("old.softmax.json")));
         Assert.Contains("1 of 400 tokens moved", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("are pinned", run.Error, StringComparison.Ordinal);
+
+        // The table of the kept plan begins with tokens whose order is that of the old one.
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("kept.tokens"), "-H", "64"));
+        Assert.Contains("tokens of the table are pinned, and so the whole head", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
