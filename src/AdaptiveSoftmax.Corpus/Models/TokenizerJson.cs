@@ -25,7 +25,11 @@ internal static class TokenizerJson
         {
             throw new CorpusException($"{Excerpt.Line(path)} is not JSON: {exception.Message}", exception);
         }
-        catch (Exception exception) when (exception is KeyNotFoundException or InvalidOperationException or FormatException or InvalidDataException)
+        catch (KeyNotFoundException exception)
+        {
+            throw new CorpusException($"{Excerpt.Line(path)} is no tokenizer.json as the tokenizers library writes it: a member is missing. It has \"model\" with its vocabulary, \"normalizer\" and \"pre_tokenizer\", which may be null; save it anew with that library.", exception);
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or FormatException or InvalidDataException)
         {
             throw new CorpusException($"{Excerpt.Line(path)} is no tokenizer.json as the tokenizers library writes it: {exception.Message}", exception);
         }
@@ -41,7 +45,7 @@ internal static class TokenizerJson
         var splits = root.GetProperty("pre_tokenizer");
         var isByteLevel = JsonParts.Flatten(splits, "pretokenizers").Any(part => JsonParts.TypeOf(part) == "ByteLevel");
         var ids = ReadVocabulary(model);
-        var added = root.GetProperty("added_tokens").EnumerateArray().Select(ReadAdded).ToList();
+        var added = root.TryGetProperty("added_tokens", out var listed) ? listed.EnumerateArray().Select(ReadAdded).ToList() : [];
         var vocabulary = CreateVocabulary(path, ids, added.ConvertAll(token => token.Token), isByteLevel, endOfText);
         var joins = JsonModels.JoinsAcrossWords(ids.Keys);
         var pipeline = new TextPipeline(JsonModels.Read(model, ids))

@@ -83,6 +83,19 @@ public sealed class TokenizerFileTests
     }
 
     [Fact]
+    public void FileWithoutAddedTokens_HasNone()
+    {
+        using var folder = new TemporaryFolder();
+        var root = JsonNode.Parse(File.ReadAllText(Path.Combine(s_folder, "hf-digits.json")))!;
+        root["added_tokens"] = new JsonArray();
+        var expected = CorpusTokenizer.Read(folder.Write("none.json", root.ToJsonString())).Encode("12 cats, and 345", TestContext.Current.CancellationToken);
+        root.AsObject().Remove("added_tokens");
+        Assert.Equal(expected, CorpusTokenizer.Read(folder.Write("missing.json", root.ToJsonString())).Encode("12 cats, and 345", TestContext.Current.CancellationToken));
+        root.AsObject().Remove("model");
+        Assert.Contains("a member is missing", Assert.Throws<CorpusException>(() => CorpusTokenizer.Read(folder.Write("no-model.json", root.ToJsonString()))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void FilesThatAreSomethingElse_AreErrors()
     {
         using var folder = new TemporaryFolder();
