@@ -21,12 +21,14 @@ internal sealed class TokenDraws
     /// <summary>The share of the slots from <paramref name="start"/> to before <paramref name="end"/>.</summary>
     public double ShareOf(int start, int end) => (_sums[end - 1] - (start == 0 ? 0 : _sums[start - 1])) / _sums[^1];
 
-    private int Find(double part)
+    /// <summary>The slot that holds a part of all occurrences, from 0 to below 1.</summary>
+    public int Find(double part)
     {
-        var found = Array.BinarySearch(_sums, part * _sums[^1]);
-        var slot = found < 0 ? ~found : found + 1;
-        // A slot without a count has the sum of the one before it, and is never the first beyond it.
-        while (slot > 0 && _sums[slot] == _sums[slot - 1]) slot--;
+        var value = part * _sums[^1];
+        var found = Array.BinarySearch(_sums, value);
+        var slot = found < 0 ? ~found : found;
+        // A slot has what lies from the sum before it to below its own: nothing where its count is 0.
+        while (_sums[slot] <= value) slot++;
         return slot;
     }
 }
