@@ -12,6 +12,9 @@ public enum WeightPrecision
 
     /// <summary>A whole number from −127 to 127 and one scale a row, 1 byte a value; <c>"int8"</c> in a spec.</summary>
     Int8,
+
+    /// <summary>IEEE 754 half precision, 2 bytes a value, up to 65,504; <c>"float16"</c> in a spec.</summary>
+    Float16,
 #pragma warning restore CA1720
 }
 
@@ -19,7 +22,7 @@ public enum WeightPrecision
 public static class WeightPrecisions
 {
     /// <summary>The names a spec may use, in the order of the enumeration.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["float32", "bfloat16", "int8"];
+    public static IReadOnlyList<string> Names { get; } = ["float32", "bfloat16", "int8", "float16"];
 
     /// <summary>The name of a precision in a spec.</summary>
     /// <param name="precision">The precision.</param>
@@ -31,7 +34,7 @@ public static class WeightPrecisions
     public static int GetBytesPerValue(this WeightPrecision precision) => precision switch
     {
         WeightPrecision.Float32 => 4,
-        WeightPrecision.BFloat16 => 2,
+        WeightPrecision.BFloat16 or WeightPrecision.Float16 => 2,
         WeightPrecision.Int8 => 1,
         _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "The precision is not defined."),
     };

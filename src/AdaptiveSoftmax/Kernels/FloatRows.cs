@@ -34,6 +34,16 @@ internal readonly unsafe struct BFloat16Element : IFloatElement
         where TSimd : unmanaged, ISimd<TSimd> => TSimd.LoadBFloat16((ushort*)values);
 }
 
+/// <summary>Finite values of float16.</summary>
+internal readonly unsafe struct Float16Element : IFloatElement
+{
+    public static int Bytes => sizeof(Half);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TSimd Load<TSimd>(byte* values)
+        where TSimd : unmanaged, ISimd<TSimd> => TSimd.LoadFloat16((Half*)values);
+}
+
 /// <summary>Rows of floating-point values for an input of float32.</summary>
 internal readonly unsafe struct FloatRows<TElement, TSimd> : IRowFormat<TSimd>
     where TElement : unmanaged, IFloatElement

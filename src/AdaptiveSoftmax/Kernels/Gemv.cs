@@ -48,6 +48,11 @@ internal static unsafe class Gemv
         where TSimd : unmanaged, ISimd<TSimd>
         where TShape : unmanaged, IMatrixShape => MultiplyRows<BFloat16Element, TSimd, TShape>(shape, weight, input, outputs, first, end);
 
+    /// <summary>The same of float16.</summary>
+    public static void MultiplyRows<TSimd, TShape>(TShape shape, Half* weight, float* input, float* outputs, int first, int end)
+        where TSimd : unmanaged, ISimd<TSimd>
+        where TShape : unmanaged, IMatrixShape => MultiplyRows<Float16Element, TSimd, TShape>(shape, weight, input, outputs, first, end);
+
     private static void MultiplyRows<TElement, TSimd, TShape>(TShape shape, void* weight, float* input, float* outputs, int first, int end)
         where TElement : unmanaged, IFloatElement
         where TSimd : unmanaged, ISimd<TSimd>

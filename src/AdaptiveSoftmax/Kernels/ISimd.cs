@@ -20,6 +20,9 @@ internal unsafe interface ISimd<TSelf>
     /// <summary>Reads bfloat16 values, which float32 holds exactly.</summary>
     static abstract TSelf LoadBFloat16(ushort* source);
 
+    /// <summary>Reads finite float16 values, which float32 holds exactly.</summary>
+    static abstract TSelf LoadFloat16(Half* source);
+
     /// <summary>Reads 8-bit integers.</summary>
     static abstract TSelf LoadInt8(sbyte* source);
 

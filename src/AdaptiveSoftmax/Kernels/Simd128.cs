@@ -27,11 +27,17 @@ internal readonly unsafe struct Simd128(Vector128<float> v) : ISimd<Simd128>
     public static Simd128 LoadBFloat16(ushort* source) => new(WidenBFloat16(source).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 LoadFloat16(Half* source) => new(Float16Bits.ToFloat32(WidenInt16((short*)source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 LoadInt8(sbyte* source) => new(Vector128.ConvertToSingle(WidenInt8(source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector128<uint> WidenBFloat16(ushort* source) =>
         Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()) << 16;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<int> WidenInt16(short* source) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)source).AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector128<int> WidenInt8(sbyte* source) =>

@@ -26,12 +26,20 @@ internal readonly unsafe struct Simd256(Vector256<float> v) : ISimd<Simd256>
     public static Simd256 LoadBFloat16(ushort* source) => new(WidenBFloat16(source).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 LoadFloat16(Half* source) => new(Float16Bits.ToFloat32(WidenInt16((short*)source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 LoadInt8(sbyte* source) => new(Vector256.ConvertToSingle(WidenInt8(source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<uint> WidenBFloat16(ushort* source) => Avx2.IsSupported
         ? Avx2.ConvertToVector256Int32(source).AsUInt32() << 16
         : Vector256.Create(Simd128.WidenBFloat16(source), Simd128.WidenBFloat16(source + 4));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<int> WidenInt16(short* source) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32(source)
+        : Vector256.Create(Simd128.WidenInt16(source), Simd128.WidenInt16(source + 4));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<int> WidenInt8(sbyte* source) => Avx2.IsSupported

@@ -28,6 +28,11 @@ internal readonly unsafe struct Simd512(Vector512<float> v) : ISimd<Simd512>
         : Vector512.Create(Simd256.WidenBFloat16(source), Simd256.WidenBFloat16(source + 8))).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 LoadFloat16(Half* source) => new(Float16Bits.ToFloat32(Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source))
+        : Vector512.Create(Simd256.WidenInt16((short*)source), Simd256.WidenInt16((short*)source + 8))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 LoadInt8(sbyte* source) => new(Vector512.ConvertToSingle(Avx512F.IsSupported
         ? Avx512F.ConvertToVector512Int32(Vector128.Load(source))
         : Vector512.Create(Simd256.WidenInt8(source), Simd256.WidenInt8(source + 8))));

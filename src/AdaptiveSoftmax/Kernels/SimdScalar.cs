@@ -19,6 +19,8 @@ internal readonly unsafe struct SimdScalar(float v) : ISimd<SimdScalar>
 
     public static SimdScalar LoadBFloat16(ushort* source) => new(BitConverter.UInt32BitsToSingle((uint)*source << 16));
 
+    public static SimdScalar LoadFloat16(Half* source) => new((float)*source);
+
     public static SimdScalar LoadInt8(sbyte* source) => new(*source);
 
     public static void Store(SimdScalar value, float* target) => *target = value._v;

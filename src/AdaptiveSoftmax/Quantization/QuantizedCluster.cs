@@ -26,7 +26,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
     /// </summary>
     public QuantizedCluster(WorkerPool pool, TailLayer tail, WeightPrecision precision)
     {
-        _projection = new QuantizedMatrix(pool, tail.Projection, precision == WeightPrecision.Float32 ? precision : WeightPrecision.BFloat16);
+        _projection = new QuantizedMatrix(pool, tail.Projection, precision == WeightPrecision.Int8 ? WeightPrecision.BFloat16 : precision);
         _output = new QuantizedMatrix(pool, tail.Output, precision);
     }
 

@@ -10,8 +10,11 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     private readonly NativeFloats _values;
     private readonly NativeFloats? _scales;
 
+    /// <summary>Stores a weight.</summary>
+    /// <exception cref="ArgumentException">It holds a number that the precision cannot.</exception>
     public QuantizedMatrix(WorkerPool pool, Parameter source, WeightPrecision precision)
     {
+        if (precision == WeightPrecision.Float16) CheckFloat16(source);
         (Rows, Columns, Precision) = (source.Rows, source.Columns, precision);
         var bytes = source.Count * precision.GetBytesPerValue();
         _values = new NativeFloats((bytes + sizeof(float) - 1) / sizeof(float));
@@ -44,6 +47,16 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     {
         _values.Dispose();
         _scales?.Dispose();
+    }
+
+    private static void CheckFloat16(Parameter source)
+    {
+        for (var start = 0L; start < source.Count; start += 1 << 20)
+        {
+            var largest = Vectors.LargestMagnitude(source.ValuesPointer + start, (int)Math.Min(1 << 20, source.Count - start));
+            if (largest > RowRounding.LargestFloat16)
+                throw new ArgumentException(FormattableString.Invariant($"'{source.Name}' holds a number of magnitude {largest}, and float16's largest is {RowRounding.LargestFloat16}; take bfloat16 for it."));
+        }
     }
 
     private struct StoreBody : IParallelBody

@@ -6,7 +6,7 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// A weight in float32, bfloat16 or int8 with a scale a row. Products widen bfloat16 in registers and multiply in float32;
+/// A weight in float32, bfloat16, float16 or int8 with a scale a row. Products widen the halves in registers and multiply in float32;
 /// int8 takes inputs of 16 bits, whose rounding is a hundredth of what the weights have lost.
 /// </summary>
 internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPrecision precision, float* values, float* scales)
@@ -28,7 +28,7 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
     public sbyte* Int8Row(int row) => (sbyte*)values + ((nint)row * Columns);
 
     /// <summary>
-    /// outputs[r] = Σ_k weight[r, k] · input[k] for rows [first, end) of float32 or bfloat16, at the widest vectors of this
+    /// outputs[r] = Σ_k weight[r, k] · input[k] for rows [first, end) of floating-point values, at the widest vectors of this
     /// machine.
     /// </summary>
     public void MultiplyRows(float* input, float* outputs, int first, int end)
@@ -45,6 +45,7 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
         Debug.Assert(Precision != WeightPrecision.Int8, "int8 takes whole numbers");
         var shape = new MatrixShape(Rows, Columns);
         if (Precision == WeightPrecision.Float32) Gemv.MultiplyRows<TSimd, MatrixShape>(shape, values, input, outputs, first, end);
+        else if (Precision == WeightPrecision.Float16) Gemv.MultiplyRows<TSimd, MatrixShape>(shape, (Half*)values, input, outputs, first, end);
         else Gemv.MultiplyRows<TSimd, MatrixShape>(shape, (ushort*)values, input, outputs, first, end);
     }
 
@@ -61,6 +62,9 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
                     break;
                 case WeightPrecision.BFloat16:
                     Widen<BFloat16Format>((byte*)((ushort*)values + start), 1, target, Columns);
+                    break;
+                case WeightPrecision.Float16:
+                    Widen<Float16Format>((byte*)((Half*)values + start), 1, target, Columns);
                     break;
                 default:
                     Widen<Int8Format>((byte*)values + start, scales[row], target, Columns);
@@ -80,6 +84,9 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
                 break;
             case WeightPrecision.BFloat16:
                 RowRounding.ToBFloat16(source, Columns, (ushort*)values + start);
+                break;
+            case WeightPrecision.Float16:
+                RowRounding.ToFloat16(source, Columns, (Half*)values + start);
                 break;
             default:
                 scales[row] = RowRounding.ToInt8(source, Columns, (sbyte*)values + start);
@@ -110,6 +117,13 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static TSimd Load<TSimd>(byte* row, int index)
             where TSimd : unmanaged, ISimd<TSimd> => TSimd.LoadBFloat16((ushort*)row + index);
+    }
+
+    private readonly struct Float16Format : IFormat
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TSimd Load<TSimd>(byte* row, int index)
+            where TSimd : unmanaged, ISimd<TSimd> => TSimd.LoadFloat16((Half*)row + index);
     }
 
     private readonly struct Int8Format : IFormat

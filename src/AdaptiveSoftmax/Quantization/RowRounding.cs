@@ -12,6 +12,9 @@ internal static unsafe class RowRounding
     private const int LargestInt8 = 127;
     private const int Step = 16;
 
+    /// <summary>The largest number that float16 holds.</summary>
+    public const float LargestFloat16 = 65504;
+
     /// <summary>To whole numbers of 8 bits, [columns].</summary>
     /// <param name="row">[columns].</param>
     /// <param name="columns">The columns.</param>
@@ -58,6 +61,12 @@ internal static unsafe class RowRounding
             var at = Math.Min(k, columns - Step);
             Vector256.Narrow(UpperHalf(Vector256.Load(row + at)), UpperHalf(Vector256.Load(row + at + 8))).Store(target + at);
         }
+    }
+
+    /// <summary>To float16, [columns]: to nearest, ties to even, of values that are not beyond <see cref="LargestFloat16"/>.</summary>
+    public static void ToFloat16(float* row, int columns, Half* target)
+    {
+        for (var k = 0; k < columns; k++) target[k] = (Half)row[k];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -8,6 +8,7 @@ public unsafe class QuantizedSoftmaxTests
     [Theory]
     [InlineData(WeightPrecision.Float32)]
     [InlineData(WeightPrecision.BFloat16)]
+    [InlineData(WeightPrecision.Float16)]
     public void EveryVectorWidth_MultipliesTheStoredValues(WeightPrecision precision) => Gen.Select(Gen.Int[1, 40], Gen.Int[1, 300], Gen.Int).Sample(
         (rows, columns, seed) =>
         {
@@ -42,7 +43,7 @@ public unsafe class QuantizedSoftmaxTests
         iter: 100);
 
     [Fact]
-    public void LogProb_OfOneTokenAndOfBlocks_IsThatOfTheStoredWeights() => Gen.Select(LayerCase.Any, Gen.Int[0, 2], Gen.Int[0, 2]).Sample(
+    public void LogProb_OfOneTokenAndOfBlocks_IsThatOfTheStoredWeights() => Gen.Select(LayerCase.Any, Gen.Int[0, 3], Gen.Int[0, 3]).Sample(
         (@case, head, tails) =>
         {
             using var layer = @case.CreateLayer();
@@ -53,7 +54,7 @@ public unsafe class QuantizedSoftmaxTests
                 var precision = parameter.Name == "head.weight" ? options.Head
                     : parameter.Name == "head.bias" ? WeightPrecision.Float32
                     : parameter.Name.EndsWith(".1.weight", StringComparison.Ordinal) ? options.Tails
-                    : options.Tails == WeightPrecision.Float32 ? WeightPrecision.Float32 : WeightPrecision.BFloat16;
+                    : options.Tails == WeightPrecision.Int8 ? WeightPrecision.BFloat16 : options.Tails;
                 var stored = Stored(parameter, precision);
                 for (var i = 0; i < stored.Length; i++) parameter.WritableValues[i] = (float)stored[i];
             }
@@ -109,6 +110,46 @@ public unsafe class QuantizedSoftmaxTests
     }
 
     [Fact]
+    public void EveryFiniteFloat16_IsWidenedExactly_AtEveryVectorWidth()
+    {
+        var halves = Enumerable.Range(0, 1 << 16).Select(bits => BitConverter.UInt16BitsToHalf((ushort)bits)).Where(Half.IsFinite).ToArray();
+        var widened = new float[halves.Length];
+        fixed (Half* source = halves)
+        fixed (float* target = widened)
+        {
+            Widen<Simd128>(source, target, halves.Length);
+            Check();
+            Widen<Simd256>(source, target, halves.Length);
+            Check();
+            Widen<Simd512>(source, target, halves.Length);
+            Check();
+        }
+
+        void Check()
+        {
+            for (var i = 0; i < halves.Length; i++) Assert.Equal(BitConverter.SingleToInt32Bits((float)halves[i]), BitConverter.SingleToInt32Bits(widened[i]));
+            Array.Clear(widened);
+        }
+
+        static void Widen<TSimd>(Half* source, float* target, int count)
+            where TSimd : unmanaged, ISimd<TSimd>
+        {
+            for (var i = 0; i + TSimd.Width <= count; i += TSimd.Width) TSimd.Store(TSimd.LoadFloat16(source + i), target + i);
+        }
+    }
+
+    [Fact]
+    public void ANumberBeyondFloat16_IsRefusedByName()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(8, 20));
+        layer.Parameters[0].WritableValues[37] = -65521;
+        var options = new QuantizationOptions { Head = WeightPrecision.Float16 };
+        Assert.Contains("'head.weight' holds a number of magnitude 65521", Assert.Throws<ArgumentException>(() => layer.Quantize(options)).Message, StringComparison.Ordinal);
+        layer.Parameters[0].WritableValues[37] = -65504;
+        using var quantized = layer.Quantize(options);
+    }
+
+    [Fact]
     public void BFloat16_RoundsToNearestEven()
     {
         Check(1 + (1 / 256f), 1);
@@ -144,7 +185,7 @@ public unsafe class QuantizedSoftmaxTests
         Assert.Equal((12 * 20) + (8 * 16 * 2) + (20 * 12) + (((4 * 16) + (20 * 4)) * 4), quantized.WeightBytes);
     }
 
-    // What each format keeps of a value, by arithmetic in float64: bfloat16 has 8 significant bits.
+    // What each format keeps of a value, by arithmetic in float64: bfloat16 has 8 significant bits, float16 has 11 down to 2⁻¹⁴.
     private static double[] Stored(Parameter source, WeightPrecision precision)
     {
         var values = source.Values.ToArray();
@@ -153,12 +194,13 @@ public unsafe class QuantizedSoftmaxTests
             .. values.Select((value, i) => precision switch
             {
                 WeightPrecision.Float32 => value,
-                WeightPrecision.BFloat16 => value == 0 ? 0 : Math.Round(value / Unit(value)) * Unit(value),
+                WeightPrecision.BFloat16 => value == 0 ? 0 : Math.Round(value / Unit(value, 7)) * Unit(value, 7),
+                WeightPrecision.Float16 => Math.Round(value / Math.Max(Unit(value, 10), Math.Pow(2, -24))) * Math.Max(Unit(value, 10), Math.Pow(2, -24)),
                 _ => ToInt8(value, values.AsSpan(i / source.Columns * source.Columns, source.Columns)),
             }),
         ];
 
-        static double Unit(float value) => Math.Pow(2, Math.Floor(Math.Log2(Math.Abs((double)value))) - 7);
+        static double Unit(float value, int bits) => Math.Pow(2, Math.Floor(Math.Log2(Math.Abs((double)value))) - bits);
     }
 
     private static double ToInt8(float value, ReadOnlySpan<float> row)
