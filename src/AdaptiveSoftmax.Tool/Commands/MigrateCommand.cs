@@ -12,7 +12,7 @@ internal static class MigrateCommand
     public static IReadOnlyList<Example> Examples { get; } =
     [
         new("Carry a model to a spec that was planned anew", "migrate model.safetensors --from old.softmax.json --to new.softmax.json --states states.safetensors --output new.safetensors"),
-        new("Let what moved learn the old log-probs", "migrate model.safetensors --from old.softmax.json --to new.softmax.json --states states.safetensors --polish 500 --output new.safetensors"),
+        new("Let what moved learn the old log-probs, and look at perplexities before and after", "migrate model.safetensors --from old.softmax.json --to new.softmax.json --states states.safetensors --polish 500 --output new.safetensors --report migration.html"),
     ];
 
     public static Command Create(ToolConsole console)

@@ -18,6 +18,7 @@ internal sealed class MigrationSettings
     private readonly Option<double> _rate = new("--polish-rate") { Description = "The learning rate of these steps, which falls to 0.", HelpName = "X", DefaultValueFactory = _ => new MigrationOptions().PolishLearningRate };
     private readonly Option<string> _prefix = new("--prefix") { Description = "What stands before the softmax's names in the file, for example decoder.softmax.", HelpName = "NAME", DefaultValueFactory = _ => "" };
     private readonly Option<bool> _json = new("--json") { Description = "Write the report as JSON." };
+    private readonly Option<string?> _page = ReportFile.CreateOption();
     private readonly Option<int> _threads = ThreadsOption.Create();
     private readonly Option<bool> _force = OutputPath.CreateForceOption();
 
@@ -36,7 +37,7 @@ internal sealed class MigrationSettings
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _output, _states, _judge, _polish, _polishAll, _rate, _prefix, _json, _threads, _force }) command.Options.Add(option);
+        foreach (var option in new Option[] { _output, _states, _judge, _polish, _polishAll, _rate, _prefix, _json, _page, _threads, _force }) command.Options.Add(option);
     }
 
     /// <summary>Whether files may be written over.</summary>
@@ -51,7 +52,9 @@ internal sealed class MigrationSettings
     public int Run(ParseResult parsed, ToolConsole console, IReadOnlyList<string?> inputs, Func<MigrationOptions, string, MigrationReport> migrate)
     {
         var output = OutputPath.Check(parsed.GetRequiredValue(_output), s_weights, IsForced(parsed));
-        output.RefuseInputs([.. inputs, parsed.GetValue(_states), parsed.GetValue(_judge)]);
+        IReadOnlyList<string?> read = [.. inputs, parsed.GetValue(_states), parsed.GetValue(_judge)];
+        output.RefuseInputs(read);
+        var page = ReportFile.Check(parsed.GetValue(_page), IsForced(parsed), read);
         var options = new MigrationOptions
         {
             StatesPath = parsed.GetValue(_states),
@@ -65,6 +68,8 @@ internal sealed class MigrationSettings
         try
         {
             var report = MigrationBar.Run(console.Error, progress => migrate(options with { Progress = progress }, output.Path));
+            // The weights are there by now, and a page takes no time to speak of.
+            page?.Write(MigrationPage.Create(report, TitleOf(parsed.CommandResult.Command.Name), output.Path), console, CancellationToken.None);
             if (parsed.GetValue(_json)) MigrationText.WriteJson(console.Output.Profile.Out.Writer, report);
             else MigrationText.Write(console, report, output.Path);
             output.Remark(console);
@@ -75,4 +80,11 @@ internal sealed class MigrationSettings
             throw new ToolException(exception is ArgumentException { ParamName: { } name } ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : exception.Message);
         }
     }
+
+    private static string TitleOf(string command) => command switch
+    {
+        ExtendCommand.Name => "Extension",
+        AdoptCommand.Name => "Adoption",
+        _ => "Migration",
+    };
 }

@@ -15,6 +15,7 @@ internal static class PlanCommand
         new("Plan clusters and write the spec", "plan news.tokens --hidden-size 512 --output news.softmax.json"),
         new("See what a server of 16 sequences would want on a machine that was measured", "plan news.tokens --hidden-size 512 --for serve --machine machine.json"),
         new("See what three clusters would be like, without writing", "plan news.tokens --hidden-size 512 --clusters 3"),
+        new("Look at rank and frequency, at what other cutoffs would cost, and at what runs here really take", "plan news.tokens --hidden-size 512 --measure --report plan.html"),
         new("Keep more tokens at full width, within 200 MB of weights", "plan news.tokens --hidden-size 512 --head-coverage 0.95 --memory 200 --output news.softmax.json"),
     ];
 
@@ -30,12 +31,13 @@ internal static class PlanCommand
         var output = new Option<string?>("--output", "-o") { Description = "The spec to write, by convention *.softmax.json, in the table's folder. Without it the plan is only shown.", HelpName = "FILE" };
         var measure = new Option<bool>("--measure") { Description = "Run the best plans and a full softmax for real, and show predicted beside measured." };
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
+        var page = ReportFile.CreateOption();
         var force = OutputPath.CreateForceOption();
         var wishes = new PlanOptions();
         var edits = new PlanEdits();
         var domains = new PlanDomains();
 
-        var command = new Command(Name, "Chooses the cutoffs that make a step cheapest, shows what to expect of them and writes a spec.") { table, hiddenSize, output, measure, json, force };
+        var command = new Command(Name, "Chooses the cutoffs that make a step cheapest, shows what to expect of them and writes a spec.") { table, hiddenSize, output, measure, json, page, force };
         wishes.AddTo(command);
         edits.AddTo(command);
         domains.AddTo(command);
@@ -45,6 +47,7 @@ internal static class PlanCommand
             var file = parsed.GetValue(output) is { } path ? OutputPath.Check(path, OutputKind.Spec, isForced) : null;
             var tableFile = parsed.GetRequiredValue(table);
             file?.RefuseInputs(tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
+            var report = ReportFile.Check(parsed.GetValue(page), isForced, tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
             var old = edits.KeptFileOf(parsed) is { } kept ? SpecFile.Read(kept, cancellationToken) : null;
             var oldTable = old is null ? null : SpecFile.TableOf(edits.KeptFileOf(parsed)!, old);
             var newTable = file is not null && edits.AreGiven(parsed) ? edits.CheckTable(parsed, file.Path, [tableFile, oldTable], isForced) : null;
@@ -65,6 +68,7 @@ internal static class PlanCommand
                 Frontier = old is null && wishes.LeavesWidths(parsed, spec) ? PlanFrontier.Create(counts, parsed.GetValue(hiddenSize), options, cancellationToken) : [],
             };
             if (parsed.GetValue(measure)) outcome = outcome with { Measured = PlanMeasurement.Run(outcome, counts, console, cancellationToken) };
+            report?.Write(PlanPage.Create(outcome, planned, names, byDomain), console, cancellationToken);
             if (!parsed.GetValue(json)) PlanText.Write(console, outcome);
             var (tokens, entries) = (TokenShares.Sum(counts), counts.Length);
             if (tokens < entries) console.WriteNote(FormattableString.Invariant($"The table counts only {tokens:n0} tokens for its {entries:n0} entries, too few to plan from; count more text."));

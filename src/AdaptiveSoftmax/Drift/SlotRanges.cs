@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>Runs of neighbouring slots that are compared as a whole: the clusters, or tenths of the occurrences.</summary>
@@ -51,6 +53,15 @@ internal sealed class SlotRanges
         if (seen > 0 && (ends.Count == 0 || ends[^1] < seen)) ends.Add(seen);
         ends.Add(counts.Length);
         return [.. ends.Distinct()];
+    }
+
+    /// <summary>What <see cref="EndsOfTenths"/> found is called: <c>1</c> to <c>10</c>, and <c>unseen</c> what was never counted.</summary>
+    /// <param name="ends">The ends.</param>
+    /// <param name="counts">The counts, in slot order.</param>
+    public static string[] NamesOfTenths(int[] ends, ReadOnlySpan<long> counts)
+    {
+        var seen = counts.LastIndexOfAnyExcept(0L) + 1;
+        return [.. ends.Select((_, range) => range > 0 && ends[range - 1] >= seen ? "unseen" : (range + 1).ToString(CultureInfo.InvariantCulture))];
     }
 
     /// <summary>The number of ranges.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
@@ -11,14 +10,14 @@ internal sealed class EvaluationGroups
 
     private readonly SoftmaxLayout _layout;
     private readonly int[] _decileEnds;
-    private readonly int _seen;
+    private readonly string[] _decileNames;
     private readonly IReadOnlyList<string> _domains;
 
     public EvaluationGroups(SoftmaxLayout layout, TokenTable? table, IReadOnlyList<string> domains)
     {
         (_layout, _domains) = (layout, domains);
         _decileEnds = table is null || !table.Counts.ContainsAnyExcept(0) ? [] : SlotRanges.EndsOfTenths(table.Counts);
-        _seen = table is null ? layout.VocabularySize : table.Counts.LastIndexOfAnyExcept(0L) + 1;
+        _decileNames = table is null ? [] : SlotRanges.NamesOfTenths(_decileEnds, table.Counts);
     }
 
     /// <summary>The number of groups.</summary>
@@ -65,8 +64,7 @@ internal sealed class EvaluationGroups
         .. Enumerable.Range(0, _decileEnds.Length).Select(decile =>
         {
             var first = decile == 0 ? 0 : _decileEnds[decile - 1];
-            var name = first >= _seen ? "unseen" : (decile + 1).ToString(CultureInfo.InvariantCulture);
-            return make(1 + Clusters + decile, new EvaluationGroup(name, first, _decileEnds[decile] - first));
+            return make(1 + Clusters + decile, new EvaluationGroup(_decileNames[decile], first, _decileEnds[decile] - first));
         }),
     ];
 

@@ -36,7 +36,13 @@ public sealed record ClusterMigration(
 /// <param name="Count">The states judged.</param>
 /// <param name="Perplexity">exp of the mean loss.</param>
 /// <param name="ByCluster">The same of the targets in each cluster of the new layout, whatever was judged; NaN where there are none.</param>
-public sealed record MigrationPerplexity(long Count, double Perplexity, IReadOnlyList<double> ByCluster);
+/// <param name="ByTenth">The same by tenths of the new table's occurrences, the most frequent tokens first; none where nothing was counted.</param>
+public sealed record MigrationPerplexity(long Count, double Perplexity, IReadOnlyList<double> ByCluster, IReadOnlyList<TenthPerplexity> ByTenth);
+
+/// <summary>The perplexity of targets that are about as frequent.</summary>
+/// <param name="Name"><c>1</c> to <c>10</c>, or <c>unseen</c> for tokens that were never counted. A token of several tenths leaves fewer.</param>
+/// <param name="Perplexity">exp of the mean loss; NaN where no target is of them.</param>
+public sealed record TenthPerplexity(string Name, double Perplexity);
 
 /// <summary>What a migration did.</summary>
 /// <param name="Clusters">By cluster of the target, the head first.</param>

@@ -13,6 +13,7 @@ internal sealed class MigrationRun : IDisposable
     private readonly Dictionary<int, int> _sourceSlots;
     private readonly Dictionary<int, int> _addedSlots = [];
     private readonly MigrationStates _states;
+    private readonly long[] _counts;
     private TargetBuilder? _builder;
 
     /// <param name="options">The options.</param>
@@ -22,7 +23,7 @@ internal sealed class MigrationRun : IDisposable
     /// <param name="to">The target.</param>
     public MigrationRun(MigrationOptions options, TokenMap map, SoftmaxWeights source, IEnumerable<int> sourceIds, SoftmaxDefinition to)
     {
-        (_options, _map, _source) = (options, map, source);
+        (_options, _map, _source, _counts) = (options, map, source, to.Table.Counts.ToArray());
         _sourceSlots = [];
         foreach (var id in sourceIds) _sourceSlots.Add(id, _sourceSlots.Count);
         for (var slot = 0; slot < map.Sources.Length; slot++)
@@ -96,7 +97,7 @@ internal sealed class MigrationRun : IDisposable
     private (MigrationPerplexity? Perplexity, long LeftOut) Judge(SoftmaxWeights weights, SoftmaxLayout? by, CancellationToken cancellationToken)
     {
         if (_states.File is null && _options.JudgeStatesPath is null) return (null, 0);
-        var sum = new PerplexitySum(_map.To);
+        var sum = new PerplexitySum(_map.To, _counts);
         var leftOut = 0L;
         var size = _map.From.HiddenSize;
         foreach (var (block, targets) in _states.ReadJudged())

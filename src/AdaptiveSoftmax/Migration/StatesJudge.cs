@@ -1,5 +1,3 @@
-using AdaptiveSoftmax.Vocabulary;
-
 namespace AdaptiveSoftmax;
 
 /// <summary>The loss of weights on states, target by target.</summary>
@@ -38,21 +36,4 @@ internal static unsafe class StatesJudge
             batch.AddLogProbs(block, logits, cluster);
         }
     }
-}
-
-/// <summary>Losses added up by cluster of the target's layout.</summary>
-internal sealed class PerplexitySum(SoftmaxLayout layout)
-{
-    private readonly double[] _losses = new double[layout.TailCount + 1];
-    private readonly long[] _counts = new long[layout.TailCount + 1];
-
-    public void Add(int targetSlot, double loss)
-    {
-        var cluster = layout.ClusterOf(targetSlot);
-        _losses[cluster] += loss;
-        _counts[cluster]++;
-    }
-
-    public MigrationPerplexity ToResult() => new(
-        _counts.Sum(), Math.Exp(_losses.Sum() / Math.Max(_counts.Sum(), 1)), [.. _losses.Select((loss, i) => _counts[i] == 0 ? double.NaN : Math.Exp(loss / _counts[i]))]);
 }
