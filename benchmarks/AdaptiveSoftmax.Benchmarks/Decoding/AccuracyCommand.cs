@@ -14,6 +14,7 @@ internal static class AccuracyCommand
     private const int Block = 2048;
 
     private static readonly QuantizationOptions s_bfloat16 = new() { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 };
+    private static readonly QuantizationOptions s_int4 = new() { Head = WeightPrecision.Int4, Tails = WeightPrecision.Int4 };
     private static readonly QuantizationOptions s_mixed = new() { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.Int8 };
 
     public static Command Create()
@@ -75,7 +76,7 @@ internal static class AccuracyCommand
         }
 
         Add("float32", float32, bytes);
-        foreach (var (name, options) in new[] { ("bfloat16", s_bfloat16), ("bfloat16 head, int8 tails", s_mixed), ("int8", QuantizationOptions.Default) })
+        foreach (var (name, options) in new[] { ("bfloat16", s_bfloat16), ("bfloat16 head, int8 tails", s_mixed), ("int8", QuantizationOptions.Default), ("int4", s_int4) })
         {
             using var quantized = float32.Quantize(options);
             Add(name, quantized, quantized.WeightBytes);

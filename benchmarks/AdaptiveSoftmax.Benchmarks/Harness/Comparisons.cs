@@ -6,6 +6,7 @@ namespace AdaptiveSoftmax.Benchmarks;
 internal static class Comparisons
 {
     private static readonly QuantizationOptions s_bfloat16 = new() { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 };
+    private static readonly QuantizationOptions s_int4 = new() { Head = WeightPrecision.Int4, Tails = WeightPrecision.Int4 };
 
     public static IReadOnlyList<IComparison> All { get; } =
     [
@@ -22,6 +23,7 @@ internal static class Comparisons
         new TorchDecodeComparison(),
         new TorchDecodeAdaptiveComparison(),
         new SmallWeightsComparison("decode-int8", "int8", layer => layer.Quantize()),
+        new SmallWeightsComparison("decode-int4", "int4", layer => layer.Quantize(s_int4)),
         new SmallWeightsComparison("decode-bf16", "bfloat16", layer => layer.Quantize(s_bfloat16)),
         new SmallWeightsComparison("decode-certified", "certified int8", layer => layer.Certify()),
         new LimitComparison(),

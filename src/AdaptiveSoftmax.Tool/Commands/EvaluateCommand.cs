@@ -12,7 +12,7 @@ internal static class EvaluateCommand
     public const string Name = "evaluate";
 
     private const int RowsOfBlock = 1024;
-    private static readonly string[] s_copies = ["int8", "bfloat16", "certified"];
+    private static readonly string[] s_copies = ["int4", "int8", "bfloat16", "certified"];
 
     public static IReadOnlyList<Example> Examples { get; } =
     [
@@ -28,7 +28,7 @@ internal static class EvaluateCommand
         var specs = new Option<string[]>("--spec") { Description = "The spec of the weights, by convention *.softmax.json: one for all, or one each in the same order.", HelpName = "FILE", Required = true, AllowMultipleArgumentsPerToken = true };
         var tensor = new Option<string?>("--tensor") { Description = "The matrix of a full softmax, [ids, hidden], such as lm_head.weight; found by itself where a file has no adaptive softmax.", HelpName = "NAME" };
         var prefix = new Option<string?>("--prefix") { Description = "What stands before the names of the adaptive softmax, where a file has several.", HelpName = "TEXT" };
-        var quantize = new Option<string[]>("--quantize") { Description = "Judge copies beside each: int8, bfloat16, or certified for exact greedy decoding over int8.", HelpName = "KIND", AllowMultipleArgumentsPerToken = true };
+        var quantize = new Option<string[]>("--quantize") { Description = "Judge copies beside each: int4, int8, bfloat16, or certified for exact greedy decoding over int8.", HelpName = "KIND", AllowMultipleArgumentsPerToken = true };
         quantize.AcceptOnlyFromAmong(s_copies);
         var top = new Option<int>("--top-k") { Description = "Count a target as found among so many of the most probable tokens.", HelpName = "N", DefaultValueFactory = _ => new EvaluationOptions().TopK };
         var timed = new Option<int>("--timed") { Description = "Measure the time of greedy predictions of so many states, spread over all.", HelpName = "N", DefaultValueFactory = _ => new EvaluationOptions().TimedTokens };

@@ -53,7 +53,7 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
     public EvaluatedWeights Quantize(string kind)
     {
         var layer = (AdaptiveSoftmaxLayer)Softmax;
-        var precision = kind == "bfloat16" ? WeightPrecision.BFloat16 : WeightPrecision.Int8;
+        var precision = WeightPrecisions.TryParse(kind, out var parsed) ? parsed : default;
         try
         {
             SoftmaxDecoder copy = kind == "certified" ? layer.Certify() : layer.Quantize(new QuantizationOptions { Head = precision, Tails = precision });

@@ -39,14 +39,22 @@ public sealed class SoftmaxDefinition : IEquatable<SoftmaxDefinition>
     /// <summary>32 lower-case hexadecimal digits that stand for the ids and tokens in slot order.</summary>
     public string VocabularyFingerprint => Table.Fingerprint;
 
-    /// <summary>The bytes of all weights in the precisions of the spec.</summary>
+    /// <summary>
+    /// The bytes of all weights and scales in the precisions of the spec. The head's bias stays float32, and the projection of a tail
+    /// in int8 or int4 is bfloat16.
+    /// </summary>
     public long WeightBytes
     {
         get
         {
-            var bytes = Layout.HeadParameterCount * Spec.HeadPrecision.GetBytesPerValue();
+            var bytes = (Layout.HeadRows * Spec.HeadPrecision.GetRowBytes(Layout.HiddenSize)) + (Layout.HasHeadBias ? 4L * Layout.HeadRows : 0);
             for (var i = 0; i < Layout.TailCount; i++)
-                bytes += Layout.GetTailParameterCount(i) * Spec.TailPrecisions[i].GetBytesPerValue();
+            {
+                var (tail, precision) = (Layout.Tails[i], Spec.TailPrecisions[i]);
+                var projection = precision == WeightPrecision.Float32 ? precision : WeightPrecision.BFloat16;
+                bytes += (tail.ProjectionWidth * projection.GetRowBytes(Layout.HiddenSize)) + (tail.Size * precision.GetRowBytes(tail.ProjectionWidth));
+            }
+
             return bytes;
         }
     }

@@ -15,6 +15,12 @@ public enum WeightPrecision
 
     /// <summary>IEEE 754 half precision, 2 bytes a value, up to 65,504; <c>"float16"</c> in a spec.</summary>
     Float16,
+
+    /// <summary>
+    /// A whole number from −8 to 7, a half-precision factor for each 32 values of a row, and one scale a row, a little over half a
+    /// byte a value; <c>"int4"</c> in a spec.
+    /// </summary>
+    Int4,
 #pragma warning restore CA1720
 }
 
@@ -22,20 +28,22 @@ public enum WeightPrecision
 public static class WeightPrecisions
 {
     /// <summary>The names a spec may use, in the order of the enumeration.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["float32", "bfloat16", "int8", "float16"];
+    public static IReadOnlyList<string> Names { get; } = ["float32", "bfloat16", "int8", "float16", "int4"];
 
     /// <summary>The name of a precision in a spec.</summary>
     /// <param name="precision">The precision.</param>
     public static string GetName(this WeightPrecision precision) => Names[(int)precision];
 
-    /// <summary>The bytes that one value takes.</summary>
+    /// <summary>The bytes of a row of a weight, with its scales.</summary>
     /// <param name="precision">The precision.</param>
+    /// <param name="columns">The values of a row.</param>
     /// <exception cref="ArgumentOutOfRangeException">The precision is not defined.</exception>
-    public static int GetBytesPerValue(this WeightPrecision precision) => precision switch
+    public static long GetRowBytes(this WeightPrecision precision, int columns) => precision switch
     {
-        WeightPrecision.Float32 => 4,
-        WeightPrecision.BFloat16 or WeightPrecision.Float16 => 2,
-        WeightPrecision.Int8 => 1,
+        WeightPrecision.Float32 => 4L * columns,
+        WeightPrecision.BFloat16 or WeightPrecision.Float16 => 2L * columns,
+        WeightPrecision.Int8 => columns + 4L,
+        WeightPrecision.Int4 => ((columns + 31) / 32 * (16L + 2)) + 4,
         _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "The precision is not defined."),
     };
 

@@ -88,7 +88,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     public bool Screen(WorkerPool pool, Scratch scratch, float* input, bool withSums, out Screening screening)
     {
         screening = default;
-        var whole = new WholeInput(input, _weight.Columns, scratch.Shorts(_weight.Columns));
+        var whole = new WholeInput(input, _weight.Columns, scratch.Shorts(WholeInput.Room(_weight.Columns)));
         var norm = RowErrors.Norm(whole);
         var largest = (norm * _errors.LargestNorm) + _errors.LargestBias;
         if (!(largest < LargestLogit) || double.IsInfinity(RowErrors.Gamma(_weight.Columns + 4))) return false;

@@ -22,7 +22,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
 
     /// <summary>
     /// A tail. Its projection is small beside its output and an error in it moves all the tail's logits, so it keeps
-    /// bfloat16 where the output is int8.
+    /// bfloat16 where the output is int8 or int4.
     /// </summary>
     public QuantizedCluster(WorkerPool pool, TailLayer tail, WeightPrecision precision)
     {
@@ -81,7 +81,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
             Lanes = 1,
         };
         var output = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerTile = RowsPerTile };
-        if (_output.Precision == WeightPrecision.Int8) output.Whole = new WholeInput(hidden, _output.Columns, scratch.Shorts(_output.Columns));
+        if (output.Matrix.IsWhole) output.Whole = new WholeInput(hidden, _output.Columns, scratch.Shorts(WholeInput.Room(_output.Columns)));
         pool.Run(ref output, tiles);
         LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, tiles, lanes: 1, block.LogSumExp);
         return block;
@@ -125,7 +125,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
             var matrix = Matrix;
             var first = tile * RowsPerTile;
             var rows = Math.Min(RowsPerTile, matrix.Rows - first);
-            if (matrix.Precision == WeightPrecision.Int8) matrix.MultiplyRows(Whole, Logits, first, first + rows);
+            if (matrix.IsWhole) matrix.MultiplyRows(Whole, Logits, first, first + rows);
             else matrix.MultiplyRows(Input, Logits, first, first + rows);
             if (Bias is not null) Vectors.Add(Logits + first, Bias + first, rows);
             Maximum[tile] = SoftmaxKernel.Maximum(Logits + first, rows);

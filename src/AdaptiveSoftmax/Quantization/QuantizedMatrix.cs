@@ -9,6 +9,7 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
 
     private readonly NativeFloats _values;
     private readonly NativeFloats? _scales;
+    private readonly NativeFloats? _groupScales;
 
     /// <summary>Stores a weight.</summary>
     /// <exception cref="ArgumentException">It holds a number that the precision cannot.</exception>
@@ -16,9 +17,16 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     {
         if (precision == WeightPrecision.Float16) CheckFloat16(source);
         (Rows, Columns, Precision) = (source.Rows, source.Columns, precision);
-        var bytes = source.Count * precision.GetBytesPerValue();
-        _values = new NativeFloats((bytes + sizeof(float) - 1) / sizeof(float));
-        _scales = precision == WeightPrecision.Int8 ? new NativeFloats(Rows) : null;
+        var groups = precision == WeightPrecision.Int4 ? (long)Rows * Int4Gemv.Groups(Columns) : 0;
+        _values = Allocate(precision switch
+        {
+            WeightPrecision.Float32 => source.Count * sizeof(float),
+            WeightPrecision.BFloat16 or WeightPrecision.Float16 => source.Count * sizeof(ushort),
+            WeightPrecision.Int8 => source.Count,
+            _ => groups * Int4Gemv.GroupBytes,
+        });
+        _scales = precision is WeightPrecision.Int8 or WeightPrecision.Int4 ? new NativeFloats(Rows) : null;
+        _groupScales = groups > 0 ? Allocate((groups + Int4Gemv.ReadBehind) * sizeof(short)) : null;
         var body = new StoreBody { View = View, Source = source.ValuesPointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, Columns)) };
         pool.Run(ref body, (Rows + body.RowsPerTile - 1) / body.RowsPerTile);
     }
@@ -30,7 +38,7 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     public WeightPrecision Precision { get; }
 
     /// <summary>The bytes of values and scales.</summary>
-    public long Bytes => ((long)Rows * Columns * Precision.GetBytesPerValue()) + (_scales is null ? 0 : (long)Rows * sizeof(float));
+    public long Bytes => Rows * Precision.GetRowBytes(Columns);
 
     /// <summary>The weight without its owner, for the threads of a loop.</summary>
     /// <exception cref="ObjectDisposedException">The weight is disposed.</exception>
@@ -39,7 +47,7 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_values.Pointer is null, typeof(QuantizedSoftmax));
-            return new QuantizedView(Rows, Columns, Precision, _values.Pointer, _scales is null ? null : _scales.Pointer);
+            return new QuantizedView(Rows, Columns, Precision, _values.Pointer, _scales is null ? null : _scales.Pointer, _groupScales is null ? null : (short*)_groupScales.Pointer);
         }
     }
 
@@ -47,6 +55,7 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     {
         _values.Dispose();
         _scales?.Dispose();
+        _groupScales?.Dispose();
     }
 
     private static void CheckFloat16(Parameter source)
@@ -58,6 +67,8 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
                 throw new ArgumentException(FormattableString.Invariant($"'{source.Name}' holds a number of magnitude {largest}, and float16's largest is {RowRounding.LargestFloat16}; take bfloat16 for it."));
         }
     }
+
+    private static NativeFloats Allocate(long bytes) => new((bytes + sizeof(float) - 1) / sizeof(float));
 
     private struct StoreBody : IParallelBody
     {

@@ -6,10 +6,11 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// A weight in float32, bfloat16, float16 or int8 with a scale a row. Products widen the halves in registers and multiply in float32;
-/// int8 takes inputs of 16 bits, whose rounding is a hundredth of what the weights have lost.
+/// A weight in float32, bfloat16, float16, int8 with a scale a row, or int4 with a scale for 32 columns as well. Products widen the halves in
+/// registers and multiply in float32; int8 and int4 take inputs of 16 bits, whose rounding is a hundredth of what the weights
+/// have lost.
 /// </summary>
-internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPrecision precision, float* values, float* scales)
+internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPrecision precision, float* values, float* scales, short* groupScales)
 {
     public int Rows { get; } = rows;
 
@@ -17,12 +18,28 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
 
     public WeightPrecision Precision { get; } = precision;
 
-    /// <summary>The product of int8 rows [first, end) with an input of whole numbers.</summary>
-    public void MultiplyRows(WholeInput input, float* outputs, int first, int end) =>
-        Int8Gemv.MultiplyRows((sbyte*)values, scales, input.Values, input.Step, outputs, first, end, Columns);
+    /// <summary>Whether products take whole numbers.</summary>
+    public bool IsWhole => Precision is WeightPrecision.Int8 or WeightPrecision.Int4;
 
-    /// <summary>The scale of a row of int8.</summary>
+    /// <summary>The groups of a row of int4.</summary>
+    public int Groups => Int4Gemv.Groups(Columns);
+
+    /// <summary>The product of int8 or int4 rows [first, end) with an input of whole numbers.</summary>
+    public void MultiplyRows(WholeInput input, float* outputs, int first, int end)
+    {
+        Debug.Assert(IsWhole, "other weights take floats");
+        if (Precision == WeightPrecision.Int8) Int8Gemv.MultiplyRows((sbyte*)values, scales, input.Values, input.Step, outputs, first, end, Columns);
+        else Int4Gemv.MultiplyRows((byte*)values, groupScales, scales, input.Values, input.Step, outputs, first, end, Groups);
+    }
+
+    /// <summary>The scale of a row of int8 or int4.</summary>
     public float Scale(int row) => scales[row];
+
+    /// <summary>The whole numbers of a row of int4, [groups, 16].</summary>
+    public byte* Int4Row(int row) => (byte*)values + ((nint)row * Groups * Int4Gemv.GroupBytes);
+
+    /// <summary>The half-precision factors of a row's scale, [groups].</summary>
+    public short* GroupScales(int row) => groupScales + ((nint)row * Groups);
 
     /// <summary>The stored whole numbers of a row of int8, [columns].</summary>
     public sbyte* Int8Row(int row) => (sbyte*)values + ((nint)row * Columns);
@@ -42,7 +59,7 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
     public void MultiplyRows<TSimd>(float* input, float* outputs, int first, int end)
         where TSimd : unmanaged, ISimd<TSimd>
     {
-        Debug.Assert(Precision != WeightPrecision.Int8, "int8 takes whole numbers");
+        Debug.Assert(!IsWhole, "int8 and int4 take whole numbers");
         var shape = new MatrixShape(Rows, Columns);
         if (Precision == WeightPrecision.Float32) Gemv.MultiplyRows<TSimd, MatrixShape>(shape, values, input, outputs, first, end);
         else if (Precision == WeightPrecision.Float16) Gemv.MultiplyRows<TSimd, MatrixShape>(shape, (Half*)values, input, outputs, first, end);
@@ -66,8 +83,11 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
                 case WeightPrecision.Float16:
                     Widen<Float16Format>((byte*)((Half*)values + start), 1, target, Columns);
                     break;
-                default:
+                case WeightPrecision.Int8:
                     Widen<Int8Format>((byte*)values + start, scales[row], target, Columns);
+                    break;
+                default:
+                    Int4Rounding.Widen(Int4Row(row), GroupScales(row), scales[row], target, Columns);
                     break;
             }
         }
@@ -88,8 +108,11 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
             case WeightPrecision.Float16:
                 RowRounding.ToFloat16(source, Columns, (Half*)values + start);
                 break;
-            default:
+            case WeightPrecision.Int8:
                 scales[row] = RowRounding.ToInt8(source, Columns, (sbyte*)values + start);
+                break;
+            default:
+                scales[row] = Int4Rounding.ToInt4(source, Columns, Int4Row(row), GroupScales(row));
                 break;
         }
     }

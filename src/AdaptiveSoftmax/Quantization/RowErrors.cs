@@ -1,21 +1,23 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// How far the int8 logit of a row can be from the float32 one: at most Of[r] · <see cref="Norm"/> + Floor for an input x.
+/// How far the int8 or int4 logit of a row can be from the float32 one: at most Of[r] · <see cref="Norm"/> + Floor for an input x.
 /// </summary>
 /// <remarks>
 /// With u = 2⁻²⁴ and Higham's γ_n = n u / (1 − n u) (Accuracy and Stability of Numerical Algorithms, section 3.1), n products
 /// added in any order, fused or not, are off by at most γ_n Σ |w_k x_k| ≤ γ_n ‖w‖ ‖x‖. The int8 side adds whole numbers
-/// without error and rounds three times after that. With ŵ = scale · q for the row, x̂ for the rounded input and R = ‖x − x̂‖,
+/// without error and rounds three times after that; the int4 side does so in each group, and rounds m times, for the sums over
+/// the groups as well. With ŵ = scale · q for the row, x̂ for the rounded input and R = ‖x − x̂‖,
 /// by Cauchy and Schwarz
 /// <code>
-/// |fl(w·x) − fl(ŵ·x̂)| ≤ ‖w − ŵ‖ ‖x‖ + ‖ŵ‖ R + γ_n ‖w‖ ‖x‖ + γ_3 ‖ŵ‖ (‖x‖ + R),   ‖ŵ‖ ≤ ‖w‖ + ‖w − ŵ‖
+/// |fl(w·x) − fl(ŵ·x̂)| ≤ ‖w − ŵ‖ ‖x‖ + ‖ŵ‖ R + γ_n ‖w‖ ‖x‖ + γ_m ‖ŵ‖ (‖x‖ + R),   ‖ŵ‖ ≤ ‖w‖ + ‖w − ŵ‖
 /// </code>
 /// where ‖w − ŵ‖ and R are measured in float64. Adding the bias rounds each side once, by at most u (|w·x| + |b|), and so
-/// does adding the bound itself; γ_(n+4) and γ_8 cover them. Of[r] is the factor of ‖x‖, but at least ‖ŵ‖ / 256, so that 257
+/// does adding the bound itself; γ_(n+4) and γ_(m+5) cover them. Of[r] is the factor of ‖x‖, but at least ‖ŵ‖ / 256, so that 257
 /// Of[r] stands in for the factor of R and one number a row is enough. Products below the normal numbers lose more, which
 /// the floor holds.
 /// </remarks>
@@ -23,7 +25,9 @@ internal sealed unsafe class RowErrors : IDisposable
 {
     private const double UnitRoundoff = 1.0 / (1 << 24);
 
-    // ‖w − ŵ‖ is about that fraction of ‖ŵ‖.
+    private const int Int8Roundings = 8;
+
+    // ‖w − ŵ‖ of int8 is about that fraction of ‖ŵ‖, and of int4 more.
     private const int ResidualFactor = 256;
 
     // More than the bound loses by being computed in float64, rounded to float32 and multiplied by a norm.
@@ -63,7 +67,7 @@ internal sealed unsafe class RowErrors : IDisposable
     /// <summary>What is added for all rows.</summary>
     public float Floor { get; }
 
-    /// <summary>No row, in float32 or int8, is longer; NaN or ∞ where a weight is.</summary>
+    /// <summary>No row, in float32 or rounded, is longer; NaN or ∞ where a weight is.</summary>
     public double LargestNorm { get; }
 
     /// <summary>The largest magnitude of the bias.</summary>
@@ -92,11 +96,15 @@ internal sealed unsafe class RowErrors : IDisposable
         {
             var screen = Screen;
             var gamma = Gamma(screen.Columns + 4);
+            var screenGamma = Gamma(screen.Precision == WeightPrecision.Int4 ? Int4Gemv.Roundings(screen.Columns) : Int8Roundings);
             var largest = 0.0;
             for (var row = tile * RowsPerTile; row < Math.Min(screen.Rows, (tile + 1) * RowsPerTile); row++)
             {
-                var (norm, residual) = Norms(Weight + ((nint)row * screen.Columns), screen.Int8Row(row), screen.Scale(row), screen.Columns);
-                var factor = residual + (gamma * norm) + (Gamma(8) * (norm + residual));
+                var weights = Weight + ((nint)row * screen.Columns);
+                var (norm, residual) = screen.Precision == WeightPrecision.Int4
+                    ? Int4Norms(weights, screen.Int4Row(row), screen.GroupScales(row), screen.Scale(row), screen.Columns)
+                    : Int8Norms(weights, screen.Int8Row(row), screen.Scale(row), screen.Columns);
+                var factor = residual + (gamma * norm) + (screenGamma * (norm + residual));
                 Of[row] = RoundUp(Math.Max(factor, (norm + residual) / ResidualFactor));
                 largest = Math.Max(largest, norm + residual);
             }
@@ -105,7 +113,7 @@ internal sealed unsafe class RowErrors : IDisposable
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static (double Norm, double Residual) Norms(float* row, sbyte* stored, double scale, int columns)
+        private static (double Norm, double Residual) Int8Norms(float* row, sbyte* stored, double scale, int columns)
         {
             var step = Vector256.Create(scale);
             Vector256<double> sums = default, residuals = default;
@@ -126,6 +134,29 @@ internal sealed unsafe class RowErrors : IDisposable
             }
 
             return (Math.Sqrt(sum), Math.Sqrt(residual));
+        }
+
+        // The product of scale, factor and whole number has 39 bits: no residual is rounded before it is squared.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static (double Norm, double Residual) Int4Norms(float* row, byte* stored, short* factors, double scale, int columns)
+        {
+            Vector256<double> sums = default, residuals = default;
+            var whole = stackalloc float[Int4Gemv.GroupSize];
+            var padded = stackalloc float[Int4Gemv.GroupSize];
+            for (var k = 0; k < columns; k += Int4Gemv.GroupSize, stored += Int4Gemv.GroupBytes, factors++)
+            {
+                var step = Vector256.Create(scale * Int4Gemv.Widen(*factors));
+                var values = Int4Rounding.Group(row + k, columns - k, padded);
+                Int4Rounding.Unpack(stored, whole);
+                for (var i = 0; i < Int4Gemv.GroupSize; i += Vector256<float>.Count)
+                {
+                    var (w, q) = (Vector256.Load(values + i), Vector256.Load(whole + i));
+                    AddSquares(Vector256.WidenLower(w), Vector256.WidenLower(q), step, ref sums, ref residuals);
+                    AddSquares(Vector256.WidenUpper(w), Vector256.WidenUpper(q), step, ref sums, ref residuals);
+                }
+            }
+
+            return (Math.Sqrt(Vector256.Sum(sums)), Math.Sqrt(Vector256.Sum(residuals)));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -11,7 +11,7 @@ internal readonly unsafe struct WholeInput
     /// <summary>Rounds an input.</summary>
     /// <param name="x">[columns].</param>
     /// <param name="columns">The columns.</param>
-    /// <param name="values">Receives the whole numbers, [columns].</param>
+    /// <param name="values">Receives the whole numbers and zeros behind them, <see cref="Room"/>.</param>
     public WholeInput(float* x, int columns, short* values)
     {
         Values = values;
@@ -39,10 +39,14 @@ internal readonly unsafe struct WholeInput
             residualSum += residual * residual;
         }
 
+        for (var end = Room(columns); k < end; k++) values[k] = 0;
         (Norm, Residual) = (Math.Sqrt(squareSum), Math.Sqrt(residualSum));
     }
 
-    /// <summary>The whole numbers, [columns].</summary>
+    /// <summary>The places for the whole numbers: groups of columns are filled up with zeros.</summary>
+    public static int Room(int columns) => Int4Gemv.Groups(columns) * Int4Gemv.GroupSize;
+
+    /// <summary>The whole numbers, [columns], and zeros up to the end of a group.</summary>
     public short* Values { get; }
 
     /// <summary>What 1 stands for.</summary>

@@ -43,7 +43,7 @@ public unsafe class QuantizedSoftmaxTests
         iter: 100);
 
     [Fact]
-    public void LogProb_OfOneTokenAndOfBlocks_IsThatOfTheStoredWeights() => Gen.Select(LayerCase.Any, Gen.Int[0, 3], Gen.Int[0, 3]).Sample(
+    public void LogProb_OfOneTokenAndOfBlocks_IsThatOfTheStoredWeights() => Gen.Select(LayerCase.Any, Gen.Int[0, 4], Gen.Int[0, 4]).Sample(
         (@case, head, tails) =>
         {
             using var layer = @case.CreateLayer();
@@ -99,7 +99,7 @@ public unsafe class QuantizedSoftmaxTests
     }
 
     [Fact]
-    public void WeightBytes_AreAQuarterInInt8_AndAHalfInBFloat16()
+    public void WeightBytes_AreAnEighthInInt4_AQuarterInInt8_AndAHalfInBFloat16()
     {
         using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(512, 20000, [2000]));
         var full = layer.Parameters.Sum(parameter => parameter.Count) * 4.0;
@@ -107,6 +107,8 @@ public unsafe class QuantizedSoftmaxTests
         using var halves = layer.Quantize(new QuantizationOptions { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 });
         Assert.Equal(0.5, halves.WeightBytes / full);
         Assert.InRange(bytes.WeightBytes / full, 0.25, 0.27);
+        using var small = layer.Quantize(new QuantizationOptions { Head = WeightPrecision.Int4, Tails = WeightPrecision.Int4 });
+        Assert.Equal((2001 * ((512 / 32 * 18) + 4)) + (128 * 512 * 2) + (18000 * ((128 / 32 * 18) + 4)), small.WeightBytes);
     }
 
     [Fact]
@@ -189,6 +191,7 @@ public unsafe class QuantizedSoftmaxTests
     private static double[] Stored(Parameter source, WeightPrecision precision)
     {
         var values = source.Values.ToArray();
+        if (precision == WeightPrecision.Int4) return Int4(source);
         return
         [
             .. values.Select((value, i) => precision switch
@@ -201,6 +204,15 @@ public unsafe class QuantizedSoftmaxTests
         ];
 
         static double Unit(float value, int bits) => Math.Pow(2, Math.Floor(Math.Log2(Math.Abs((double)value))) - bits);
+    }
+
+    // Int4RoundingTests hold what these are.
+    private static double[] Int4(Parameter source)
+    {
+        using var matrix = new QuantizedMatrix(WorkerPool.Get(1), source, WeightPrecision.Int4);
+        var values = new float[source.Count];
+        fixed (float* target = values) matrix.View.Widen(0, source.Rows, target);
+        return [.. values];
     }
 
     private static double ToInt8(float value, ReadOnlySpan<float> row)

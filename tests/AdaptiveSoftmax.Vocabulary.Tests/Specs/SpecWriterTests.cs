@@ -26,6 +26,7 @@ public sealed class SpecWriterTests
         var spec = new SoftmaxSpec { HiddenSize = 512, TableFile = "news.tokens", IsFull = true, HeadBias = true };
         AssertReadsBack(spec);
         AssertReadsBack(spec with { HeadPrecision = WeightPrecision.Int8 });
+        AssertReadsBack(spec with { HeadPrecision = WeightPrecision.Int4 });
         Assert.Equal("{\n  \"hiddenSize\": 512,\n  \"vocabulary\": \"news.tokens\",\n  \"softmax\": \"full\",\n  \"headBias\": true\n}\n", Write(spec));
         Assert.Equal(SoftmaxLayout.CreateFull(512, 70, hasHeadBias: true), spec.CreateLayout(70));
     }
