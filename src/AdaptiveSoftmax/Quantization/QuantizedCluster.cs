@@ -26,7 +26,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
     /// </summary>
     public QuantizedCluster(WorkerPool pool, TailLayer tail, WeightPrecision precision)
     {
-        _projection = new QuantizedMatrix(pool, tail.Projection, precision == WeightPrecision.Int8 ? WeightPrecision.BFloat16 : precision);
+        _projection = new QuantizedMatrix(pool, tail.Projection, precision is WeightPrecision.Int8 or WeightPrecision.Int4 ? WeightPrecision.BFloat16 : precision);
         _output = new QuantizedMatrix(pool, tail.Output, precision);
     }
 

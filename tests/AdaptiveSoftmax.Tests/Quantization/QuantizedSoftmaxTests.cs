@@ -54,7 +54,7 @@ public unsafe class QuantizedSoftmaxTests
                 var precision = parameter.Name == "head.weight" ? options.Head
                     : parameter.Name == "head.bias" ? WeightPrecision.Float32
                     : parameter.Name.EndsWith(".1.weight", StringComparison.Ordinal) ? options.Tails
-                    : options.Tails == WeightPrecision.Int8 ? WeightPrecision.BFloat16 : options.Tails;
+                    : options.Tails is WeightPrecision.Int8 or WeightPrecision.Int4 ? WeightPrecision.BFloat16 : options.Tails;
                 var stored = Stored(parameter, precision);
                 for (var i = 0; i < stored.Length; i++) parameter.WritableValues[i] = (float)stored[i];
             }
