@@ -11,7 +11,6 @@ internal static class EvaluateCommand
 {
     public const string Name = "evaluate";
 
-    private const int RowsOfBlock = 1024;
     private static readonly string[] s_copies = ["int4", "int8", "bfloat16", "certified"];
 
     public static IReadOnlyList<Example> Examples { get; } =
@@ -112,14 +111,10 @@ internal static class EvaluateCommand
             try
             {
                 RequireTargets();
-                WorkBar.Run(console.Error, "Evaluating", states.Count, advance =>
+                WorkBar.Run(console.Error, "Evaluating", (double)states.Count * (evaluations.Length + agreements.Length), advance =>
                 {
-                    foreach (var block in states.ReadBlocks(RowsOfBlock))
-                    {
-                        for (var i = 0; i < softmaxes.Count; i++) Add(softmaxes[i], () => evaluations[i].Add(block.Hidden, block.Targets, block.Domains, cancellationToken));
-                        for (var i = 0; i < agreements.Length; i++) Add(softmaxes[i + 1], () => agreements[i].Add(block.Hidden, block.Targets, block.Domains, cancellationToken));
-                        advance(block.Count);
-                    }
+                    for (var i = 0; i < softmaxes.Count; i++) Add(softmaxes[i], () => evaluations[i].AddAll(states, rows => advance(rows), cancellationToken));
+                    for (var i = 0; i < agreements.Length; i++) Add(softmaxes[i + 1], () => agreements[i].AddAll(states, rows => advance(rows), cancellationToken));
                 });
                 return new EvaluateOutcome(
                     request.States,

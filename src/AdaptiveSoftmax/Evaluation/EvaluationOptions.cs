@@ -40,5 +40,12 @@ public sealed record EvaluationOptions
         ArgumentNullException.ThrowIfNull(Domains);
     }
 
+    /// <summary>Checks that domains are called in a file what the options call them; options without domains take none.</summary>
+    internal static void CheckDomains(IReadOnlyList<string> domains, StatesFile states)
+    {
+        if (domains.Count > 0 && !domains.SequenceEqual(states.Domains))
+            throw new ArgumentException($"The options name the domains {string.Join(", ", domains)}, and {states.FileName} {(states.Domains.Count == 0 ? "has none" : string.Join(", ", states.Domains))}; give the options the Domains of the file.", nameof(states));
+    }
+
     private static ArgumentException Fault(string option, FormattableString message) => new(message.ToString(CultureInfo.InvariantCulture), option);
 }

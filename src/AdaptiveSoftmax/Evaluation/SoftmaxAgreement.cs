@@ -14,7 +14,8 @@ public sealed class SoftmaxAgreement : IDisposable
     private readonly Tally[] _tallies;
     private readonly SpreadRows<(int Slot, int Domain)> _kept;
     private readonly int[]? _secondSlots;
-    private readonly int _rowsAtATime, _domains;
+    private readonly int _rowsAtATime;
+    private readonly IReadOnlyList<string> _domains;
 
     /// <summary>Prepares a comparison.</summary>
     /// <param name="first">The softmax that is compared with. It must outlive the comparison.</param>
@@ -34,7 +35,7 @@ public sealed class SoftmaxAgreement : IDisposable
         _rowsAtATime = Math.Min(SoftmaxEvaluation.RowsAtATime(first.Layout), SoftmaxEvaluation.RowsAtATime(second.Layout));
         (_first, _second) = (new Side(first, new TargetSlots(first, options.FirstTable), _rowsAtATime), new Side(second, new TargetSlots(second, options.SecondTable), _rowsAtATime));
         _groups = new EvaluationGroups(first.Layout, options.FirstTable, options.Domains);
-        _domains = options.Domains.Count;
+        _domains = options.Domains;
         _tallies = [.. Enumerable.Range(0, _groups.Count).Select(_ => new Tally())];
         _secondSlots = MapSlots();
         _kept = new SpreadRows<(int Slot, int Domain)>(_secondSlots is null ? 0 : options.DivergenceTokens, first.Layout.HiddenSize);
@@ -52,8 +53,8 @@ public sealed class SoftmaxAgreement : IDisposable
     {
         _first.Slots.Check(hidden.Length, targets);
         _second.Slots.Check(hidden.Length, targets);
-        if (!domains.IsEmpty && (domains.Length != targets.Length || _domains == 0 || domains.ContainsAnyExceptInRange(0, _domains - 1)))
-            throw new ArgumentException(FormattableString.Invariant($"There must be one of the {_domains} domains for each of {targets.Length} targets, or none."), nameof(domains));
+        if (!domains.IsEmpty && (domains.Length != targets.Length || _domains.Count == 0 || domains.ContainsAnyExceptInRange(0, _domains.Count - 1)))
+            throw new ArgumentException(FormattableString.Invariant($"There must be one of the {_domains.Count} domains for each of {targets.Length} targets, or none."), nameof(domains));
         var size = _first.Softmax.Layout.HiddenSize;
         Span<int> groups = stackalloc int[EvaluationGroups.MostOfTarget];
         for (var start = 0; start < targets.Length; start += _rowsAtATime)
@@ -71,6 +72,28 @@ public sealed class SoftmaxAgreement : IDisposable
                 foreach (var group in groups[.._groups.Find(slot, domain, groups)]) _tallies[group].Add(isSame, (double)_second.LogProb(row) - _first.LogProb(row));
                 _kept.Add(vectors.Slice(row * size, size), (slot, domain));
             }
+        }
+    }
+
+    /// <summary>Adds all states of a file, which is read once and in blocks, so that its size does not matter.</summary>
+    /// <param name="states">The file.</param>
+    /// <param name="progress">Hears how many more states were added, after each block; null for nobody.</param>
+    /// <param name="cancellationToken">Stops within a fraction of a second; what was added by then stays.</param>
+    /// <exception cref="ArgumentException">The options name other domains than the file.</exception>
+    /// <exception cref="WeightsFormatException">
+    /// The states have another hidden size, a target is not in both vocabularies, or a value is not finite; the message says in which row.
+    /// What was added before that row stays.
+    /// </exception>
+    /// <exception cref="DecodeException">A weight is not finite.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public void AddAll(StatesFile states, Action<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(states);
+        EvaluationOptions.CheckDomains(_domains, states);
+        foreach (var block in states.ReadBlocksFor(_first.Softmax.Layout.HiddenSize, target => _first.Slots.Find(target) >= 0 && _second.Slots.Find(target) >= 0))
+        {
+            Add(block.Hidden, block.Targets, _domains.Count == 0 ? default : block.Domains, cancellationToken);
+            progress?.Invoke(block.Count);
         }
     }
 

@@ -79,6 +79,28 @@ public sealed class SoftmaxEvaluation : IDisposable
         }
     }
 
+    /// <summary>Adds all states of a file, which is read once and in blocks, so that its size does not matter.</summary>
+    /// <param name="states">The file.</param>
+    /// <param name="progress">Hears how many more states were added, after each block; null for nobody.</param>
+    /// <param name="cancellationToken">Stops within a fraction of a second; what was added by then stays.</param>
+    /// <exception cref="ArgumentException">The options name other domains than the file.</exception>
+    /// <exception cref="WeightsFormatException">
+    /// The states have another hidden size, a target is not in the vocabulary, or a value is not finite; the message says in which row.
+    /// What was added before that row stays.
+    /// </exception>
+    /// <exception cref="DecodeException">A weight is not finite.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public void AddAll(StatesFile states, Action<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(states);
+        EvaluationOptions.CheckDomains(_options.Domains, states);
+        foreach (var block in states.ReadBlocksFor(_softmax.Layout.HiddenSize, target => _slots.Find(target) >= 0))
+        {
+            Add(block.Hidden, block.Targets, _options.Domains.Count == 0 ? default : block.Domains, cancellationToken);
+            progress?.Invoke(block.Count);
+        }
+    }
+
     /// <summary>What all states so far come to. Measures the times first.</summary>
     /// <param name="cancellationToken">Stops the measurement.</param>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>

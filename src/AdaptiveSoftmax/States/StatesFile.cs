@@ -101,9 +101,21 @@ public sealed class StatesFile : IDisposable
     public void Require(int hiddenSize, Func<int, bool> isToken)
     {
         ArgumentNullException.ThrowIfNull(isToken);
-        if (HiddenSize != hiddenSize)
-            throw Fault(_hidden, FormattableString.Invariant($"Its states have {HiddenSize} values, and the softmax has hidden size {hiddenSize}."), "Write the states that go into this very softmax, or name the file of another model.");
+        CheckHiddenSize(hiddenSize);
         _isToken = isToken;
+    }
+
+    /// <summary>Reads all blocks for one softmax, whatever else is required of the file.</summary>
+    /// <param name="hiddenSize">The hidden size that states must have.</param>
+    /// <param name="isToken">Whether an id is in the vocabulary.</param>
+    internal IEnumerable<StatesBlock> ReadBlocksFor(int hiddenSize, Func<int, bool> isToken)
+    {
+        CheckHiddenSize(hiddenSize);
+        foreach (var block in ReadBlocks())
+        {
+            CheckTargets(block, isToken);
+            yield return block;
+        }
     }
 
     /// <summary>Reads the file from a row on, in blocks. One block's memory serves for all.</summary>
@@ -151,7 +163,7 @@ public sealed class StatesFile : IDisposable
         ReadFloats(_hidden, start * HiddenSize, block.HiddenRoom);
         CheckFinite(_hidden, start, block.Hidden, HiddenSize);
         _targets.Read(start, block.TargetRoom, Reserve(rows * sizeof(long)));
-        CheckTargets(block);
+        CheckTargets(block, _isToken);
         if (_domain is not null)
         {
             _domain.Read(start, block.DomainRoom, Reserve(rows * sizeof(long)));
@@ -166,18 +178,24 @@ public sealed class StatesFile : IDisposable
     /// <summary>Closes the file.</summary>
     public void Dispose() => _file.Dispose();
 
+    private void CheckHiddenSize(int hiddenSize)
+    {
+        if (HiddenSize != hiddenSize)
+            throw Fault(_hidden, FormattableString.Invariant($"Its states have {HiddenSize} values, and the softmax has hidden size {hiddenSize}."), "Write the states that go into this very softmax, or name the file of another model.");
+    }
+
     private void CheckRows(int rows)
     {
         if (rows < 1 || (long)rows * HiddenSize * sizeof(double) > Array.MaxLength)
             throw new ArgumentOutOfRangeException(nameof(rows), rows, FormattableString.Invariant($"A block has from 1 to {Array.MaxLength / sizeof(double) / HiddenSize} rows of {HiddenSize} values."));
     }
 
-    private void CheckTargets(StatesBlock block)
+    private void CheckTargets(StatesBlock block, Func<int, bool>? isToken)
     {
         for (var i = 0; i < block.Count; i++)
         {
             var target = block.Targets[i];
-            if (target >= 0 && (_isToken is null || _isToken(target))) continue;
+            if (target >= 0 && (isToken is null || isToken(target))) continue;
             throw Fault(_targets.Tensor, $"Row {Number(block.Start + i)} has the target {Number(target)}, which is no token id of the vocabulary.", "Leave such rows out (also those with PyTorch's ignore_index), or name the spec of the model that wrote the states.");
         }
     }
