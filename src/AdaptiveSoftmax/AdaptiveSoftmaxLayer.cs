@@ -85,17 +85,21 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     }
 
     /// <summary>
-    /// Makes a greedy decoder that reads int8 copies of the weights first, and of this layer's weights only the rows that
+    /// Makes a greedy decoder that reads int4 and int8 copies of the weights first, and of this layer's weights only the rows that
     /// may win: its predictions are this layer's, to the last tie. It reads this layer's weights, so dispose it first, and
     /// make a new one after training.
     /// </summary>
+    /// <param name="options">Which copies; null for what suits the size.</param>
+    /// <exception cref="ArgumentException">The options name no stages.</exception>
     /// <exception cref="DecodeException">A weight is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public CertifiedSoftmax Certify()
+    public CertifiedSoftmax Certify(CertifyOptions? options = null)
     {
+        options ??= CertifyOptions.Default;
+        options.Check();
         using var use = Leases.Take();
         CheckFiniteWeights();
-        return new CertifiedSoftmax(this, _head, _tails, Options);
+        return new CertifiedSoftmax(this, new StoredRows(_head.Weight, _head.Bias), [.. _tails.Select(tail => (new StoredRows(tail.Projection), new StoredRows(tail.Output)))], options, Options);
     }
 
     private protected override long Version

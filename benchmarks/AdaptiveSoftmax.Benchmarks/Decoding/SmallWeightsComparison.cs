@@ -62,7 +62,7 @@ internal sealed class SmallWeightsComparison(string name, string weights, Func<A
         if (small is CertifiedSoftmax { Statistics: var statistics })
         {
             session.Note($"{(double)statistics.RescoredRows / statistics.Predictions:F1} rows a token read in float32, {100 * statistics.RescoredShare:F2} % of those screened");
-            session.Note($"{100.0 * statistics.Float32Tails / statistics.Predictions:F1} tails and {100.0 * statistics.Float32Predictions / statistics.Predictions:F1} whole predictions a hundred tokens left to float32");
+            session.Note($"{100.0 * statistics.StoredTails / statistics.Predictions:F1} tails and {100.0 * statistics.StoredPredictions / statistics.Predictions:F1} whole predictions a hundred tokens left to float32");
         }
 
         return measurements.Skip(1).Take(peers.Length).Min(peer => peer.Median) / measurements[0].Median;

@@ -3,59 +3,62 @@ using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>What screening found of the rows of a cluster.</summary>
-/// <param name="upper">An upper bound of each float32 logit, [rows].</param>
-/// <param name="bound">The largest upper bound of each tile of rows, [tiles].</param>
-/// <param name="maximum">The largest approximate logit of each tile, [tiles].</param>
-/// <param name="sum">With sums: the sum of exponentials of each tile, [tiles].</param>
-/// <param name="errorSum">With sums: the sum of exponentials times error bounds of each tile, [tiles].</param>
-/// <param name="norm">The norm of the input.</param>
-/// <param name="tiles">The number of tiles.</param>
-internal readonly unsafe struct Screening(float* upper, float* bound, float* maximum, float* sum, float* errorSum, float norm, int tiles)
+/// <summary>What a search among screened rows found.</summary>
+internal enum ScreenOutcome
 {
-    public float* Upper => upper;
+    /// <summary>The best row.</summary>
+    Found,
 
-    public float* Bound => bound;
+    /// <summary>So many rows passed the first copy that reading the next one from end to end is less work.</summary>
+    TooMany,
 
-    public float* Maximum => maximum;
-
-    public float* Sum => sum;
-
-    public float* ErrorSum => errorSum;
-
-    public float Norm => norm;
-
-    /// <summary>The largest bound of all rows.</summary>
-    public float LargestBound => SoftmaxKernel.Maximum(bound, tiles);
+    /// <summary>Too many rows are too close, or the choice may hang on the rounding of log-probs.</summary>
+    Open,
 }
 
-/// <summary>The head or a tail under certified decoding: its int8 copy and bounds, and the float32 weights themselves.</summary>
+/// <summary>The head or a tail under certified decoding: smaller copies and bounds, the coarsest first, and the stored weights themselves.</summary>
 internal sealed unsafe class CertifiedCluster : IDisposable
 {
     // Past this share of the rows, reading them one by one is not worth it any more.
     private const int RescoredShare = 16;
 
-    // A logit that could be larger is left to the float32 layer, where it may overflow as it does.
+    // A logit that could be larger is left to the stored weights, where it may overflow as it does.
     private const double LargestLogit = 1e30;
 
-    private readonly Parameter _weight;
-    private readonly Parameter? _bias;
-    private readonly Parameter? _projection;
-    private readonly QuantizedMatrix _screen;
-    private readonly RowErrors _errors;
+    // How many predictions pass before a copy that left too many rows is tried again.
+    private const int Patience = 64;
 
-    public CertifiedCluster(WorkerPool pool, Parameter weight, Parameter? bias, Parameter? projection)
+    private readonly StoredRows _rows;
+    private readonly StoredRows? _projection;
+    private readonly RowScreen[] _screens;
+    private int _skips;
+
+    public CertifiedCluster(WorkerPool pool, StoredRows rows, StoredRows? projection, params ReadOnlySpan<WeightPrecision> screens)
     {
-        (_weight, _bias, _projection) = (weight, bias, projection);
-        _screen = new QuantizedMatrix(pool, weight, WeightPrecision.Int8);
-        _errors = new RowErrors(pool, weight, bias, _screen.View);
-        RowsPerTile = Gemv.RowsPerTile(new MatrixShape(weight.Rows, weight.Columns));
-        TileCount = (weight.Rows + RowsPerTile - 1) / RowsPerTile;
+        (_rows, _projection) = (rows, projection);
+        _screens = new RowScreen[screens.Length];
+        for (var i = 0; i < screens.Length; i++) _screens[i] = new RowScreen(pool, rows, screens[i]);
+        RowsPerTile = Gemv.RowsPerTile(new MatrixShape(rows.Rows, rows.Columns));
+        TileCount = (rows.Rows + RowsPerTile - 1) / RowsPerTile;
     }
 
-    public int Rows => _weight.Rows;
+    public int Rows => _rows.Rows;
 
-    public long Bytes => _screen.Bytes + _errors.Bytes;
+    public long Bytes => _screens.Sum(screen => screen.Bytes);
+
+    /// <summary>Whether all weights are finite.</summary>
+    public bool IsFinite => double.IsFinite(_screens[0].Errors.LargestNorm + _screens[0].Errors.LargestBias);
+
+    /// <summary>The copy that a search begins with, by what the last ones left.</summary>
+    public int FirstStage
+    {
+        get
+        {
+            if (_screens.Length == 1 || _skips == 0) return 0;
+            _skips--;
+            return 1;
+        }
+    }
 
     /// <summary>How far the computed sums of exponentials may be from the true ones, relative to them.</summary>
     /// <remarks>
@@ -64,55 +67,89 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     /// </remarks>
     private double SumError => RowErrors.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
 
-    // The float32 path's own tiles, whose sums of exponentials LogSumExp bounds.
+    // The stored path's own tiles, whose sums of exponentials LogSumExp bounds.
     private int RowsPerTile { get; }
 
     private int TileCount { get; }
 
-    /// <summary>The input of the rows: the hidden vector itself or, in a tail, its projection, with the layer's own bits.</summary>
+    /// <summary>The input of the rows: the hidden vector itself or, in a tail, its projection, with the stored weights' own bits.</summary>
     public float* Input(WorkerPool pool, Scratch scratch, float* hidden)
     {
         if (_projection is null) return hidden;
         var projected = scratch.Floats(_projection.Rows);
-        Gemv.Multiply(pool, new MatrixShape(_projection.Rows, _projection.Columns), _projection.ValuesPointer, hidden, projected);
+        _projection.Multiply(pool, hidden, projected);
         return projected;
     }
 
-    /// <summary>Upper bounds of the float32 logits.</summary>
+    /// <summary>Upper bounds of the stored logits.</summary>
     /// <param name="pool">The threads.</param>
     /// <param name="scratch">Lends the memory of the bounds.</param>
     /// <param name="input">The input, [columns].</param>
+    /// <param name="stage">The copy to read.</param>
     /// <param name="withSums">Whether <see cref="LogSumExp"/> will be asked for.</param>
     /// <param name="screening">The bounds.</param>
+    /// <param name="counts">Counts the rows.</param>
     /// <returns>Whether the bounds hold: not where weights or input are not finite or so large that logits could overflow.</returns>
-    public bool Screen(WorkerPool pool, Scratch scratch, float* input, bool withSums, out Screening screening)
+    public bool Screen(WorkerPool pool, Scratch scratch, float* input, int stage, bool withSums, out Screening screening, ref ScreenCounts counts)
     {
-        screening = default;
-        var whole = new WholeInput(input, _weight.Columns, scratch.Shorts(WholeInput.Room(_weight.Columns)));
-        var norm = RowErrors.Norm(whole);
-        var largest = (norm * _errors.LargestNorm) + _errors.LargestBias;
-        if (!(largest < LargestLogit) || double.IsInfinity(RowErrors.Gamma(_weight.Columns + 4))) return false;
-        var body = new ScreenBody
+        if (!TryPrepare(scratch, input, stage, withSums, out var prepared))
         {
-            Matrix = _screen.View,
-            Errors = _errors.Of,
-            Bias = _bias is null ? null : _bias.ValuesPointer,
-            Input = whole,
-            Norm = norm,
-            Floor = _errors.Floor,
-            Upper = scratch.Floats(_weight.Rows),
-            RowsPerTile = RowsPerTile,
-            Bound = scratch.Floats(TileCount),
-            Maximum = scratch.Floats(TileCount),
-            Sum = withSums ? scratch.Floats(TileCount) : null,
-            ErrorSum = withSums ? scratch.Floats(TileCount) : null,
-        };
-        pool.Run(ref body, TileCount);
-        screening = new Screening(body.Upper, body.Bound, body.Maximum, body.Sum, body.ErrorSum, norm, TileCount);
+            screening = default;
+            return false;
+        }
+
+        Screen(pool, &prepared, 1, ref counts);
+        screening = prepared;
         return true;
     }
 
-    /// <summary>Between what the log-sum-exp that float32 computes must lie, from bounds with sums.</summary>
+    /// <summary>Takes an input in, and lends the memory of its bounds.</summary>
+    public bool TryPrepare(Scratch scratch, float* input, int stage, bool withSums, out Screening screening)
+    {
+        screening = default;
+        var columns = _rows.Columns;
+        var errors = _screens[stage].Errors;
+        var whole = new WholeInput(input, columns, scratch.Shorts(WholeInput.Room(columns)));
+        var norm = RowErrors.Norm(whole);
+        var largest = (norm * errors.LargestNorm) + errors.LargestBias;
+        if (!(largest < LargestLogit) || double.IsInfinity(RowErrors.Gamma(columns + 4))) return false;
+        screening = new Screening
+        {
+            Input = input,
+            Whole = whole,
+            Norm = norm,
+            Stage = stage,
+            Upper = scratch.Floats(Rows),
+            Bound = scratch.Floats(TileCount),
+            Maximum = withSums ? scratch.Floats(TileCount) : null,
+            Sum = withSums ? scratch.Floats(TileCount) : null,
+            ErrorSum = withSums ? scratch.Floats(TileCount) : null,
+            Tiles = TileCount,
+            LargestLogit = largest,
+        };
+        return true;
+    }
+
+    /// <summary>Bounds of several inputs of the same stage, for which the rows are read once.</summary>
+    public void Screen(WorkerPool pool, Screening* screenings, int count, ref ScreenCounts counts)
+    {
+        var screen = _screens[screenings->Stage];
+        var body = new ScreenBody
+        {
+            Matrix = screen.View,
+            Errors = screen.Errors.Of,
+            Bias = _rows.Bias,
+            Floor = screen.Errors.Floor,
+            Screenings = screenings,
+            Count = count,
+            RowsPerTile = RowsPerTile,
+        };
+        pool.Run(ref body, TileCount);
+        counts.Screened += (long)count * Rows;
+        counts.Add(screen.Precision, (long)count * Rows);
+    }
+
+    /// <summary>Between what the log-sum-exp that is computed of the stored weights must lie, from bounds with sums.</summary>
     /// <remarks>
     /// With bounds e_r and approximate logits a_r, Σ exp(a_r) (1 − e_r) ≤ Σ exp(l_r) ≤ Σ exp(a_r) (1 + e_r + e_r²), the right
     /// side for e_r ≤ 1; and in any case the logarithms differ by at most the largest e_r.
@@ -130,79 +167,89 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         }
 
         var error = SumError;
-        var largest = (_errors.Largest * (double)screening.Norm) + _errors.Floor;
+        var errors = _screens[screening.Stage].Errors;
+        var largest = (errors.Largest * (double)screening.Norm) + errors.Floor;
         var low = top + Math.Log(sum * (1 - (2 * error))) - largest;
         var high = top + Math.Log(sum * (1 + (2 * error))) + largest;
         var least = (sum * (1 - (2 * error))) - (errorSum * (1 + (2 * error)));
         if (least > 0) low = Math.Max(low, top + Math.Log(least));
         if (largest <= 1) high = Math.Min(high, top + Math.Log((sum + (errorSum * (1 + largest))) * (1 + (2 * error))));
 
-        // What float32 computes is off by as much again, and rounded once.
+        // What is computed of the stored weights is off by as much again, and rounded once.
         low -= 2 * error;
         high += 2 * error;
         return (low - (Math.Abs(low) / (1 << 23)), high + (Math.Abs(high) / (1 << 23)));
     }
 
-    /// <summary>The float32 logit of a row, with the layer's own bits.</summary>
-    public float Rescore(float* input, int row)
+    /// <summary>A row's bound by the copies behind the one that was screened, where there are some.</summary>
+    public float Refine(in Screening screening, int row, ref ScreenCounts counts)
     {
-        float logit;
-        Gemv.MultiplyRows(new MatrixShape(1, _weight.Columns), _weight.ValuesPointer + ((nint)row * _weight.Columns), input, &logit, 0, 1);
-        return _bias is null ? logit : logit + _bias.ValuesPointer[row];
+        if (screening.Stage + 1 >= _screens.Length) return float.PositiveInfinity;
+        var screen = _screens[screening.Stage + 1];
+        counts.Add(screen.Precision, 1);
+        return screen.Upper(screening.Whole, screening.Norm, _rows.Bias, row);
     }
 
-    /// <summary>The largest float32 logit of the first rows and the first row that has it.</summary>
+    /// <summary>The stored logit of a row, with the bits that a decoder of these weights computes.</summary>
+    public float Rescore(float* input, int row) => _rows.Logit(input, row);
+
+    /// <summary>The largest stored logit of the first rows and the first row that has it.</summary>
     /// <param name="scratch">Lends the memory of the candidates.</param>
-    /// <param name="input">The input.</param>
     /// <param name="screening">The bounds.</param>
     /// <param name="rows">The rows to choose from.</param>
     /// <param name="magnitude">The magnitudes of all but the logit itself that a log-prob is computed from.</param>
     /// <param name="logit">The largest logit.</param>
     /// <param name="row">Its row.</param>
-    /// <param name="rescored">Counts the rows that were read.</param>
-    /// <returns>False where too many rows are too close, or the choice may hang on the rounding of log-probs.</returns>
-    public bool TryFindBest(Scratch scratch, float* input, in Screening screening, int rows, double magnitude, out float logit, out int row, ref long rescored)
+    /// <param name="counts">Counts the rows that were read.</param>
+    public ScreenOutcome FindBest(Scratch scratch, in Screening screening, int rows, double magnitude, out float logit, out int row, ref ScreenCounts counts)
     {
         float* upper = screening.Upper, bound = screening.Bound;
         var capacity = (rows / RescoredShare) + RescoredShare;
         var candidates = scratch.Ints(capacity);
         var logits = scratch.Floats(capacity);
-        var count = 0;
+        var (count, passed) = (0, 0);
 
         // A first logit makes the bar that all others must reach.
         row = LikelyBest(upper, bound, rows);
-        logit = Rescore(input, row);
+        logit = Rescore(screening.Input, row);
         for (var first = 0; first < rows; first += RowsPerTile)
         {
             if (bound[first / RowsPerTile] < Bar(logit, magnitude)) continue;
             var end = Math.Min(rows, first + RowsPerTile);
             for (var at = NextReaching(upper, first, end, Bar(logit, magnitude)); at < end; at = NextReaching(upper, at + 1, end, Bar(logit, magnitude)))
             {
-                if (count == capacity)
+                if (++passed > capacity && screening.Stage + 1 < _screens.Length)
                 {
-                    rescored += count;
-                    return false;
+                    counts.Rescored += count;
+                    _skips = Patience;
+                    return ScreenOutcome.TooMany;
                 }
 
-                (candidates[count], logits[count]) = (at, Rescore(input, at));
+                if (Refine(screening, at, ref counts) < Bar(logit, magnitude)) continue;
+                if (count == capacity)
+                {
+                    counts.Rescored += count;
+                    return ScreenOutcome.Open;
+                }
+
+                (candidates[count], logits[count]) = (at, Rescore(screening.Input, at));
                 if (logits[count] > logit || (logits[count] == logit && at < row)) (logit, row) = (logits[count], at);
                 count++;
             }
         }
 
-        rescored += count;
+        counts.Rescored += count;
         for (var i = 0; i < count; i++)
         {
-            if (candidates[i] < row && logits[i] >= Bar(logit, magnitude)) return false;
+            if (candidates[i] < row && logits[i] >= Bar(logit, magnitude)) return ScreenOutcome.Open;
         }
 
-        return true;
+        return ScreenOutcome.Found;
     }
 
     public void Dispose()
     {
-        _screen.Dispose();
-        _errors.Dispose();
+        foreach (var screen in _screens) screen.Dispose();
     }
 
     // A smaller logit than this has a smaller log-prob, even after rounding; it rises with the logit.
@@ -241,26 +288,31 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     private struct ScreenBody : IParallelBody
     {
         public QuantizedView Matrix;
-        public WholeInput Input;
-        public float* Errors, Bias, Upper, Bound, Maximum, Sum, ErrorSum;
-        public float Norm, Floor;
-        public int RowsPerTile;
+        public Screening* Screenings;
+        public float* Errors, Bias;
+        public float Floor;
+        public int Count, RowsPerTile;
 
+        // A tile's rows stay in the cache for all inputs.
         public readonly void Run(int tile)
         {
             var matrix = Matrix;
             var first = tile * RowsPerTile;
             var rows = Math.Min(RowsPerTile, matrix.Rows - first);
-            float* logits = Upper + first, errors = Errors + first;
-            matrix.MultiplyRows(Input, Upper, first, first + rows);
-            if (Bias is not null) Vectors.Add(logits, Bias + first, rows);
-            if (Sum is not null)
+            var errors = Errors + first;
+            for (var screening = Screenings; screening < Screenings + Count; screening++)
             {
-                Maximum[tile] = SoftmaxKernel.Maximum(logits, rows);
-                Sum[tile] = ScreeningKernel.SumExp(logits, errors, Norm, Floor, rows, Maximum[tile], out ErrorSum[tile]);
-            }
+                var logits = screening->Upper + first;
+                matrix.MultiplyRows(screening->Whole, screening->Upper, first, first + rows);
+                if (Bias is not null) Vectors.Add(logits, Bias + first, rows);
+                if (screening->Sum is not null)
+                {
+                    screening->Maximum[tile] = SoftmaxKernel.Maximum(logits, rows);
+                    screening->Sum[tile] = ScreeningKernel.SumExp(logits, errors, screening->Norm, Floor, rows, screening->Maximum[tile], out screening->ErrorSum[tile]);
+                }
 
-            Bound[tile] = ScreeningKernel.Raise(logits, errors, Norm, Floor, rows);
+                screening->Bound[tile] = ScreeningKernel.Raise(logits, errors, screening->Norm, Floor, rows);
+            }
         }
     }
 }

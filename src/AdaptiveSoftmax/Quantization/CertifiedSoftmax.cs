@@ -1,14 +1,16 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// Decodes greedily at nearly the memory traffic of int8, and predicts exactly what the float32 layer predicts: int8 copies
-/// of the weights, with a rigorous error bound a row, exclude nearly all rows, and the layer's own weights decide between
-/// the few that are left.
+/// Decodes greedily at nearly the memory traffic of int4 or int8, and predicts exactly what the stored weights predict: copies in
+/// int4 and int8, with a rigorous error bound a row, exclude nearly all rows, and the weights themselves decide between the few that
+/// are left.
 /// </summary>
 /// <remarks>
 /// <see cref="SoftmaxDecoder.Predict(ReadOnlySpan{float}, Span{int})"/> of up to 7 hidden vectors is certified. Everything
 /// else (larger batches, log-probs, top-k, sampling, scores) needs sums over all rows or is not memory-bound, and is
-/// computed by the float32 layer's weights, with its bits. The layer must outlive this decoder, and must not change:
+/// computed by the stored weights, with their bits. The layer or copy that has them must outlive this decoder, and must not change:
 /// after any change of its weights this decoder refuses to decode. Safe from several threads at once.
 /// </remarks>
 public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
@@ -19,32 +21,50 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     /// </summary>
     internal const double Rounding = 1.0 / (1 << 21);
 
+    // Up to here a head's int8 copy may stay in a cache, where int4 has nothing to spare.
+    private const long LargestCached = 8 << 20;
+
     private readonly SoftmaxDecoder _layer;
     private readonly long _certified;
     private readonly CertifiedCluster _head;
     private readonly CertifiedCluster[] _tails;
     private long _predictions;
     private long _screened;
+    private long _int4;
+    private long _int8;
     private long _rescored;
-    private long _float32Tails;
-    private long _float32Predictions;
+    private long _storedTails;
+    private long _storedPredictions;
 
-    internal CertifiedSoftmax(SoftmaxDecoder layer, HeadLayer head, IReadOnlyList<TailLayer> tails, AdaptiveSoftmaxOptions options)
+    /// <summary>Makes the copies.</summary>
+    /// <param name="layer">The decoder of the stored weights.</param>
+    /// <param name="head">Its head.</param>
+    /// <param name="tails">Its tails.</param>
+    /// <param name="certify">The stages.</param>
+    /// <param name="options">How it runs.</param>
+    internal CertifiedSoftmax(SoftmaxDecoder layer, StoredRows head, IReadOnlyList<(StoredRows Projection, StoredRows Output)> tails, CertifyOptions certify, AdaptiveSoftmaxOptions options)
         : base(layer.Identity, options, layer.Leases)
     {
         _layer = layer;
         _certified = layer.WeightsVersion;
-        _head = new CertifiedCluster(Pool, head.Weight, head.Bias, projection: null);
-        _tails = [.. tails.Select(tail => new CertifiedCluster(Pool, tail.Output, bias: null, tail.Projection))];
+        var isCached = (long)head.Rows * head.Columns <= LargestCached;
+        _head = new CertifiedCluster(Pool, head, null, certify.Stages switch
+        {
+            ScreeningStages.Int8 => [WeightPrecision.Int8],
+            ScreeningStages.Int4 => [WeightPrecision.Int4],
+            ScreeningStages.Automatic when isCached => [WeightPrecision.Int8],
+            _ => [WeightPrecision.Int4, WeightPrecision.Int8],
+        });
+        _tails = [.. tails.Select(tail => new CertifiedCluster(Pool, tail.Output, tail.Projection, WeightPrecision.Int8))];
     }
 
-    /// <summary>The bytes of the int8 weights, scales and bounds, which are needed beside the layer's float32 weights.</summary>
+    /// <summary>The bytes of the smaller copies, their scales and bounds, which are needed beside the stored weights.</summary>
     public long ScreeningBytes => _head.Bytes + _tails.Sum(tail => tail.Bytes);
 
-    /// <summary>What was screened and what was read in float32, since this decoder was made.</summary>
+    /// <summary>What was screened and what was read of the stored weights, since this decoder was made.</summary>
     public CertifiedStatistics Statistics => new(
-        Interlocked.Read(ref _predictions), Interlocked.Read(ref _screened), Interlocked.Read(ref _rescored),
-        Interlocked.Read(ref _float32Tails), Interlocked.Read(ref _float32Predictions));
+        Interlocked.Read(ref _predictions), Interlocked.Read(ref _screened), Interlocked.Read(ref _int4), Interlocked.Read(ref _int8), Interlocked.Read(ref _rescored),
+        Interlocked.Read(ref _storedTails), Interlocked.Read(ref _storedPredictions));
 
     internal override IDecodingCluster DecodingHead => Unchanged.DecodingHead;
 
@@ -68,6 +88,20 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     /// <inheritdoc/>
     protected override int GetTokenId(int slot) => _layer.TokenOf(slot);
 
+    /// <summary>Disposes and refuses where a weight is not finite.</summary>
+    /// <exception cref="DecodeException">One is not.</exception>
+    internal void CheckFinite()
+    {
+        for (var i = -1; i < _tails.Length; i++)
+        {
+            if ((i < 0 ? _head : _tails[i]).IsFinite) continue;
+            Dispose();
+            throw new DecodeException([new DecodeFault(
+                -1, i < 0 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite, i + 1,
+                FormattableString.Invariant($"{(i < 0 ? "The head" : $"Tail {i}")} holds values that are not finite; only finite weights can be certified. Restore them from a sound file."))]);
+        }
+    }
+
     private protected override void DisposeWeights() => Leases.WhenUnused(() =>
     {
         _head.Dispose();
@@ -79,14 +113,12 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         _ = Unchanged;
         var search = new Search(scratch, hidden);
         var isFound = TryScreen(ref search);
-        Interlocked.Increment(ref _predictions);
-        Interlocked.Add(ref _screened, search.Screened);
-        Interlocked.Add(ref _rescored, search.Rescored);
-        if (search.Float32Tails > 0) Interlocked.Add(ref _float32Tails, search.Float32Tails);
+        Count(search.Counts);
+        if (search.StoredTails > 0) Interlocked.Add(ref _storedTails, search.StoredTails);
         tailsVisited = search.TailsVisited;
         if (isFound) return search.Best.Slot;
 
-        Interlocked.Increment(ref _float32Predictions);
+        Interlocked.Increment(ref _storedPredictions);
         return base.PredictOne(scratch, hidden, number, ref faults, out tailsVisited);
     }
 
@@ -94,14 +126,24 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     // is the logit in the shortlist, and (logit − the tail's log-sum-exp) + the cluster's logit in a tail.
     private bool TryScreen(ref Search search)
     {
-        if (!_head.Screen(Pool, search.Scratch, search.Hidden, withSums: false, out var head)) return false;
-        search.Screened += Layout.HeadRows;
-        search.HeadMagnitude = Magnitude(head.LargestBound, Layout.HeadRows);
-        if (!_head.TryFindBest(search.Scratch, search.Hidden, head, Layout.ShortlistSize, search.HeadMagnitude, out var logit, out var row, ref search.Rescored)) return false;
+        Screening head;
+        float logit;
+        int row;
+        var outcome = ScreenOutcome.TooMany;
+        var stage = _head.FirstStage;
+        do
+        {
+            if (!_head.Screen(Pool, search.Scratch, search.Hidden, stage++, withSums: false, out head, ref search.Counts)) return false;
+            search.HeadMagnitude = Magnitude(head.LargestBound, Layout.HeadRows);
+            outcome = _head.FindBest(search.Scratch, head, Layout.ShortlistSize, search.HeadMagnitude, out logit, out row, ref search.Counts);
+        }
+        while (outcome == ScreenOutcome.TooMany);
+
+        if (outcome != ScreenOutcome.Found) return false;
         search.HeadMagnitude += Math.Abs(logit);
         search.Best = new Candidate(Tail: -1, Slot: row, logit, logit, logit, search.HeadMagnitude + Math.Abs(logit));
         var clusters = head.Upper + Layout.ShortlistSize;
-        for (var i = 0; i < Layout.TailCount; i++) clusters[i] = ClusterLogit(ref search, i, clusters[i], logit);
+        for (var i = 0; i < Layout.TailCount; i++) clusters[i] = ClusterLogit(ref search, head, i, clusters[i], logit);
         for (var tail = MostProbable(clusters); tail >= 0; tail = MostProbable(clusters))
         {
             if (!TryTail(ref search, tail, clusters[tail])) return false;
@@ -113,12 +155,21 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     // −∞ where the cluster's logit is not above the best one of the shortlist: no token has a higher log-prob than its
     // cluster, and of equal ones the shortlist's has the lower slot.
-    private float ClusterLogit(ref Search search, int tail, float upper, float best)
+    private float ClusterLogit(ref Search search, in Screening head, int tail, float upper, float best)
     {
-        if (upper <= best) return float.NegativeInfinity;
-        search.Rescored++;
+        if (upper <= best || _head.Refine(head, Layout.ShortlistSize + tail, ref search.Counts) <= best) return float.NegativeInfinity;
+        search.Counts.Rescored++;
         var logit = _head.Rescore(search.Hidden, Layout.ShortlistSize + tail);
         return logit <= best ? float.NegativeInfinity : logit;
+    }
+
+    private void Count(in ScreenCounts counts)
+    {
+        Interlocked.Increment(ref _predictions);
+        Interlocked.Add(ref _screened, counts.Screened);
+        Interlocked.Add(ref _int4, counts.Int4);
+        Interlocked.Add(ref _int8, counts.Int8);
+        Interlocked.Add(ref _rescored, counts.Rescored);
     }
 
     private int MostProbable(float* clusters)
@@ -139,20 +190,19 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         search.TailsVisited++;
         using var scope = search.Scratch.Begin();
         var input = weights.Input(Pool, search.Scratch, search.Hidden);
-        if (!weights.Screen(Pool, search.Scratch, input, withSums: true, out var screening)) return false;
-        search.Screened += weights.Rows;
+        if (!weights.Screen(Pool, search.Scratch, input, stage: 0, withSums: true, out var screening, ref search.Counts)) return false;
         var largest = screening.LargestBound;
         var (low, high) = weights.LogSumExp(screening);
         var magnitude = search.HeadMagnitude + Math.Abs(clusterLogit) + Magnitude(largest, weights.Rows) + Math.Max(Math.Abs(low), Math.Abs(high));
         var bar = search.Best.Low - ((search.Best.Magnitude + magnitude) * Rounding);
         if (clusterLogit + largest - low < bar) return true;
-        if (!weights.TryFindBest(search.Scratch, input, screening, weights.Rows, magnitude, out var logit, out var row, ref search.Rescored)) return false;
+        if (weights.FindBest(search.Scratch, screening, weights.Rows, magnitude, out var logit, out var row, ref search.Counts) != ScreenOutcome.Found) return false;
         magnitude += Math.Abs(logit);
         var found = new Candidate(tail, Layout.Tails[tail].Start + row, (double)clusterLogit + logit, clusterLogit + (double)logit - high, clusterLogit + (double)logit - Math.Max(low, logit), magnitude);
         return TryDecide(ref search, found);
     }
 
-    // Where the intervals leave it open, float32 computes the log-sum-exp of the tails concerned.
+    // Where the intervals leave it open, the stored weights give the log-sum-exp of the tails concerned.
     private bool TryDecide(ref Search search, Candidate found)
     {
         for (var step = 0; ; step++)
@@ -174,7 +224,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     private Candidate Tighten(ref Search search, Candidate candidate)
     {
         if (candidate.Low == candidate.High) return candidate;
-        search.Float32Tails++;
+        search.StoredTails++;
         var logits = search.Scratch.Floats(Layout.Tails[candidate.Tail].Size);
         var value = candidate.Logits - _layer.DecodingTails[candidate.Tail].ForwardOne(Pool, search.Scratch, search.Hidden, logits).LogSumExp[0];
         return candidate with { Low = value, High = value };
@@ -199,6 +249,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         public Candidate Best;
         public double HeadMagnitude;
         public int TailsVisited;
-        public long Screened, Rescored, Float32Tails;
+        public ScreenCounts Counts;
+        public long StoredTails;
     }
 }

@@ -2,12 +2,14 @@ namespace AdaptiveSoftmax;
 
 /// <summary>What a certified decoder has done so far, over all threads.</summary>
 /// <param name="Predictions">The hidden vectors that were screened.</param>
-/// <param name="ScreenedRows">The rows of head and tails whose int8 logits were computed for them.</param>
-/// <param name="RescoredRows">The rows among them that were read in float32 because their bound did not exclude them.</param>
-/// <param name="Float32Tails">The tails that were computed in float32 because their log-sum-exp decided.</param>
-/// <param name="Float32Predictions">The hidden vectors that were left to the float32 layer because too many rows were too close.</param>
-public readonly record struct CertifiedStatistics(long Predictions, long ScreenedRows, long RescoredRows, long Float32Tails, long Float32Predictions)
+/// <param name="ScreenedRows">The rows of head and tails that were screened for them from end to end; a head is twice where so many rows passed int4 that int8 read all.</param>
+/// <param name="Int4Rows">The rows whose int4 logits were computed.</param>
+/// <param name="Int8Rows">The rows whose int8 logits were computed: where int4 stands first, those that it left.</param>
+/// <param name="RescoredRows">The rows that were read as they are stored because no bound excluded them.</param>
+/// <param name="StoredTails">The tails that the stored weights computed because their log-sum-exp decided.</param>
+/// <param name="StoredPredictions">The hidden vectors that were left to the stored weights because too many rows were too close.</param>
+public readonly record struct CertifiedStatistics(long Predictions, long ScreenedRows, long Int4Rows, long Int8Rows, long RescoredRows, long StoredTails, long StoredPredictions)
 {
-    /// <summary>The fraction of screened rows that were read in float32; 0 before the first prediction.</summary>
+    /// <summary>The fraction of screened rows that were read as they are stored; 0 before the first prediction.</summary>
     public double RescoredShare => ScreenedRows == 0 ? 0 : (double)RescoredRows / ScreenedRows;
 }

@@ -34,6 +34,12 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
 
     private int RowsPerTile => Math.Max(4, ValuesPerTile / _output.Columns / 4 * 4);
 
+    /// <summary>The weights as a certified decoder reads them.</summary>
+    public StoredRows Output => new(_output, _bias);
+
+    /// <inheritdoc cref="Output"/>
+    public StoredRows? Projection => _projection is null ? null : new(_projection);
+
     public LogitBlock Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes)
     {
         if (_projection is not null)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
@@ -14,21 +15,31 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     /// <summary>Stores a weight.</summary>
     /// <exception cref="ArgumentException">It holds a number that the precision cannot.</exception>
     public QuantizedMatrix(WorkerPool pool, Parameter source, WeightPrecision precision)
+        : this(source.Rows, source.Columns, precision)
     {
         if (precision == WeightPrecision.Float16) CheckFloat16(source);
-        (Rows, Columns, Precision) = (source.Rows, source.Columns, precision);
+        Store(pool, new QuantizedView(Rows, Columns, WeightPrecision.Float32, source.ValuesPointer, null, null));
+    }
+
+    /// <summary>Stores weights of another precision.</summary>
+    public QuantizedMatrix(WorkerPool pool, QuantizedView source, WeightPrecision precision)
+        : this(source.Rows, source.Columns, precision) => Store(pool, source);
+
+    /// <summary>Memory of zeros.</summary>
+    public QuantizedMatrix(int rows, int columns, WeightPrecision precision)
+    {
+        (Rows, Columns, Precision) = (rows, columns, precision);
+        var count = (long)rows * columns;
         var groups = precision == WeightPrecision.Int4 ? (long)Rows * Int4Gemv.Groups(Columns) : 0;
         _values = Allocate(precision switch
         {
-            WeightPrecision.Float32 => source.Count * sizeof(float),
-            WeightPrecision.BFloat16 or WeightPrecision.Float16 => source.Count * sizeof(ushort),
-            WeightPrecision.Int8 => source.Count,
+            WeightPrecision.Float32 => count * sizeof(float),
+            WeightPrecision.BFloat16 or WeightPrecision.Float16 => count * sizeof(ushort),
+            WeightPrecision.Int8 => count,
             _ => groups * Int4Gemv.GroupBytes,
         });
         _scales = precision is WeightPrecision.Int8 or WeightPrecision.Int4 ? new NativeFloats(Rows) : null;
         _groupScales = groups > 0 ? Allocate((groups + Int4Gemv.ReadBehind) * sizeof(short)) : null;
-        var body = new StoreBody { View = View, Source = source.ValuesPointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, Columns)) };
-        pool.Run(ref body, (Rows + body.RowsPerTile - 1) / body.RowsPerTile);
     }
 
     public int Rows { get; }
@@ -68,19 +79,30 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
         }
     }
 
+    private void Store(WorkerPool pool, QuantizedView source)
+    {
+        var body = new StoreBody { View = View, Source = source, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, Columns)) };
+        pool.Run(ref body, (Rows + body.RowsPerTile - 1) / body.RowsPerTile);
+    }
+
     private static NativeFloats Allocate(long bytes) => new((bytes + sizeof(float) - 1) / sizeof(float));
 
     private struct StoreBody : IParallelBody
     {
-        public QuantizedView View;
-        public float* Source;
+        public QuantizedView View, Source;
         public int RowsPerTile;
 
         public readonly void Run(int tile)
         {
             var view = View;
             var end = Math.Min(view.Rows, (tile + 1) * RowsPerTile);
-            for (var row = tile * RowsPerTile; row < end; row++) view.StoreRow(row, Source + ((nint)row * view.Columns));
+            var room = ArrayPool<float>.Shared.Rent(view.Columns);
+            fixed (float* widened = room)
+            {
+                for (var row = tile * RowsPerTile; row < end; row++) view.StoreRow(row, Source.Row(row, widened));
+            }
+
+            ArrayPool<float>.Shared.Return(room);
         }
     }
 }

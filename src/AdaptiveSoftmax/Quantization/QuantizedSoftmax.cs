@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -25,6 +27,31 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
 
     /// <summary>The bytes of all weights and scales.</summary>
     public long WeightBytes => _head.Bytes + _tails.Sum(tail => tail.Bytes);
+
+    /// <summary>
+    /// Makes a greedy decoder that reads int4 and int8 copies of these weights first, and of the weights themselves only the rows that
+    /// may win: its predictions are this decoder's, to the last tie. It reads these weights, so dispose it first.
+    /// </summary>
+    /// <param name="options">Which copies; null for what suits the size.</param>
+    /// <exception cref="ArgumentException">The weights are whole numbers themselves, or the options name no stages.</exception>
+    /// <exception cref="DecodeException">A weight is not finite.</exception>
+    /// <exception cref="ObjectDisposedException">It is disposed.</exception>
+    public CertifiedSoftmax Certify(CertifyOptions? options = null)
+    {
+        using var use = Leases.Take();
+        options ??= CertifyOptions.Default;
+        options.Check();
+        for (var i = -1; i < Layout.TailCount; i++)
+        {
+            var precision = i < 0 ? Precision.Head : Precision.OfTail(i);
+            if (precision is WeightPrecision.Int8 or WeightPrecision.Int4)
+                throw new ArgumentException(FormattableString.Invariant($"{(i < 0 ? "The head" : $"Tail {i}")} is in {precision.GetName()}, which int8 copies cannot screen; certify the layer itself, or a copy of it in float32, bfloat16 or float16."));
+        }
+
+        var certified = new CertifiedSoftmax(this, _head.Output, [.. _tails.Select(tail => (tail.Projection!, tail.Output))], options, Options);
+        certified.CheckFinite();
+        return certified;
+    }
 
     internal override IDecodingCluster DecodingHead => _head;
 

@@ -93,6 +93,16 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
         }
     }
 
+    /// <summary>A row as float32: where it stands, or widened.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="room">Room for it, [columns].</param>
+    public float* Row(int row, float* room)
+    {
+        if (Precision == WeightPrecision.Float32) return values + ((nint)row * Columns);
+        Widen(row, row + 1, room);
+        return room;
+    }
+
     /// <summary>Stores a row of float32 values.</summary>
     public void StoreRow(int row, float* source)
     {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using AdaptiveSoftmax.Vocabulary;
@@ -5,7 +6,7 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// How far the int8 or int4 logit of a row can be from the float32 one: at most Of[r] · <see cref="Norm"/> + Floor for an input x.
+/// How far the int8 or int4 logit of a row can be from the stored one: at most Of[r] · <see cref="Norm"/> + Floor for an input x.
 /// </summary>
 /// <remarks>
 /// With u = 2⁻²⁴ and Higham's γ_n = n u / (1 − n u) (Accuracy and Stability of Numerical Algorithms, section 3.1), n products
@@ -40,11 +41,11 @@ internal sealed unsafe class RowErrors : IDisposable
 
     private readonly NativeFloats _of;
 
-    public RowErrors(WorkerPool pool, Parameter weight, Parameter? bias, QuantizedView screen)
+    public RowErrors(WorkerPool pool, StoredRows rows, QuantizedView screen)
     {
-        _of = new NativeFloats(weight.Rows);
-        var body = new NormsBody { Weight = weight.ValuesPointer, Screen = screen, Of = _of.Pointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, weight.Columns)) };
-        var tiles = (weight.Rows + body.RowsPerTile - 1) / body.RowsPerTile;
+        _of = new NativeFloats(rows.Rows);
+        var body = new NormsBody { Stored = rows.View, Screen = screen, Of = _of.Pointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, rows.Columns)) };
+        var tiles = (rows.Rows + body.RowsPerTile - 1) / body.RowsPerTile;
         var largestNorms = new double[tiles];
         fixed (double* norms = largestNorms)
         {
@@ -52,10 +53,10 @@ internal sealed unsafe class RowErrors : IDisposable
             pool.Run(ref body, tiles);
         }
 
-        Largest = weight.Rows == 0 ? 0 : SoftmaxKernel.Maximum(_of.Pointer, weight.Rows);
+        Largest = rows.Rows == 0 ? 0 : SoftmaxKernel.Maximum(_of.Pointer, rows.Rows);
         foreach (var norm in largestNorms) LargestNorm = Math.Max(LargestNorm, norm);
-        LargestBias = bias is null ? 0 : Vectors.LargestMagnitude(bias.ValuesPointer, bias.Rows);
-        Floor = RoundUp((4 * UnitRoundoff * LargestBias) + (4 * weight.Columns * Smallest) + (Smallest * int.MaxValue));
+        LargestBias = rows.Bias is null ? 0 : Vectors.LargestMagnitude(rows.Bias, rows.Rows);
+        Floor = RoundUp((4 * UnitRoundoff * LargestBias) + (4 * rows.Columns * Smallest) + (Smallest * int.MaxValue));
     }
 
     /// <summary>The factor of the input's norm, [rows].</summary>
@@ -87,8 +88,8 @@ internal sealed unsafe class RowErrors : IDisposable
 
     private struct NormsBody : IParallelBody
     {
-        public QuantizedView Screen;
-        public float* Weight, Of;
+        public QuantizedView Stored, Screen;
+        public float* Of;
         public double* LargestNorms;
         public int RowsPerTile;
 
@@ -98,17 +99,22 @@ internal sealed unsafe class RowErrors : IDisposable
             var gamma = Gamma(screen.Columns + 4);
             var screenGamma = Gamma(screen.Precision == WeightPrecision.Int4 ? Int4Gemv.Roundings(screen.Columns) : Int8Roundings);
             var largest = 0.0;
-            for (var row = tile * RowsPerTile; row < Math.Min(screen.Rows, (tile + 1) * RowsPerTile); row++)
+            var room = ArrayPool<float>.Shared.Rent(screen.Columns);
+            fixed (float* widened = room)
             {
-                var weights = Weight + ((nint)row * screen.Columns);
-                var (norm, residual) = screen.Precision == WeightPrecision.Int4
-                    ? Int4Norms(weights, screen.Int4Row(row), screen.GroupScales(row), screen.Scale(row), screen.Columns)
-                    : Int8Norms(weights, screen.Int8Row(row), screen.Scale(row), screen.Columns);
-                var factor = residual + (gamma * norm) + (screenGamma * (norm + residual));
-                Of[row] = RoundUp(Math.Max(factor, (norm + residual) / ResidualFactor));
-                largest = Math.Max(largest, norm + residual);
+                for (var row = tile * RowsPerTile; row < Math.Min(screen.Rows, (tile + 1) * RowsPerTile); row++)
+                {
+                    var weights = Stored.Row(row, widened);
+                    var (norm, residual) = screen.Precision == WeightPrecision.Int4
+                        ? Int4Norms(weights, screen.Int4Row(row), screen.GroupScales(row), screen.Scale(row), screen.Columns)
+                        : Int8Norms(weights, screen.Int8Row(row), screen.Scale(row), screen.Columns);
+                    var factor = residual + (gamma * norm) + (screenGamma * (norm + residual));
+                    Of[row] = RoundUp(Math.Max(factor, (norm + residual) / ResidualFactor));
+                    largest = Math.Max(largest, norm + residual);
+                }
             }
 
+            ArrayPool<float>.Shared.Return(room);
             LargestNorms[tile] = largest;
         }
 

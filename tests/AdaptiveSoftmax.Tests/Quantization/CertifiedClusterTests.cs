@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Vocabulary;
 using CsCheck;
 
 namespace AdaptiveSoftmax.Tests.Quantization;
@@ -6,18 +7,18 @@ namespace AdaptiveSoftmax.Tests.Quantization;
 public unsafe class CertifiedClusterTests
 {
     [Fact]
-    public void Bounds_HoldForEveryRow_AndEveryLogSumExp() => CertifiedCase.Any.Sample(
-        @case =>
+    public void Bounds_HoldForEveryRow_AndEveryLogSumExp() => Gen.Select(CertifiedCase.Any, Gen.Bool).Sample(
+        (@case, isInt4) =>
         {
             using var layer = @case.CreateLayer();
             using var scratch = new Scratch();
             var isHuge = @case.Kind == CertifiedCase.Trouble.Huge;
             fixed (float* hidden = @case.Hidden())
             {
-                Check(layer.Parameters[0], layer.Layout.HasHeadBias ? layer.Parameters[1] : null, null, layer.DecodingHead, scratch, hidden, isHuge);
+                Check(layer.Parameters[0], layer.Layout.HasHeadBias ? layer.Parameters[1] : null, null, layer.DecodingHead, scratch, hidden, isHuge, isInt4);
                 var first = layer.Layout.HasHeadBias ? 2 : 1;
                 foreach (var tail in layer.Layout.Tails)
-                    Check(layer.Parameters[first + (2 * tail.Index) + 1], null, layer.Parameters[first + (2 * tail.Index)], layer.DecodingTails[tail.Index], scratch, hidden, isHuge);
+                    Check(layer.Parameters[first + (2 * tail.Index) + 1], null, layer.Parameters[first + (2 * tail.Index)], layer.DecodingTails[tail.Index], scratch, hidden, isHuge, isInt4);
             }
         },
         iter: 1500);
@@ -33,14 +34,15 @@ public unsafe class CertifiedClusterTests
 
             // The larger a row's largest value, the more int8 loses of the others.
             weight.WritableValues[0] = 3;
-            using var part = new CertifiedCluster(WorkerPool.Get(2), weight, null, null);
+            using var part = new CertifiedCluster(WorkerPool.Get(2), new StoredRows(weight), null, WeightPrecision.Int8);
             var residual = Residual(weight.Values);
             if (Norm(residual) < Norm(weight.Values.ToArray().Select(value => (double)value)) / 200) return;
             using var scratch = new Scratch();
             var input = residual.Select(value => (float)(value * 1000)).ToArray();
             fixed (float* x = input)
             {
-                Assert.True(part.Screen(WorkerPool.Get(1), scratch, x, withSums: false, out var screening));
+                var counts = default(ScreenCounts);
+                Assert.True(part.Screen(WorkerPool.Get(1), scratch, x, stage: 0, withSums: false, out var screening, ref counts));
                 var upper = screening.Upper[0];
                 var logit = part.Rescore(x, 0);
                 var error = residual.Zip(input, (a, b) => a * b).Sum();
@@ -66,21 +68,22 @@ public unsafe class CertifiedClusterTests
         float[] hidden = [.. Enumerable.Range(0, default(LongRows).Columns).Select(_ => (float)random.NextDouble() - 0.5f)];
         fixed (float* x = hidden)
         {
-            Check(head.Weight, head.Bias, null, head.Cluster, scratch, x, isHuge: false);
-            Check(tail.Output, null, tail.Projection, tail.Cluster, scratch, x, isHuge: false);
+            Check(head.Weight, head.Bias, null, head.Cluster, scratch, x, isHuge: false, isInt4: false);
+            Check(tail.Output, null, tail.Projection, tail.Cluster, scratch, x, isHuge: false, isInt4: true);
         }
     }
 
-    private static void Check(Parameter weight, Parameter? bias, Parameter? projection, IDecodingCluster float32, Scratch scratch, float* hidden, bool isHuge)
+    private static void Check(Parameter weight, Parameter? bias, Parameter? projection, IDecodingCluster float32, Scratch scratch, float* hidden, bool isHuge, bool isInt4)
     {
-        using var part = new CertifiedCluster(WorkerPool.Get(2), weight, bias, projection);
+        using var part = new CertifiedCluster(WorkerPool.Get(2), new StoredRows(weight, bias), projection is null ? null : new StoredRows(projection), isInt4 ? [WeightPrecision.Int4, WeightPrecision.Int8] : [WeightPrecision.Int8]);
         var pool = WorkerPool.Get(2);
         var logits = new float[weight.Rows];
         fixed (float* exact = logits)
         {
             var logSumExp = float32.ForwardOne(pool, scratch, hidden, exact).LogSumExp[0];
             var input = part.Input(pool, scratch, hidden);
-            if (!part.Screen(pool, scratch, input, withSums: true, out var screening))
+            var counts = default(ScreenCounts);
+            if (!part.Screen(pool, scratch, input, stage: 0, withSums: true, out var screening, ref counts))
             {
                 Assert.True(isHuge, "Only huge logits are left to float32.");
                 return;
@@ -93,6 +96,8 @@ public unsafe class CertifiedClusterTests
             for (var row = 0; row < weight.Rows; row++)
             {
                 Assert.Equal(logits[row], part.Rescore(input, row));
+                Assert.True(part.Refine(screening, row, ref counts) >= logits[row], $"Row {row} has the logit {logits[row]} and a bound in int8 below it.");
+                if (isInt4) continue;
                 var approximate = Approximate(weight.Row(row), input) + (bias is null ? 0 : bias.Values[row]);
                 Assert.True(upper[row] >= logits[row], $"Row {row} has the logit {logits[row]} and the bound {upper[row]}.");
 

@@ -6,11 +6,14 @@ namespace AdaptiveSoftmax.Tests.Quantization;
 public class CertifiedSoftmaxTests
 {
     [Fact]
-    public void Predictions_AreThoseOfTheFloat32Layer() => CertifiedCase.Any.Sample(
-        @case =>
+    public void Predictions_AreThoseOfTheStoredWeights() => Gen.Select(CertifiedCase.Any, Gen.Enum<ScreeningStages>(), Gen.Int[0, 2]).Sample(
+        (@case, stages, stored) =>
         {
-            using var layer = @case.CreateLayer();
-            using var certified = layer.Certify();
+            using var float32 = @case.CreateLayer();
+            using var copy = stored == 0 || @case.Kind == CertifiedCase.Trouble.Huge ? null : float32.Quantize(Both(stored == 1 ? WeightPrecision.BFloat16 : WeightPrecision.Float16, @case));
+            var options = new CertifyOptions { Stages = stages };
+            SoftmaxDecoder layer = copy is null ? float32 : copy;
+            using var certified = copy is null ? float32.Certify(options) : copy.Certify(options);
             var hidden = @case.Hidden();
             var (expected, actual) = (new int[@case.Layer.Tokens], new int[@case.Layer.Tokens]);
             Assert.Equal(Faults(() => layer.Predict(hidden, expected)), Faults(() => certified.Predict(hidden, actual)));
@@ -23,6 +26,52 @@ public class CertifiedSoftmaxTests
             }
         },
         iter: 3000);
+
+    // float16 refuses what it cannot hold.
+    private static QuantizationOptions Both(WeightPrecision precision, CertifiedCase @case)
+    {
+        if (@case.Kind is CertifiedCase.Trouble.OutliersInARow or CertifiedCase.Trouble.OneLongRow) precision = WeightPrecision.BFloat16;
+        return new QuantizationOptions { Head = precision, Tails = precision };
+    }
+
+    // Where nearly all rows pass int4, the next predictions do not ask it, and where few do, int8 reads those alone.
+    [Fact]
+    public void Stages_ArePaidWhereTheyPay()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(64, 3000), 5);
+        foreach (ref var value in layer.Parameters[0].WritableValues) value *= 8;
+        using var certified = layer.Certify(new CertifyOptions { Stages = ScreeningStages.Int4ThenInt8 });
+        for (var i = 0; i < 20; i++)
+        {
+            float[] peaked = [.. layer.Parameters[0].Row(i * 100).ToArray().Select(value => value * 3)];
+            Assert.Equal(i * 100, certified.Predict(peaked));
+            Assert.Equal(layer.Predict(peaked), certified.Predict(peaked));
+        }
+
+        var before = certified.Statistics;
+        Assert.Equal(40 * 3000, before.Int4Rows);
+        Assert.InRange(before.Int8Rows, 40, 40 * 3000 / 16);
+        Assert.InRange(before.RescoredRows, 40, before.Int8Rows);
+        var zero = new float[64];
+        for (var i = 0; i < 66; i++) Assert.Equal(layer.Predict(zero), certified.Predict(zero));
+        var after = certified.Statistics;
+
+        // The first one and the last one ask int4, and read all rows in int8 then.
+        Assert.Equal(2 * 3000, after.Int4Rows - before.Int4Rows);
+        Assert.Equal((66 * 3000) + (2 * ((3000 / 16) + 16)), after.Int8Rows - before.Int8Rows);
+        Assert.Equal(66, after.StoredPredictions - before.StoredPredictions);
+    }
+
+    [Fact]
+    public void CopiesOfWholeNumbers_AndWeightsThatAreNotFinite_AreRefused()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 90, [40]));
+        using var whole = layer.Quantize();
+        Assert.Contains("int8", Assert.Throws<ArgumentException>(() => whole.Certify()).Message, StringComparison.Ordinal);
+        using var tail = layer.Quantize(new QuantizationOptions { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.Int4 });
+        Assert.Contains("Tail 0 is in int4", Assert.Throws<ArgumentException>(() => tail.Certify()).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => layer.Certify(new CertifyOptions { Stages = (ScreeningStages)9 }));
+    }
 
     // Huge weights overflow, of which both say the same.
     private static IReadOnlyList<DecodeFault> Faults(Action predict)
@@ -97,7 +146,7 @@ public class CertifiedSoftmaxTests
         Assert.True(statistics.ScreenedRows > 200 * layout.HeadRows);
         Assert.InRange(statistics.RescoredRows, 200, statistics.ScreenedRows);
         Assert.True(statistics.RescoredShare < 0.05, $"{statistics}");
-        Assert.True(statistics.Float32Predictions < 20, $"{statistics}");
+        Assert.True(statistics.StoredPredictions < 20, $"{statistics}");
     }
 
     [Fact]
@@ -106,7 +155,7 @@ public class CertifiedSoftmaxTests
         using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(16, 900, [500]), 5);
         using var certified = layer.Certify();
         Assert.Equal(0, certified.Predict(new float[16]));
-        Assert.Equal(new CertifiedStatistics(1, 501, 500 / 16 + 16, 0, 1), certified.Statistics);
+        Assert.Equal(new CertifiedStatistics(1, 501, 0, 501, (500 / 16) + 16, 0, 1), certified.Statistics);
     }
 
     [Fact]
@@ -174,7 +223,7 @@ public class CertifiedSoftmaxTests
         using var certified = layer.Certify();
         layer.Dispose();
         Assert.Throws<ObjectDisposedException>(() => certified.Predict(new float[16]));
-        Assert.Throws<ObjectDisposedException>(layer.Certify);
+        Assert.Throws<ObjectDisposedException>(() => layer.Certify());
     }
 
     [Fact]

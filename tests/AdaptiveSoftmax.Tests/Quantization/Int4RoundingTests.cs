@@ -100,7 +100,7 @@ public unsafe class Int4RoundingTests
             using var weight = new Parameter("w", Rows, columns);
             foreach (ref var value in weight.WritableValues) value = (float)((random.NextDouble() - 0.5) * Math.Pow(10, exponent));
             using var matrix = new QuantizedMatrix(WorkerPool.Get(1), weight, Vocabulary.WeightPrecision.Int4);
-            using var errors = new RowErrors(WorkerPool.Get(1), weight, null, matrix.View);
+            using var errors = new RowErrors(WorkerPool.Get(1), new StoredRows(weight), matrix.View);
             using var stored = new NativeArray(Rows * columns, random);
             matrix.View.Widen(0, Rows, stored.Pointer);
             using var x = new NativeArray(columns, random);

@@ -1,0 +1,42 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>A smaller copy of rows, and how far each row's logit in it can be from the stored one.</summary>
+internal sealed unsafe class RowScreen : IDisposable
+{
+    private readonly QuantizedMatrix _copy;
+
+    public RowScreen(WorkerPool pool, StoredRows rows, WeightPrecision precision)
+    {
+        _copy = new QuantizedMatrix(pool, rows.View, precision);
+        Errors = new RowErrors(pool, rows, _copy.View);
+    }
+
+    public RowErrors Errors { get; }
+
+    public WeightPrecision Precision => _copy.Precision;
+
+    public long Bytes => _copy.Bytes + Errors.Bytes;
+
+    public QuantizedView View => _copy.View;
+
+    /// <summary>An upper bound of a row's stored logit.</summary>
+    /// <param name="input">The input.</param>
+    /// <param name="norm">Its <see cref="RowErrors.Norm"/>.</param>
+    /// <param name="bias">[rows]; null where there is none.</param>
+    /// <param name="row">The row.</param>
+    public float Upper(in WholeInput input, float norm, float* bias, int row)
+    {
+        float logit;
+        _copy.View.MultiplyRows(input, &logit - row, row, row + 1);
+        if (bias is not null) logit += bias[row];
+        return logit + float.MultiplyAddEstimate(Errors.Of[row], norm, Errors.Floor);
+    }
+
+    public void Dispose()
+    {
+        _copy.Dispose();
+        Errors.Dispose();
+    }
+}

@@ -1,0 +1,60 @@
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// The weights that a certified decoder answers for, as they are stored: a layer's float32, or the bfloat16 or float16 of a copy,
+/// of which nothing is widened but the rows that are read.
+/// </summary>
+internal sealed unsafe class StoredRows
+{
+    private readonly Parameter? _weight;
+    private readonly QuantizedMatrix? _matrix;
+    private readonly Parameter? _bias;
+    private readonly NativeFloats? _copiedBias;
+
+    public StoredRows(Parameter weight, Parameter? bias = null)
+    {
+        (_weight, _bias) = (weight, bias);
+        (Rows, Columns) = (weight.Rows, weight.Columns);
+    }
+
+    public StoredRows(QuantizedMatrix weight, NativeFloats? bias = null)
+    {
+        (_matrix, _copiedBias) = (weight, bias);
+        (Rows, Columns) = (weight.Rows, weight.Columns);
+    }
+
+    public int Rows { get; }
+
+    public int Columns { get; }
+
+    public QuantizedView View => _matrix?.View ?? new QuantizedView(Rows, Columns, WeightPrecision.Float32, _weight!.ValuesPointer, null, null);
+
+    /// <summary>[rows], in float32; null where there is none.</summary>
+    public float* Bias => _bias is not null ? _bias.ValuesPointer : _copiedBias is not null ? _copiedBias.Pointer : null;
+
+    /// <summary>outputs = weight · input, [rows], with the bits of a decoder of these weights for one token.</summary>
+    public void Multiply(WorkerPool pool, float* input, float* outputs)
+    {
+        var body = new Body { Matrix = View, Input = input, Outputs = outputs, RowsPerTile = Gemv.RowsPerSmallTile(Columns) };
+        pool.Run(ref body, (Rows + body.RowsPerTile - 1) / body.RowsPerTile);
+    }
+
+    /// <summary>A row's logit, with the bits of a decoder of these weights for one token.</summary>
+    public float Logit(float* input, int row)
+    {
+        float logit;
+        View.MultiplyRows(input, &logit - row, row, row + 1);
+        return Bias is null ? logit : logit + Bias[row];
+    }
+
+    private struct Body : IParallelBody
+    {
+        public QuantizedView Matrix;
+        public float* Input, Outputs;
+        public int RowsPerTile;
+
+        public readonly void Run(int tile) => Matrix.MultiplyRows(Input, Outputs, tile * RowsPerTile, Math.Min(Matrix.Rows, (tile + 1) * RowsPerTile));
+    }
+}
