@@ -89,6 +89,27 @@ public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
     public static DynamicAdaptiveSoftmax Load(string path, SoftmaxDefinition definition, AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
         Restored(new DynamicAdaptiveSoftmax(definition, options), softmax => softmax.Restore(path, acceptUnmarked, prefix));
 
+    /// <summary>
+    /// Decodes with the output layer of a checkpoint, in the precision that it is stored in and without a float32 copy: rows by
+    /// token id become slots of the vocabulary. To train on, take <see cref="AdaptiveSoftmaxLayer.RestoreHead(string, string, CancellationToken)"/>.
+    /// </summary>
+    /// <param name="path">The model: a file, an index, or the folder of a Hugging Face checkpoint; only the output layer is read.</param>
+    /// <param name="definition">The spec, of a full softmax, and its vocabulary.</param>
+    /// <param name="options">How it runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="tensorName">The whole name of the weight, [rows, hidden]; null to look for the usual ones behind any prefix.</param>
+    /// <param name="precision">The precision to keep it in; null for the one that it is stored in.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="CheckpointMismatchException">The head has too few rows, another hidden size, or a bias that the spec has not.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged, has no output layer or several, or a value is not finite.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static QuantizedSoftmax LoadHead(
+        string path, SoftmaxDefinition definition, AdaptiveSoftmaxOptions? options = null, string? tensorName = null, WeightPrecision? precision = null, CancellationToken cancellationToken = default)
+    {
+        var identity = Identify(definition);
+        return QuantizedSoftmax.LoadHead(path, identity, new SlotIndex(definition.Table).SlotOf, definition.Table.GetId, options, tensorName, precision, cancellationToken);
+    }
+
     /// <inheritdoc/>
     protected override int FindSlot(int tokenId) =>
         _slots is { } slots ? slots.SlotOf(tokenId) : (uint)tokenId < (uint)Layout.VocabularySize ? tokenId : -1;

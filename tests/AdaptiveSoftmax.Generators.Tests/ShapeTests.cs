@@ -249,17 +249,21 @@ public sealed class ShapeTests
         }
     }
 
-    [Fact]
-    public void NamesThatAreReserved_AreThoseThatAreGenerated()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void NamesThatAreReserved_AreThoseThatAreGenerated(bool isFull)
     {
-        var run = new GeneratorRun("""[AdaptiveSoftmax.AdaptiveSoftmax("x.softmax.json")] internal sealed partial class X;""", s_spec).WithReferences(GeneratorRun.GpuReferences);
+        var spec = isFull ? new TestFile("/project/x.softmax.json", """{ "hiddenSize": 8, "vocabulary": ["a", "b"], "softmax": "full", "precision": { "head": "int8" } }""") : s_spec;
+        var run = new GeneratorRun("""[AdaptiveSoftmax.AdaptiveSoftmax("x.softmax.json")] internal sealed partial class X;""", spec).WithReferences(GeneratorRun.GpuReferences);
         var type = run.Output.GetTypeByMetadataName("X")!;
         var generated = type.GetMembers().Where(member => !member.IsImplicitlyDeclared && member is not IMethodSymbol { MethodKind: not MethodKind.Ordinary }).ToArray();
         Assert.All(generated, member => Assert.True(GeneratedMembers.Exclude(member, hasGpu: true), $"{member} is generated, so {nameof(GeneratedMembers)} must have it."));
         var names = generated.Select(member => member.Name).ToHashSet();
-        IEnumerable<string> reserved = [.. GeneratedMembers.Methods.Concat(GeneratedMembers.GpuMethods).Select(method => method.Name), .. GeneratedMembers.Types, .. GeneratedMembers.GpuTypes, .. GeneratedMembers.Values];
+        (string Name, string Parameters)[] methods = [.. GeneratedMembers.Methods, .. GeneratedMembers.GpuMethods, .. isFull ? GeneratedMembers.FullMethods : []];
+        IEnumerable<string> reserved = [.. methods.Select(method => method.Name), .. GeneratedMembers.Types, .. GeneratedMembers.GpuTypes, .. GeneratedMembers.Values];
         Assert.Empty(reserved.Except(names));
-        Assert.Equal(generated.Count(member => member is IMethodSymbol), GeneratedMembers.Methods.Count + GeneratedMembers.GpuMethods.Count);
+        Assert.Equal(generated.Count(member => member is IMethodSymbol), methods.Length);
     }
 
     // The class is not generated, so nothing but the fault itself is to be seen.

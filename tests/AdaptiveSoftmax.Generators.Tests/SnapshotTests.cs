@@ -107,13 +107,32 @@ public sealed class SnapshotTests
                     using var quantized = loaded.Quantize();
                     using var certified = loaded.Certify();
                     var found = Terms.Vocabulary.TryGetSlot("fig"u8, out var slot);
-                    return FormattableString.Invariant($"{Terms.TailCount} {Terms.Cutoffs.Length} {Terms.ShortlistSize} {found} {slot} {predicted} {logProbs[3]:F3} {losses[0]:F3} {losses[1] < losses[0]} {quantized.Precision.Head} {quantized.Predict(hidden) == certified.Predict(hidden)} {softmax.Parameters.Count}");
+                    return FormattableString.Invariant($"{Terms.TailCount} {Terms.Cutoffs.Length} {Terms.ShortlistSize} {found} {slot} {predicted} {logProbs[3]:F3} {losses[0]:F3} {losses[1] < losses[0]} {quantized.Precision.Head} {quantized.Predict(hidden) == certified.Predict(hidden)} {softmax.Parameters.Count} {OfCheckpoint(hidden)}");
+                }
+
+                // A checkpoint's rows are token ids, and two of them are no token's.
+                private static string OfCheckpoint(float[] hidden)
+                {
+                    var path = Path.GetTempFileName();
+                    try
+                    {
+                        using var rows = new Parameter("model.lm_head.weight", 12, Terms.HiddenSize);
+                        rows.EditRow(9, values => values[3] = 1);
+                        rows.EditRow(11, values => values[3] = 2);
+                        new Checkpoint([rows]).Save(path);
+                        using var head = Terms.LoadHead(path);
+                        return $"{head.Predict(hidden)} {head.UnusedRows}";
+                    }
+                    finally
+                    {
+                        File.Delete(path);
+                    }
                 }
             }
             """,
             new TestFile("/project/terms.softmax.json", """{ "hiddenSize": 8, "vocabulary": [{ "token": "the", "id": 9 }, "apple", "pear", "plum", "fig"], "softmax": "full", "precision": { "head": "int8" } }"""));
         // Ids of equal counts rank ascending: 1, 2, 3, 4, 9. Slot 3 is id 4, "fig", whose logit is 2 · 4; the others' are 0.
-        Assert.Equal("0 0 5 True TokenSlot { Id = 4, Slot = 3, Cluster = 0, Index = 3 } 4 -0.001 8.001 True Int8 True 1", run.Execute());
+        Assert.Equal("0 0 5 True TokenSlot { Id = 4, Slot = 3, Cluster = 0, Index = 3 } 4 -0.001 8.001 True Int8 True 1 9 7", run.Execute());
         Snapshot.Check(run);
         Assert.NotEmpty(run.WithReferences(GeneratorRun.GpuReferences).Emit());
     }

@@ -23,6 +23,12 @@ internal static class GeneratedMembers
         ("GetTokenId", "int"),
     ];
 
+    /// <summary>The methods of a full softmax. Whether a class is one is in its spec, which is read apart, so they are kept free in every class.</summary>
+    public static IReadOnlyList<(string Name, string Parameters)> FullMethods { get; } =
+    [
+        ("LoadHead", "string, AdaptiveSoftmax.AdaptiveSoftmaxOptions, string, AdaptiveSoftmax.Vocabulary.WeightPrecision?, System.Threading.CancellationToken"),
+    ];
+
     /// <summary>The methods of a program that references the GPU package as well.</summary>
     public static IReadOnlyList<(string Name, string Parameters)> GpuMethods { get; } =
     [
@@ -70,11 +76,14 @@ internal static class GeneratedMembers
     {
         if (!IsMethod(method.Name, hasGpu)) return false;
         var parameters = string.Join(", ", method.Parameters.Select(parameter => parameter.Type.ToDisplayString(s_typeFormat)));
-        return (hasGpu ? Methods.Concat(GpuMethods) : Methods).Contains((method.Name, parameters));
+        return MethodsOf(hasGpu).Contains((method.Name, parameters));
     }
 
     private static bool IsMethod(string name, bool hasGpu) =>
-        Methods.Any(method => method.Name == name) || (hasGpu && GpuMethods.Any(method => method.Name == name));
+        MethodsOf(hasGpu).Any(method => method.Name == name);
+
+    private static IEnumerable<(string Name, string Parameters)> MethodsOf(bool hasGpu) =>
+        hasGpu ? Methods.Concat(FullMethods).Concat(GpuMethods) : Methods.Concat(FullMethods);
 
     private static bool IsType(string name, bool hasGpu) =>
         Types.Contains(name) || (hasGpu && GpuTypes.Contains(name)) || (TailEndingOf(name) is { Length: > 0 } ending && TailEndings.Contains(ending));

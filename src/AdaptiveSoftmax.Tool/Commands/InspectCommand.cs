@@ -22,9 +22,9 @@ internal static class InspectCommand
     public static Command Create(ToolConsole console)
     {
         var input = new Argument<string>("FILE") { Description = "The weights: safetensors, what torch.save wrote, of which nothing is run, the index of a model in several files, or its folder." };
-        var spec = new Option<string?>("--spec") { Description = "A spec to compare with; the exit code is 1 unless an adaptive softmax of the file fits it.", HelpName = "FILE" };
+        var spec = new Option<string?>("--spec") { Description = "A spec to compare with; the exit code is 1 unless a softmax of the file fits it.", HelpName = "FILE" };
         var values = new Option<bool>("--values") { Description = "Look for NaN and infinities in all values; without it, in the first thousand million." };
-        var command = new Command(Name, "Shows what a file of weights holds: its tensors, its adaptive softmax, their sizes and the fingerprint, and which values are not finite.") { input, spec, values };
+        var command = new Command(Name, "Shows what a file of weights holds: its tensors, its adaptive softmax or dense head, their sizes and the fingerprint, and which values are not finite.") { input, spec, values };
         command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed.GetRequiredValue(input), parsed.GetValue(spec), parsed.GetValue(values), console, cancellationToken), CancellationToken.None));
         return command;
     }
@@ -46,7 +46,7 @@ internal static class InspectCommand
             : $"Fingerprint: {Excerpt.Name(mark.Fingerprint)}, of the vocabulary {Excerpt.Name(mark.VocabularyFingerprint)}.");
         var found = SoftmaxSources.FindAll(file);
         if (found.Count == 0) output.WriteLine("Adaptive softmax: none is known by the names of the tensors.");
-        var fits = false;
+        var fits = DenseHeadReport.Write(output, file, found.Count > 0, spec, definition);
         foreach (var source in found)
         {
             output.WriteLine();

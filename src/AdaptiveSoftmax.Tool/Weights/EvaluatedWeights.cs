@@ -27,10 +27,10 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
         using var file = WeightsFile.Open(path);
         if (tensor is not null || SoftmaxSources.FindAll(file).Count == 0)
         {
-            var name = DenseHead.Find(file, tensor) ?? throw new ToolException($"{Excerpt.Line(path)} holds no softmax that is known by its names: none of its {file.Tensors.Count} tensors is of an adaptive softmax or named lm_head.weight. adaptive-softmax inspect lists them; name a full softmax's matrix with --tensor.");
-            var dense = DenseHead.Read(file, name, definition.Table, options, out var unused);
-            if (unused > 0) console.WriteNote(FormattableString.Invariant($"{Excerpt.Line(path)}: {unused} rows of '{Excerpt.Name(name)}' are no token of {Excerpt.Line(spec)}, and count as if their probability were 0."));
-            return new EvaluatedWeights(path, path, dense, definition.Table);
+            DenseHead? head = null;
+            if (tensor is not null) head = DenseHead.Find(file, tensor);
+            else if (!DenseHead.TryFind(file, out head)) throw new ToolException($"{Excerpt.Line(path)} holds no softmax that is known by its names: none of its {file.Tensors.Count} tensors is of an adaptive softmax or named lm_head.weight. adaptive-softmax inspect lists them; name a full softmax's matrix with --tensor.");
+            return new EvaluatedWeights(path, path, ReadDense(file, head, spec, definition.Table, options, console, cancellationToken), definition.Table);
         }
 
         var source = SoftmaxSources.Choose(file, from: null, prefix);
@@ -46,6 +46,29 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
         catch (CheckpointMismatchException exception)
         {
             throw new ToolException(exception.Message);
+        }
+    }
+
+    // A layer without tails whose slots are those of the table, whatever cutoffs the spec has.
+    private static DynamicAdaptiveSoftmax ReadDense(WeightsFile file, DenseHead head, string spec, TokenTable table, AdaptiveSoftmaxOptions options, ToolConsole console, CancellationToken cancellationToken)
+    {
+        var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(head.HiddenSize, table.Count, head.Bias is not null), options: options);
+        try
+        {
+            layer.RestoreHead(file, head, table.GetId, cancellationToken);
+            var unused = head.Rows - table.Count;
+            if (unused > 0) console.WriteNote(FormattableString.Invariant($"{Excerpt.Line(file.FileName)}: {unused} rows of '{Excerpt.Name(head.Weight.Name)}' are no token of {Excerpt.Line(spec)}, and count as if their probability were 0."));
+            return layer;
+        }
+        catch (CheckpointMismatchException exception)
+        {
+            layer.Dispose();
+            throw new ToolException(exception.Message);
+        }
+        catch
+        {
+            layer.Dispose();
+            throw;
         }
     }
 

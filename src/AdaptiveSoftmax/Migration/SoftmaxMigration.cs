@@ -67,16 +67,16 @@ public static class SoftmaxMigration
         ArgumentNullException.ThrowIfNull(to);
         options = Check(options);
         using var file = WeightsFile.Open(modelPath);
-        var weight = DenseHead.Find(file, headName, out var isTied);
-        var map = TokenMap.OfIds(SoftmaxLayout.CreateFull((int)weight.Shape[1], (int)weight.Shape[0]), to);
-        using var source = DenseHead.Read(file, weight, isTied, cancellationToken);
+        var head = DenseHead.Find(file, headName);
+        var map = TokenMap.OfIds(SoftmaxLayout.CreateFull(head.HiddenSize, head.Rows), to);
+        using var source = DenseWeights.Read(file, head, cancellationToken);
         map = map with { From = source.Layout };
         var step = new MigrationStep("adopt", "", "", to.Fingerprint, to.VocabularyFingerprint, options.PolishSteps);
         using var run = new MigrationRun(options, map, source, Enumerable.Range(0, source.Layout.VocabularySize), to);
         var report = run.Execute(DenseCounts(map, to), Counts(to), _ => [], cancellationToken);
         using var output = new MigratedFile(file, options.Prefix);
-        if (!isTied) output.Replaced.Add(weight.Name);
-        if (DenseHead.FindBias(file, weight, isTied) is { } bias) output.Replaced.Add(bias.Name);
+        if (!head.IsTied) output.Replaced.Add(head.Weight.Name);
+        if (head.Bias is not null) output.Replaced.Add(head.Bias.Name);
         Write(output, outputPath, map, source, run, to, step, options, cancellationToken);
         return report;
     }

@@ -20,6 +20,9 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
         bias.Values.CopyTo(new Span<float>(_bias.Pointer, bias.Rows));
     }
 
+    /// <summary>A head that was read already; it belongs to the cluster from then on.</summary>
+    public QuantizedCluster(QuantizedMatrix weight, NativeFloats? bias) => (_output, _bias) = (weight, bias);
+
     /// <summary>
     /// A tail. Its projection is small beside its output and an error in it moves all the tail's logits, so it keeps
     /// bfloat16 where the output is int8 or int4.

@@ -15,9 +15,8 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     /// <summary>Stores a weight.</summary>
     /// <exception cref="ArgumentException">It holds a number that the precision cannot.</exception>
     public QuantizedMatrix(WorkerPool pool, Parameter source, WeightPrecision precision)
-        : this(source.Rows, source.Columns, precision)
+        : this(CheckRange(source, precision).Rows, source.Columns, precision)
     {
-        if (precision == WeightPrecision.Float16) CheckFloat16(source);
         Store(pool, new QuantizedView(Rows, Columns, WeightPrecision.Float32, source.ValuesPointer, null, null));
     }
 
@@ -25,7 +24,7 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     public QuantizedMatrix(WorkerPool pool, QuantizedView source, WeightPrecision precision)
         : this(source.Rows, source.Columns, precision) => Store(pool, source);
 
-    /// <summary>Memory of zeros.</summary>
+    /// <summary>Memory of zeros, for rows that are stored one by one.</summary>
     public QuantizedMatrix(int rows, int columns, WeightPrecision precision)
     {
         (Rows, Columns, Precision) = (rows, columns, precision);
@@ -69,14 +68,16 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
         _groupScales?.Dispose();
     }
 
-    private static void CheckFloat16(Parameter source)
+    private static Parameter CheckRange(Parameter source, WeightPrecision precision)
     {
-        for (var start = 0L; start < source.Count; start += 1 << 20)
+        for (var start = 0L; precision == WeightPrecision.Float16 && start < source.Count; start += 1 << 20)
         {
             var largest = Vectors.LargestMagnitude(source.ValuesPointer + start, (int)Math.Min(1 << 20, source.Count - start));
             if (largest > RowRounding.LargestFloat16)
                 throw new ArgumentException(FormattableString.Invariant($"'{source.Name}' holds a number of magnitude {largest}, and float16's largest is {RowRounding.LargestFloat16}; take bfloat16 for it."));
         }
+
+        return source;
     }
 
     private void Store(WorkerPool pool, QuantizedView source)

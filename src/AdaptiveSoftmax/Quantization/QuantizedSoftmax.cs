@@ -4,11 +4,13 @@ namespace AdaptiveSoftmax;
 
 /// <summary>
 /// A decode-only copy of a layer whose weights take a half or a quarter of the memory, and of the time to read them:
-/// bfloat16, or int8 with a scale a row. It does not change when the layer is trained on, and outlives it.
+/// bfloat16, float16, or int8 with a scale a row. It does not change when the layer is trained on, and outlives it. Or the
+/// dense head of a checkpoint, in the precision that it is stored in.
 /// </summary>
-public sealed class QuantizedSoftmax : SoftmaxDecoder
+public sealed partial class QuantizedSoftmax : SoftmaxDecoder
 {
-    private readonly SoftmaxDecoder _vocabulary;
+    private readonly Func<int, int> _slotOf;
+    private readonly Func<int, int> _tokenOf;
     private readonly QuantizedCluster _head;
     private readonly QuantizedCluster[] _tails;
 
@@ -17,7 +19,7 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
     {
         precision.Check(Layout.TailCount);
         Precision = precision;
-        _vocabulary = source;
+        (_slotOf, _tokenOf) = (source.SlotOf, source.TokenOf);
         _head = new QuantizedCluster(Pool, head.Weight, head.Bias, precision.Head);
         _tails = [.. tails.Select((tail, i) => new QuantizedCluster(Pool, tail, precision.OfTail(i)))];
     }
@@ -58,10 +60,10 @@ public sealed class QuantizedSoftmax : SoftmaxDecoder
     internal override IReadOnlyList<IDecodingCluster> DecodingTails => _tails;
 
     /// <inheritdoc/>
-    protected override int FindSlot(int tokenId) => _vocabulary.SlotOf(tokenId);
+    protected override int FindSlot(int tokenId) => _slotOf(tokenId);
 
     /// <inheritdoc/>
-    protected override int GetTokenId(int slot) => _vocabulary.TokenOf(slot);
+    protected override int GetTokenId(int slot) => _tokenOf(slot);
 
     private protected override void DisposeWeights() => Leases.WhenUnused(() =>
     {

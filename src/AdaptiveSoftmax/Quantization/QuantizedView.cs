@@ -103,6 +103,9 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
         return room;
     }
 
+    /// <summary>Stores a row of floating-point values that are in this precision already, [columns].</summary>
+    public void StoreRow(int row, ReadOnlySpan<byte> stored) => stored.CopyTo(new Span<byte>((byte*)values + ((nint)row * stored.Length), stored.Length));
+
     /// <summary>Stores a row of float32 values.</summary>
     public void StoreRow(int row, float* source)
     {

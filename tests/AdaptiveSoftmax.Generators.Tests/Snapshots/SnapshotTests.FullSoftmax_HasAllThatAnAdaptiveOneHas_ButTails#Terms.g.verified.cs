@@ -112,6 +112,22 @@ partial class @Terms : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
     private static @Terms CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
         new @Terms(new HeadLayer(), options);
 
+    /// <summary>
+    /// Decodes with the output layer of a checkpoint, in the precision that it is stored in and without a float32 copy: rows by
+    /// token id become slots of this vocabulary. To train on, take <c>RestoreHead</c> of a layer.
+    /// </summary>
+    /// <param name="path">The model: a file, an index, or the folder of a Hugging Face checkpoint; only the output layer is read.</param>
+    /// <param name="options">How it runs; null for the defaults.</param>
+    /// <param name="tensorName">The whole name of the weight, [rows, hidden]; null to look for the usual ones behind any prefix.</param>
+    /// <param name="precision">The precision to keep it in; null for the one that it is stored in.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="global::AdaptiveSoftmax.CheckpointMismatchException">The head has too few rows, another hidden size, or a bias that the spec has not.</exception>
+    /// <exception cref="global::System.ArgumentException">An option is out of range.</exception>
+    /// <exception cref="global::System.IO.IOException">The weights cannot be read, or there is no output layer among them.</exception>
+    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+    public static global::AdaptiveSoftmax.QuantizedSoftmax LoadHead(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, string? tensorName = null, global::AdaptiveSoftmax.Vocabulary.WeightPrecision? precision = null, global::System.Threading.CancellationToken cancellationToken = default) =>
+        global::AdaptiveSoftmax.QuantizedSoftmax.LoadHead(path, s_identity, global::AdaptiveSoftmax.Vocabulary.IdLookup<Tables>.FindSlot, global::AdaptiveSoftmax.Vocabulary.IdLookup<Tables>.GetId, options, tensorName, precision, cancellationToken);
+
     /// <summary>The precisions of the spec, which <c>Quantize</c> takes where the caller says nothing.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     protected override global::AdaptiveSoftmax.QuantizationOptions DefaultQuantization => new global::AdaptiveSoftmax.QuantizationOptions

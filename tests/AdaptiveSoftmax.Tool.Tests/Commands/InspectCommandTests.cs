@@ -66,6 +66,26 @@ public sealed class InspectCommandTests
         Assert.Contains("x.tokens", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("model.language_model.lm_head.weight", "untied; 64 rows of 12, F32, no bias, prefix 'model.language_model.'")]
+    [InlineData("transformer.wte.weight", "tied to the embeddings, since there is no output layer of its own; 64 rows of 12")]
+    public async Task DenseHead_IsDescribed_AndComparedWithASpec(string name, string expected)
+    {
+        using var run = new ToolRun();
+        using (var head = new Parameter(name, 64, 12)) SafetensorsWriter.Write(run.Path("model.safetensors"), [head]);
+        Assert.Equal(0, await run.RunAsync("inspect", run.Folder));
+        Assert.Contains($"Dense head: '{name}', {expected}", run.Output, StringComparison.Ordinal);
+        Assert.Contains("\"softmax\": \"full\", \"hiddenSize\": 12", run.Output, StringComparison.Ordinal);
+
+        foreach (var (count, hidden, code, says) in new[] { (40, 12, 0, "a row for each of its 40 tokens; 24 rows more are no token's and are never chosen"), (64, 12, 0, "no row is left over"), (65, 12, 1, "has 64 rows, which are token ids, and 1 of the vocabulary's 65 tokens have larger ids, up to 64"), (40, 16, 1, "hidden size: 12 of") })
+        {
+            run.Write("x.tokens", string.Concat(Enumerable.Range(0, count).Select(slot => $"{slot}\t{100 - slot}\tt{slot}\n")));
+            run.Write("x.softmax.json", $$"""{"hiddenSize": {{hidden}}, "vocabulary": "x.tokens", "softmax": "full"}""");
+            Assert.Equal(code, await run.RunAsync("inspect", run.Path("model.safetensors"), "--spec", run.Path("x.softmax.json")));
+            Assert.Contains(says, run.Output, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task NameWithAnEscape_DoesNotReachTheTerminal()
     {

@@ -1,0 +1,114 @@
+using System.Diagnostics.CodeAnalysis;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// The output layer of a model in a file of weights, with one row for each token id: <c>lm_head.weight</c> of a Hugging Face
+/// checkpoint, or the embeddings that it is tied to, whatever stands before these names.
+/// </summary>
+public sealed class DenseHead
+{
+    private const string Suffix = "weight";
+    private const int MaximumShown = 8;
+
+    private static readonly string[] s_outputs = ["lm_head.weight", "output.weight", "embed_out.weight", "output_layer.weight"];
+    private static readonly string[] s_embeddings = ["embed_tokens.weight", "wte.weight", "embed_in.weight", "tok_embeddings.weight", "word_embeddings.weight", "shared.weight"];
+
+    private DenseHead(WeightsTensor weight, WeightsTensor? bias, string prefix, bool isTied) =>
+        (Weight, Bias, Prefix, IsTied) = (weight, bias, prefix, isTied);
+
+    /// <summary>The weight, [rows, hidden]; a row is a token id.</summary>
+    public WeightsTensor Weight { get; }
+
+    /// <summary>The bias, [rows]; null where there is none.</summary>
+    public WeightsTensor? Bias { get; }
+
+    /// <summary>What stands before the weight's known name, for example <c>model.language_model.</c>.</summary>
+    public string Prefix { get; }
+
+    /// <summary>Whether the weight is the model's embeddings too, since the file has no output layer of its own.</summary>
+    public bool IsTied { get; }
+
+    /// <summary>The rows. Models have more than their tokenizer has tokens, for a multiple of 64 or 128.</summary>
+    public int Rows => (int)Weight.Shape[0];
+
+    /// <summary>The hidden size.</summary>
+    public int HiddenSize => (int)Weight.Shape[1];
+
+    /// <summary>Finds the output layer of a model.</summary>
+    /// <param name="file">The model: a file, an index, or a folder, as <see cref="WeightsFile.Open(string)"/> takes them.</param>
+    /// <param name="tensorName">The whole name of its weight; null to look for the usual ones.</param>
+    /// <exception cref="WeightsFormatException">There is none, there are several, or it is no matrix of floating-point numbers.</exception>
+    public static DenseHead Find(WeightsFile file, string? tensorName = null)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        if (tensorName is null)
+        {
+            return FindOne(file) ?? throw file.CreateFault(
+                null, $"It has no output layer under a known name ({string.Join(", ", s_outputs.Concat(s_embeddings))}, also behind a prefix).", "Name the tensor [vocabulary, hidden] of the output layer; adaptive-softmax inspect lists all.");
+        }
+
+        if (!file.TryGetTensor(tensorName, out var tensor))
+            throw file.CreateFault(tensorName, "It is not in the file.", "Name the tensor [vocabulary, hidden] of the output layer; adaptive-softmax inspect lists all.");
+        var embedding = s_embeddings.FirstOrDefault(name => IsNamed(tensorName, name));
+        var known = embedding ?? s_outputs.FirstOrDefault(name => IsNamed(tensorName, name)) ?? tensorName;
+        return Create(file, tensor, known, embedding is not null);
+    }
+
+    /// <summary>Finds the output layer of a model under one of the usual names.</summary>
+    /// <param name="file">The model.</param>
+    /// <param name="head">The output layer, if there is one.</param>
+    /// <exception cref="WeightsFormatException">There are several, or it is no matrix of floating-point numbers.</exception>
+    public static bool TryFind(WeightsFile file, [NotNullWhen(true)] out DenseHead? head)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        head = FindOne(file);
+        return head is not null;
+    }
+
+    private static DenseHead? FindOne(WeightsFile file)
+    {
+        foreach (var names in (string[][])[s_outputs, s_embeddings])
+        {
+            foreach (var name in names)
+            {
+                var found = file.Tensors.Where(tensor => IsNamed(tensor.Name, name)).Take(MaximumShown + 1).ToList();
+                if (found.Count > 1)
+                    throw file.CreateFault(null, $"It has several tensors that may be its output layer: {Excerpt.List(found, found.Count, tensor => tensor.Name)}.", "Name the one that is meant.");
+                if (found.Count == 1) return Create(file, found[0], name, names == s_embeddings);
+            }
+        }
+
+        return null;
+    }
+
+    private static DenseHead Create(WeightsFile file, WeightsTensor weight, string known, bool isTied)
+    {
+        if (weight.Shape is not [> 1 and <= int.MaxValue, > 0 and <= SoftmaxLayout.MaximumWidth])
+            throw file.CreateFault(weight.Name, $"Its shape is {WeightsText.Shape(weight.Shape)}, and an output layer is [vocabulary, hidden].", "Name the tensor of the output layer; adaptive-softmax inspect lists all.");
+        if (FloatConversion.GetSize(weight.Type) == 0) throw FloatConversion.UnknownType(file, weight);
+        return new DenseHead(weight, FindBias(file, weight, isTied), weight.Name[..^known.Length], isTied);
+    }
+
+    private static WeightsTensor? FindBias(WeightsFile file, WeightsTensor weight, bool isTied)
+    {
+        var name = isTied || !weight.Name.EndsWith(Suffix, StringComparison.Ordinal) ? "lm_head.bias" : $"{weight.Name[..^Suffix.Length]}bias";
+        return file.TryGetTensor(name, out var bias) && bias.Shape is [var length] && length == weight.Shape[0] ? bias : null;
+    }
+
+    // Output layers of that name in a numbered layer are of attention, or of further heads.
+    private static bool IsNamed(string tensor, string known)
+    {
+        if (!tensor.EndsWith(known, StringComparison.Ordinal)) return false;
+        if (tensor.Length == known.Length) return true;
+        if (tensor[^(known.Length + 1)] != '.') return false;
+        foreach (var part in tensor.AsSpan(0, tensor.Length - known.Length).Split('.'))
+        {
+            var text = tensor.AsSpan()[part];
+            if (!text.IsEmpty && !text.ContainsAnyExceptInRange('0', '9')) return false;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text.RegularExpressions;
+
+namespace AdaptiveSoftmax.Generators.Tests;
+
+/// <summary>The spec and the program of docs/dense-heads.md are compiled and run as they stand there, over a checkpoint.</summary>
+public sealed partial class DenseHeadsPageTests
+{
+    [Fact]
+    public void TheProgramOfThePage_DecodesACheckpoint()
+    {
+        var page = File.ReadAllText(Path.Combine(FindRoot(), "docs/dense-heads.md"));
+        var program = CSharpBlock.Match(page).Groups[1].Value;
+        var declaration = program.IndexOf("[AdaptiveSoftmax(", StringComparison.Ordinal);
+        var folder = Directory.CreateTempSubdirectory("dense-heads-");
+        try
+        {
+            var run = new GeneratorRun(
+                $$"""
+                #pragma warning disable CS1591
+                using System;
+                using System.IO;
+                using AdaptiveSoftmax;
+
+                public static class Program
+                {
+                    public static string Run()
+                    {
+                        using (var rows = new Parameter("model.embed_tokens.weight", 64, Gemma.HiddenSize))
+                        {
+                            for (var token = 0; token < 64; token++) rows.EditRow(token, values => values[3] = token == 4 ? 2 : token > 5 ? 9 : 1);
+                            new Checkpoint([rows]).Save(@"{{Path.Combine(folder.FullName, "model.safetensors")}}");
+                        }
+
+                        var console = Console.Out;
+                        var output = new StringWriter();
+                        Console.SetOut(output);
+                        try { Main(); } finally { Console.SetOut(console); }
+                        return output.ToString();
+                    }
+
+                    private static void Main()
+                    {
+                        {{program[..declaration].Replace("using AdaptiveSoftmax;", "", StringComparison.Ordinal).Replace("\"gemma\"", $"@\"{folder.FullName}\"", StringComparison.Ordinal)}}
+                    }
+                }
+
+                {{program[declaration..]}}
+                """,
+                new TestFile("/project/gemma.softmax.json", JsonBlock.Match(page).Groups[1].Value));
+            Assert.Equal(["model.embed_tokens.weight: 192 bytes, 58 rows that are no token's", "river"], run.Execute().TrimEnd().Split(Environment.NewLine));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static string FindRoot()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "CHANGELOG.md"))) folder = folder.Parent!;
+        return folder.FullName;
+    }
+
+    [GeneratedRegex("```json\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex JsonBlock { get; }
+
+    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex CSharpBlock { get; }
+}
