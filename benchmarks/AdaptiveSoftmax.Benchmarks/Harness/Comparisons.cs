@@ -12,6 +12,7 @@ internal static class Comparisons
     [
         new LookupComparison(),
         new CountComparison(),
+        new PlanComparison(),
         new TrainComparison(),
         new FixedBodyComparison(),
         new TorchTrainComparison(),

@@ -14,7 +14,7 @@ public static class CountImport
     /// <summary>
     /// Reads counts. A token's rows add up. Ids are ranks by descending count, equal counts in the order of the tokens' bytes;
     /// with <see cref="ImportFormat.Fairseq"/> and <see cref="ImportFormat.TransformerXl"/> they are the rows' numbers, and as
-    /// many of the first rows are pinned as it takes to keep the order.
+    /// many of the first rows keep their places as it takes to keep the order; fairseq's special tokens are pinned.
     /// </summary>
     /// <param name="paths">The files, compressed or not.</param>
     /// <param name="options">How they are written.</param>
@@ -189,11 +189,11 @@ public static class CountImport
         }
 
         if (tokens.Count < 2) throw new CorpusException($"{Excerpt.Line(file.Path)} has fewer than 2 tokens; a softmax needs at least 2.");
-        var pinned = tokens.Count;
+        var kept = tokens.Count;
         var first = isFairseq ? s_fairseqSpecial.Length : 0;
-        while (pinned > first && (pinned == tokens.Count || counts[pinned - 1] >= counts[pinned])) pinned--;
+        while (kept > first && (kept == tokens.Count || counts[kept - 1] >= counts[kept])) kept--;
         int[] ids = [.. Enumerable.Range(0, tokens.Count)];
-        var table = TokenTable.Create(ids, [.. counts], tokens, ids.AsSpan(0, pinned));
+        var table = TokenTable.Create(ids, [.. counts], tokens, ids.AsSpan(0, kept), isFairseq ? first : kept);
         return new CorpusCount(isFairseq ? "fairseq" : "transformer-xl", table, [], 0);
     }
 

@@ -74,7 +74,7 @@ public static class CountMerge
         foreach (var file in files.Skip(1)) Add(files[0], file, slots, sums);
         var tokens = new byte[first.Count][];
         for (var slot = 0; slot < tokens.Length; slot++) tokens[slot] = first.GetToken(slot).ToArray();
-        var table = TokenTable.Create(first.Ids, sums, tokens, first.Ids[..first.PinnedCount]);
+        var table = TokenTable.Create(first.Ids, sums, tokens, first.Ids[..first.KeptCount], first.PinnedCount);
         return (table, files[0].Domains is null ? null : DomainCounts.Merge(files.SelectMany(file => file.Domains!)));
     }
 
@@ -83,6 +83,7 @@ public static class CountMerge
         var table = file.Table;
         if (table.Count != first.Table.Count) throw Different(first, file, string.Create(CultureInfo.InvariantCulture, $"one has {first.Table.Count} tokens and the other {table.Count}"));
         if (!table.Ids[..table.PinnedCount].SequenceEqual(first.Table.Ids[..first.Table.PinnedCount])) throw Different(first, file, "they pin different tokens to the front");
+        if (!table.Ids[..table.KeptCount].SequenceEqual(first.Table.Ids[..first.Table.KeptCount])) throw Different(first, file, "they keep tokens in different places");
         for (var slot = 0; slot < table.Count; slot++)
         {
             if (!slots.TryGetValue(table.GetId(slot), out var place) || !first.Table.GetToken(place).SequenceEqual(table.GetToken(slot)))

@@ -95,6 +95,7 @@ internal static class ImportCommand
                     imported.Tokens,
                     VocabularySize = imported.Table.Count,
                     imported.Table.PinnedCount,
+                    imported.Table.KeptCount,
                     Domains = imported.Domains.Select(domain => new { domain.Name, domain.Tokens, DistinctTokens = domain.Ids.Length }).ToArray(),
                     Table = output.Path,
                     DomainTable = domains?.Path,
@@ -104,6 +105,7 @@ internal static class ImportCommand
         else
         {
             var pinned = imported.Table.PinnedCount == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", of which {imported.Table.PinnedCount:n0} stand in front whatever their counts");
+            if (imported.Table.KeptCount > imported.Table.PinnedCount) pinned += string.Create(CultureInfo.InvariantCulture, $"{(pinned.Length > 0 ? " and" : ", of which")} the first {imported.Table.KeptCount:n0} keep their places");
             console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Read {imported.Table.Count:n0} tokens{pinned}, that occur {imported.Tokens:n0} times."));
             foreach (var domain in imported.Domains) console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Excerpt.Name(domain.Name)}: {domain.Tokens:n0} tokens, {domain.Ids.Length:n0} different ones."));
             console.WriteLine($"Wrote {Excerpt.Line(output.Path)}{(domains is null ? "" : $" and {Excerpt.Line(domains.Path)}")}");

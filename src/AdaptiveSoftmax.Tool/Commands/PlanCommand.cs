@@ -72,9 +72,8 @@ internal static class PlanCommand
             if (!parsed.GetValue(json)) PlanText.Write(console, outcome);
             var (tokens, entries) = (TokenShares.Sum(counts), counts.Length);
             if (tokens < entries) console.WriteNote(FormattableString.Invariant($"The table counts only {tokens:n0} tokens for its {entries:n0} entries, too few to plan from; count more text."));
-            // A table that --keep wrote begins with most of its tokens, in the order of the old clusters.
             if (old is null && read.Table!.PinnedCount is > 0 and var pinned && outcome.Plan.Layout.ShortlistSize <= pinned)
-                console.WriteNote(FormattableString.Invariant($"The first {pinned:n0} tokens of the table are pinned, and so the whole head; where that is more than you want there, plan from the table that `count` wrote."));
+                console.WriteNote(FormattableString.Invariant($"The first {pinned:n0} tokens of the table are pinned, and so the whole head; pin fewer where that is more than you want there."));
             if (file is not null) outcome = outcome with { Written = PlanWriter.Write(file, spec!, outcome, newTable is null ? read : new TokenTableReadResult(newTable.Path, planned, default), newTable, console, cancellationToken) };
             if (parsed.GetValue(json)) PlanJson.Write(console.Output.Profile.Out.Writer, outcome);
             else if (outcome.Written is { } written) WriteDone(console, written);
@@ -99,7 +98,7 @@ internal static class PlanCommand
         var own = options with { DivValue = old.Spec.DivValue, Projections = old.Spec.Projections, HasHeadBias = old.Spec.HeadBias };
         var fresh = Plan(table.Counts, hiddenSize, own with { MinimumWidthShare = 0, Clusters = null, Projections = default }, cancellationToken);
         var kept = Explain(() => PlanKeeper.Keep(old.Spec, old.Table, table));
-        var reordered = PlanEdits.Reorder(table, kept.Order, table.PinnedCount);
+        var reordered = PlanEdits.Reorder(table, kept.Order, kept.PinnedCount);
         var plan = ClusterPlanner.Evaluate(kept.Layout, reordered.Counts, own.CostModel);
         return (new PlanOutcome(plan, own) { Kept = new KeptTokens(kept, fresh, table, old.Table) }, reordered);
     }

@@ -10,23 +10,33 @@ internal sealed class PlanEdits
 {
     private const string Unseen = "unseen";
 
+    private static readonly string[] s_kinds = [.. Enum.GetNames<TokenKind>().Select(name => name.ToLowerInvariant())];
+
     private readonly Option<string[]> _pin = new("--pin") { Description = "Tokens that stand in the head whatever their counts, as the table writes them.", HelpName = "TOKEN", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true };
+    private readonly Option<string[]> _pinAll = new("--pin-all") { Description = $"Kinds of tokens that stand in the head whatever their counts: {string.Join(", ", s_kinds)}.", HelpName = string.Join('|', s_kinds), Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true };
     private readonly Option<string?> _drop = new("--drop") { Description = $"Leave tokens out of the new table: {Unseen} those that were never counted and are not pinned.", HelpName = Unseen };
     private readonly Option<string?> _keep = new("--keep") { Description = "An old spec, whose clusters stay for all tokens whose counts changed no more than chance makes them.", HelpName = "FILE" };
     private readonly Option<string?> _table = new("--table") { Description = "The table to write where --pin, --drop or --keep change it. By default beside the spec, as *.tokens.", HelpName = "FILE" };
 
-    public PlanEdits() => _drop.Validators.Add(result =>
+    public PlanEdits()
     {
-        if (result.GetValueOrDefault<string>() is { } text and not Unseen) result.AddError($"--drop {text} is not known; there is --drop {Unseen}.");
-    });
+        _drop.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is { } text and not Unseen) result.AddError($"--drop {text} is not known; there is --drop {Unseen}.");
+        });
+        _pinAll.Validators.Add(result =>
+        {
+            foreach (var kind in result.Tokens.Select(token => token.Value).Where(kind => !s_kinds.Contains(kind))) result.AddError($"--pin-all {kind} is none of {string.Join(", ", s_kinds)}.");
+        });
+    }
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _pin, _drop, _keep, _table }) command.Add(option);
+        foreach (var option in new Option[] { _pin, _pinAll, _drop, _keep, _table }) command.Add(option);
     }
 
     /// <summary>Whether the table changes.</summary>
-    public bool AreGiven(ParseResult parsed) => parsed.GetValue(_pin) is { Length: > 0 } || parsed.GetValue(_drop) is not null || KeptFileOf(parsed) is not null;
+    public bool AreGiven(ParseResult parsed) => HasPins(parsed) || parsed.GetValue(_drop) is not null || KeptFileOf(parsed) is not null;
 
     /// <summary>The old spec, where one is kept.</summary>
     public string? KeptFileOf(ParseResult parsed) => parsed.GetValue(_keep);
@@ -37,30 +47,39 @@ internal sealed class PlanEdits
     {
         var pins = parsed.GetValue(_pin) ?? [];
         var drops = parsed.GetValue(_drop) is not null;
-        if (pins.Length == 0 && !drops) return table;
-        if (pins.Length > 0 && KeptFileOf(parsed) is not null) throw new ToolException("--pin moves tokens, and --keep leaves them where they are; give one of them.");
+        if (!HasPins(parsed) && !drops) return table;
+        if (HasPins(parsed) && KeptFileOf(parsed) is not null) throw new ToolException($"{(pins.Length > 0 ? "--pin" : "--pin-all")} moves tokens, and --keep leaves them where they are; give one of them.");
         var bySpelling = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var slot = 0; slot < table.Count; slot++) bySpelling[TokenTableWriter.Escape(table.GetToken(slot))] = slot;
         var pinned = Enumerable.Range(0, table.PinnedCount).Concat(pins.Select(pin => bySpelling.TryGetValue(pin, out var slot)
             ? slot
-            : throw new ToolException($"--pin {Excerpt.Quote(pin)} is not a token of the table; write it as the table does, for example \\xe2\\x80\\xa6."))).Distinct().ToArray();
+            : throw new ToolException($"--pin {Excerpt.Quote(pin)} is not a token of the table; write it as the table does, for example \\xe2\\x80\\xa6.")))
+            .Concat((parsed.GetValue(_pinAll) ?? []).SelectMany(kind => FindAll(table, kind))).Distinct().ToArray();
         var isPinned = pinned.ToHashSet();
         var order = pinned.Concat(Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot) && !(drops && table.GetCount(slot) == 0))).ToArray();
         if (order.Length < 2) throw new ToolException($"Only {order.Length} tokens would be left; a softmax needs at least 2.");
         return Reorder(table, order, pinned.Length);
     }
 
+    private bool HasPins(ParseResult parsed) => parsed.GetValue(_pin) is { Length: > 0 } || parsed.GetValue(_pinAll) is { Length: > 0 };
+
+    private static IReadOnlyList<int> FindAll(TokenTable table, string kind)
+    {
+        var found = TokenKinds.Find(table, (TokenKind)Array.IndexOf(s_kinds, kind));
+        return found.Count > 0 ? found : throw new ToolException($"--pin-all {kind} pins nothing: the table has no such token. Name tokens with --pin.");
+    }
+
     /// <summary>A table with its slots in another order.</summary>
     /// <param name="table">The table.</param>
     /// <param name="order">The slots to take, in their new order.</param>
-    /// <param name="leastPinned">How many of the first stand there whatever their counts.</param>
-    public static TokenTable Reorder(TokenTable table, IReadOnlyList<int> order, int leastPinned)
+    /// <param name="pinned">How many of the first stand there whatever their counts.</param>
+    public static TokenTable Reorder(TokenTable table, IReadOnlyList<int> order, int pinned)
     {
-        // From where on the order is that of ranks, no token needs to be pinned.
+        // From where on the order is that of ranks, no token needs to be kept in its place.
         var ranked = order.Count - 1;
-        while (ranked > leastPinned && TokenTable.IsInOrder(table.GetCount(order[ranked - 1]), table.GetId(order[ranked - 1]), table.GetCount(order[ranked]), table.GetId(order[ranked]))) ranked--;
+        while (ranked > pinned && TokenTable.IsInOrder(table.GetCount(order[ranked - 1]), table.GetId(order[ranked - 1]), table.GetCount(order[ranked]), table.GetId(order[ranked]))) ranked--;
         int[] ids = [.. order.Select(table.GetId)];
-        return TokenTable.Create(ids, [.. order.Select(table.GetCount)], [.. order.Select(slot => table.GetToken(slot).ToArray())], ids.AsSpan(0, Math.Max(leastPinned, ranked)));
+        return TokenTable.Create(ids, [.. order.Select(table.GetCount)], [.. order.Select(slot => table.GetToken(slot).ToArray())], ids.AsSpan(0, Math.Max(pinned, ranked)), pinned);
     }
 
     /// <summary>Where a changed table goes.</summary>

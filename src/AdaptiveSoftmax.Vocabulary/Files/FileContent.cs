@@ -205,7 +205,7 @@ internal static partial class FileContent
         }
     }
 
-    [GeneratedRegex(@"^([0-9]{1,10}\t[0-9]{1,19}|#pinned|#shard)\t")]
+    [GeneratedRegex(@"^([0-9]{1,10}\t[0-9]{1,19}|#pinned|#kept|#shard)\t")]
     private static partial Regex TableLine();
 
     [GeneratedRegex(@"^domain\tid\tcount$")]

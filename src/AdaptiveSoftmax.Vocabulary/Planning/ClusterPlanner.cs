@@ -151,6 +151,6 @@ public static class ClusterPlanner
             .Select(clusters => search.FindCutoffs(clusters, pricePerByte: 1e9))
             .Where(found => found is not null)
             .Min(found => search.BytesOf(found!));
-        return new ArgumentException(FormattableString.Invariant($"The weights may take {options.MaximumWeightBytes / 1e6:n1} MB, and the least that fits the other wishes takes {least / 1e6:n1} MB; allow more, or ask for a smaller head or narrower projections."), nameof(options));
+        return new ArgumentException(FormattableString.Invariant($"The weights may take {options.MaximumWeightBytes / 1e6:#,0.######} MB, and the least that fits the other wishes takes {least / 1e6:#,0.######} MB; allow more, or ask for a smaller head or narrower projections."), nameof(options));
     }
 }

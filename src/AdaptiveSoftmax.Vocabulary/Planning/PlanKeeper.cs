@@ -4,7 +4,7 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// Plans anew on fresh counts without moving what only noise moved. A token changes its cluster where its share of all
 /// occurrences has changed by more than a tenth, its count by more than three standard deviations of what both corpora
 /// together let expect, and the new share lies beyond the old clusters' border: the middle between the counts on either side
-/// of the cutoff. All others keep cluster and order; cutoffs move by the tokens that come and go, and in no other way.
+/// of the cutoff. Tokens that either table pins stand in the head, in front. All others keep cluster and order; cutoffs move by the tokens that come and go, and in no other way.
 /// </summary>
 public static class PlanKeeper
 {
@@ -26,43 +26,41 @@ public static class PlanKeeper
         var layout = spec.CreateLayout(old.Count);
         var borders = FindBorders(old, layout, before);
         var oldSlots = SlotsById(old);
-        var members = Enumerable.Range(0, layout.TailCount + 1).Select(_ => new List<(int FreshSlot, int OldSlot)>()).ToArray();
+        // Pinned tokens first, those of the old table in their order; then who stays in its order, then who came in.
+        var behindPinned = (long)old.PinnedCount;
+        var members = Enumerable.Range(0, layout.TailCount + 1).Select(_ => new List<(int FreshSlot, long Place)>()).ToArray();
         var moves = new List<TokenMove>();
+        var pinnedCount = 0;
         for (var slot = 0; slot < fresh.Count; slot++)
         {
             var share = fresh.GetCount(slot) / now;
+            var isPinned = slot < fresh.PinnedCount;
             var oldSlot = FindOld(old, oldSlots, fresh, slot);
             if (oldSlot < 0)
             {
-                var entered = ClusterOf(share, borders);
-                members[entered].Add((slot, int.MaxValue));
+                var entered = isPinned ? 0 : ClusterOf(share, borders);
+                members[entered].Add((slot, isPinned ? behindPinned : long.MaxValue));
                 moves.Add(new TokenMove(fresh.GetId(slot), null, entered, 0, share, double.PositiveInfinity));
+                if (isPinned) pinnedCount++;
                 continue;
             }
 
             var cluster = layout.ClusterOf(oldSlot);
+            var wasPinned = cluster == 0 && oldSlot < old.PinnedCount;
             var oldShare = old.GetCount(oldSlot) / before;
             var deviations = DeviationsOf(old.GetCount(oldSlot), before, fresh.GetCount(slot), now);
             var hasChanged = deviations > Deviations && Math.Abs(share - oldShare) > LeastChange * Math.Max(share, oldShare);
-            var target = hasChanged ? ClusterOf(share, borders) : cluster;
-            // What stands in the head although its count would not have it there was put there, and stays.
-            var isPinned = cluster == 0 && oldSlot < old.PinnedCount && ClusterOf(oldShare, borders) > 0;
-            if (target != cluster && !isPinned)
-            {
-                members[target].Add((slot, int.MaxValue));
-                moves.Add(new TokenMove(fresh.GetId(slot), cluster, target, oldShare, share, deviations));
-            }
-            else
-            {
-                members[cluster].Add((slot, oldSlot));
-            }
+            var target = isPinned || wasPinned ? 0 : hasChanged ? ClusterOf(share, borders) : cluster;
+            members[target].Add((slot, wasPinned ? oldSlot : isPinned ? behindPinned : target == cluster ? behindPinned + 1 + oldSlot : long.MaxValue));
+            if (target != cluster) moves.Add(new TokenMove(fresh.GetId(slot), cluster, target, oldShare, share, deviations));
+            if (isPinned || wasPinned) pinnedCount++;
         }
 
         AddRemoved(old, fresh, layout, before, moves);
-        return Arrange(spec, members, moves, fresh);
+        return Arrange(spec, members, moves, fresh) with { PinnedCount = pinnedCount };
     }
 
-    private static KeptPlan Arrange(SoftmaxSpec spec, List<(int FreshSlot, int OldSlot)>[] members, List<TokenMove> moves, TokenTable fresh)
+    private static KeptPlan Arrange(SoftmaxSpec spec, List<(int FreshSlot, long Place)>[] members, List<TokenMove> moves, TokenTable fresh)
     {
         var order = new List<int>(fresh.Count);
         var cutoffs = new List<int>();
@@ -70,8 +68,8 @@ public static class PlanKeeper
         {
             if (members[cluster].Count == 0) throw new ArgumentException(FormattableString.Invariant($"No token is left in {(cluster == 0 ? "the head" : FormattableString.Invariant($"tail {cluster - 1}"))} with these counts; plan without keeping the old clusters."), nameof(fresh));
             if (cluster > 0) cutoffs.Add(order.Count);
-            // Who stays in its old order, then who came in by rank, which is the order of the fresh table.
-            order.AddRange(members[cluster].OrderBy(member => member.OldSlot).ThenBy(member => member.FreshSlot).Select(member => member.FreshSlot));
+            // Who came in stands by rank, which is the order of the fresh table.
+            order.AddRange(members[cluster].OrderBy(member => member.Place).ThenBy(member => member.FreshSlot).Select(member => member.FreshSlot));
         }
 
         var kept = spec with { Cutoffs = new EquatableArray<int>(cutoffs) };
@@ -79,21 +77,13 @@ public static class PlanKeeper
     }
 
     // A table that was kept or pinned is not in the order of its counts, so that the two tokens beside a cutoff say nothing:
-    // the border is where the cutoff would be among the counts in their order, without tokens that were put into the head.
+    // the border is where the cutoff would be among the counts in their order, without pinned tokens.
     private static double[] FindBorders(TokenTable old, SoftmaxLayout layout, double before)
     {
-        if (layout.TailCount == 0) return [];
-        var counts = old.Counts.ToArray();
+        var counts = old.Counts.Slice(old.PinnedCount).ToArray();
         Array.Sort(counts, (a, b) => b.CompareTo(a));
-        var rare = ((double)counts[layout.ShortlistSize - 1] + counts[layout.ShortlistSize]) / 2;
-        var pinned = Enumerable.Range(0, Math.Min(old.PinnedCount, layout.ShortlistSize)).Where(slot => old.GetCount(slot) <= rare).ToArray();
-        if (pinned.Length > 0)
-        {
-            var isPinned = new HashSet<int>(pinned);
-            counts = [.. Enumerable.Range(0, old.Count).Where(slot => !isPinned.Contains(slot)).Select(slot => old.GetCount(slot)).OrderByDescending(count => count)];
-        }
-
-        return [.. layout.Tails.Select(tail => tail.Start - pinned.Length).Select(at => ((double)counts[Math.Max(at - 1, 0)] + counts[at]) / 2 / before)];
+        double CountAt(int place) => counts.Length == 0 ? 0 : counts[Math.Min(Math.Max(place, 0), counts.Length - 1)];
+        return [.. layout.Tails.Select(tail => tail.Start - old.PinnedCount).Select(at => (CountAt(at - 1) + CountAt(at)) / 2 / before)];
     }
 
     private static void AddRemoved(TokenTable old, TokenTable fresh, SoftmaxLayout layout, double before, List<TokenMove> moves)
@@ -138,7 +128,11 @@ public static class PlanKeeper
 /// <param name="Cutoffs">Its cutoffs.</param>
 /// <param name="Order">The slot in the fresh table of each new slot, [vocabulary].</param>
 /// <param name="Moves">What changed its cluster, came or went; the most frequent first.</param>
-public sealed record KeptPlan(SoftmaxLayout Layout, EquatableArray<int> Cutoffs, EquatableArray<int> Order, EquatableArray<TokenMove> Moves);
+public sealed record KeptPlan(SoftmaxLayout Layout, EquatableArray<int> Cutoffs, EquatableArray<int> Order, EquatableArray<TokenMove> Moves)
+{
+    /// <summary>How many of the first slots hold pinned tokens: those of the old table, then those that only the fresh one pins.</summary>
+    public int PinnedCount { get; init; }
+}
 
 /// <summary>A token that changed its cluster, came or went.</summary>
 /// <param name="Id">The token's id.</param>

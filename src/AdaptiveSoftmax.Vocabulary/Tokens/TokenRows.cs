@@ -70,7 +70,7 @@ internal sealed class TokenRows
         return true;
     }
 
-    public TokenTable ToTable(int pinnedCount) => new(Ids.ToArray(), new ReadOnlySpan<long>(_counts, 0, Count).ToArray(), Offsets.ToArray(), Bytes.ToArray(), pinnedCount);
+    public TokenTable ToTable(TokenTableHeader header) => new(Ids.ToArray(), new ReadOnlySpan<long>(_counts, 0, Count).ToArray(), Offsets.ToArray(), Bytes.ToArray(), header.PinnedCount, header.KeptCount);
 
     // Digits without a leading zero, then a tab.
     private static bool TryReadNumber(string text, ref int position, ulong maximum, out ulong value)

@@ -4,7 +4,8 @@ namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>
 /// A vocabulary: for each slot the token's bytes, its id and its count. Slots are ranks by descending count, ties by
-/// ascending id, so slot 0 is the most frequent token; tokens that are pinned stand before them in an order of their own.
+/// ascending id, so slot 0 is the most frequent token; tokens that are pinned, and then those that an earlier plan placed, stand
+/// before them in an order of their own.
 /// Immutable; two tables are equal when they hold the same.
 /// </summary>
 public sealed class TokenTable : IEquatable<TokenTable>
@@ -15,9 +16,10 @@ public sealed class TokenTable : IEquatable<TokenTable>
     private readonly byte[] _bytes;
 
     /// <summary>Takes arrays that are known to be valid and in slot order.</summary>
-    internal TokenTable(int[] ids, long[] counts, int[] offsets, byte[] bytes, int pinnedCount = 0)
+    internal TokenTable(int[] ids, long[] counts, int[] offsets, byte[] bytes, int pinnedCount = 0, int keptCount = 0)
     {
         PinnedCount = pinnedCount;
+        KeptCount = Math.Max(pinnedCount, keptCount);
         _ids = ids;
         _counts = counts;
         _offsets = offsets;
@@ -30,6 +32,12 @@ public sealed class TokenTable : IEquatable<TokenTable>
 
     /// <summary>The tokens that stand in front whatever their counts, for example special ones; 0 where all are ranked.</summary>
     public int PinnedCount { get; }
+
+    /// <summary>
+    /// The first tokens whose order is not that of ranks: pinned ones, then those that stand where an earlier plan had them,
+    /// which no plan has to keep in the head. At least <see cref="PinnedCount"/>.
+    /// </summary>
+    public int KeptCount { get; }
 
     /// <summary>The id of each slot, [V].</summary>
     public ReadOnlySpan<int> Ids => _ids;
@@ -81,12 +89,24 @@ public sealed class TokenTable : IEquatable<TokenTable>
     /// <param name="tokens">The bytes of each token, distinct. An empty one is allowed.</param>
     /// <param name="pinned">The ids that stand in front, in their order, each once.</param>
     /// <exception cref="ArgumentException">The lengths differ, or a value is not as asked; the message says which.</exception>
-    public static TokenTable Create(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, IReadOnlyList<byte[]> tokens, ReadOnlySpan<int> pinned)
+    public static TokenTable Create(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, IReadOnlyList<byte[]> tokens, ReadOnlySpan<int> pinned) =>
+        Create(ids, counts, tokens, pinned, pinned.Length);
+
+    /// <summary>Makes a table of tokens in any order: those with a place of their own in front, then the others by descending count, ties by ascending id.</summary>
+    /// <param name="ids">The id of each token, distinct and not negative.</param>
+    /// <param name="counts">The count of each token, not negative.</param>
+    /// <param name="tokens">The bytes of each token, distinct. An empty one is allowed.</param>
+    /// <param name="kept">The ids that stand in front, in their order, each once.</param>
+    /// <param name="pinnedCount">How many of the first of them are pinned; the others stand where an earlier plan had them.</param>
+    /// <exception cref="ArgumentException">The lengths differ, or a value is not as asked; the message says which.</exception>
+    public static TokenTable Create(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, IReadOnlyList<byte[]> tokens, ReadOnlySpan<int> kept, int pinnedCount)
     {
         if (tokens is null) throw new ArgumentNullException(nameof(tokens));
         if (counts.Length != ids.Length || tokens.Count != ids.Length)
             throw new ArgumentException(FormattableString.Invariant($"There are {ids.Length} ids, {counts.Length} counts and {tokens.Count} tokens; give one of each a token."), nameof(ids));
-        var order = RankOrder(ids, counts, pinned);
+        if (pinnedCount < 0 || pinnedCount > kept.Length)
+            throw new ArgumentException(FormattableString.Invariant($"{pinnedCount} tokens are pinned, and {kept.Length} stand in front; pin 0 to {kept.Length}."), nameof(pinnedCount));
+        var order = RankOrder(ids, counts, kept);
         var sortedIds = new int[order.Length];
         var sortedCounts = new long[order.Length];
         var offsets = new int[order.Length + 1];
@@ -119,7 +139,7 @@ public sealed class TokenTable : IEquatable<TokenTable>
             throw new ArgumentException(FormattableString.Invariant($"The ids {sortedIds[earlier]} and {sortedIds[slot]} have the same bytes; tokens must be distinct."), nameof(tokens));
         }
 
-        return new TokenTable(sortedIds, sortedCounts, offsets, bytes, pinned.Length);
+        return new TokenTable(sortedIds, sortedCounts, offsets, bytes, pinnedCount, kept.Length);
     }
 
     /// <summary>Whether another table holds the same tokens, ids and counts.</summary>
@@ -127,7 +147,7 @@ public sealed class TokenTable : IEquatable<TokenTable>
     public bool Equals(TokenTable? other)
     {
         if (ReferenceEquals(this, other)) return true;
-        return other is not null && Count == other.Count && PinnedCount == other.PinnedCount
+        return other is not null && Count == other.Count && PinnedCount == other.PinnedCount && KeptCount == other.KeptCount
             && string.Equals(Fingerprint, other.Fingerprint, StringComparison.Ordinal)
             && Ids.SequenceEqual(other.Ids) && Counts.SequenceEqual(other.Counts)
             && Offsets.SequenceEqual(other.Offsets) && Bytes.SequenceEqual(other.Bytes);
@@ -139,20 +159,20 @@ public sealed class TokenTable : IEquatable<TokenTable>
     /// <inheritdoc/>
     public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(Fingerprint);
 
-    private static int[] RankOrder(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, ReadOnlySpan<int> pinned)
+    private static int[] RankOrder(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts, ReadOnlySpan<int> kept)
     {
         var ranked = RankOrder(ids, counts);
-        if (pinned.IsEmpty) return ranked;
-        var places = new Dictionary<int, int>(pinned.Length);
-        for (var place = 0; place < pinned.Length; place++)
+        if (kept.IsEmpty) return ranked;
+        var places = new Dictionary<int, int>(kept.Length);
+        for (var place = 0; place < kept.Length; place++)
         {
-            if (places.ContainsKey(pinned[place])) throw new ArgumentException(FormattableString.Invariant($"The id {pinned[place]} is pinned twice; pin each once."), nameof(pinned));
-            places[pinned[place]] = place;
+            if (places.ContainsKey(kept[place])) throw new ArgumentException(FormattableString.Invariant($"The id {kept[place]} stands in front twice; give each once."), nameof(kept));
+            places[kept[place]] = place;
         }
 
         var order = new int[ranked.Length];
         var found = 0;
-        var next = pinned.Length;
+        var next = kept.Length;
         foreach (var source in ranked)
         {
             if (places.TryGetValue(ids[source], out var place))
@@ -166,7 +186,7 @@ public sealed class TokenTable : IEquatable<TokenTable>
             }
         }
 
-        return found == pinned.Length ? order : throw new ArgumentException("An id is pinned that no token has; pin ids of the table.", nameof(pinned));
+        return found == kept.Length ? order : throw new ArgumentException("An id stands in front that no token has; give ids of the table.", nameof(kept));
     }
 
     private static int[] RankOrder(ReadOnlySpan<int> ids, ReadOnlySpan<long> counts)

@@ -3,12 +3,13 @@ using System.Globalization;
 namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>
-/// The lines before the tokens of a table: <c>#pinned TAB n</c>, and of the counts of one part of a corpus
+/// The lines before the tokens of a table: <c>#pinned TAB n</c>, <c>#kept TAB n</c>, and of the counts of one part of a corpus
 /// <c>#shard TAB i/n TAB ...</c>, whose rest those who add the parts up understand.
 /// </summary>
-internal readonly record struct TokenTableHeader(int PinnedCount, string? Shard, SourceSpan PinnedSpan)
+internal readonly record struct TokenTableHeader(int PinnedCount, int KeptCount, string? Shard, SourceSpan PinnedSpan, SourceSpan KeptSpan)
 {
     public const string PinnedName = "#pinned";
+    public const string KeptName = "#kept";
     public const string ShardName = "#shard";
 
     /// <summary>Reads the lines, and moves behind them.</summary>
@@ -26,6 +27,10 @@ internal readonly record struct TokenTableHeader(int PinnedCount, string? Shard,
                 header = header with { Shard = value };
             else if (name == PinnedName && header.PinnedCount == 0 && int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count > 0)
                 header = header with { PinnedCount = count, PinnedSpan = span };
+            else if (name == KeptName && header.KeptCount == 0 && int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var kept) && kept > 0)
+                header = header with { KeptCount = kept, KeptSpan = span };
+            else if (name == KeptName)
+                errors.Add(SpecErrorKind.InvalidNumber, span, $"The line says how many of the first tokens stand as an earlier plan had them, once, as a whole number above 0.", $"Write `{KeptName} TAB n`, or remove the line.");
             else if (name == PinnedName)
                 errors.Add(SpecErrorKind.InvalidNumber, span, $"The line says how many tokens stand in front whatever their counts, once, as a whole number above 0.", $"Write `{PinnedName} TAB n`, or remove the line.");
             else
@@ -42,5 +47,7 @@ internal readonly record struct TokenTableHeader(int PinnedCount, string? Shard,
     {
         if (PinnedCount > rows.Count && errors.Count == 0)
             errors.Add(SpecErrorKind.InvalidNumber, PinnedSpan, $"The line pins {PinnedCount} tokens, and the table has {rows.Count}.", $"Write how many of the first tokens stand in front whatever their counts.");
+        if (KeptCount > rows.Count && errors.Count == 0)
+            errors.Add(SpecErrorKind.InvalidNumber, KeptSpan, $"The line keeps {KeptCount} tokens in place, and the table has {rows.Count}.", $"Write how many of the first tokens stand as an earlier plan had them.");
     }
 }

@@ -4,7 +4,8 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// Reads a token table: one line a token, <c>id TAB count TAB token</c>, by descending count, ties by ascending id.
 /// A token is printable ASCII with the escapes <c>\\</c> and <c>\xHH</c>; every line ends in a line feed, a carriage
 /// return or both. A byte order mark, the kind of line end and the culture make no difference. Before the tokens may stand
-/// the line <c>#pinned TAB n</c>: the first n tokens then stand in front whatever their counts.
+/// the line <c>#pinned TAB n</c>: the first n tokens then stand in front whatever their counts; and <c>#kept TAB n</c>: they
+/// stand where an earlier plan had them.
 /// </summary>
 public static class TokenTableReader
 {
@@ -35,7 +36,7 @@ public static class TokenTableReader
         ReadRows(text, rows, errors, out header);
         TokenTableErrors.CheckDuplicates(text, rows, errors);
         if (header.Shard is null) TokenTableErrors.CheckSize(text, rows, errors);
-        return new TokenTableReadResult(file, errors.Count == 0 ? rows.ToTable(header.PinnedCount) : null, errors.ToArray());
+        return new TokenTableReadResult(file, errors.Count == 0 ? rows.ToTable(header) : null, errors.ToArray());
     }
 
     private static void ReadRows(string text, TokenRows rows, ErrorList errors, out TokenTableHeader header)
@@ -48,7 +49,7 @@ public static class TokenTableReader
             var start = position;
             if (rows.TryRead(text, ref position))
             {
-                if (rows.Count - 2 >= header.PinnedCount && !rows.LastTwoAreInOrder) TokenTableErrors.AddOutOfOrder(start, line, rows, errors);
+                if (rows.Count - 2 >= Math.Max(header.PinnedCount, header.KeptCount) && !rows.LastTwoAreInOrder) TokenTableErrors.AddOutOfOrder(start, line, rows, errors);
             }
             else
             {

@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// <summary>
 /// Writes a token table: one line a slot, <c>id TAB count TAB token</c>, each ended by a line feed. Bytes outside
 /// printable ASCII, and a space at a token's end, are written <c>\xHH</c>, a backslash <c>\\</c>. Where tokens are pinned, the
-/// line <c>#pinned TAB n</c> stands before them.
+/// line <c>#pinned TAB n</c> stands before them; where more of the first stand as an earlier plan had them, <c>#kept TAB n</c>.
 /// </summary>
 public static class TokenTableWriter
 {
@@ -23,6 +23,7 @@ public static class TokenTableWriter
         if (table is null) throw new ArgumentNullException(nameof(table));
         var chunk = new StringBuilder(ChunkLength + 1024);
         if (table.PinnedCount > 0) chunk.Append(TokenTableHeader.PinnedName).Append('\t').Append(table.PinnedCount.ToString(CultureInfo.InvariantCulture)).Append('\n');
+        if (table.KeptCount > table.PinnedCount) chunk.Append(TokenTableHeader.KeptName).Append('\t').Append(table.KeptCount.ToString(CultureInfo.InvariantCulture)).Append('\n');
         for (var slot = 0; slot < table.Count; slot++)
         {
             AppendLine(chunk, table, slot);

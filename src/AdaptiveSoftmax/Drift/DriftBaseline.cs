@@ -159,14 +159,14 @@ public sealed class DriftBaseline
         };
     }
 
-    // Behind pinned tokens, which may have any counts, the first ones are the most frequent, so no later one adds more.
+    // Behind tokens that are pinned or kept, which may have any counts, the first ones are the most frequent, so no later one adds more.
     private void AddUnobserved(ReadOnlySpan<int> observed, TopTokens fallen)
     {
         var (next, found) = (0, 0);
         for (var slot = 0; slot < Table.Count && found < ShownTokens; slot++)
         {
-            var (count, isPinned) = (Table.GetCount(slot), slot < Table.PinnedCount);
-            if (count == 0 && !isPinned) break;
+            var (count, isKept) = (Table.GetCount(slot), slot < Table.KeptCount);
+            if (count == 0 && !isKept) break;
             if (next < observed.Length && observed[next] == slot)
             {
                 next++;
@@ -176,7 +176,7 @@ public sealed class DriftBaseline
             if (count == 0) continue;
             var expected = count / _total;
             fallen.Add(slot, expected, 0, DriftStatistics.JensenShannon(expected, 0));
-            if (!isPinned) found++;
+            if (!isKept) found++;
         }
     }
 

@@ -151,7 +151,8 @@ public sealed class DriftMonitor
 
     /// <summary>
     /// Writes a token table with counts of all that was observed since the monitor began, of any tag, for
-    /// <c>adaptive-softmax plan</c>. Ranks follow the new counts, so a class built from it has a fingerprint of its own.
+    /// <c>adaptive-softmax plan</c>. Ranks follow the new counts, so a class built from it has a fingerprint of its own; pinned
+    /// tokens stay in front.
     /// </summary>
     /// <param name="path">The file, by convention <c>*.tokens</c>, which is replaced whole or not at all.</param>
     /// <param name="counts">Which counts.</param>
@@ -175,7 +176,7 @@ public sealed class DriftMonitor
 
         if (!any && counts == DriftCounts.Observed)
             throw new InvalidOperationException("No token was observed yet, so there are no counts to write; observe some, or write the table's counts with them.");
-        var written = TokenTable.Create(table.Ids, sums, tokens);
+        var written = TokenTable.Create(table.Ids, sums, tokens, table.Ids[..table.PinnedCount]);
         AtomicFile.WriteText(path, writer => TokenTableWriter.Write(writer, written));
     }
 

@@ -26,7 +26,7 @@ internal static class VocabularyExtension
         var (allIds, counts, tokens) = (new List<int>(), new List<long>(), new List<byte[]>());
         for (var slot = 0; slot < table.Count; slot++) Add(table.GetId(slot), table.GetCount(slot), table.GetToken(slot));
         for (var i = 0; i < added.Length; i++) Add(ids[i], Math.Min(mostCounted, domain.GetCount(added[i])), domain.GetToken(added[i]));
-        var extended = TokenTable.Create([.. allIds], [.. counts], tokens, table.Ids[..table.PinnedCount]);
+        var extended = TokenTable.Create([.. allIds], [.. counts], tokens, table.Ids[..table.KeptCount], table.PinnedCount);
 
         double old = 0, fresh = 0;
         foreach (var count in table.Counts) old += count;

@@ -267,6 +267,14 @@ public sealed class DriftMonitorTests
             Assert.NotEmpty(ClusterPlanner.Plan(table.Counts, 64, new ClusterPlanOptions(), TestContext.Current.CancellationToken).Cutoffs);
         }
 
+        var pinned = TokenTable.Create(s_table.Ids, s_table.Counts, [.. Enumerable.Range(0, s_table.Count).Select(slot => s_table.GetToken(slot).ToArray())], [s_table.GetId(40), s_table.GetId(20)]);
+        var ofPinned = new DriftMonitor(DriftTables.Baseline(pinned));
+        ofPinned.Observe(s_table.GetId(3));
+        ofPinned.WriteCounts(folder["x.tokens"], DriftCounts.Observed);
+        var keeps = TokenTableReader.Read("x.tokens", File.ReadAllText(folder["x.tokens"])).Table!;
+        Assert.Equal(2, keeps.PinnedCount);
+        Assert.Equal([s_table.GetId(40), s_table.GetId(20), s_table.GetId(3)], keeps.Ids[..3].ToArray());
+
         Assert.Equal(["x.tokens"], folder.Files);
     }
 

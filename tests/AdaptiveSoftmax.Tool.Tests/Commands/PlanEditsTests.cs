@@ -45,9 +45,39 @@ public sealed class PlanEditsTests
         Assert.Contains("1 of 400 tokens moved", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("are pinned", run.Error, StringComparison.Ordinal);
 
-        // The table of the kept plan begins with tokens whose order is that of the old one.
-        Assert.Equal(0, await run.RunAsync("plan", run.Path("kept.tokens"), "-H", "64"));
-        Assert.Contains("tokens of the table are pinned, and so the whole head", run.Error, StringComparison.Ordinal);
+        // The table of the kept plan is in the order of the old clusters, of which none is pinned to the head.
+        Assert.Equal((0, true), (kept.Table.PinnedCount, kept.Table.KeptCount > 0));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("kept.tokens"), "-H", "64", "--clusters", "1", "--head-coverage", "0.5", "--json"));
+        using var again = JsonDocument.Parse(run.Output);
+        Assert.True(again.RootElement.GetProperty("plan").GetProperty("cutoffs")[0].GetInt32() < kept.Table.KeptCount);
+        Assert.Empty(run.Error);
+    }
+
+    [Fact]
+    public async Task KindsOfTokens_ArePinned()
+    {
+        using var run = new ToolRun();
+        string[] tokens = ["the", ",", " .", "of", "<|endoftext|>", "<br>", "...", "\\xe2\\x96\\x81!", "</s>", "<pad>", "a", "b"];
+        run.Write("x.tokens", string.Concat(tokens.Select((token, id) => $"{id}\t{100 - id}\t{token}\n")));
+
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "16", "--pin", "b", "--pin-all", "stop", "punctuation", "-k", "1", "-o", run.Path("y.softmax.json")));
+        Assert.StartsWith("#pinned\t6\n11\t89\tb\n4\t96\t<|endoftext|>\n8\t92\t</s>\n1\t99\t,\n2\t98\t .\n7\t93\t\\xE2\\x96\\x81!\n0\t100\tthe\n", File.ReadAllText(run.Path("y.tokens")), StringComparison.Ordinal);
+        var spec = SpecReader.Read("y", File.ReadAllText(run.Path("y.softmax.json"))).Spec!;
+        Assert.True(spec.Cutoffs[0] >= 6);
+
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "16", "--pin-all", "special", "-k", "1", "-o", run.Path("z.softmax.json")));
+        Assert.StartsWith("#pinned\t3\n4\t96\t<|endoftext|>\n8\t92\t</s>\n9\t91\t<pad>\n0\t", File.ReadAllText(run.Path("z.tokens")), StringComparison.Ordinal);
+    }
+
+    // 1.344 MB would say that what is given were enough.
+    [Fact]
+    public async Task TheLeastMemory_IsSaidToTheByte()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 100_000 / (slot + 1), 400);
+        Assert.Equal(1, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-k", "1", "--memory", "0.01"));
+        var least = System.Text.RegularExpressions.Regex.Match(run.Error, @"takes ([0-9.]+)\s+MB").Groups[1].Value;
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-k", "1", "--memory", least));
     }
 
     [Fact]
@@ -94,6 +124,8 @@ public sealed class PlanEditsTests
 
     [Theory]
     [InlineData("--pin nothing", "\"nothing\" is not a token of the table")]
+    [InlineData("--pin-all words", "--pin-all words is none of special, stop, punctuation")]
+    [InlineData("--pin-all stop", "--pin-all stop pins nothing")]
     [InlineData("--drop rare", "there is --drop unseen")]
     [InlineData("--keep none.softmax.json", "none.softmax.json does not exist")]
     [InlineData("--balance", "x.domains does not exist")]

@@ -70,9 +70,9 @@ public sealed class PlanKeeperTests
     [Fact]
     public void AKeptTable_IsKeptAgain()
     {
-        // Token 8 came into the head behind the others: the table is not in the order of its counts, and so begins with pinned rows.
+        // Token 8 came into the head behind the others: the table is not in the order of its counts, and so begins with rows that are kept.
         int[] order = [0, 1, 2, 8, 3, 4, 5, 6, 7, 9];
-        var once = TokenTable.Create(order, [4000, 3000, 2000, 3000, 500, 400, 300, 50, 40, 0], [.. order.Select(Bytes)], order.AsSpan(0, 9));
+        var once = TokenTable.Create(order, [4000, 3000, 2000, 3000, 500, 400, 300, 50, 40, 0], [.. order.Select(Bytes)], order.AsSpan(0, 9), pinnedCount: 0);
         var fresh = Table([4000, 45, 2000, 500, 400, 300, 2500, 40, 3000, 0]);
         var kept = PlanKeeper.Keep(Spec with { Cutoffs = [4, 7] }, once, fresh);
 
@@ -91,6 +91,21 @@ public sealed class PlanKeeperTests
 
         Assert.Equal([(3, 1, 0)], kept.Moves.Select(move => (move.Id, move.From ?? -1, move.To ?? -1)));
         Assert.Equal(9, fresh.GetId(kept.Order[0]));
+        Assert.Equal(1, kept.PinnedCount);
+    }
+
+    [Fact]
+    public void TokensThatTheFreshTablePins_JoinTheHeadBehindThoseThatWerePinned()
+    {
+        int[] order = [9, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        var old = TokenTable.Create(order, [0, 4000, 3000, 2000, 500, 400, 300, 50, 40, 30], [.. order.Select(Bytes)], [9]);
+        int[] ids = [.. Enumerable.Range(0, 11)];
+        var fresh = TokenTable.Create(ids, [4000, 3000, 2000, 500, 400, 300, 50, 40, 30, 0, 0], [.. ids.Select(Bytes)], [8, 10]);
+        var kept = PlanKeeper.Keep(Spec with { Cutoffs = [4, 7] }, old, fresh);
+
+        Assert.Equal([(8, 2, 0), (10, -1, 0)], kept.Moves.OrderBy(move => move.Id).Select(move => (move.Id, move.From ?? -1, move.To ?? -1)));
+        Assert.Equal([9, 8, 10, 0, 1, 2, 3, 4, 5, 6, 7], kept.Order.Select(fresh.GetId));
+        Assert.Equal(([6, 9], 3), (kept.Cutoffs, kept.PinnedCount));
     }
 
     [Fact]

@@ -58,6 +58,21 @@ public class TokenTableTests
     }
 
     [Fact]
+    public void KeptTokens_StandBehindPinnedOnesAndAreReadBack()
+    {
+        var table = TokenTable.Create([10, 11, 12, 13], [5, 9, 0, 7], [[97], [98], [99], [100]], [12, 10], pinnedCount: 1);
+        Assert.Equal((1, 2), (table.PinnedCount, table.KeptCount));
+        using var writer = new StringWriter();
+        TokenTableWriter.Write(writer, table, TestContext.Current.CancellationToken);
+        Assert.Equal("#pinned\t1\n#kept\t2\n12\t0\tc\n10\t5\ta\n11\t9\tb\n13\t7\td\n", writer.ToString());
+        var read = TokenTableReader.Read("x", writer.ToString()).Table!;
+        Assert.Equal(table, read);
+        Assert.NotEqual(TokenTable.Create([10, 11, 12, 13], [5, 9, 0, 7], [[97], [98], [99], [100]], [12, 10]), table);
+        Assert.Equal((0, 2), TokenTableReader.Read("x", writer.ToString().Replace("#pinned\t1\n", "", StringComparison.Ordinal)).Table is { } kept ? (kept.PinnedCount, kept.KeptCount) : default);
+        Assert.Throws<ArgumentException>(() => TokenTable.Create([1, 2], [1, 2], [[97], [98]], [2], pinnedCount: 2));
+    }
+
+    [Fact]
     public void Pins_ChangeNoFingerprintWhereTheyChangeNoOrder()
     {
         var ranked = TokenTable.Create([1, 2], [9, 5], [[97], [98]]);
