@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -10,23 +11,25 @@ namespace AdaptiveSoftmax.Corpus;
 /// </summary>
 internal sealed class CodePointRegex(Regex pattern)
 {
+    // Copies that nobody matches with just now: there come to be as many as there are threads.
+    private readonly ConcurrentBag<UnsharedRegex> _idle = [];
+
     /// <summary>The matches that are not empty, in order.</summary>
     public IEnumerable<(int Start, int End)> Matches(string text)
     {
-        if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))
+        var (shadow, places) = text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF') ? Shadow(text) : (text, null);
+        if (!_idle.TryTake(out var copy)) copy = new UnsharedRegex(pattern);
+        try
         {
-            for (var match = pattern.Match(text); match.Success; match = match.NextMatch())
+            for (var match = copy.Match(shadow); match.Success; match = match.NextMatch())
             {
-                if (match.Length > 0) yield return (match.Index, match.Index + match.Length);
+                var (start, end) = (match.Index, match.Index + match.Length);
+                if (start < end) yield return places is null ? (start, end) : (places[start], places[end]);
             }
-
-            yield break;
         }
-
-        var (shadow, places) = Shadow(text);
-        for (var match = pattern.Match(shadow); match.Success; match = match.NextMatch())
+        finally
         {
-            if (match.Length > 0) yield return (places[match.Index], places[match.Index + match.Length]);
+            _idle.Add(copy);
         }
     }
 

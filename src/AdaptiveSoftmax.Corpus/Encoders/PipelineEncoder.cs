@@ -64,7 +64,7 @@ internal sealed class PipelineEncoder(TextPipeline pipeline) : TextEncoder
                 }
             }
 
-            ids.AddRange(encoded);
+            ids.AddRange(encoded.AsSpan());
         }
     }
 }

@@ -1,10 +1,9 @@
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace AdaptiveSoftmax.Corpus;
 
 /// <summary>Encodes text by tokens that ranks make of bytes: splits it into words, and remembers the tokens of those that it has met.</summary>
-internal sealed class SplitEncoder(PreTokenizer splitter, BytePairRanks ranks, IReadOnlyDictionary<string, int> specialTokens) : TextEncoder
+internal sealed class SplitEncoder(WordSplitter splitter, BytePairRanks ranks, IReadOnlyDictionary<string, int> specialTokens) : TextEncoder
 {
     // Text repeats its words so often that starting over costs little; the limit bounds the memory.
     private const int MaxWords = 1 << 18;
@@ -19,28 +18,30 @@ internal sealed class SplitEncoder(PreTokenizer splitter, BytePairRanks ranks, I
     public override void Encode(string text, bool startsDocument, List<int> ids, CancellationToken cancellationToken)
     {
         var words = 0;
-        foreach (var (offset, length) in splitter.PreTokenize(text))
+        splitter.Begin(text);
+        while (splitter.TryRead(out var start, out var length, out var isSpecial))
         {
             if (words++ % WordsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
-            ids.AddRange(EncodeWord(text.AsSpan(offset, length), cancellationToken));
+            ids.AddRange(EncodeWord(text.AsSpan(start, length), isSpecial, cancellationToken).AsSpan());
         }
     }
 
     public override IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text, CancellationToken cancellationToken)
     {
         var words = 0;
-        foreach (var (offset, length) in splitter.PreTokenize(text))
+        splitter.Begin(text);
+        while (splitter.TryRead(out var start, out var length, out var isSpecial))
         {
             if (words++ % WordsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
-            yield return EncodeWord(text.AsSpan(offset, length), cancellationToken);
+            yield return EncodeWord(text.AsSpan(start, length), isSpecial, cancellationToken);
         }
     }
 
-    private int[] EncodeWord(ReadOnlySpan<char> word, CancellationToken cancellationToken)
+    private int[] EncodeWord(ReadOnlySpan<char> word, bool isSpecial, CancellationToken cancellationToken)
     {
         var lookup = _words.GetAlternateLookup<ReadOnlySpan<char>>();
         if (lookup.TryGetValue(word, out var encoded)) return encoded;
-        encoded = specialTokens.TryGetValue(word.ToString(), out var special) ? [special] : Join(word, cancellationToken);
+        encoded = isSpecial ? [specialTokens[word.ToString()]] : Join(word, cancellationToken);
         if (word.Length > MaxWordLength) return encoded;
         if (_words.Count == MaxWords) _words.Clear();
         lookup[word] = encoded;

@@ -18,7 +18,7 @@ internal sealed class WrittenTokens
     public WrittenTokens(IEnumerable<WrittenToken> tokens)
     {
         foreach (var token in tokens) _tokens[token.Text] = token;
-        if (_tokens.Count > 0) _pattern = new Regex(string.Join('|', _tokens.Keys.OrderByDescending(text => text.Length).ThenBy(text => text, StringComparer.Ordinal).Select(Regex.Escape)), RegexOptions.CultureInvariant);
+        _pattern = TextSplit.PatternOf(_tokens.Keys);
     }
 
     public static WrittenTokens None { get; } = new([]);

@@ -1,11 +1,12 @@
-using Microsoft.ML.Tokenizers;
+using System.Text.RegularExpressions;
 
 namespace AdaptiveSoftmax.Corpus;
 
 /// <summary>Byte pairs joined by the ranks of tokens, as tiktoken has them.</summary>
 internal sealed class RankModel(EncodedVocabulary vocabulary, string split) : TextModel
 {
-    private readonly PreTokenizer _splitter = TextSplit.Create(split, vocabulary.SpecialTokens);
+    private readonly Regex _pattern = TextSplit.PatternOf(split);
+    private readonly Regex? _special = TextSplit.PatternOf(vocabulary.SpecialTokens.Keys);
     private readonly BytePairRanks _ranks = new(vocabulary);
 
     public override EncodedVocabulary Vocabulary => vocabulary;
@@ -14,5 +15,5 @@ internal sealed class RankModel(EncodedVocabulary vocabulary, string split) : Te
 
     public override string Description => split;
 
-    public override TextEncoder CreateEncoder() => new SplitEncoder(_splitter, _ranks, vocabulary.SpecialTokens);
+    public override TextEncoder CreateEncoder() => new SplitEncoder(new WordSplitter(_pattern, _special), _ranks, vocabulary.SpecialTokens);
 }

@@ -11,6 +11,9 @@ public sealed record CorpusFile(string Path, CorpusFormat Format, long Length)
     /// <summary>The path that means the standard input.</summary>
     public const string StandardInput = "-";
 
+    // Below it, telling the system how a file will be read takes longer than it saves.
+    private const long LargeFile = 1 << 20;
+
     /// <summary>The fields that are text, for formats that have fields.</summary>
     public IReadOnlyList<string> Fields { get; init; } = [];
 
@@ -56,7 +59,7 @@ public sealed record CorpusFile(string Path, CorpusFormat Format, long Length)
             {
                 Access = FileAccess.Read,
                 Share = FileShare.ReadWrite | FileShare.Delete,
-                Options = FileOptions.SequentialScan,
+                Options = Length > LargeFile ? FileOptions.SequentialScan : FileOptions.None,
                 BufferSize = Format == CorpusFormat.Parquet ? 1 << 16 : 0,
             });
             if (stream.CanSeek) return stream;

@@ -33,7 +33,7 @@ public static class CorpusFiles
         var walk = new CorpusWalk(search);
         foreach (var path in paths) walk.Add(path);
         if (walk.Files.Count == 0) throw NoFile(walk, search);
-        return new CorpusSelection(walk.Files, walk.LeftOut);
+        return new CorpusSelection(walk.Files, walk.LeftOut) { Names = walk.Names };
     }
 
     private static CorpusException NoFile(CorpusWalk walk, CorpusSearch search)

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Corpus;
@@ -54,4 +56,20 @@ public sealed record LeftOutPath(string Path, string Reason)
 /// <summary>The files of a corpus.</summary>
 /// <param name="Files">The files that are read, in the order of the paths that gave them; each is there once.</param>
 /// <param name="LeftOut">What stood in the folders and is not read.</param>
-public sealed record CorpusSelection(IReadOnlyList<CorpusFile> Files, IReadOnlyList<LeftOutPath> LeftOut);
+public sealed record CorpusSelection(IReadOnlyList<CorpusFile> Files, IReadOnlyList<LeftOutPath> LeftOut)
+{
+    /// <summary>What files are called within the folder that gave them, by their paths; a file that was given by itself has the last part of its path.</summary>
+    internal IReadOnlyDictionary<string, string> Names { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>
+    /// A fingerprint of which files there are: of each, in their order, its domain, what it is called within the folder that was
+    /// given, and its size. Machines that have the same folders in other places get the same one.
+    /// </summary>
+    public string ComputeFingerprint()
+    {
+        // No name has a zero character.
+        var text = new StringBuilder();
+        foreach (var file in Files) text.Append(CultureInfo.InvariantCulture, $"{file.Domain}\0{Names.GetValueOrDefault(file.Path) ?? Path.GetFileName(file.Path)}\0{file.Length}\0");
+        return Fingerprints.OfText(text.ToString());
+    }
+}

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using AdaptiveSoftmax.Vocabulary;
 using ZstdSharp;
 
@@ -23,6 +22,9 @@ internal sealed class CorpusStream : Stream
         _content = content;
     }
 
+    /// <summary>How many bytes there probably are; null where that is not known before they are read.</summary>
+    public long? KnownLength => _stored == _content && _file.Path != CorpusFile.StandardInput ? _file.Length : null;
+
     /// <summary>The bytes read of the file itself.</summary>
     public override long Position
     {
@@ -46,7 +48,7 @@ internal sealed class CorpusStream : Stream
         {
             var peeked = new PeekedStream(stored);
             var magic = peeked.Peek(4);
-            if (magic is [0x1F, 0x8B, ..]) return new CorpusStream(file, peeked, new PeekedStream(new GZipStream(peeked, CompressionMode.Decompress)));
+            if (magic is [0x1F, 0x8B, ..]) return new CorpusStream(file, peeked, new PeekedStream(new GzipMembers(peeked)));
             if (magic is [0x28, 0xB5, 0x2F, 0xFD]) return new CorpusStream(file, peeked, new PeekedStream(new DecompressionStream(peeked, BufferLength, leaveOpen: false)));
             return new CorpusStream(file, peeked, peeked);
         }

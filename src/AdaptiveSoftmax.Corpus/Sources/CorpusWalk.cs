@@ -32,6 +32,9 @@ internal sealed class CorpusWalk
 
     public List<CorpusFile> Files { get; } = [];
 
+    /// <summary>What files are called within the folder that gave them, by their paths.</summary>
+    public Dictionary<string, string> Names { get; } = new(StringComparer.Ordinal);
+
     public List<LeftOutPath> LeftOut { get; } = [];
 
     /// <summary>Adds a file, or the files of a folder.</summary>
@@ -99,6 +102,7 @@ internal sealed class CorpusWalk
         // Separators count as the lowest character, so the order is that of the paths' parts on every system.
         found.Sort((a, b) => string.CompareOrdinal(SortKey(folder, a.Path), SortKey(folder, b.Path)));
         Files.AddRange(found);
+        foreach (var file in found) Names[file.Path] = Path.GetRelativePath(folder, file.Path).Replace(Path.DirectorySeparatorChar, '/');
     }
 
     private void Walk(string folder, string? domain, List<CorpusFile> found)

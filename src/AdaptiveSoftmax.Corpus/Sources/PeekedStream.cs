@@ -3,6 +3,8 @@ namespace AdaptiveSoftmax.Corpus;
 /// <summary>A stream whose beginning can be looked at before it is read, and which knows how much was read.</summary>
 internal sealed class PeekedStream(Stream inner) : Stream
 {
+    private const int LeastStart = 1 << 12;
+
     private byte[] _start = [];
     private int _startLength;
     private int _startRead;
@@ -29,7 +31,8 @@ internal sealed class PeekedStream(Stream inner) : Stream
     {
         if (_startLength < count)
         {
-            Array.Resize(ref _start, count);
+            // What comes along with them saves a call for a small file.
+            if (_start.Length < count) Array.Resize(ref _start, Math.Max(count, LeastStart));
             var read = inner.ReadAtLeast(_start.AsSpan(_startLength), count - _startLength, throwOnEndOfStream: false);
             _startLength += read;
             BytesRead += read;
@@ -45,6 +48,7 @@ internal sealed class PeekedStream(Stream inner) : Stream
             var length = Math.Min(buffer.Length, _startLength - _startRead);
             _start.AsSpan(_startRead, length).CopyTo(buffer);
             _startRead += length;
+            if (_startRead == _startLength) _start = [];
             return length;
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using AdaptiveSoftmax.Vocabulary;
@@ -8,51 +9,65 @@ namespace AdaptiveSoftmax.Corpus;
 internal static class PlainTextReader
 {
     // A text without any line or word border is cut here, in the middle of what would have been one long match.
-    private const int HardLimitFactor = 64;
+    private const int HardLimitFactor = 128;
 
     private const int SmallestBuffer = 1 << 12;
     private const int LongestDocument = 1 << 29;
 
     /// <summary>The characters that a piece should have at least, where the file has as many.</summary>
-    internal const int DefaultPieceLength = 1 << 16;
+    internal const int DefaultPieceLength = 1 << 15;
 
     public static IEnumerable<TextPiece> Read(CorpusFile file, CancellationToken cancellationToken, int pieceLength = DefaultPieceLength, TextBorder border = TextBorder.Lines)
     {
         using var stream = file.Open();
-        using var reader = TextDecoding.CreateReader(stream);
-        var buffer = new char[(int)Math.Clamp(file.Length + 1, Math.Min(SmallestBuffer, pieceLength * 2), pieceLength * 2)];
-        var filled = 0;
-        var searchFrom = pieceLength;
-        var position = 0L;
-        while (true)
+        using var reader = new TextChars(stream);
+        var buffer = ArrayPool<char>.Shared.Rent((int)Math.Clamp(file.Length + TextChars.LongestCharacter, Math.Min(SmallestBuffer, pieceLength * 2), pieceLength * 2));
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var read = ReadInto(file, reader, buffer.AsSpan(filled));
-            if (read == 0) break;
-            filled += read;
-            while (filled > searchFrom)
+            var filled = 0;
+            var searchFrom = pieceLength;
+            var position = 0L;
+            while (true)
             {
-                var end = Find(border, buffer.AsSpan(0, filled), searchFrom);
-                if (end < 0 && (border == TextBorder.None || filled < pieceLength * HardLimitFactor))
+                cancellationToken.ThrowIfCancellationRequested();
+                var read = ReadInto(file, reader, buffer.AsSpan(filled));
+                filled += read;
+                while (filled > searchFrom)
                 {
-                    searchFrom = filled;
-                    break;
+                    var end = Find(border, buffer.AsSpan(0, filled), searchFrom);
+                    if (end < 0 && (border == TextBorder.None || filled < pieceLength * HardLimitFactor))
+                    {
+                        searchFrom = filled;
+                        break;
+                    }
+
+                    if (end < 0) end = char.IsHighSurrogate(buffer[filled - 1]) ? filled - 1 : filled;
+                    yield return new TextPiece(new string(buffer, 0, end), false, Advance(stream, ref position));
+                    buffer.AsSpan(end, filled - end).CopyTo(buffer);
+                    filled -= end;
+                    searchFrom = pieceLength;
                 }
 
-                if (end < 0) end = char.IsHighSurrogate(buffer[filled - 1]) ? filled - 1 : filled;
-                yield return new TextPiece(new string(buffer, 0, end), false, Advance(stream, ref position));
-                buffer.AsSpan(end, filled - end).CopyTo(buffer);
-                filled -= end;
-                searchFrom = pieceLength;
+                if (reader.IsAtEnd) break;
+                if (read == 0) buffer = Grow(file, buffer);
             }
 
-            if (filled < buffer.Length) continue;
-            if (buffer.Length == LongestDocument)
-                throw new CorpusException(string.Create(CultureInfo.InvariantCulture, $"{Excerpt.Line(file.Path)} is a document of more than {LongestDocument} characters, and its tokenizer says nothing of where a text may be cut; cut it into several files."));
-            Array.Resize(ref buffer, (int)Math.Min(LongestDocument, buffer.Length * 2L));
+            yield return new TextPiece(new string(buffer, 0, filled), true, Advance(stream, ref position));
         }
+        finally
+        {
+            ArrayPool<char>.Shared.Return(buffer);
+        }
+    }
 
-        yield return new TextPiece(new string(buffer, 0, filled), true, Advance(stream, ref position));
+    private static char[] Grow(CorpusFile file, char[] buffer)
+    {
+        if (buffer.Length >= LongestDocument)
+            throw new CorpusException(string.Create(CultureInfo.InvariantCulture, $"{Excerpt.Line(file.Path)} is a document of more than {LongestDocument} characters, and its tokenizer says nothing of where a text may be cut; cut it into several files."));
+        var larger = ArrayPool<char>.Shared.Rent((int)Math.Min(LongestDocument, buffer.Length * 2L));
+        buffer.CopyTo(larger);
+        ArrayPool<char>.Shared.Return(buffer);
+        return larger;
     }
 
     private static int Find(TextBorder border, ReadOnlySpan<char> text, int from) => border switch
@@ -101,16 +116,16 @@ internal static class PlainTextReader
 
     private static bool IsLineStart(ReadOnlySpan<char> text, int i) => text[i - 1] == '\n' && !char.IsWhiteSpace(text[i]) && text[i] != '/';
 
-    private static int ReadInto(CorpusFile file, StreamReader reader, Span<char> target)
+    private static int ReadInto(CorpusFile file, TextChars reader, Span<char> target)
     {
         int read;
         try
         {
-            read = reader.ReadBlock(target);
+            read = reader.Read(target);
         }
         catch (DecoderFallbackException exception)
         {
-            throw TextDecoding.Undecodable(file, reader.CurrentEncoding, exception);
+            throw TextDecoding.Undecodable(file, reader.Encoding, exception);
         }
 
         TextDecoding.CheckText(file, target[..read]);

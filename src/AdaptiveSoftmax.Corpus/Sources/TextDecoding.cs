@@ -7,7 +7,11 @@ namespace AdaptiveSoftmax.Corpus;
 /// <summary>Bytes to characters: by the byte order mark, else UTF-8, and nothing that the encoding does not know.</summary>
 internal static class TextDecoding
 {
-    private const int BufferLength = 1 << 16;
+    /// <summary>The bytes of the longest byte order mark.</summary>
+    public const int LongestMark = 4;
+
+    // Small enough that the buffers are collected with what is short-lived: characters take two bytes each.
+    private const int BufferLength = 1 << 15;
 
     // The longer mark comes first where another starts like it. UTF-8, the last, is also read without its mark.
     private static readonly Encoding[] s_encodings =
@@ -18,20 +22,24 @@ internal static class TextDecoding
         new UTF8Encoding(encoderShouldEmitUTF8Identifier: true, throwOnInvalidBytes: true),
     ];
 
-    /// <summary>A reader of the characters, which throws <see cref="DecoderFallbackException"/> where there are none.</summary>
-    public static StreamReader CreateReader(CorpusStream stream)
+    /// <summary>The encoding of a text, and the length of the mark that it begins with.</summary>
+    /// <param name="start">The first bytes, <see cref="LongestMark"/> where there are as many.</param>
+    /// <param name="mark">The bytes of the mark; 0 for none.</param>
+    public static Encoding FindEncoding(ReadOnlySpan<byte> start, out int mark)
     {
-        var start = stream.Peek(4);
-        var encoding = s_encodings[^1];
-        foreach (var candidate in s_encodings)
+        foreach (var encoding in s_encodings)
         {
-            if (!start.StartsWith(candidate.Preamble)) continue;
-            encoding = candidate;
-            break;
+            mark = encoding.Preamble.Length;
+            if (start.StartsWith(encoding.Preamble)) return encoding;
         }
 
-        return new StreamReader(stream, encoding, detectEncodingFromByteOrderMarks: false, BufferLength);
+        mark = 0;
+        return s_encodings[^1];
     }
+
+    /// <summary>A reader of the characters, which throws <see cref="DecoderFallbackException"/> where there are none.</summary>
+    public static StreamReader CreateReader(CorpusStream stream) =>
+        new(stream, FindEncoding(stream.Peek(LongestMark), out _), detectEncodingFromByteOrderMarks: false, BufferLength);
 
     /// <summary>What to say of a file with bytes that are no characters.</summary>
     public static CorpusException Undecodable(CorpusFile file, Encoding encoding, DecoderFallbackException exception) =>

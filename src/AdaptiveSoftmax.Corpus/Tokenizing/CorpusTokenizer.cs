@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Corpus;
@@ -257,8 +258,11 @@ public sealed class CorpusTokenizer
         var startsDocument = true;
         foreach (var file in files)
         {
-            foreach (var piece in file.ReadPieces(_model.Border, cancellationToken))
+            using var reader = file.ReadPieces(_model.Border, cancellationToken).GetEnumerator();
+            CorpusException? fault;
+            while (TryMove(reader, out fault))
             {
+                var piece = reader.Current;
                 pieces.Add(piece);
                 length += piece.Text.Length;
                 bytes += piece.BytesRead;
@@ -269,9 +273,28 @@ public sealed class CorpusTokenizer
                 length = 0;
                 bytes = 0;
             }
+
+            if (fault is null) continue;
+            // The documents before the file come out before its error.
+            if (pieces.Count > 0) yield return new TextBatch(pieces, bytes, startsDocument);
+            ExceptionDispatchInfo.Throw(fault);
         }
 
         if (pieces.Count > 0) yield return new TextBatch(pieces, bytes, startsDocument);
+    }
+
+    private static bool TryMove(IEnumerator<TextPiece> reader, out CorpusException? fault)
+    {
+        fault = null;
+        try
+        {
+            return reader.MoveNext();
+        }
+        catch (CorpusException exception)
+        {
+            fault = exception;
+            return false;
+        }
     }
 
     private sealed record TextBatch(List<TextPiece> Pieces, long Bytes, bool StartsDocument);

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Microsoft.ML.Tokenizers;
 
 namespace AdaptiveSoftmax.Corpus;
 
@@ -20,17 +19,19 @@ internal static partial class TextSplit
     public static string? Find(string name) => Names.FirstOrDefault(known => known == name || known == $"{name}_base")
         ?? BuiltInEncoding.All.FirstOrDefault(known => known.Name == name || known.Name == $"{name}_base")?.Split;
 
-    /// <summary>The splitter of one of <see cref="Names"/>, which keeps special tokens whole.</summary>
-    public static PreTokenizer Create(string name, IReadOnlyDictionary<string, int> specialTokens)
+    /// <summary>The pattern of one of <see cref="Names"/>.</summary>
+    public static Regex PatternOf(string name) => name switch
     {
-        var pattern = name switch
-        {
-            O200k => O200kPattern(),
-            Cl100k => Cl100kPattern(),
-            _ => Gpt2Pattern(),
-        };
-        // Longer names first, for the splitter takes the first that fits.
-        return new RegexPreTokenizer(pattern, specialTokens.Count == 0 ? null : specialTokens.OrderByDescending(special => special.Key.Length).ToDictionary());
+        O200k => O200kPattern(),
+        Cl100k => Cl100kPattern(),
+        _ => Gpt2Pattern(),
+    };
+
+    /// <summary>The pattern that finds special tokens, the longest of those that begin at a place; null where there are none.</summary>
+    public static Regex? PatternOf(IEnumerable<string> specialTokens)
+    {
+        var names = specialTokens.OrderByDescending(name => name.Length).ThenBy(name => name, StringComparer.Ordinal).Select(Regex.Escape).ToList();
+        return names.Count == 0 ? null : new Regex(string.Join('|', names), RegexOptions.CultureInvariant);
     }
 
     [GeneratedRegex("""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+""", RegexOptions.CultureInvariant)]

@@ -39,7 +39,7 @@ internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IRe
         if (count.Table.Count < 2 && Shard is null) throw new ToolException($"There is only one word, {Excerpt.Token(count.Table.GetToken(0))}; a softmax needs at least 2 tokens.");
         var faulty = count.LeftOut.Select(path => path.Path).ToHashSet();
         var read = files.Where(file => !faulty.Contains(file.Path)).ToList();
-        return new CountedCorpus(count, read.Count, read.Sum(file => file.Length), watch.Elapsed.TotalSeconds, [.. found.LeftOut, .. count.LeftOut]) { Settings = DescribeSettings(found.Files, count.Encoding) };
+        return new CountedCorpus(count, read.Count, read.Sum(file => file.Length), watch.Elapsed.TotalSeconds, [.. found.LeftOut, .. count.LeftOut]) { Settings = DescribeSettings(found, count.Encoding) };
     }
 
     private void CheckEncoding(bool isKnown)
@@ -64,8 +64,8 @@ internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IRe
             words,
             isShard: Shard is not null);
 
-    // All that must be the same in every shard. Where the files lie may differ, what they are may not.
-    private List<(string Name, string Value)> DescribeSettings(IReadOnlyList<CorpusFile> files, string encoding) =>
+    // All that must be the same in every shard. Where the folders lie may differ, what is in them may not.
+    private List<(string Name, string Value)> DescribeSettings(CorpusSelection found, string encoding) =>
     [
         ("encoding", encoding),
         ("split", Ranks.Split ?? ""),
@@ -73,8 +73,7 @@ internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IRe
         ("end", Ranks.EndOfText),
         ("words", Words is null ? "" : FormattableString.Invariant($"{Words.IsLowerCase} {Words.MinimumCount} {Words.Unknown} {Words.EndOfText} {string.Join(' ', Words.Front)}")),
         ("format", FormattableString.Invariant($"{Search.Format} {Search.IsRaw} {string.Join(',', Search.Fields)}")),
-        ("domains", string.Join(',', files.Select(file => file.Domain ?? "").Distinct())),
-        ("files", FormattableString.Invariant($"{files.Count} {files.Sum(file => file.Length)}")),
+        ("files", found.ComputeFingerprint()),
     ];
 
     private CorpusSelection FindFiles(ToolConsole console, OutputPath? output)

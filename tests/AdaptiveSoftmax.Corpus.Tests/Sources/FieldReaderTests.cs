@@ -104,6 +104,18 @@ public sealed class FieldReaderTests
         Assert.StartsWith(path + " is compressed, and broken or cut short", message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(".gz")]
+    [InlineData(".zst")]
+    public void CompressedFilesWithSomethingBehindThem_AreErrors(string suffix)
+    {
+        using var folder = new TemporaryFolder();
+        var whole = Compress("a text\n"u8.ToArray(), suffix);
+        var path = folder.Write("a.txt" + suffix, "");
+        File.WriteAllBytes(path, [.. whole, .. "more text that nobody compressed\n"u8]);
+        Assert.StartsWith(path + " is compressed, and broken or cut short", Assert.Throws<CorpusException>(() => Read(path)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void KeepGoing_LeavesOutWhatCannotBeRead()
     {

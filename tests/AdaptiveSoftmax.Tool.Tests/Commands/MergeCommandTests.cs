@@ -48,6 +48,31 @@ public sealed class MergeCommandTests
     }
 
     [Fact]
+    public async Task ShardsOfFoldersThatDiffer_AreRefusedWhateverTheirSizes()
+    {
+        using var run = new ToolRun();
+        foreach (var folder in new[] { "here", "there" })
+        {
+            run.Write($"{folder}/a/1.txt", "one two three");
+            run.Write($"{folder}/a/2.txt", "one two");
+        }
+
+        run.Write("other/a/1.txt", "one two three");
+        run.Write("other/b/2.txt", "one two");
+        run.Write("sizes/a/1.txt", "one two");
+        run.Write("sizes/a/2.txt", "one two three");
+        foreach (var folder in new[] { "here", "there", "other", "sizes" })
+        {
+            for (var i = 1; i <= 2; i++) Assert.Equal(0, await run.RunAsync("count", "--words", run.Path(folder), "--shard", $"{i}/2", "-o", run.Path($"{folder}-{i}.tokens")));
+        }
+
+        // The same folder may lie elsewhere on another machine.
+        Assert.Equal(0, await run.RunAsync("count", "merge", run.Path("here-1.tokens"), run.Path("there-2.tokens"), "-o", run.Path("merged.tokens")));
+        await AssertRefusedAsync(run, "different settings, or over files that changed", run.Path("here-1.tokens"), run.Path("other-2.tokens"));
+        await AssertRefusedAsync(run, "different settings, or over files that changed", run.Path("here-1.tokens"), run.Path("sizes-2.tokens"));
+    }
+
+    [Fact]
     public async Task WholeTables_AddUpWhereTheirTokensAreTheSame()
     {
         using var run = new ToolRun();
