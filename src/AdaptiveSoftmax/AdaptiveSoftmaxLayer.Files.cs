@@ -180,17 +180,33 @@ public abstract partial class AdaptiveSoftmaxLayer
         }
     }
 
+    /// <summary>Gives a layer that was just created the weights of a file, or disposes of it: what the generated <c>Load</c> calls.</summary>
+    /// <param name="softmax">The layer, whose weights nobody uses yet.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="mapping">Whether its pages become the weights.</param>
+    /// <param name="acceptUnmarked">Whether to take weights without a fingerprint, on the caller's word.</param>
+    /// <param name="prefix">What stands before each name in the file.</param>
+    /// <returns>The layer.</returns>
+    protected static T Loaded<T>(T softmax, string path, MemoryMapping mapping, bool acceptUnmarked, string prefix)
+        where T : AdaptiveSoftmaxLayer => Restored(softmax, layer =>
+        {
+            ArgumentNullException.ThrowIfNull(prefix);
+            using var file = WeightsFile.Open(path, mapping);
+            layer.Restore(file, acceptUnmarked, prefix, CancellationToken.None, mapping);
+        });
+
     private Checkpoint CreateCheckpoint(string prefix)
     {
         ArgumentNullException.ThrowIfNull(prefix);
         return new Checkpoint(Parameters, [], Identity) { Prefix = prefix };
     }
 
-    private void Restore(WeightsFile file, bool acceptUnmarked, string prefix, CancellationToken cancellationToken)
+    private void Restore(WeightsFile file, bool acceptUnmarked, string prefix, CancellationToken cancellationToken, MemoryMapping mapping = MemoryMapping.Off)
     {
-        using var restore = new CheckpointRestore(file, Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix };
+        using var restore = new CheckpointRestore(file, Parameters, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix, IsMapped = mapping == MemoryMapping.On };
         restore.Check(allowOthers: true, optimizers: []);
         restore.ReadStaged(cancellationToken);
         restore.Commit(optimizers: []);
+        if (mapping == MemoryMapping.On) Leases.Watch(_parameters.Select(parameter => parameter.Map));
     }
 }

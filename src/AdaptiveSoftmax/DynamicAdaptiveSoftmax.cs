@@ -110,6 +110,69 @@ public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
         return QuantizedSoftmax.LoadHead(path, identity, new SlotIndex(definition.Table).SlotOf, definition.Table.GetId, options, tensorName, precision, cancellationToken);
     }
 
+    /// <inheritdoc cref="Load(string, SoftmaxLayout, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Creates a layer with the weights of a file, whose pages they may be.</summary>
+    /// <param name="path">The file: to be mapped, safetensors of float32, in one file or several.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="mapping">Whether the file is mapped.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    public static DynamicAdaptiveSoftmax Load(string path, SoftmaxLayout layout, MemoryMapping mapping, AdaptiveSoftmaxOptions? options = null, string prefix = "") =>
+        Loaded(new DynamicAdaptiveSoftmax(layout, options), path, mapping, acceptUnmarked: false, prefix);
+
+    /// <inheritdoc cref="Load(string, SoftmaxDefinition, AdaptiveSoftmaxOptions, bool, string)"/>
+    /// <summary>Creates a layer of a spec with the weights of a file, whose pages they may be.</summary>
+    /// <param name="path">The file: to be mapped, safetensors of float32, in one file or several.</param>
+    /// <param name="definition">The spec and its vocabulary.</param>
+    /// <param name="mapping">Whether the file is mapped.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="acceptUnmarked">Whether weights without a fingerprint are taken.</param>
+    /// <param name="prefix">What stands before each name in the file.</param>
+    public static DynamicAdaptiveSoftmax Load(string path, SoftmaxDefinition definition, MemoryMapping mapping, AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
+        Loaded(new DynamicAdaptiveSoftmax(definition, options), path, mapping, acceptUnmarked, prefix);
+
+    /// <summary>Loads what <see cref="QuantizedSoftmax.Save(string, string)"/> wrote, for any vocabulary of its sizes.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="mapping">Whether the file's pages become the weights.</param>
+    /// <param name="options">How the softmax runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name in the file.</param>
+    /// <exception cref="CheckpointMismatchException">The weights are of other sizes, or not quantised; the message says which.</exception>
+    /// <exception cref="WeightsFormatException">The file is damaged or of another format.</exception>
+    /// <exception cref="IOException">The file cannot be read, or not be mapped.</exception>
+    public static QuantizedSoftmax LoadQuantized(string path, SoftmaxLayout layout, MemoryMapping mapping = MemoryMapping.Off, AdaptiveSoftmaxOptions? options = null, string prefix = "") =>
+        LoadQuantized(new DynamicAdaptiveSoftmax(layout, options), path, mapping, acceptUnmarked: false, prefix);
+
+    /// <inheritdoc cref="LoadQuantized(string, SoftmaxLayout, MemoryMapping, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Loads what <see cref="QuantizedSoftmax.Save(Stream, string)"/> wrote, for any vocabulary of its sizes.</summary>
+    /// <param name="stream">The stream, from where it stands to its end. It stays open, and need not seek.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="options">How the softmax runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    public static QuantizedSoftmax LoadQuantized(Stream stream, SoftmaxLayout layout, AdaptiveSoftmaxOptions? options = null, string prefix = "") =>
+        LoadQuantized(new DynamicAdaptiveSoftmax(layout, options), stream, acceptUnmarked: false, prefix);
+
+    /// <inheritdoc cref="LoadQuantized(Stream, SoftmaxLayout, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Loads what <see cref="QuantizedSoftmax.Save(Stream, string)"/> wrote, without holding on to the caller's thread.</summary>
+    /// <param name="stream">The stream, which is read by its asynchronous methods alone where it cannot seek.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="options">How the softmax runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    /// <param name="cancellationToken">Ends it between two tensors.</param>
+    public static Task<QuantizedSoftmax> LoadQuantizedAsync(Stream stream, SoftmaxLayout layout, AdaptiveSoftmaxOptions? options = null, string prefix = "", CancellationToken cancellationToken = default) =>
+        LoadQuantizedAsync(new DynamicAdaptiveSoftmax(layout, options), stream, acceptUnmarked: false, prefix, cancellationToken);
+
+    /// <inheritdoc cref="LoadQuantized(string, SoftmaxLayout, MemoryMapping, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Loads what <see cref="QuantizedSoftmax.Save(string, string)"/> wrote, for the vocabulary of a spec.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="definition">The spec and its vocabulary.</param>
+    /// <param name="mapping">Whether the file's pages become the weights.</param>
+    /// <param name="options">How the softmax runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="acceptUnmarked">Whether weights without a fingerprint are taken.</param>
+    /// <param name="prefix">What stands before each name in the file.</param>
+    public static QuantizedSoftmax LoadQuantized(string path, SoftmaxDefinition definition, MemoryMapping mapping = MemoryMapping.Off, AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
+        LoadQuantized(new DynamicAdaptiveSoftmax(definition, options), path, mapping, acceptUnmarked, prefix);
+
     /// <inheritdoc/>
     protected override int FindSlot(int tokenId) =>
         _slots is { } slots ? slots.SlotOf(tokenId) : (uint)tokenId < (uint)Layout.VocabularySize ? tokenId : -1;

@@ -134,7 +134,11 @@ internal static partial class ClassWriter
             {{GeneratedCode}}
             public static global::System.Threading.Tasks.Task<{{name}}> LoadAsync(global::System.IO.Stream stream, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "", global::System.Threading.CancellationToken cancellationToken = default) =>
                 global::AdaptiveSoftmax.AdaptiveSoftmaxLayer.RestoredAsync(CreateZeros(options), softmax => softmax.RestoreAsync(stream, acceptUnmarked, prefix, cancellationToken));
-
+            """);
+        writer.WriteLine();
+        WriteMappedLoading(writer, name);
+        writer.WriteLine();
+        writer.WriteLines($$"""
             private static {{name}} CreateZeros(global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options) =>
                 {{(source.Class.CannotBeMade ? "throw null!" : $"new {name}(new HeadLayer(), {string.Concat(tails.Select(i => $"new Tail{Text(i)}Layer(), "))}options)")}};
             """);

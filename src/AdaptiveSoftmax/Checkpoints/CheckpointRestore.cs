@@ -19,6 +19,9 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     /// <summary>What stands in the file before each parameter's name.</summary>
     public string Prefix { get; init; } = "";
 
+    /// <summary>Whether the parameters, which nobody uses yet, take the file's own memory.</summary>
+    public bool IsMapped { get; init; }
+
     /// <summary>The caller's count of steps.</summary>
     public long Step => _training?.Step ?? 0;
 
@@ -58,6 +61,8 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             }
         }
 
+        if (file.Metadata.ContainsKey(QuantizedMetadata.Key) && _sources.FirstOrDefault(source => FloatConversion.GetSize(source.Type) == 0) is { } small)
+            differences.Add($"'{Excerpt.Name(small.Name)}' is {Excerpt.Name(small.Type)} of a quantised softmax in the file, and a layer has floating-point weights");
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.FileName, differences, FindRemedy());
         if (file.Metadata.TryGetValue(TrainingMetadata.Key, out var json)) _training = TrainingMetadata.Parse(file, json);
@@ -70,6 +75,12 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         foreach (var tensor in _sources)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            if (IsMapped)
+            {
+                _staged.Add(MapFloats(tensor));
+                continue;
+            }
+
             var staged = new NativeFloats(tensor.Count);
             _staged.Add(staged);
             file.Read(tensor, staged.Pointer);
@@ -87,6 +98,8 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         {
             foreach (var parameter in parameters) uses.Add(parameter.Use());
             foreach (var optimizer in optimizers) uses.Add(optimizer.Use());
+            for (var i = 0; IsMapped && i < _staged.Count; i++) parameters[i].Adopt(_staged[i]);
+            if (IsMapped) _staged.Clear();
             for (var i = 0; i < _staged.Count; i++)
             {
                 parameters[i].MarkChanged();
@@ -110,6 +123,13 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         _optimizers?.Dispose();
     }
 
+    private NativeFloats MapFloats(WeightsTensor tensor)
+    {
+        if (tensor.Type != SafetensorsTypes.Float32)
+            throw file.CreateFault(tensor.Name, $"Its type is {Excerpt.Name(tensor.Type)}, and weights that a layer uses where they stand in a file are F32.", "Load it without mapping, and save it anew to map it; or save a quantised copy, and map that.");
+        return file.Map(tensor);
+    }
+
     private void CheckIdentity()
     {
         if (identity is null) return;
@@ -121,6 +141,8 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     private string FindRemedy()
     {
         const string General = "Load it into a model of the same parameters and sizes, or train this one anew.";
+        if (file.Metadata.ContainsKey(QuantizedMetadata.Key)) return "Load it with LoadQuantized, or restore the layer that it was made of.";
+
         // What fairseq and Transformer-XL have and PyTorch's module has not.
         if (identity is not null && file.Tensors.Any(tensor => tensor.Name.EndsWith("tail.0.2.weight", StringComparison.Ordinal) || tensor.Name.EndsWith("cluster_weight", StringComparison.Ordinal)))
             return "It has another library's layout: convert it with `adaptive-softmax convert`.";

@@ -73,6 +73,12 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     internal override WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null) =>
         new SafetensorsFormatException(FileName, tensorName, problem, remedy, innerException);
 
+    internal override NativeFloats Map(WeightsTensor tensor)
+    {
+        var own = (SafetensorsTensor)tensor;
+        return new NativeFloats(_bytes.Map!, _bytes.Map!.Pointer + _header.DataStart + own.Start, (own.End - own.Start) / sizeof(float));
+    }
+
     internal override bool CanCopyBytes(WeightsTensor tensor) => SafetensorsTypes.FindBits(tensor.Type) > 0;
 
     internal override void CopyBytes(WeightsTensor tensor, WeightsContent.TakeChunk take, CancellationToken cancellationToken)

@@ -8,6 +8,7 @@ internal static class SafetensorsTypes
     public const string Float16 = "F16";
     public const string BFloat16 = "BF16";
     public const string Byte = "U8";
+    public const string Int8 = "I8";
 
     private static readonly Dictionary<string, int> s_bits = new()
     {
@@ -17,7 +18,7 @@ internal static class SafetensorsTypes
         [BFloat16] = 16,
         ["BOOL"] = 8,
         [Byte] = 8,
-        ["I8"] = 8,
+        [Int8] = 8,
         ["U16"] = 16,
         ["I16"] = 16,
         ["U32"] = 32,

@@ -52,7 +52,25 @@ public static class SafetensorsWriter
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)json.WrittenCount);
         stream.Write(prefix);
         stream.Write(json.WrittenSpan);
-        foreach (var entry in content.Entries) entry.ForEachChunk(stream.Write, cancellationToken);
+        foreach (var entry in InFile(content)) entry.ForEachChunk(stream.Write, cancellationToken);
+    }
+
+    // A file may have no gaps, so tensors of whole cache lines come first: these all begin with one, as large matrices do.
+    // The rest follow by the size of their values, each at a multiple of its own.
+    private static IEnumerable<WeightsContent.Entry> InFile(WeightsContent content) => content.Entries
+        .OrderByDescending(entry => entry.ByteCount > 0 && entry.ByteCount % Alignment == 0 ? int.MaxValue : SafetensorsTypes.FindBits(entry.Type));
+
+    // The header keeps the order that they were added in.
+    private static List<(WeightsContent.Entry Entry, long Offset)> Place(WeightsContent content)
+    {
+        var (offsets, offset) = (new Dictionary<string, long>(), 0L);
+        foreach (var entry in InFile(content))
+        {
+            offsets.Add(entry.Name, offset);
+            offset += entry.ByteCount;
+        }
+
+        return [.. content.Entries.Select(entry => (entry, offsets[entry.Name]))];
     }
 
     private static ArrayBufferWriter<byte> WriteHeader(WeightsContent content)
@@ -67,8 +85,7 @@ public static class SafetensorsWriter
             json.WriteEndObject();
         }
 
-        var offset = 0L;
-        foreach (var entry in content.Entries)
+        foreach (var (entry, offset) in Place(content))
         {
             json.WriteStartObject(entry.Name);
             json.WriteString("dtype", entry.Type);
@@ -77,8 +94,7 @@ public static class SafetensorsWriter
             json.WriteEndArray();
             json.WriteStartArray("data_offsets");
             json.WriteNumberValue(offset);
-            offset += entry.ByteCount;
-            json.WriteNumberValue(offset);
+            json.WriteNumberValue(offset + entry.ByteCount);
             json.WriteEndArray();
             json.WriteEndObject();
         }

@@ -28,12 +28,13 @@ internal sealed unsafe class ShardedWeights : WeightsFile
     /// <summary>Opens the files that an index names.</summary>
     /// <param name="path">The index.</param>
     /// <param name="map">The files by the tensors' names.</param>
-    public static ShardedWeights Open(string path, IReadOnlyDictionary<string, string> map)
+    /// <param name="mapping">Whether their tensors may be used where they stand.</param>
+    public static ShardedWeights Open(string path, IReadOnlyDictionary<string, string> map, MemoryMapping mapping)
     {
         var weights = new ShardedWeights(path);
         try
         {
-            weights.OpenFiles(map);
+            weights.OpenFiles(map, mapping);
             return weights;
         }
         catch
@@ -57,6 +58,8 @@ internal sealed unsafe class ShardedWeights : WeightsFile
 
     internal override void Read(WeightsTensor tensor, float* destination) => _byName[tensor.Name].File.Read(tensor, destination);
 
+    internal override NativeFloats Map(WeightsTensor tensor) => _byName[tensor.Name].File.Map(tensor);
+
     internal override bool CanCopyBytes(WeightsTensor tensor) => _byName[tensor.Name].File.CanCopyBytes(tensor);
 
     internal override void CopyBytes(WeightsTensor tensor, WeightsContent.TakeChunk take, CancellationToken cancellationToken) =>
@@ -69,7 +72,7 @@ internal sealed unsafe class ShardedWeights : WeightsFile
 
     private WeightsFormatException IndexFault(string? tensorName, string problem, string remedy) => new(FileName, tensorName, problem, remedy);
 
-    private void OpenFiles(IReadOnlyDictionary<string, string> map)
+    private void OpenFiles(IReadOnlyDictionary<string, string> map, MemoryMapping mapping)
     {
         var names = map.Values.Distinct().Order(StringComparer.Ordinal).ToList();
         if (names.Count > WeightsLimits.Files)
@@ -79,7 +82,7 @@ internal sealed unsafe class ShardedWeights : WeightsFile
         {
             var path = Path.Combine(folder, name);
             if (!File.Exists(path)) throw IndexFault(null, $"It names the file '{Excerpt.Name(name)}', which is not beside it.", "Copy or download that file too.");
-            var file = Open(WeightsBytes.Open(path), path, isShard: true);
+            var file = Open(WeightsBytes.Open(path, mapping), path, isShard: true);
             _files.Add(file);
             AddTensors(file, name, map);
             AddMetadata(file);

@@ -11,6 +11,8 @@ internal sealed class WeightsBytes : IDisposable
 {
     private readonly Stream _stream;
     private readonly SafeFileHandle? _handle;
+    private readonly bool _isMapped;
+    private MappedFile? _map;
     private readonly long _start;
     private readonly bool _leavesOpen;
     private readonly Lock _position = new();
@@ -27,6 +29,12 @@ internal sealed class WeightsBytes : IDisposable
         if (!leavesOpen && stream is FileStream file) _handle = file.SafeFileHandle;
     }
 
+    private WeightsBytes(string name, FileStream stream, MappedFile map)
+        : this(name, stream, leavesOpen: false) => (_map, _isMapped) = (map, true);
+
+    /// <summary>The file as memory, if it was opened so and is not disposed.</summary>
+    public MappedFile? Map => _map;
+
     /// <summary>The name for messages.</summary>
     public string Name { get; }
 
@@ -34,11 +42,13 @@ internal sealed class WeightsBytes : IDisposable
     public long Length { get; }
 
     /// <summary>Opens a regular file.</summary>
-    public static WeightsBytes Open(string path)
+    public static WeightsBytes Open(string path, MemoryMapping mapping = MemoryMapping.Off)
     {
         var stream = RegularFile.Open(path);
         try
         {
+            // An empty file is no memory; that it is no file of weights is said by whoever reads it.
+            if (mapping == MemoryMapping.On && stream.Length > 0) return new WeightsBytes(path, stream, new MappedFile(stream, path));
             return new WeightsBytes(path, stream, leavesOpen: false);
         }
         catch
@@ -104,7 +114,9 @@ internal sealed class WeightsBytes : IDisposable
 
     public void Dispose()
     {
-        if (!_leavesOpen) _stream.Dispose();
+        // A file that is mapped is closed with the last tensor in it.
+        if (_isMapped) Interlocked.Exchange(ref _map, null)?.Release();
+        else if (!_leavesOpen) _stream.Dispose();
     }
 
     private static void CheckReadable(Stream stream)

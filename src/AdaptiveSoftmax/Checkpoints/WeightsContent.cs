@@ -3,7 +3,7 @@ using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>What goes into a file of weights, whatever its format: named float32 tensors and strings.</summary>
+/// <summary>What goes into a file of weights, whatever its format: named tensors and strings.</summary>
 /// <remarks>It keeps the memory of parameters and optimizers until it is disposed.</remarks>
 internal sealed unsafe class WeightsContent : IDisposable
 {
@@ -66,15 +66,18 @@ internal sealed unsafe class WeightsContent : IDisposable
         _uses.Clear();
     }
 
-    /// <summary>Adds a tensor whose memory must stay as it is until it is written.</summary>
-    public void Add(string name, IReadOnlyList<long> shape, float* values, long count)
+    /// <summary>Adds a tensor of float32 whose memory must stay as it is until it is written.</summary>
+    public void Add(string name, IReadOnlyList<long> shape, float* values, long count) => Add(name, SafetensorsTypes.Float32, shape, values, count);
+
+    /// <summary>Adds a tensor of a type of safetensors whose memory must stay as it is until it is written.</summary>
+    public void Add(string name, string type, IReadOnlyList<long> shape, void* values, long count)
     {
         CheckText(name);
         if (name.Length > WeightsLimits.NameLength)
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The name '{Excerpt.Name(name)}' has {name.Length} characters, more than the {WeightsLimits.NameLength} that are read; give the parameter a shorter name or prefix."), nameof(name));
         if (name == "__metadata__" || !_names.Add(name))
             throw new ArgumentException($"A file cannot hold two tensors named '{name}'; give every parameter a name of its own.", nameof(name));
-        _entries.Add(new Entry(name, shape, values, count));
+        _entries.Add(new Entry(name, type, shape, values, count));
     }
 
     /// <summary>Adds a tensor of any type as it stands in another file, which must stay open until it is written.</summary>
@@ -156,18 +159,18 @@ internal sealed unsafe class WeightsContent : IDisposable
         }
     }
 
-    /// <summary>One tensor: float32 values in memory, or bytes of another file.</summary>
+    /// <summary>One tensor: values in memory, or bytes of another file.</summary>
     internal readonly struct Entry
     {
         private const int ChunkLength = 1 << 24;
 
-        private readonly float* _values;
+        private readonly void* _values;
         private readonly WeightsFile? _file;
         private readonly WeightsTensor? _tensor;
 
-        public Entry(string name, IReadOnlyList<long> shape, float* values, long count)
+        public Entry(string name, string type, IReadOnlyList<long> shape, void* values, long count)
         {
-            (Name, Shape, Count, Type) = (name, shape, count, SafetensorsTypes.Float32);
+            (Name, Shape, Count, Type) = (name, shape, count, type);
             _values = values;
         }
 
@@ -188,7 +191,7 @@ internal sealed unsafe class WeightsContent : IDisposable
         public string Type { get; }
 
         /// <summary>The bytes of the values.</summary>
-        public long ByteCount => _file is null ? Count * sizeof(float) : Count * SafetensorsTypes.FindBits(Type) / 8;
+        public long ByteCount => Count * SafetensorsTypes.FindBits(Type) / 8;
 
         /// <summary>Gives the values' bytes in order, in chunks that a span can hold.</summary>
         public void ForEachChunk(TakeChunk take, CancellationToken cancellationToken)

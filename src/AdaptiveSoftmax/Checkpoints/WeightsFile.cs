@@ -33,11 +33,15 @@ public abstract class WeightsFile : IDisposable
     /// <param name="path">The file, the index or the folder.</param>
     /// <exception cref="WeightsFormatException">The file is damaged or of another format; a file of the index is missing.</exception>
     /// <exception cref="IOException">The file cannot be read; the folder has no weights, or several.</exception>
-    public static WeightsFile Open(string path)
+    public static WeightsFile Open(string path) => Open(path, MemoryMapping.Off);
+
+    /// <summary>Opens a file whose tensors may be used where they stand: <see cref="Map"/>.</summary>
+    internal static WeightsFile Open(string path, MemoryMapping mapping)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!Enum.IsDefined(mapping)) throw new ArgumentOutOfRangeException(nameof(mapping), mapping, "There is no such mapping.");
         if (Directory.Exists(path)) path = WeightsFolder.FindFile(path);
-        return Open(WeightsBytes.Open(path), path);
+        return Open(WeightsBytes.Open(path, mapping), path, mapping: mapping);
     }
 
     /// <summary>
@@ -133,6 +137,11 @@ public abstract class WeightsFile : IDisposable
     /// <summary>Reads all values of a tensor to memory that has room for <see cref="WeightsTensor.Count"/> floats.</summary>
     internal abstract unsafe void Read(WeightsTensor tensor, float* destination);
 
+    /// <summary>The bytes of a tensor where they stand in a file that was opened to be mapped. Kept until it is disposed, whether the file is or not.</summary>
+    /// <exception cref="WeightsFormatException">The format has no such bytes.</exception>
+    internal virtual NativeFloats Map(WeightsTensor tensor) =>
+        throw CreateFault(tensor.Name, $"A file of {Format} is not mapped.", "Turn it into safetensors with adaptive-softmax convert, or load it without mapping.");
+
     /// <summary>Whether the bytes of a tensor can be copied as they are, whatever its type.</summary>
     internal virtual bool CanCopyBytes(WeightsTensor tensor) => false;
 
@@ -147,7 +156,8 @@ public abstract class WeightsFile : IDisposable
     /// <param name="bytes">The bytes.</param>
     /// <param name="path">Where they are, if an index among them is to be followed.</param>
     /// <param name="isShard">Whether they are one of several files, which is no index.</param>
-    internal static WeightsFile Open(WeightsBytes bytes, string? path, bool isShard = false)
+    /// <param name="mapping">Whether files that an index names are mapped.</param>
+    internal static WeightsFile Open(WeightsBytes bytes, string? path, bool isShard = false, MemoryMapping mapping = MemoryMapping.Off)
     {
         try
         {
@@ -164,7 +174,7 @@ public abstract class WeightsFile : IDisposable
                 var index = WeightsIndex.Read(bytes);
                 if (path is null || isShard)
                     throw new WeightsFormatException(bytes.Name, null, "It is the index of a model in several files, which are beside it.", "Open the index by its path.");
-                return ShardedWeights.Open(path, index);
+                return ShardedWeights.Open(path, index, mapping);
             }
         }
         catch

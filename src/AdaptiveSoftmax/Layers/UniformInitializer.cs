@@ -10,6 +10,7 @@ internal static unsafe class UniformInitializer
     /// <summary>Fills a parameter with values uniform in [−bound, bound).</summary>
     public static void Fill(WorkerPool pool, Parameter parameter, double bound, ulong seed, ulong stream)
     {
+        parameter.MarkChanged();
         var body = new Body { Values = parameter.ValuesPointer, Count = parameter.Count, Bound = bound, Start = CountedRandom.Start(seed, stream) };
         pool.Run(ref body, (int)((parameter.Count + ValuesPerTile - 1) / ValuesPerTile));
         parameter.MarkChanged();

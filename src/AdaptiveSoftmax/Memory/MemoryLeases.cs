@@ -9,6 +9,7 @@ internal sealed class MemoryLeases
     private readonly Lock _gate = new();
     private List<Action>? _whenUnused;
     private Type? _closedOwner;
+    private Action? _check;
     private int _count;
 
     /// <summary>Begins a call.</summary>
@@ -17,9 +18,20 @@ internal sealed class MemoryLeases
     {
         // Counted first: whoever gives up the memory either sees the count or is seen to have closed.
         Interlocked.Increment(ref _count);
-        if (Volatile.Read(ref _closedOwner) is not { } owner) return new MemoryLease(this);
+        if (Volatile.Read(ref _closedOwner) is not { } owner)
+        {
+            if (_check is not null) Check();
+            return new MemoryLease(this);
+        }
+
         End();
         throw new ObjectDisposedException(owner.FullName);
+    }
+
+    /// <summary>From now on each call begins with a look at the files that the memory is in.</summary>
+    public void Watch(IEnumerable<MappedFile?> files)
+    {
+        foreach (var file in files.OfType<MappedFile>().Distinct()) _check += file.ThrowIfChanged;
     }
 
     /// <summary>Refuses a call that needs none of the memory as it does one that takes a lease.</summary>
@@ -45,6 +57,19 @@ internal sealed class MemoryLeases
     internal void End()
     {
         if (Interlocked.Decrement(ref _count) == 0 && Volatile.Read(ref _whenUnused) is not null) FreeUnused();
+    }
+
+    private void Check()
+    {
+        try
+        {
+            _check!();
+        }
+        catch
+        {
+            End();
+            throw;
+        }
     }
 
     private void FreeUnused()

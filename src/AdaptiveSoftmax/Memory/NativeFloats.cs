@@ -27,7 +27,9 @@ internal sealed unsafe partial class NativeFloats : IDisposable
     private const int HugePageThreshold = 1 << 23;
     private const int AdviseHugePages = 14;
 
+    private readonly MappedFile? _map;
     private void* _block;
+    private int _isDisposed;
 
     /// <summary>Allocates <paramref name="count"/> zeros.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The count is negative or past the address space.</exception>
@@ -52,6 +54,17 @@ internal sealed unsafe partial class NativeFloats : IDisposable
         Count = count;
     }
 
+    /// <summary>Stands for floats in a file that is mapped, which stays so until this is disposed; at any address.</summary>
+    public NativeFloats(MappedFile map, byte* memory, long count)
+        : this((float*)memory, count)
+    {
+        map.AddReference();
+        _map = map;
+    }
+
+    /// <summary>The file that the floats are in; null where they are in memory of their own.</summary>
+    public MappedFile? Map => _map;
+
     /// <summary>The number of floats.</summary>
     public long Count { get; }
 
@@ -69,6 +82,7 @@ internal sealed unsafe partial class NativeFloats : IDisposable
     public void Dispose()
     {
         Pointer = null;
+        if (_map is not null && Interlocked.Exchange(ref _isDisposed, 1) == 0) _map.Release();
         if (_block is null) return;
         NativeMemory.Free(_block);
         GC.RemoveMemoryPressure((Count * sizeof(float)) + MaxOverhead);

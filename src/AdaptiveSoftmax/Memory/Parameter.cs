@@ -12,7 +12,7 @@ namespace AdaptiveSoftmax;
 /// </remarks>
 public sealed unsafe partial class Parameter : IDisposable
 {
-    private readonly NativeFloats _values;
+    private NativeFloats _values;
     private readonly bool _isBorrowed;
     private bool _isOfLayer;
     private long _version;
@@ -135,6 +135,16 @@ public sealed unsafe partial class Parameter : IDisposable
     /// <summary>The first value within a call that <see cref="Use"/> let in, disposed meanwhile or not, so that it can end what it began.</summary>
     internal float* KeptValuesPointer => _values.Pointer;
 
+    /// <summary><see cref="KeptValuesPointer"/> to write to before <see cref="MarkChanged"/>: a file that is mapped is copied first.</summary>
+    internal float* WritablePointer
+    {
+        get
+        {
+            _values.Map?.MakePrivate();
+            return _values.Pointer;
+        }
+    }
+
     /// <summary>The values of one row, [columns]. <see cref="EditRow"/> changes them.</summary>
     /// <param name="row">A row in [0, rows).</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
@@ -230,8 +240,23 @@ public sealed unsafe partial class Parameter : IDisposable
         (_isOfLayer, Leases) = (true, leases);
     }
 
-    /// <summary>Says that the values have changed, for those who keep what they derived from them.</summary>
-    internal void MarkChanged() => Interlocked.Increment(ref _version);
+    /// <summary>The file whose pages the values are; null where they are in memory of their own.</summary>
+    internal MappedFile? Map => _values.Map;
+
+    /// <summary>Takes over memory with other values, and releases its own. For a parameter that nobody uses yet.</summary>
+    internal void Adopt(NativeFloats values)
+    {
+        _values.Dispose();
+        _values = values;
+        Interlocked.Increment(ref _version);
+    }
+
+    /// <summary>Says that the values have changed or will, for those who keep what they derived from them.</summary>
+    internal void MarkChanged()
+    {
+        _values.Map?.MakePrivate();
+        Interlocked.Increment(ref _version);
+    }
 
     private void Free()
     {

@@ -29,9 +29,24 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
     /// </summary>
     public QuantizedCluster(WorkerPool pool, TailLayer tail, WeightPrecision precision)
     {
-        _projection = new QuantizedMatrix(pool, tail.Projection, precision is WeightPrecision.Int8 or WeightPrecision.Int4 ? WeightPrecision.BFloat16 : precision);
+        _projection = new QuantizedMatrix(pool, tail.Projection, OfProjection(precision));
         _output = new QuantizedMatrix(pool, tail.Output, precision);
     }
+
+    /// <summary>A head or a tail that was stored before, whose memory belongs to this from then on.</summary>
+    public QuantizedCluster(QuantizedMatrix? projection, QuantizedMatrix output, NativeFloats? bias) => (_projection, _output, _bias) = (projection, output, bias);
+
+    /// <summary>The weights as a file has them: a tail's projection, and the output.</summary>
+    public IEnumerable<QuantizedMatrix> Matrices => _projection is null ? [_output] : [_projection, _output];
+
+    /// <summary>The head's bias, if it has one.</summary>
+    public NativeFloats? Bias => _bias;
+
+    /// <summary>The files that its memory is in.</summary>
+    public IEnumerable<MappedFile?> Maps => Matrices.SelectMany(matrix => matrix.Parts).Select(part => part.Map).Append(_bias?.Map);
+
+    /// <summary>The precision of a tail's projection.</summary>
+    public static WeightPrecision OfProjection(WeightPrecision output) => output is WeightPrecision.Int8 or WeightPrecision.Int4 ? WeightPrecision.BFloat16 : output;
 
     public long Bytes => _output.Bytes + (_projection?.Bytes ?? 0) + ((_bias?.Count ?? 0) * sizeof(float));
 

@@ -41,11 +41,26 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
         _groupScales = groups > 0 ? Allocate((groups + Int4Gemv.ReadBehind) * sizeof(short)) : null;
     }
 
+    /// <summary>A weight that was stored before, whose memory belongs to this from then on.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="columns">The columns.</param>
+    /// <param name="precision">The precision.</param>
+    /// <param name="parts">What <see cref="Parts"/> was.</param>
+    public QuantizedMatrix(int rows, int columns, WeightPrecision precision, IReadOnlyList<NativeFloats> parts)
+    {
+        (Rows, Columns, Precision) = (rows, columns, precision);
+        (_values, _scales) = (parts[0], parts.Count > 1 ? parts[^1] : null);
+        _groupScales = parts.Count > 2 ? parts[1] : null;
+    }
+
     public int Rows { get; }
 
     public int Columns { get; }
 
     public WeightPrecision Precision { get; }
+
+    /// <summary>The values and, where a precision has them, the scales of groups and of rows.</summary>
+    public IReadOnlyList<NativeFloats> Parts => [.. new[] { _values, _groupScales, _scales }.OfType<NativeFloats>()];
 
     /// <summary>The bytes of values and scales.</summary>
     public long Bytes => Rows * Precision.GetRowBytes(Columns);
@@ -56,7 +71,7 @@ internal sealed unsafe class QuantizedMatrix : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_values.Pointer is null, typeof(QuantizedSoftmax));
+            ObjectDisposedException.ThrowIf(_values.Pointer is null, this);
             return new QuantizedView(Rows, Columns, Precision, _values.Pointer, _scales is null ? null : _scales.Pointer, _groupScales is null ? null : (short*)_groupScales.Pointer);
         }
     }

@@ -24,6 +24,15 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
         _tails = [.. tails.Select((tail, i) => new QuantizedCluster(Pool, tail, precision.OfTail(i)))];
     }
 
+    /// <summary>A copy that was stored before, whose clusters belong to this from then on.</summary>
+    internal QuantizedSoftmax(SoftmaxDecoder vocabulary, QuantizedCluster head, QuantizedCluster[] tails, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
+        : base(vocabulary.Identity, options)
+    {
+        (Precision, _head, _tails) = (precision, head, tails);
+        (_slotOf, _tokenOf) = (vocabulary.SlotOf, vocabulary.TokenOf);
+        Leases.Watch(tails.Append(head).SelectMany(cluster => cluster.Maps));
+    }
+
     /// <summary>The precisions of the weights.</summary>
     public QuantizationOptions Precision { get; }
 

@@ -38,7 +38,7 @@ public readonly ref struct ParameterStep
     {
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Parameter.Rows);
-        return new Span<float>(Parameter.KeptValuesPointer + ((long)row * Parameter.Columns), Parameter.Columns);
+        return new Span<float>(Parameter.WritablePointer + ((long)row * Parameter.Columns), Parameter.Columns);
     }
 
     /// <summary>One row of a state buffer, [columns].</summary>
@@ -66,7 +66,7 @@ public readonly ref struct ParameterStep
         var first = TRule.StateCount > 0 ? buffers[0].Pointer : null;
         var second = TRule.StateCount > 1 ? buffers[1].Pointer : null;
         var hasOverflowed = 0;
-        GradientBlocks.Run(Parameter, new UpdateAction<TRule>(rule, Parameter.KeptValuesPointer, Parameter.GradientPointer, first, second, &hasOverflowed), _optimizer.Threads);
+        GradientBlocks.Run(Parameter, new UpdateAction<TRule>(rule, Parameter.WritablePointer, Parameter.GradientPointer, first, second, &hasOverflowed), _optimizer.Threads);
         _state.HasOverflowed |= hasOverflowed != 0;
     }
 

@@ -56,6 +56,15 @@ public sealed class DisposedMembersTests
         ["SaveAsync(stream, prefix, format, cancellationToken)"] = layer => Wait(layer.SaveAsync(Stream.Null)),
     };
 
+    private static readonly Dictionary<string, Action<QuantizedSoftmax>> s_copy = new()
+    {
+        ["Certify(options)"] = copy => copy.Certify(),
+        ["Save(path, prefix)"] = copy => copy.Save(""),
+        ["Save(stream, prefix)"] = copy => copy.Save(Stream.Null),
+        ["SaveAsync(path, prefix, cancellationToken)"] = copy => Wait(copy.SaveAsync("")),
+        ["SaveAsync(stream, prefix, cancellationToken)"] = copy => Wait(copy.SaveAsync(Stream.Null)),
+    };
+
     private static readonly Dictionary<string, Action<DecodeSession>> s_session = new()
     {
         ["CopyTopLogProbs(row, tokens)"] = session => session.CopyTopLogProbs(0, []),
@@ -108,7 +117,7 @@ public sealed class DisposedMembersTests
         var copy = layer.Quantize();
         copy.Dispose();
         Check(typeof(SoftmaxDecoder), copy, s_decoder, nameof(SoftmaxDecoder.Identity), nameof(SoftmaxDecoder.Layout), nameof(SoftmaxDecoder.WeightsVersion));
-        Check(typeof(QuantizedSoftmax), copy, new() { ["Certify(options)"] = softmax => softmax.Certify() }, nameof(QuantizedSoftmax.Precision), nameof(QuantizedSoftmax.WeightBytes));
+        Check(typeof(QuantizedSoftmax), copy, s_copy, nameof(QuantizedSoftmax.Precision), nameof(QuantizedSoftmax.WeightBytes));
     }
 
     [Theory]

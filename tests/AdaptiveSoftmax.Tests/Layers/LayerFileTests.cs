@@ -56,7 +56,7 @@ public sealed class LayerFileTests : IDisposable
         var path = _folder["model.safetensors"];
         _saved.Save(path, Prefix);
         using (var reader = SafetensorsReader.Open(path))
-            Assert.Equal(_saved.Parameters.Select(parameter => Prefix + parameter.Name), reader.Tensors.Select(tensor => tensor.Name));
+            Assert.Equivalent(_saved.Parameters.Select(parameter => Prefix + parameter.Name), reader.Tensors.Select(tensor => tensor.Name), strict: true);
         var before = _other.Parameters[0].Values.ToArray();
         var error = Assert.Throws<CheckpointMismatchException>(() => _other.Restore(path));
         Assert.Contains("prefix: \"decoder.softmax.\"", error.Remedy, StringComparison.Ordinal);
