@@ -27,6 +27,8 @@ internal static class Comparisons
         new SmallWeightsComparison("decode-int4", "int4", layer => layer.Quantize(s_int4)),
         new SmallWeightsComparison("decode-bf16", "bfloat16", layer => layer.Quantize(s_bfloat16)),
         new SmallWeightsComparison("decode-certified", "certified int8", layer => layer.Certify()),
+        new DenseDecodeComparison(),
+        new DenseSampleComparison(),
         new LimitComparison(),
         new MigrateComparison(),
         new MetricsComparison(),

@@ -41,13 +41,21 @@ public sealed unsafe partial class DecodeSession
                 for (var i = 0; i < count; i++)
                 {
                     var sequence = sequences[first + i];
-                    if (!_rows[first + i].HasFailed)
-                        _rows[first + i].Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, head + ((nint)i * _softmax.Layout.HeadRows), logSumExp[i]);
+                    if (_rows[first + i].HasFailed) continue;
+                    var logits = head + ((nint)i * _softmax.Layout.HeadRows);
+                    if (sequence.Options.Sampler == SamplerKind.Gumbel) results[first + i] = DrawRow(_rows[first + i], sequence, logits, logSumExp[i]);
+                    else _rows[first + i].Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, logits, logSumExp[i]);
                 }
 
                 RunTails(block, first, count, ref faults);
                 for (var i = first; i < first + count; i++)
                 {
+                    if (sequences[i].Options.Sampler == SamplerKind.Gumbel && !_rows[i].HasFailed)
+                    {
+                        if (results[i].Token < 0) faults.AddNoTokenLeft(i);
+                        continue;
+                    }
+
                     var key = _rows[i].Finish();
                     if (key == ScoreKey.None && !_rows[i].HasFailed) faults.AddNoTokenLeft(i);
                     results[i] = key == ScoreKey.None ? new DecodedToken(-1, float.NaN, -1, 0, 0) : Report(_rows[i], key);
@@ -103,13 +111,16 @@ public sealed unsafe partial class DecodeSession
                 var head = HeadBlock(block, first, count, out var logSumExp, ref faults);
                 for (var i = 0; i < count; i++)
                 {
-                    if (!_rows[first + i].HasFailed)
-                        _rows[first + i].Begin(options, history: null, default, k, wantsDraw: false, head + ((nint)i * _softmax.Layout.HeadRows), logSumExp[i]);
+                    if (_rows[first + i].HasFailed) continue;
+                    var logits = head + ((nint)i * _softmax.Layout.HeadRows);
+                    if (RanksByLogits(options)) results[first + i] = RankRow(_rows[first + i], options, logits, logSumExp[i], tokens.Slice((first + i) * k, k), logProbs.Slice((first + i) * k, k));
+                    else _rows[first + i].Begin(options, history: null, default, k, wantsDraw: false, logits, logSumExp[i]);
                 }
 
                 RunTails(block, first, count, ref faults);
                 for (var i = first; i < first + count; i++)
                 {
+                    if (RanksByLogits(options) && !_rows[i].HasFailed) continue;
                     results[i] = CopyTopK(_rows[i], tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
                     if (results[i].Count > 0) tally.Add(BestCluster(_rows[i]), results[i].TailsVisited);
                     if (results[i].UnseenMass > 0) approximate++;

@@ -13,6 +13,9 @@ public sealed unsafe partial class DecodeSession : IDisposable
     private readonly SoftmaxDecoder _softmax;
     private readonly Scratch _scratch = new();
     private readonly RowDecoder _row;
+    private readonly LogitDecoder _logits = new();
+    private readonly ComputedLogits _computed = new();
+    private readonly ScreenedLogits? _screened;
     private DecodeOptions? _checked;
     private int _state;
 
@@ -20,6 +23,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     {
         (_softmax, Cache) = (softmax, cache);
         _row = new RowDecoder(softmax.Layout);
+        _screened = softmax.CreateScreenedLogits();
     }
 
     /// <summary>The bytes that steps work in.</summary>
@@ -44,6 +48,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
         Check(hidden, ref options, history);
         using var step = Begin();
         var start = DecodeMetrics.Start();
+        if (RanksByLogits(options)) return TopKByLogits(hidden, tokens, logProbs, options, history, start);
         RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false);
         var result = CopyTopK(_row, tokens, logProbs);
 
@@ -67,6 +72,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
         Check(hidden, ref options!, history);
         using var step = Begin();
         var start = DecodeMetrics.Start();
+        if (options.Sampler == SamplerKind.Gumbel) return DrawByLogits(hidden, options, ref random, history, start);
         RunOne(hidden, options, history, random, options.TopLogProbs, wantsDraw: true);
         var key = _row.Finish();
         if (key == ScoreKey.None)

@@ -64,6 +64,9 @@ public abstract partial class SoftmaxDecoder : IDisposable
     /// <summary>The tails in slot order.</summary>
     internal abstract IReadOnlyList<IDecodingCluster> DecodingTails { get; }
 
+    /// <summary>Bounds of a softmax without tails from smaller copies of its weights; null where there are none.</summary>
+    internal virtual ScreenedLogits? CreateScreenedLogits() => null;
+
     /// <summary>The most tokens that decoding takes at a time.</summary>
     internal int DecodeBlockSize { get; }
 

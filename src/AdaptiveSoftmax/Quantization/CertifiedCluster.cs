@@ -46,6 +46,9 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
     public long Bytes => _screens.Sum(screen => screen.Bytes);
 
+    /// <summary>The copies.</summary>
+    public int Stages => _screens.Length;
+
     /// <summary>Whether all weights are finite.</summary>
     public bool IsFinite => double.IsFinite(_screens[0].Errors.LargestNorm + _screens[0].Errors.LargestBias);
 
@@ -68,7 +71,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     private double SumError => RowErrors.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
 
     // The stored path's own tiles, whose sums of exponentials LogSumExp bounds.
-    private int RowsPerTile { get; }
+    public int RowsPerTile { get; }
 
     private int TileCount { get; }
 
@@ -221,7 +224,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
                 if (++passed > capacity && screening.Stage + 1 < _screens.Length)
                 {
                     counts.Rescored += count;
-                    _skips = Patience;
+                    Skip();
                     return ScreenOutcome.TooMany;
                 }
 
@@ -246,6 +249,9 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
         return ScreenOutcome.Found;
     }
+
+    /// <summary>Has the next searches begin at the second copy, since the first one left too many rows.</summary>
+    public void Skip() => _skips = Patience;
 
     public void Dispose()
     {

@@ -8,8 +8,10 @@ namespace AdaptiveSoftmax;
 /// are left.
 /// </summary>
 /// <remarks>
-/// <see cref="SoftmaxDecoder.Predict(ReadOnlySpan{float}, Span{int})"/> of up to 7 hidden vectors is certified. Everything
-/// else (larger batches, log-probs, top-k, sampling, scores) needs sums over all rows or is not memory-bound, and is
+/// <see cref="SoftmaxDecoder.Predict(ReadOnlySpan{float}, Span{int})"/> of up to 7 hidden vectors is certified, and so are, without
+/// tails, top-k and <see cref="SamplerKind.Gumbel"/> draws that ask for no exact log-prob
+/// (<see cref="DecodeOptions.LogProbError"/>). Everything else (larger batches, log-probs, scores) needs sums over all rows or is
+/// not memory-bound, and is
 /// computed by the stored weights, with their bits. The layer or copy that has them must outlive this decoder, and must not change:
 /// after any change of its weights this decoder refuses to decode. Safe from several threads at once.
 /// </remarks>
@@ -70,6 +72,8 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     internal override IReadOnlyList<IDecodingCluster> DecodingTails => _layer.DecodingTails;
 
+    internal override ScreenedLogits? CreateScreenedLogits() => Layout.TailCount == 0 ? new CertifiedLogits(this, _head) : null;
+
     private SoftmaxDecoder Unchanged
     {
         get
@@ -110,15 +114,13 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     private protected override int PredictOne(Scratch scratch, float* hidden, int number, ref DecodeFaults faults, out int tailsVisited)
     {
-        _ = Unchanged;
+        ThrowIfChanged();
         var search = new Search(scratch, hidden);
         var isFound = TryScreen(ref search);
-        Count(search.Counts);
+        Count(search.Counts, isFound);
         if (search.StoredTails > 0) Interlocked.Add(ref _storedTails, search.StoredTails);
         tailsVisited = search.TailsVisited;
         if (isFound) return search.Best.Slot;
-
-        Interlocked.Increment(ref _storedPredictions);
         return base.PredictOne(scratch, hidden, number, ref faults, out tailsVisited);
     }
 
@@ -163,8 +165,15 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         return logit <= best ? float.NegativeInfinity : logit;
     }
 
-    private void Count(in ScreenCounts counts)
+    /// <summary>Refuses weights that are no longer those that were certified.</summary>
+    internal void ThrowIfChanged() => _ = Unchanged;
+
+    /// <summary>Counts a hidden vector.</summary>
+    /// <param name="counts">The rows.</param>
+    /// <param name="isDecided">Whether it was not left to the stored weights.</param>
+    internal void Count(in ScreenCounts counts, bool isDecided)
     {
+        if (!isDecided) Interlocked.Increment(ref _storedPredictions);
         Interlocked.Increment(ref _predictions);
         Interlocked.Add(ref _screened, counts.Screened);
         Interlocked.Add(ref _int4, counts.Int4);

@@ -59,6 +59,16 @@ public sealed record DecodeOptions
     /// <summary>How many of the most probable tokens are reported beside the chosen one, OpenAI's <c>top_logprobs</c>.</summary>
     public int TopLogProbs { get; init; }
 
+    /// <summary>How a token is drawn from what the filters leave.</summary>
+    public SamplerKind Sampler { get; init; }
+
+    /// <summary>
+    /// How far reported log-probs may be from the exact ones; 0, the default, for exact ones, which need every logit. Above it a softmax
+    /// without tails ranks tokens by their logits (and penalties and biases, in float64), so that <see cref="CertifiedSoftmax"/> need
+    /// not compute all of them; +∞ reports NaN. It moves no token of a draw. Where there are tails, log-probs are exact.
+    /// </summary>
+    public float LogProbError { get; init; }
+
     /// <summary>
     /// The largest penalty or bias: any number of tokens of any history together shift a score by far less than float32
     /// holds, so that no sum of them is infinite.
@@ -79,6 +89,15 @@ public sealed record DecodeOptions
         Require(MathF.Abs(FrequencyPenalty) <= LargestShift, nameof(FrequencyPenalty), FrequencyPenalty, "from -1E+20 to 1E+20");
         Require(MathF.Abs(PresencePenalty) <= LargestShift, nameof(PresencePenalty), PresencePenalty, "from -1E+20 to 1E+20");
         Require(TopLogProbs >= 0, nameof(TopLogProbs), TopLogProbs, "0 or more");
+        Require(Sampler is SamplerKind.Inversion or SamplerKind.Gumbel, nameof(Sampler), Sampler, "Inversion or Gumbel");
+        Require(LogProbError >= 0, nameof(LogProbError), LogProbError, "0 or more");
+        if (Sampler == SamplerKind.Gumbel)
+        {
+            if (softmax.Layout.TailCount > 0) throw new ArgumentException($"{nameof(SamplerKind.Gumbel)} draws are for a softmax without tails; with tails the other draws compute only those they fall on.");
+            if (TopLogProbs > 0) throw new ArgumentException($"{nameof(SamplerKind.Gumbel)} draws rank no other tokens, and {nameof(TopLogProbs)} is {TopLogProbs}; ask TopK for them.");
+            if (LogProbs != LogProbKind.Model) throw new ArgumentException($"{nameof(SamplerKind.Gumbel)} draws report the model's log-probs; set {nameof(LogProbs)} to {nameof(LogProbKind.Model)}.");
+        }
+
         if (Bias is not null && !Bias.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Bias)} was made for another vocabulary; make it with this layer's CreateBias.");
         if (Mask is not null && !Mask.Identity.Equals(softmax.Identity)) throw new ArgumentException($"{nameof(Mask)} was made for another vocabulary; make it with this layer's CreateMask, CreateAllowMask or CreateDenyMask.");
     }

@@ -47,6 +47,9 @@ public readonly struct SampleRandom : IEquatable<SampleRandom>
     internal double For(DrawPurpose purpose, int index) =>
         CountedRandom.Unit(CountedRandom.Start(_start, (ulong)Position), ((ulong)purpose << PurposeShift) + (uint)index);
 
+    /// <summary>The Gumbel noise of this position.</summary>
+    internal GumbelNoise Noise => new(CountedRandom.Start(_start, (ulong)Position), (ulong)DrawPurpose.Noise << PurposeShift);
+
     /// <inheritdoc/>
     public bool Equals(SampleRandom other) => _start == other._start && Position == other.Position;
 

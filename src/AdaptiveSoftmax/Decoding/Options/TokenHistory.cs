@@ -122,6 +122,9 @@ public sealed class TokenHistory
     /// <summary>How often each of <see cref="Slots"/> occurs.</summary>
     internal ReadOnlySpan<int> Counts => _counts.AsSpan(0, DistinctCount);
 
+    /// <summary>How often the token of a slot occurs.</summary>
+    internal int CountOf(int slot) => _places.TryGetValue(slot, out var place) ? _counts[place] : 0;
+
     /// <summary>The number of different tokens of a cluster: cluster 0 is the head, cluster i + 1 is tail i.</summary>
     internal int Distinct(int cluster) => _distinct[cluster];
 

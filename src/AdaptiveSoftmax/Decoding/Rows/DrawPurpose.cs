@@ -14,4 +14,7 @@ internal enum DrawPurpose
 
     /// <summary>Whether what a round proposed is accepted.</summary>
     Acceptance,
+
+    /// <summary>The Gumbel noise of a row.</summary>
+    Noise,
 }

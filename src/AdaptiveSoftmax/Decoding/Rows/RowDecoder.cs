@@ -144,6 +144,14 @@ internal sealed unsafe class RowDecoder
         (_tailsVisited, UnseenMass) = (0, 0);
     }
 
+    /// <summary>Holds no tokens, of a row that is decoded elsewhere.</summary>
+    public void Clear(DecodeOptions options)
+    {
+        (_options, _method, _isDecided, HasFailed) = (options, Method.Top, true, false);
+        _top.Reset(0);
+        (_tailsVisited, UnseenMass) = (0, 0);
+    }
+
     /// <summary>Leaves a tail out, as the policy asks: from here on it has no tokens.</summary>
     public void LeaveOut(int tail)
     {

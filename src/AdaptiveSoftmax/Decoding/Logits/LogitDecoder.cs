@@ -1,0 +1,248 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace AdaptiveSoftmax;
+
+/// <summary>
+/// Chooses tokens of a softmax without tails by their logits alone, so that no normaliser is needed: the best ones by bounds, and
+/// draws as the largest sum of score and Gumbel noise. The result is the same whatever the bounds, as long as they hold.
+/// </summary>
+internal sealed unsafe class LogitDecoder
+{
+    // Past this share of the rows, reading them one by one is not worth it any more.
+    private const int CandidateShare = 16;
+
+    // Bounds are sums of a few float32 numbers; so much of their magnitudes is more than these roundings lose.
+    private const double Rounding = 1.0 / (1 << 20);
+
+    // Above, products of noise and temperature leave float32.
+    private const float LargestTemperature = 1e25f;
+
+    private readonly TopList _likely = new();
+    private readonly List<ScoredRow> _found = [];
+
+    /// <summary>A row, its logit, and what it is compared by.</summary>
+    public readonly record struct ScoredRow(int Row, float Logit, double Value) : IComparable<ScoredRow>
+    {
+        // The best first: of equal ones the lower slot.
+        public int CompareTo(ScoredRow other) => Value != other.Value ? other.Value.CompareTo(Value) : Row.CompareTo(other.Row);
+    }
+
+    /// <summary>What was found, best first.</summary>
+    public ReadOnlySpan<ScoredRow> Found => CollectionsMarshal.AsSpan(_found);
+
+    /// <summary>Whether bounds can decide: else all logits must be computed.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="history">The tokens so far.</param>
+    /// <param name="wantsDraw">Whether a token is to be drawn.</param>
+    public static bool NeedsNoNormalizer(DecodeOptions options, TokenHistory? history, bool wantsDraw) =>
+        (options.RepetitionPenalty == 1 || history is null || history.DistinctCount == 0)
+        && (!wantsDraw || ((options.TopP >= 1 || options.TopK > 0 || options.Temperature == 0) && options.Temperature <= LargestTemperature));
+
+    /// <summary>Finds the best rows by score.</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="source">The logits.</param>
+    /// <param name="options">Penalties, biases and mask.</param>
+    /// <param name="history">The tokens so far, for penalties.</param>
+    /// <param name="count">How many are wanted.</param>
+    /// <returns>False where too many rows are too close for bounds.</returns>
+    public bool TryFindBest(WorkerPool pool, LogitSource source, DecodeOptions options, TokenHistory? history, int count)
+    {
+        var scores = new LogitScores(source, options, history);
+        scores.Apply();
+        return Search(source, scores, count, double.NegativeInfinity, noise: null, temperature: 0);
+    }
+
+    /// <summary>Draws a row; nothing is found where no token is allowed.</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="source">The logits.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="history">The tokens so far, for penalties.</param>
+    /// <param name="random">The random numbers.</param>
+    /// <returns>False where too many rows are too close for bounds.</returns>
+    public bool TryDraw(WorkerPool pool, LogitSource source, DecodeOptions options, TokenHistory? history, SampleRandom random)
+    {
+        var scores = new LogitScores(source, options, history);
+        scores.Apply();
+        var temperature = options.Temperature;
+        if (temperature == 0) return Search(source, scores, 1, double.NegativeInfinity, null, 0);
+
+        var noise = random.Noise;
+        if (options.TopK == 0 && options.TopP >= 1 && options.MinP == 0)
+        {
+            if (temperature > LargestTemperature)
+            {
+                DrawFromAll(source, scores, noise, temperature);
+                return true;
+            }
+
+            var body = new NoiseBody { Noise = noise, Upper = source.Upper, Bound = source.Bound, Rows = source.Rows, RowsPerTile = source.RowsPerTile, Temperature = temperature };
+            pool.Run(ref body, (source.Rows + source.RowsPerTile - 1) / source.RowsPerTile);
+            return Search(source, scores, 1, double.NegativeInfinity, noise, temperature);
+        }
+
+        if (!TryFilter(source, scores, options)) return false;
+        for (var i = 0; i < _found.Count; i++) _found[i] = _found[i] with { Value = _found[i].Value + (temperature * noise.Of(_found[i].Row)) };
+        _found.Sort();
+        return true;
+    }
+
+    // Top-k, then top-p, then min-p, best first.
+    private bool TryFilter(LogitSource source, LogitScores scores, DecodeOptions options)
+    {
+        var temperature = (double)options.Temperature;
+        if (options.TopK > 0)
+        {
+            if (!Search(source, scores, options.TopK, double.NegativeInfinity, null, 0)) return false;
+            if (_found.Count == 0) return true;
+            if (options.TopP < 1) Keep(Nucleus(options.TopP * Masses(temperature), temperature));
+        }
+        else
+        {
+            if (!Search(source, scores, 1, double.NegativeInfinity, null, 0)) return false;
+            if (_found.Count == 0) return true;
+            var best = _found[0].Value;
+            var limit = options.MinP > 0 ? best + (temperature * Math.Log(options.MinP)) : double.NegativeInfinity;
+            if (options.TopP >= 1) return Search(source, scores, 0, limit, null, 0);
+            FindNucleus(source, scores, options.TopP, best, temperature);
+        }
+
+        if (options.MinP > 0)
+        {
+            var limit = _found[0].Value + (temperature * Math.Log(options.MinP));
+            var count = _found.Count;
+            while (count > 1 && _found[count - 1].Value < limit) count--;
+            Keep(count);
+        }
+
+        return true;
+    }
+
+    // Of logits that were all computed. The nucleus seldom reaches far below the best token.
+    private void FindNucleus(LogitSource source, LogitScores scores, double topP, double best, double temperature)
+    {
+        var inverse = MathF.Min((float)(1 / temperature), float.MaxValue);
+        var blocks = new double[TemperedMass.BlockCount(source.Rows)];
+        double mass;
+        fixed (double* sums = blocks) mass = TemperedMass.Sum(source.Upper, source.Rows, (float)best, inverse, sums);
+        for (var depth = 4.0; ; depth *= 2)
+        {
+            Search(source, scores, 0, depth > 200 ? double.NegativeInfinity : best - (depth * temperature), null, 0);
+            var count = Nucleus(topP * mass, temperature);
+            if (count < _found.Count || depth > 200)
+            {
+                Keep(count);
+                return;
+            }
+        }
+    }
+
+    private double Masses(double temperature)
+    {
+        var sum = 0.0;
+        foreach (var row in _found) sum += Math.Exp((row.Value - _found[0].Value) / temperature);
+        return sum;
+    }
+
+    // The fewest rows whose masses reach the target.
+    private int Nucleus(double target, double temperature)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < _found.Count; i++)
+        {
+            sum += Math.Exp((_found[i].Value - _found[0].Value) / temperature);
+            if (sum >= target) return i + 1;
+        }
+
+        return _found.Count;
+    }
+
+    private void Keep(int count) => _found.RemoveRange(count, _found.Count - count);
+
+    // The best rows by value, or with a count of 0 all that reach the limit; best first.
+    private bool Search(LogitSource source, LogitScores scores, int count, double limit, GumbelNoise? noise, double temperature)
+    {
+        _found.Clear();
+        var rows = source.Rows;
+        count = Math.Min(count, rows);
+        var capacity = source is ComputedLogits ? rows : (rows / CandidateShare) + CandidateShare + count;
+        var slack = ((2 * source.LargestLogit) + (2 * scores.LargestShift) + (2 * GumbelNoise.Largest * temperature)) * Rounding;
+        if (count > 0)
+        {
+            // The rows with the highest bounds make the bar that all others must reach.
+            _likely.Reset(count);
+            _likely.AddRange(source.Upper, rows, firstSlot: 0);
+            if (_likely.Count < count) count = _likely.Count;
+            limit = double.PositiveInfinity;
+            foreach (var key in _likely.Keys) limit = Math.Min(limit, Value(ScoreKey.Slot(key), source.Logit(ScoreKey.Slot(key)), scores, noise, temperature));
+            if (count == 0) return true;
+        }
+
+        for (var first = 0; first < rows; first += source.RowsPerTile)
+        {
+            if (source.Bound[first / source.RowsPerTile] < limit - slack) continue;
+            var end = Math.Min(rows, first + source.RowsPerTile);
+            for (var at = NextReaching(source.Upper, first, end, limit - slack); at < end; at = NextReaching(source.Upper, at + 1, end, limit - slack))
+            {
+                if (Value(at, source.Refine(at), scores, noise, temperature) < limit) continue;
+                var logit = source.Logit(at);
+                var value = Value(at, logit, scores, noise, temperature);
+                if (value < limit) continue;
+                if (_found.Count == capacity) return false;
+                _found.Add(new ScoredRow(at, logit, value));
+                if (count == 1) limit = value;
+            }
+        }
+
+        _found.Sort();
+        if (count > 0 && _found.Count > count) Keep(count);
+        return true;
+    }
+
+    // At temperatures whose noise float32 does not hold.
+    private void DrawFromAll(LogitSource source, LogitScores scores, GumbelNoise noise, double temperature)
+    {
+        _found.Clear();
+        for (var row = 0; row < source.Rows; row++)
+        {
+            if (source.Upper[row] == float.NegativeInfinity) continue;
+            var drawn = new ScoredRow(row, source.Logit(row), Value(row, source.Logit(row), scores, noise, temperature));
+            if (_found.Count == 0) _found.Add(drawn);
+            else if (drawn.CompareTo(_found[0]) < 0) _found[0] = drawn;
+        }
+    }
+
+    private static double Value(int row, float logit, LogitScores scores, GumbelNoise? noise, double temperature)
+    {
+        var score = scores.Of(row, logit);
+        return noise is null ? score : score + (temperature * noise.Value.Of(row));
+    }
+
+    // The first row whose bound is at least the bar; rows that may not be chosen reach none.
+    private static int NextReaching(float* upper, int first, int end, double bar)
+    {
+        var least = MathF.Max(MathF.BitDecrement((float)bar), float.MinValue);
+        var at = first;
+        for (; at + Vector<float>.Count <= end; at += Vector<float>.Count)
+        {
+            if (Vector.GreaterThanOrEqualAny(Vector.Load(upper + at), new Vector<float>(least))) break;
+        }
+
+        while (at < end && !(upper[at] >= least)) at++;
+        return at;
+    }
+
+    private struct NoiseBody : IParallelBody
+    {
+        public GumbelNoise Noise;
+        public float* Upper, Bound;
+        public int Rows, RowsPerTile;
+        public float Temperature;
+
+        public readonly void Run(int tile)
+        {
+            var first = tile * RowsPerTile;
+            Bound[tile] = Noise.Raise(Upper + first, first, Math.Min(RowsPerTile, Rows - first), Temperature);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+namespace AdaptiveSoftmax;
+
+/// <summary>Bounds of a dense head's logits from its smaller copies, the coarsest first.</summary>
+internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, CertifiedCluster head) : ScreenedLogits
+{
+    // What a reported log-prob is rounded by, relative to what it is computed from.
+    private const double Rounding = 1.0 / (1 << 22);
+
+    private Screening _screening;
+    private ScreenCounts _counts;
+    private double _middle;
+
+    public override bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst)
+    {
+        softmax.ThrowIfChanged();
+        if (isFirst) _counts = default;
+        else head.Skip();
+        var withSums = !float.IsPositiveInfinity(logProbError);
+        for (var stage = isFirst ? head.FirstStage : _screening.Stage + 1; stage < head.Stages; stage++)
+        {
+            if (!head.Screen(softmax.Pool, scratch, hidden, stage, withSums, out _screening, ref _counts)) return false;
+            (_middle, LogSumExp) = (double.NaN, float.NaN);
+            if (withSums)
+            {
+                var (low, high) = head.LogSumExp(_screening);
+                _middle = (low + high) / 2;
+                if (!(((high - low) / 2) + ((_screening.LargestLogit + Math.Abs(_middle)) * Rounding) <= logProbError)) continue;
+            }
+
+            Upper = _screening.Upper;
+            Bound = _screening.Bound;
+            (Rows, RowsPerTile, LargestLogit) = (head.Rows, head.RowsPerTile, 2 * _screening.LargestLogit);
+            return true;
+        }
+
+        return false;
+    }
+
+    public override float Refine(int row) => head.Refine(_screening, row, ref _counts);
+
+    public override float Logit(int row)
+    {
+        _counts.Rescored++;
+        return head.Rescore(_screening.Input, row);
+    }
+
+    public override float LogProb(float logit) => (float)(logit - _middle);
+
+    public override void End(bool isDecided) => softmax.Count(_counts, isDecided);
+}
