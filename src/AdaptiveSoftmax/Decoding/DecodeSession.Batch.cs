@@ -30,13 +30,20 @@ public sealed unsafe partial class DecodeSession
         var faults = default(DecodeFaults);
         var start = DecodeMetrics.Start();
         PrepareRows(sequences.Length);
-        var blockSize = _softmax.DecodeBlockSize;
+        var isScreened = AreScreened(sequences);
+        var blockSize = isScreened ? ScreenedLogits.MostRows : _softmax.DecodeBlockSize;
         fixed (float* vectors = hidden)
         {
             for (var first = 0; first < sequences.Length; first += blockSize)
             {
                 var count = Math.Min(blockSize, sequences.Length - first);
                 var block = vectors + ((nint)first * _softmax.Layout.HiddenSize);
+                if (isScreened)
+                {
+                    DrawBlock(block, first, sequences.Slice(first, count), results.Slice(first, count), ref faults);
+                    continue;
+                }
+
                 var head = HeadBlock(block, first, count, out var logSumExp, ref faults);
                 for (var i = 0; i < count; i++)
                 {

@@ -37,6 +37,47 @@ public sealed unsafe partial class DecodeSession
         }
     }
 
+    // Whether bounds may decide every row of a batch, and no row needs the stored weights for a log-prob.
+    private bool AreScreened(ReadOnlySpan<DecodeSequence> sequences)
+    {
+        if (_screened is null) return false;
+        foreach (var sequence in sequences)
+        {
+            var options = sequence.Options;
+            if (options.Sampler != SamplerKind.Gumbel || !float.IsPositiveInfinity(options.LogProbError) || !LogitDecoder.NeedsNoNormalizer(options, sequence.History, wantsDraw: true)) return false;
+        }
+
+        return true;
+    }
+
+    // A row that bounds leave open is a batch of one, whose bits are those of a batch of any size.
+    private void DrawBlock(float* hidden, int first, ReadOnlySpan<DecodeSequence> sequences, Span<DecodedToken> results, ref DecodeFaults faults)
+    {
+        Span<bool> isOpen = stackalloc bool[sequences.Length];
+        _scratch.Reset();
+        _screened!.BeginBlock(_scratch, hidden, sequences.Length);
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            _rows[first + i].Clear(sequences[i].Options);
+            isOpen[i] = !_screened.TryBeginRow(i) || !_logits.TryDraw(_softmax.Pool, _screened, sequences[i].Options, sequences[i].History, sequences[i].Random);
+            _screened.End(!isOpen[i]);
+            if (!isOpen[i]) results[i] = Drawn(_screened);
+        }
+
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            if (isOpen[i])
+            {
+                var head = HeadBlock(hidden + ((nint)i * _softmax.Layout.HiddenSize), first + i, 1, out var logSumExp, ref faults);
+                results[i] = new DecodedToken(-1, float.NaN, -1, 0, 0);
+                if (_rows[first + i].HasFailed) continue;
+                results[i] = DrawRow(_rows[first + i], sequences[i], head, logSumExp[0]);
+            }
+
+            if (results[i].Token < 0) faults.AddNoTokenLeft(first + i);
+        }
+    }
+
     // A row of a batch, whose logits were computed.
     private DecodedToken DrawRow(RowDecoder row, DecodeSequence sequence, float* logits, float logSumExp)
     {

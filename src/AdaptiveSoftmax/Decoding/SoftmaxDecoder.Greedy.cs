@@ -63,13 +63,16 @@ public abstract partial class SoftmaxDecoder
         }
     }
 
+    /// <summary>The vectors that <see cref="PredictBlock"/> takes at a time.</summary>
+    private protected virtual int BlockStep => DecodeBlockSize;
+
     private unsafe void PredictBlocks(Scratch scratch, float* hidden, Span<int> tokens, ref DecodeFaults faults)
     {
         var start = DecodeMetrics.Start();
         var tally = new ClusterTally(stackalloc long[ClusterTally.Length(Layout)], Layout);
-        for (var first = 0; first < tokens.Length; first += DecodeBlockSize)
+        for (var first = 0; first < tokens.Length; first += BlockStep)
         {
-            var block = Math.Min(DecodeBlockSize, tokens.Length - first);
+            var block = Math.Min(BlockStep, tokens.Length - first);
             PredictBlock(scratch, hidden + ((nint)first * Layout.HiddenSize), first, tokens.Slice(first, block), tally, ref faults);
         }
 
@@ -122,7 +125,7 @@ public abstract partial class SoftmaxDecoder
 
     // A tail is one product for all tokens that ask for it: the one that most tokens ask for comes first, so that those it
     // leaves open join the tokens of their next one.
-    private unsafe void PredictBlock(Scratch scratch, float* hidden, int first, Span<int> tokens, ClusterTally tally, ref DecodeFaults faults)
+    private protected virtual unsafe void PredictBlock(Scratch scratch, float* hidden, int first, Span<int> tokens, ClusterTally tally, ref DecodeFaults faults)
     {
         using var scope = scratch.Begin();
         var inputs = HiddenLanes(scratch, hidden, members: null, tokens.Length, out var lanes);

@@ -133,6 +133,25 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         return true;
     }
 
+    /// <summary>Takes in the inputs of a block, and bounds their logits.</summary>
+    /// <returns>The bounds, [count]; an input whose bounds do not hold has none.</returns>
+    public Screening* ScreenBlock(WorkerPool pool, Scratch scratch, float* inputs, int count, int stage, ref ScreenCounts counts)
+    {
+        var screenings = (Screening*)scratch.Floats((long)count * sizeof(Screening) / sizeof(float) + 1);
+        var ready = (Screening*)scratch.Floats((long)count * sizeof(Screening) / sizeof(float) + 1);
+        var widened = scratch.Floats(_rows.Columns);
+        var held = 0;
+        for (var i = 0; i < count; i++)
+        {
+            if (!TryPrepare(scratch, inputs + ((nint)i * _rows.Columns), stage, withSums: false, out screenings[i])) continue;
+            screenings[i].Widened = widened;
+            ready[held++] = screenings[i];
+        }
+
+        if (held > 0) Screen(pool, ready, held, ref counts);
+        return screenings;
+    }
+
     /// <summary>Bounds of several inputs of the same stage, for which the rows are read once.</summary>
     public void Screen(WorkerPool pool, Screening* screenings, int count, ref ScreenCounts counts)
     {
@@ -194,7 +213,8 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     }
 
     /// <summary>The stored logit of a row, with the bits that a decoder of these weights computes.</summary>
-    public float Rescore(float* input, int row) => _rows.Logit(input, row);
+    public float Rescore(in Screening screening, int row) =>
+        screening.Widened is null ? _rows.Logit(screening.Input, row) : _rows.BlockLogit(screening.Input, row, screening.Widened);
 
     /// <summary>The largest stored logit of the first rows and the first row that has it.</summary>
     /// <param name="scratch">Lends the memory of the candidates.</param>
@@ -214,7 +234,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
         // A first logit makes the bar that all others must reach.
         row = LikelyBest(upper, bound, rows);
-        logit = Rescore(screening.Input, row);
+        logit = Rescore(screening, row);
         for (var first = 0; first < rows; first += RowsPerTile)
         {
             if (bound[first / RowsPerTile] < Bar(logit, magnitude)) continue;
@@ -235,7 +255,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
                     return ScreenOutcome.Open;
                 }
 
-                (candidates[count], logits[count]) = (at, Rescore(screening.Input, at));
+                (candidates[count], logits[count]) = (at, Rescore(screening, at));
                 if (logits[count] > logit || (logits[count] == logit && at < row)) (logit, row) = (logits[count], at);
                 count++;
             }

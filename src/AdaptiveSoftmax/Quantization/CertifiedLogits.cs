@@ -8,6 +8,7 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
 
     private Screening _screening;
     private ScreenCounts _counts;
+    private Screening* _block;
     private double _middle;
 
     public override bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst)
@@ -27,13 +28,34 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
                 if (!(((high - low) / 2) + ((_screening.LargestLogit + Math.Abs(_middle)) * Rounding) <= logProbError)) continue;
             }
 
-            Upper = _screening.Upper;
-            Bound = _screening.Bound;
-            (Rows, RowsPerTile, LargestLogit) = (head.Rows, head.RowsPerTile, 2 * _screening.LargestLogit);
+            Take();
             return true;
         }
 
         return false;
+    }
+
+    public override void BeginBlock(Scratch scratch, float* hidden, int count)
+    {
+        softmax.ThrowIfChanged();
+        _counts = default;
+        _block = head.ScreenBlock(softmax.Pool, scratch, hidden, count, head.FirstStage, ref _counts);
+    }
+
+    public override bool TryBeginRow(int row)
+    {
+        if (row > 0) _counts = default;
+        _screening = _block[row];
+        (_middle, LogSumExp) = (double.NaN, float.NaN);
+        Take();
+        return _screening.Upper is not null;
+    }
+
+    private void Take()
+    {
+        Upper = _screening.Upper;
+        Bound = _screening.Bound;
+        (Rows, RowsPerTile, LargestLogit) = (head.Rows, head.RowsPerTile, 2 * _screening.LargestLogit);
     }
 
     public override float Refine(int row) => head.Refine(_screening, row, ref _counts);
@@ -41,7 +63,7 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
     public override float Logit(int row)
     {
         _counts.Rescored++;
-        return head.Rescore(_screening.Input, row);
+        return head.Rescore(_screening, row);
     }
 
     public override float LogProb(float logit) => (float)(logit - _middle);

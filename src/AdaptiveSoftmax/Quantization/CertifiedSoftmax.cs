@@ -9,7 +9,7 @@ namespace AdaptiveSoftmax;
 /// </summary>
 /// <remarks>
 /// <see cref="SoftmaxDecoder.Predict(ReadOnlySpan{float}, Span{int})"/> of up to 7 hidden vectors is certified, and so are, without
-/// tails, top-k and <see cref="SamplerKind.Gumbel"/> draws that ask for no exact log-prob
+/// tails, that of more, top-k and <see cref="SamplerKind.Gumbel"/> draws that ask for no exact log-prob
 /// (<see cref="DecodeOptions.LogProbError"/>). Everything else (larger batches, log-probs, scores) needs sums over all rows or is
 /// not memory-bound, and is
 /// computed by the stored weights, with their bits. The layer or copy that has them must outlive this decoder, and must not change:
@@ -22,6 +22,9 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     /// into two of them is twice what their roundings can amount to: values further apart than that keep their order.
     /// </summary>
     internal const double Rounding = 1.0 / (1 << 21);
+
+    // So many vectors' bounds are in memory at once.
+    private const int BlockInputs = 16;
 
     // Up to here a head's int8 copy may stay in a cache, where int4 has nothing to spare.
     private const long LargestCached = 8 << 20;
@@ -124,6 +127,35 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         return base.PredictOne(scratch, hidden, number, ref faults, out tailsVisited);
     }
 
+    private protected override int BlockStep => Layout.TailCount == 0 ? BlockInputs : base.BlockStep;
+
+    // Without tails, the rows are read once for the vectors of a step; those that bounds leave open are a block each, whose bits
+    // are those of any block.
+    private protected override void PredictBlock(Scratch scratch, float* hidden, int first, Span<int> tokens, ClusterTally tally, ref DecodeFaults faults)
+    {
+        ThrowIfChanged();
+        if (Layout.TailCount > 0)
+        {
+            base.PredictBlock(scratch, hidden, first, tokens, tally, ref faults);
+            return;
+        }
+
+        using var scope = scratch.Begin();
+        var counts = default(ScreenCounts);
+        var screenings = _head.ScreenBlock(Pool, scratch, hidden, tokens.Length, _head.FirstStage, ref counts);
+        for (var i = 0; i < tokens.Length; i++)
+        {
+            using var ofVector = scratch.Begin();
+            var isFound = screenings[i].Upper is not null
+                && _head.FindBest(scratch, screenings[i], Layout.ShortlistSize, Magnitude(screenings[i].LargestBound, Layout.HeadRows), out _, out tokens[i], ref counts) == ScreenOutcome.Found;
+            Count(counts, isFound);
+            counts = default;
+            if (isFound) tally.Add(cluster: 0, tailsVisited: 0);
+            else base.PredictBlock(scratch, hidden + ((nint)i * Layout.HiddenSize), first + i, tokens.Slice(i, 1), tally, ref faults);
+            if (isFound) tokens[i] = GetTokenId(tokens[i]);
+        }
+    }
+
     // A token's log-prob is its value here less the head's log-sum-exp, which is common to all and never computed: a value
     // is the logit in the shortlist, and (logit − the tail's log-sum-exp) + the cluster's logit in a tail.
     private bool TryScreen(ref Search search)
@@ -161,7 +193,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     {
         if (upper <= best || _head.Refine(head, Layout.ShortlistSize + tail, ref search.Counts) <= best) return float.NegativeInfinity;
         search.Counts.Rescored++;
-        var logit = _head.Rescore(search.Hidden, Layout.ShortlistSize + tail);
+        var logit = _head.Rescore(head, Layout.ShortlistSize + tail);
         return logit <= best ? float.NegativeInfinity : logit;
     }
 

@@ -12,6 +12,9 @@ internal unsafe struct Screening
     /// <inheritdoc cref="Whole"/>
     public float Norm;
 
+    /// <summary>Room for a widened row, where the input is one of a block, whose products round otherwise; else null.</summary>
+    public float* Widened;
+
     /// <summary>The copy that all rows were read from.</summary>
     public int Stage;
 

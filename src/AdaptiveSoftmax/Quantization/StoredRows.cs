@@ -49,6 +49,18 @@ internal sealed unsafe class StoredRows
         return Bias is null ? logit : logit + Bias[row];
     }
 
+    /// <summary>A row's logit, with the bits of a decoder of these weights for a block of tokens.</summary>
+    /// <param name="input">The input.</param>
+    /// <param name="row">The row.</param>
+    /// <param name="room">Room for a widened row, [columns].</param>
+    public float BlockLogit(float* input, int row, float* room)
+    {
+        var bias = Bias;
+        var logit = bias is null ? 0 : bias[row];
+        Gemm.MultiplyOnThisThread(View.Row(row, room), Columns, 1, input, 1, &logit, 1, 1, 1, Columns, accumulate: bias is not null);
+        return logit;
+    }
+
     private struct Body : IParallelBody
     {
         public QuantizedView Matrix;

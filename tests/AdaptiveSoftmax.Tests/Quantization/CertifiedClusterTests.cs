@@ -44,7 +44,7 @@ public unsafe class CertifiedClusterTests
                 var counts = default(ScreenCounts);
                 Assert.True(part.Screen(WorkerPool.Get(1), scratch, x, stage: 0, withSums: false, out var screening, ref counts));
                 var upper = screening.Upper[0];
-                var logit = part.Rescore(x, 0);
+                var logit = part.Rescore(screening, 0);
                 var error = residual.Zip(input, (a, b) => a * b).Sum();
                 Assert.True(upper >= logit);
                 Assert.True(upper - logit < error / 2, $"The bound leaves {upper - logit} of an error of {error}.");
@@ -95,7 +95,7 @@ public unsafe class CertifiedClusterTests
             Assert.Equal(upper.Max(), screening.LargestBound);
             for (var row = 0; row < weight.Rows; row++)
             {
-                Assert.Equal(logits[row], part.Rescore(input, row));
+                Assert.Equal(logits[row], part.Rescore(screening, row));
                 Assert.True(part.Refine(screening, row, ref counts) >= logits[row], $"Row {row} has the logit {logits[row]} and a bound in int8 below it.");
                 if (isInt4) continue;
                 var approximate = Approximate(weight.Row(row), input) + (bias is null ? 0 : bias.Values[row]);

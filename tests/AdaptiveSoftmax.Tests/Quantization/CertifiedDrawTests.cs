@@ -120,16 +120,16 @@ public unsafe class CertifiedDrawTests
         foreach (ref var value in layer.Parameters[0].WritableValues) value *= 5;
         using var certified = layer.Certify(new CertifyOptions { Stages = ScreeningStages.Int4ThenInt8 });
         var random = new Random(3);
-        foreach (var rows in (int[])[1, 3, 20])
+        foreach (var (rows, isMixed) in (ReadOnlySpan<(int, bool)>)[(1, false), (5, true), (20, true), (37, false)])
         {
             float[] hidden = [.. Enumerable.Range(0, rows * 48).Select(_ => (float)random.NextDouble() - 0.5f)];
             DecodeOptions[] options = [.. Enumerable.Range(0, rows).Select(i => new DecodeOptions
             {
-                Sampler = i % 4 == 3 ? SamplerKind.Inversion : SamplerKind.Gumbel,
+                Sampler = isMixed && i % 4 == 3 ? SamplerKind.Inversion : SamplerKind.Gumbel,
                 Temperature = i % 3,
                 TopK = i % 2 * 30,
                 PresencePenalty = 1,
-                LogProbError = i % 4 == 3 ? 0 : float.PositiveInfinity,
+                LogProbError = isMixed && i % 4 == 3 ? 0 : float.PositiveInfinity,
             })];
             DecodedToken[] Run(SoftmaxDecoder softmax)
             {
@@ -141,9 +141,36 @@ public unsafe class CertifiedDrawTests
                 return results;
             }
 
+            var before = certified.Statistics.Predictions;
             Assert.Equal(Run(layer).Select(result => result.Token), Run(certified).Select(result => result.Token));
+            Assert.Equal(isMixed ? 0 : 5 * rows, certified.Statistics.Predictions - before);
         }
     }
+
+    // Blocks of hard rows: near ties, zeros, what is not finite.
+    [Fact]
+    public void Batches_AreThoseOfTheStoredWeights() => Gen.Select(CertifiedCase.Any, Gen.Enum<ScreeningStages>(), Gen.Int[8, 40], Gen.Int).Sample(
+        (@case, stages, rows, seed) =>
+        {
+            using var layer = Full(@case);
+            using var certified = layer.Certify(new CertifyOptions { Stages = stages });
+            var hidden = (@case with { Layer = @case.Layer with { Tokens = rows, Layout = layer.Layout } }).Hidden();
+            var (expected, actual) = (new int[rows], new int[rows]);
+            Assert.Equal(Fails(() => layer.Predict(hidden, expected)), Fails(() => certified.Predict(hidden, actual)));
+            Assert.Equal(expected, actual);
+            var options = new DecodeOptions { Sampler = SamplerKind.Gumbel, Temperature = 0.7f, TopK = (seed & 1) * 9, LogProbError = float.PositiveInfinity };
+            DecodedToken[] Run(SoftmaxDecoder softmax)
+            {
+                using var session = softmax.CreateSession();
+                DecodeSequence[] sequences = [.. Enumerable.Range(0, rows).Select(i => new DecodeSequence(softmax, options, (ulong)i))];
+                var results = new DecodedToken[rows];
+                Fails(() => session.Sample(hidden, sequences, results));
+                return results;
+            }
+
+            Assert.Equal(Run(layer).Select(result => result.Token), Run(certified).Select(result => result.Token));
+        },
+        iter: 400);
 
     [Fact]
     public void WhatGumbelCannotDo_IsRefused()

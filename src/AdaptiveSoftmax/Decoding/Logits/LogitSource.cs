@@ -36,6 +36,9 @@ internal abstract unsafe class LogitSource
 /// <summary>A source whose bounds come from smaller copies of the weights.</summary>
 internal abstract unsafe class ScreenedLogits : LogitSource
 {
+    /// <summary>The most vectors of a block.</summary>
+    public const int MostRows = 16;
+
     /// <summary>Bounds the logits of a hidden vector.</summary>
     /// <param name="scratch">Lends the memory of the bounds.</param>
     /// <param name="hidden">The hidden vector, [hidden].</param>
@@ -43,6 +46,16 @@ internal abstract unsafe class ScreenedLogits : LogitSource
     /// <param name="isFirst">False where the bounds of the call before left too many rows open, and closer ones are wanted.</param>
     /// <returns>Whether bounds hold and log-probs are close enough; else the stored weights decode.</returns>
     public abstract bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst);
+
+    /// <summary>Bounds the logits of a block of hidden vectors, as products of a block round them; for no log-probs.</summary>
+    /// <param name="scratch">Lends the memory of the bounds.</param>
+    /// <param name="hidden">The hidden vectors, [count, hidden].</param>
+    /// <param name="count">Their number, at most <see cref="MostRows"/>.</param>
+    public abstract void BeginBlock(Scratch scratch, float* hidden, int count);
+
+    /// <summary>Goes on to a vector of the block.</summary>
+    /// <returns>Whether its bounds hold.</returns>
+    public abstract bool TryBeginRow(int row);
 
     /// <summary>The decoding has ended.</summary>
     /// <param name="isDecided">Whether the bounds sufficed.</param>
