@@ -6,15 +6,13 @@ namespace AdaptiveSoftmax.Benchmarks;
 
 /// <summary>
 /// A dense head of 200,019 × 512 and hidden states of a trained model: what the sample's softmax is as one matrix. A row of a tail is
-/// its output through the projection and its cluster's row; the mean of the tail's log-sum-exp over states is its bias.
+/// its output through the projection and its cluster's row, less the vector that gives the tail's log-sum-exp by least squares.
 /// </summary>
 internal sealed class DenseHeadPeers : IDisposable
 {
     private const ulong Seed = 1;
-    private const int Calibration = 512;
-
-    private readonly Tensor _bias;
-    private readonly Tensor _halfBias;
+    private const int Calibration = 2048;
+    private const double Ridge = 1e-6;
 
     public DenseHeadPeers(ComparisonSession session, int states)
     {
@@ -28,9 +26,7 @@ internal sealed class DenseHeadPeers : IDisposable
         States = all;
         var (rows, columns) = (Float32.Layout.VocabularySize, Float32.Layout.HiddenSize);
         Weight = tensor(Float32.Parameters[0].Values.ToArray(), rows, columns);
-        _bias = tensor(Float32.Parameters[1].Values.ToArray());
         HalfWeight = Weight.to(ScalarType.BFloat16);
-        _halfBias = _bias.to(ScalarType.BFloat16);
         Inputs = tensor(all, states, columns);
         session.Note($"{rows:N0} x {columns}, {states} states of held-out text");
     }
@@ -50,17 +46,17 @@ internal sealed class DenseHeadPeers : IDisposable
     public Tensor Inputs { get; }
 
     /// <summary>Adds up the best tokens of all states, so many at a time, by libtorch's float32.</summary>
-    public long Torch(int batch) => Each(batch, rows => nn.functional.linear(rows, Weight, _bias).argmax(1).sum().item<long>());
+    public long Torch(int batch) => Each(batch, rows => nn.functional.linear(rows, Weight).argmax(1).sum().item<long>());
 
     /// <summary>The same by libtorch's bfloat16.</summary>
-    public long TorchHalf(int batch) => Each(batch, rows => nn.functional.linear(rows.to(ScalarType.BFloat16), HalfWeight, _halfBias).argmax(1).sum().item<long>());
+    public long TorchHalf(int batch) => Each(batch, rows => nn.functional.linear(rows.to(ScalarType.BFloat16), HalfWeight).argmax(1).sum().item<long>());
 
     /// <summary>Adds up tokens drawn at a temperature by libtorch's float32.</summary>
-    public long TorchSample(double temperature) => Each(1, rows => nn.functional.softmax(nn.functional.linear(rows, Weight, _bias) / temperature, 1).multinomial(1).item<long>());
+    public long TorchSample(double temperature) => Each(1, rows => nn.functional.softmax(nn.functional.linear(rows, Weight) / temperature, 1).multinomial(1).item<long>());
 
     /// <summary>The same by libtorch's bfloat16, with the softmax in float32.</summary>
     public long TorchSampleHalf(double temperature) => Each(1, rows =>
-        nn.functional.softmax(nn.functional.linear(rows.to(ScalarType.BFloat16), HalfWeight, _halfBias).to(ScalarType.Float32) / temperature, 1).multinomial(1).item<long>());
+        nn.functional.softmax(nn.functional.linear(rows.to(ScalarType.BFloat16), HalfWeight).to(ScalarType.Float32) / temperature, 1).multinomial(1).item<long>());
 
     /// <summary>Adds up the tokens that a decoder predicts, so many states at a time.</summary>
     public long Predict(SoftmaxDecoder softmax, int batch, int[] tokens)
@@ -77,7 +73,7 @@ internal sealed class DenseHeadPeers : IDisposable
 
     public void Dispose()
     {
-        foreach (var part in (Tensor[])[Weight, HalfWeight, _bias, _halfBias, Inputs]) part.Dispose();
+        foreach (var part in (Tensor[])[Weight, HalfWeight, Inputs]) part.Dispose();
         Float32.Dispose();
     }
 
@@ -93,10 +89,10 @@ internal sealed class DenseHeadPeers : IDisposable
         return sum;
     }
 
-    private static unsafe DynamicAdaptiveSoftmax CreateFull(AdaptiveSoftmaxLayer softmax, HiddenStates calibration)
+    private static DynamicAdaptiveSoftmax CreateFull(AdaptiveSoftmaxLayer softmax, HiddenStates calibration)
     {
         var (layout, size) = (softmax.Layout, softmax.Layout.HiddenSize);
-        var full = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(size, layout.VocabularySize, hasHeadBias: true));
+        var full = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(size, layout.VocabularySize));
         var head = softmax.Parameters[0];
         var first = layout.HasHeadBias ? 2 : 1;
         full.Parameters[0].Edit(weight =>
@@ -104,30 +100,32 @@ internal sealed class DenseHeadPeers : IDisposable
             head.Values[..(layout.ShortlistSize * size)].CopyTo(weight);
             foreach (var tail in layout.Tails)
             {
-                using var projection = tensor(softmax.Parameters[first + (2 * tail.Index)].Values.ToArray(), tail.ProjectionWidth, size);
-                using var output = tensor(softmax.Parameters[first + (2 * tail.Index) + 1].Values.ToArray(), tail.Size, tail.ProjectionWidth);
-                using var cluster = tensor(head.Row(layout.ShortlistSize + tail.Index).ToArray());
-                using var product = output.mm(projection);
-                using var rows = product + cluster;
-                rows.data<float>().ToArray().CopyTo(weight[(tail.Start * size)..]);
-            }
-        });
-        full.Parameters[1].Edit(bias =>
-        {
-            bias.Clear();
-            using var scratch = new Scratch();
-            foreach (var tail in layout.Tails)
-            {
-                var (sum, logits) = (0.0, new float[tail.Size]);
-                for (var i = 0; i < calibration.Count; i++)
-                {
-                    fixed (float* state = calibration[i], target = logits) sum += softmax.DecodingTails[tail.Index].ForwardOne(softmax.Pool, scratch, state, target).LogSumExp[0];
-                    scratch.Reset();
-                }
-
-                bias.Slice(tail.Start, tail.Size).Fill((float)(-sum / calibration.Count));
+                using var scope = NewDisposeScope();
+                var projection = tensor(softmax.Parameters[first + (2 * tail.Index)].Values.ToArray(), tail.ProjectionWidth, size);
+                var output = tensor(softmax.Parameters[first + (2 * tail.Index) + 1].Values.ToArray(), tail.Size, tail.ProjectionWidth);
+                var cluster = tensor(head.Row(layout.ShortlistSize + tail.Index).ToArray()) - FitLogSumExp(softmax, tail.Index, calibration);
+                (output.mm(projection) + cluster).data<float>().ToArray().CopyTo(weight[(tail.Start * size)..]);
             }
         });
         return full;
+    }
+
+    // The vector whose product with a state is the tail's log-sum-exp, by least squares.
+    private static unsafe Tensor FitLogSumExp(AdaptiveSoftmaxLayer softmax, int tail, HiddenStates states)
+    {
+        var (values, all) = (new float[states.Count], new float[states.Count * states.Size]);
+        var logits = new float[softmax.Layout.Tails[tail].Size];
+        using var scratch = new Scratch();
+        for (var i = 0; i < states.Count; i++)
+        {
+            states[i].CopyTo(all.AsSpan(i * states.Size));
+            fixed (float* state = states[i], target = logits) values[i] = softmax.DecodingTails[tail].ForwardOne(softmax.Pool, scratch, state, target).LogSumExp[0];
+            scratch.Reset();
+        }
+
+        var inputs = tensor(all, states.Count, states.Size).to(ScalarType.Float64);
+        var square = inputs.t().mm(inputs);
+        var ridge = square + (square.trace() * Ridge * eye(states.Size, dtype: ScalarType.Float64));
+        return linalg.solve(ridge, inputs.t().mv(tensor(values).to(ScalarType.Float64))).to(ScalarType.Float32);
     }
 }

@@ -1,0 +1,177 @@
+using AdaptiveSoftmax.Vocabulary;
+using static TorchSharp.torch;
+
+namespace AdaptiveSoftmax.Benchmarks;
+
+/// <summary>
+/// The approximate heads of others, on our kernels: rows in clusters of one size, of which those with the best centroids are looked
+/// into. With clusters of 128 and 32 of them it is a centroid head; with clusters of 16 by direction and 256 of them it is FlashHead's
+/// equal-sized spherical k-means with several probes.
+/// </summary>
+internal sealed unsafe class ClusteredHead : IDisposable
+{
+    private const int Iterations = 4;
+    private const int Choices = 16;
+
+    private readonly QuantizedMatrix _centroids;
+    private readonly QuantizedMatrix _rows;
+    private readonly int[] _slots;
+    private readonly float[] _scores;
+    private readonly int[] _order;
+    private readonly float[] _logits;
+    private readonly int _size;
+    private readonly int _probes;
+    private readonly WorkerPool _pool = WorkerPool.Get(Environment.ProcessorCount);
+    private readonly Scratch _scratch = new();
+
+    /// <summary>Clusters the rows of a head.</summary>
+    /// <param name="weight">[rows, columns].</param>
+    /// <param name="size">The rows of a cluster.</param>
+    /// <param name="probes">The clusters that are looked into.</param>
+    /// <param name="isSpherical">Whether rows are compared by direction.</param>
+    /// <param name="precision">What rows and centroids are kept in.</param>
+    public ClusteredHead(Tensor weight, int size, int probes, bool isSpherical, WeightPrecision precision)
+    {
+        (_size, _probes) = (size, probes);
+        using var scope = NewDisposeScope();
+        var (count, columns) = ((int)weight.shape[0], (int)weight.shape[1]);
+        var clusters = (count + size - 1) / size;
+        var points = isSpherical ? nn.functional.normalize(weight, dim: 1) : weight;
+        var centroids = points[arange(clusters) * (count / clusters)].clone();
+        var owner = new int[count];
+        for (var iteration = 0; iteration < Iterations; iteration++)
+        {
+            Assign(points, centroids, size, owner);
+            var index = tensor(owner, ScalarType.Int64);
+            centroids = zeros(clusters, columns).index_add_(0, index, points, 1) / ones(count).new_zeros(clusters).index_add_(0, index, ones(count), 1).clamp_min(1).unsqueeze(1);
+            if (isSpherical) centroids = nn.functional.normalize(centroids, dim: 1);
+        }
+
+        // Places by cluster; a cluster that is not full has empty places, whose rows are zeros.
+        _slots = new int[clusters * size];
+        _slots.AsSpan().Fill(-1);
+        var next = new int[clusters];
+        for (var row = 0; row < count; row++) _slots[(owner[row] * size) + next[owner[row]]++] = row;
+        using var stored = new Parameter("rows", clusters * size, columns);
+        var values = weight.data<float>().ToArray();
+        stored.Edit(target =>
+        {
+            for (var place = 0; place < _slots.Length; place++)
+            {
+                if (_slots[place] >= 0) values.AsSpan(_slots[place] * columns, columns).CopyTo(target.Slice(place * columns, columns));
+            }
+        });
+        using var means = new Parameter("centroids", clusters, columns);
+        means.Set(centroids.data<float>().ToArray());
+        _rows = new QuantizedMatrix(_pool, stored, precision);
+        _centroids = new QuantizedMatrix(_pool, means, precision);
+        (_scores, _order, _logits) = (new float[clusters], new int[clusters], new float[clusters * size]);
+        Radii = new float[clusters];
+        Centroids = centroids.data<float>().ToArray();
+        for (var place = 0; place < _slots.Length; place++)
+        {
+            if (_slots[place] < 0) continue;
+            var (sum, cluster) = (0.0, place / size);
+            for (var k = 0; k < columns; k++) sum += Math.Pow(values[(_slots[place] * columns) + k] - (double)Centroids[(cluster * columns) + k], 2);
+            Radii[cluster] = MathF.Max(Radii[cluster], (float)Math.Sqrt(sum));
+        }
+    }
+
+    /// <summary>The centroids, [clusters, columns], and how far the furthest row of each is.</summary>
+    public float[] Centroids { get; }
+
+    /// <inheritdoc cref="Centroids"/>
+    public float[] Radii { get; }
+
+    /// <summary>The best row of the clusters that are looked into.</summary>
+    public int Predict(ReadOnlySpan<float> hidden)
+    {
+        using var scope = _scratch.Begin();
+        fixed (float* x = hidden, scores = _scores, logits = _logits)
+        {
+            var whole = new WholeInput(x, hidden.Length, _scratch.Shorts(WholeInput.Room(hidden.Length)));
+            Run(_centroids.View, whole, scores, _scores.Length, 256, null);
+            for (var i = 0; i < _order.Length; i++) _order[i] = i;
+            _scores.AsSpan().Sort(_order.AsSpan(), (left, right) => right.CompareTo(left));
+            fixed (int* order = _order) Run(_rows.View, whole, logits, _probes * _size, _size, order);
+            var (best, slot) = (float.NegativeInfinity, -1);
+            for (var i = 0; i < _probes; i++)
+            {
+                for (var place = _order[i] * _size; place < (_order[i] + 1) * _size; place++)
+                {
+                    if (_slots[place] >= 0 && _logits[place] > best) (best, slot) = (_logits[place], _slots[place]);
+                }
+            }
+
+            return slot;
+        }
+    }
+
+    public void Dispose()
+    {
+        _centroids.Dispose();
+        _rows.Dispose();
+        _scratch.Dispose();
+    }
+
+    private void Run(QuantizedView matrix, WholeInput input, float* outputs, int rows, int rowsPerTile, int* order)
+    {
+        var body = new Body { Matrix = matrix, Input = input, Outputs = outputs, Rows = rows, RowsPerTile = rowsPerTile, Order = order };
+        _pool.Run(ref body, (rows + rowsPerTile - 1) / rowsPerTile);
+    }
+
+    // Each row to the nearest of its best centroids that has room, the surest rows first.
+    private static void Assign(Tensor points, Tensor centroids, int size, int[] owner)
+    {
+        const int Block = 8192;
+        var (count, clusters) = ((int)points.shape[0], (int)centroids.shape[0]);
+        var (choices, scores) = (new long[(long)count * Choices], new float[(long)count * Choices]);
+        using var lengths = centroids.pow(2).sum(1) / 2;
+        for (var start = 0; start < count; start += Block)
+        {
+            using var scope = NewDisposeScope();
+            var rows = Math.Min(Block, count - start);
+            var (values, indices) = (points.narrow(0, start, rows).mm(centroids.t()) - lengths).topk(Choices);
+            values.data<float>().ToArray().CopyTo(scores.AsSpan(start * Choices));
+            indices.data<long>().ToArray().CopyTo(choices.AsSpan(start * Choices));
+        }
+
+        var room = new int[clusters];
+        room.AsSpan().Fill(size);
+        owner.AsSpan().Fill(-1);
+        int[] places = [.. Enumerable.Range(0, choices.Length)];
+        scores.AsSpan().Sort(places.AsSpan(), (left, right) => right.CompareTo(left));
+        foreach (var place in places)
+        {
+            var (row, cluster) = (place / Choices, (int)choices[place]);
+            if (owner[row] >= 0 || room[cluster] == 0) continue;
+            owner[row] = cluster;
+            room[cluster]--;
+        }
+
+        var free = 0;
+        for (var row = 0; row < count; row++)
+        {
+            if (owner[row] >= 0) continue;
+            while (room[free] == 0) free++;
+            owner[row] = free;
+            room[free]--;
+        }
+    }
+
+    private struct Body : IParallelBody
+    {
+        public QuantizedView Matrix;
+        public WholeInput Input;
+        public float* Outputs;
+        public int Rows, RowsPerTile;
+        public int* Order;
+
+        public readonly void Run(int tile)
+        {
+            var matrix = Matrix;
+            var first = (Order is null ? tile : Order[tile]) * RowsPerTile;
+            matrix.MultiplyRows(Input, Outputs, first, Order is null ? Math.Min(Rows, first + RowsPerTile) : first + RowsPerTile);
+        }
+    }
+}
