@@ -10,13 +10,15 @@ internal sealed class ReportFile
 {
     public const string Option = "--report";
 
-    private static readonly OutputKind s_kind = new("a report", [".html", ".htm"], "a browser takes no file of another name for a page", IsReport);
+    private const string JsonSuffix = ".json";
+
+    private static readonly OutputKind s_kind = new("a report", [".html", ".htm", JsonSuffix], "a browser takes no file of another name for a page", IsReport);
 
     private readonly OutputPath _output;
 
     private ReportFile(OutputPath output) => _output = output;
 
-    public static Option<string?> CreateOption() => new(Option) { Description = "Write a page with charts too: one file of HTML that needs no network.", HelpName = "FILE.html" };
+    public static Option<string?> CreateOption() => new(Option) { Description = "Write a page with charts too: one file of HTML that needs no network, or with another ending, .json, the charts as data (AdaptiveSoftmax.Plots draws them as PNG).", HelpName = "FILE.html" };
 
     /// <summary>Checks before any work that the page can be written; null where none is asked for.</summary>
     /// <param name="path">The file, or null.</param>
@@ -34,7 +36,8 @@ internal sealed class ReportFile
     /// <summary>Writes the page.</summary>
     public void Write(ReportPage page, ToolConsole console, CancellationToken cancellationToken)
     {
-        AtomicFile.WriteText(_output.Path, writer => writer.Write(ReportWriter.Write(page)), cancellationToken);
+        var text = _output.Path.EndsWith(JsonSuffix, StringComparison.OrdinalIgnoreCase) ? ReportJson.Write(page) : ReportWriter.Write(page);
+        AtomicFile.WriteText(_output.Path, writer => writer.Write(text), cancellationToken);
         _output.Remark(console);
     }
 
@@ -42,6 +45,7 @@ internal sealed class ReportFile
     {
         using var reader = new StreamReader(path);
         var start = new char[512];
-        return start.AsSpan(0, reader.ReadBlock(start)).Contains(ReportWriter.Generator, StringComparison.Ordinal);
+        ReadOnlySpan<char> read = start.AsSpan(0, reader.ReadBlock(start));
+        return read.Contains(ReportWriter.Generator, StringComparison.Ordinal) || read.Contains(ReportJson.Generator, StringComparison.Ordinal);
     }
 }
