@@ -61,7 +61,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
             }
         }
 
-        if (file.Metadata.ContainsKey(QuantizedMetadata.Key) && _sources.FirstOrDefault(source => FloatConversion.GetSize(source.Type) == 0) is { } small)
+        if (file.Metadata.ContainsKey(CheckpointNames.QuantizedKey) && _sources.FirstOrDefault(source => FloatConversion.GetSize(source.Type) == 0) is { } small)
             differences.Add($"'{Excerpt.Name(small.Name)}' is {Excerpt.Name(small.Type)} of a quantised softmax in the file, and a layer has floating-point weights");
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.FileName, differences, FindRemedy());
@@ -141,7 +141,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     private string FindRemedy()
     {
         const string General = "Load it into a model of the same parameters and sizes, or train this one anew.";
-        if (file.Metadata.ContainsKey(QuantizedMetadata.Key)) return "Load it with LoadQuantized, or restore the layer that it was made of.";
+        if (file.Metadata.ContainsKey(CheckpointNames.QuantizedKey)) return "Load it with LoadQuantized, or restore the layer that it was made of.";
 
         // What fairseq and Transformer-XL have and PyTorch's module has not.
         if (identity is not null && file.Tensors.Any(tensor => tensor.Name.EndsWith("tail.0.2.weight", StringComparison.Ordinal) || tensor.Name.EndsWith("cluster_weight", StringComparison.Ordinal)))

@@ -10,7 +10,7 @@ namespace AdaptiveSoftmax;
 internal sealed record QuantizedMetadata(QuantizationOptions Precision, IReadOnlyDictionary<string, uint> Checksums)
 {
     /// <summary>The key in the file's metadata.</summary>
-    public const string Key = "adaptive_softmax_quantized";
+    public const string Key = CheckpointNames.QuantizedKey;
 
     private const int Version = 1;
 
