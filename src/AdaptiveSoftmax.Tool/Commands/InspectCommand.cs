@@ -44,6 +44,9 @@ internal static class InspectCommand
         output.WriteLine(mark is null
             ? "Fingerprint: none, so the file does not say which vocabulary its classes are."
             : $"Fingerprint: {Excerpt.Name(mark.Fingerprint)}, of the vocabulary {Excerpt.Name(mark.VocabularyFingerprint)}.");
+        if (QuantizedReport.Find(file) is { } quantized)
+            return QuantizedReport.Write(output, file, quantized, spec, definition, cancellationToken) ? ExitCode.Success : ExitCode.Failure;
+
         var found = SoftmaxSources.FindAll(file);
         if (found.Count == 0) output.WriteLine("Adaptive softmax: none is known by the names of the tensors.");
         var fits = DenseHeadReport.Write(output, file, found.Count > 0, spec, definition);

@@ -25,6 +25,7 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
         var definition = SpecFile.Read(spec, cancellationToken);
         InputFile.CheckWeights(path);
         using var file = WeightsFile.Open(path);
+        if (tensor is null && QuantizedReport.Find(file) is not null) return ReadQuantized(path, definition, prefix ?? QuantizedReport.FindPrefix(file), options);
         if (tensor is not null || SoftmaxSources.FindAll(file).Count == 0)
         {
             DenseHead? head = null;
@@ -42,6 +43,18 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
         try
         {
             return new EvaluatedWeights(path, path, DynamicAdaptiveSoftmax.Load(path, definition, options, acceptUnmarked: true, source.Tensors.Prefix), definition.Table);
+        }
+        catch (CheckpointMismatchException exception)
+        {
+            throw new ToolException(exception.Message);
+        }
+    }
+
+    private static EvaluatedWeights ReadQuantized(string path, SoftmaxDefinition definition, string prefix, AdaptiveSoftmaxOptions options)
+    {
+        try
+        {
+            return new EvaluatedWeights(path, path, DynamicAdaptiveSoftmax.LoadQuantized(path, definition, MemoryMapping.Off, options, acceptUnmarked: true, prefix), definition.Table);
         }
         catch (CheckpointMismatchException exception)
         {
@@ -75,7 +88,7 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
     /// <summary>A copy with smaller weights.</summary>
     public EvaluatedWeights Quantize(string kind)
     {
-        var layer = (AdaptiveSoftmaxLayer)Softmax;
+        if (Softmax is not AdaptiveSoftmaxLayer layer) throw new ToolException($"{Excerpt.Line(File)} is quantised already, so --quantize has nothing to make a copy of; give the file of the layer that it was made of.");
         var precision = WeightPrecisions.TryParse(kind, out var parsed) ? parsed : default;
         try
         {

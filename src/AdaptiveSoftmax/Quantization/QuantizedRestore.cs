@@ -64,6 +64,11 @@ internal sealed unsafe class QuantizedRestore(WeightsFile file, SoftmaxIdentity 
         return (head, tails);
     }
 
+    /// <summary>The tensors whose bytes are not those of their checksum, by name.</summary>
+    /// <param name="cancellationToken">Ends it between two chunks.</param>
+    public IReadOnlyList<string> FindDamaged(CancellationToken cancellationToken) =>
+        [.. _sources.Where(source => file.CanCopyBytes(source.Value.Source) && Checksum(source.Value.Source, cancellationToken) != _metadata!.Checksums[source.Key]).Select(source => source.Value.Source.Name)];
+
     /// <summary>Releases what was read where it came to nothing.</summary>
     public void Dispose()
     {
@@ -78,6 +83,13 @@ internal sealed unsafe class QuantizedRestore(WeightsFile file, SoftmaxIdentity 
         else if (!found.Shape.SequenceEqual(tensor.Shape)) differences.Add($"'{Excerpt.Name(found.Name)}' is {WeightsText.Shape(found.Shape)} in the file, and {WeightsText.Shape(tensor.Shape)} is needed");
         else if (!_metadata!.Checksums.ContainsKey(name)) differences.Add($"the file has no checksum of '{Excerpt.Name(found.Name)}'");
         else _sources.Add(name, (tensor, found));
+    }
+
+    private uint Checksum(WeightsTensor tensor, CancellationToken cancellationToken)
+    {
+        var checksum = 0u;
+        file.CopyBytes(tensor, chunk => checksum = Crc32C.Append(checksum, chunk), cancellationToken);
+        return checksum;
     }
 
     private string Remedy()
