@@ -10,5 +10,6 @@ var root = new RootCommand("Measures AdaptiveSoftmax against its peers.")
     AccuracyCommand.Create(),
     MicroCommand.Create(),
     GenerateColdComparison.CreateOnceCommand(),
+    LoadComparison.CreateHoldCommand(),
 };
 return await InvariantCommandLine.RunAsync(root, args);

@@ -15,6 +15,7 @@ internal static class AccuracyCommand
 
     private static readonly QuantizationOptions s_bfloat16 = new() { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 };
     private static readonly QuantizationOptions s_int4 = new() { Head = WeightPrecision.Int4, Tails = WeightPrecision.Int4 };
+    private static readonly QuantizationOptions s_mixed4 = new() { Head = WeightPrecision.Int8, Tails = WeightPrecision.Int4 };
     private static readonly QuantizationOptions s_mixed = new() { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.Int8 };
 
     public static Command Create()
@@ -61,6 +62,7 @@ internal static class AccuracyCommand
         var float32 = model.Softmax;
         var expected = Predict(float32, hidden, targets.Length);
         var bytes = float32.Parameters.Sum(parameter => parameter.Count * sizeof(float));
+        var groups = new AccuracyGroups(float32, hidden, targets);
         var table = new Table().Border(TableBorder.Markdown).AddColumn("weights")
             .AddColumn(new TableColumn("perplexity").RightAligned())
             .AddColumn(new TableColumn("same best token").RightAligned())
@@ -73,10 +75,11 @@ internal static class AccuracyCommand
             table.AddRow(
                 name, decoder.Perplexity(hidden, targets).ToString("F3", CultureInfo.InvariantCulture),
                 string.Create(CultureInfo.InvariantCulture, $"{100.0 * same / targets.Length:F2} %"), (size / 1e6).ToString("F1", CultureInfo.InvariantCulture));
+            if (decoder is not CertifiedSoftmax) groups.Add(name, decoder, session.Cancellation);
         }
 
         Add("float32", float32, bytes);
-        foreach (var (name, options) in new[] { ("bfloat16", s_bfloat16), ("bfloat16 head, int8 tails", s_mixed), ("int8", QuantizationOptions.Default), ("int4", s_int4) })
+        foreach (var (name, options) in new[] { ("bfloat16", s_bfloat16), ("bfloat16 head, int8 tails", s_mixed), ("int8", QuantizationOptions.Default), ("int8 head, int4 tails", s_mixed4), ("int4", s_int4) })
         {
             using var quantized = float32.Quantize(options);
             Add(name, quantized, quantized.WeightBytes);
@@ -87,6 +90,7 @@ internal static class AccuracyCommand
         session.Note($"{targets.Length:N0} held-out tokens, decoded one by one");
         session.Console.Write(table);
         session.Note($"{certified.Statistics}");
+        groups.Write(session.Console);
     }
 
     private static (float[] Hidden, int[] Targets) Forward(Model model, int[] text, int tokens)

@@ -29,6 +29,7 @@ internal static class Comparisons
         new SmallWeightsComparison("decode-certified", "certified int8", layer => layer.Certify()),
         new DenseDecodeComparison(),
         new DenseSampleComparison(),
+        new LoadComparison(),
         new LimitComparison(),
         new MigrateComparison(),
         new MetricsComparison(),
