@@ -32,6 +32,8 @@ internal static class Comparisons
         new LoadComparison(),
         new LimitComparison(),
         new MigrateComparison(),
+        new AdoptComparison(),
+        new ExtendComparison(),
         new MetricsComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),

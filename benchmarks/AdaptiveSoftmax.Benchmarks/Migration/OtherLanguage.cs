@@ -17,6 +17,20 @@ internal static class OtherLanguage
     {
         var tokenizer = CorpusTokenizer.Create("o200k_base");
         var counts = new long[tokenizer.Vocabulary.Count];
+        foreach (var text in Texts(session))
+        {
+            foreach (var id in tokenizer.Encode(text, session.Cancellation)) counts[id]++;
+        }
+
+        session.Note($"{counts.Sum():N0} tokens of the SDK's messages in Spanish, {counts.Count(count => count > 0):N0} of them distinct");
+        return counts;
+    }
+
+    /// <summary>The messages, each once.</summary>
+    /// <exception cref="CorpusException">The SDK has no messages in that language.</exception>
+    public static IReadOnlyList<string> Texts(ComparisonSession session)
+    {
+        var texts = new List<string>();
         var seen = new HashSet<string>();
         var root = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "sdk"));
         string[] files = Directory.Exists(root) ? [.. Directory.EnumerateFiles(root, "*.resources.dll", SearchOption.AllDirectories).Order(StringComparer.Ordinal)] : [];
@@ -24,15 +38,11 @@ internal static class OtherLanguage
         {
             if (Path.GetFileName(Path.GetDirectoryName(file)) != Culture) continue;
             session.Cancellation.ThrowIfCancellationRequested();
-            foreach (var text in ReadTexts(file).Where(seen.Add))
-            {
-                foreach (var id in tokenizer.Encode(text, session.Cancellation)) counts[id]++;
-            }
+            texts.AddRange(ReadTexts(file).Where(seen.Add));
         }
 
-        if (counts.Sum() == 0) throw new CorpusException($"The SDK under {root} has no messages in the language {Culture}; take one with its translations.");
-        session.Note($"{counts.Sum():N0} tokens of the SDK's messages in Spanish, {counts.Count(count => count > 0):N0} of them distinct");
-        return counts;
+        if (texts.Count == 0) throw new CorpusException($"The SDK under {root} has no messages in the language {Culture}; take one with its translations.");
+        return texts;
     }
 
     private static List<string> ReadTexts(string file)

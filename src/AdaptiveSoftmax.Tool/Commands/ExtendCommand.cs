@@ -46,7 +46,7 @@ internal static class ExtendCommand
             return settings.Run(parsed, console, [.. InputFile.FindWeights(file), old, SpecFile.TableOf(old, source), table], (options, path) =>
             {
                 var target = SoftmaxMigration.Extend(source, words, parsed.GetValue(width), Path.GetFileName(tokens.Path), out var planned);
-                var report = SoftmaxMigration.Migrate(file, source, target, path, options with { AddedShare = parsed.GetValue(share) ?? planned }, cancellationToken);
+                var report = SoftmaxMigration.Migrate(file, source, target, path, options with { AddedShare = parsed.GetValue(share) ?? planned, AddedCounts = words }, cancellationToken);
 
                 // Last, and the weights are there by now: a spec without them would be worse than weights without it.
                 AtomicFile.WriteText(tokens.Path, writer => TokenTableWriter.Write(writer, target.Table, cancellationToken), cancellationToken);

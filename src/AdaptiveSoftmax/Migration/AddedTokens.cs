@@ -2,17 +2,19 @@ namespace AdaptiveSoftmax;
 
 /// <summary>
 /// Tokens that the source does not have: each starts as the weighted mean of the rows of the tokens that it was split into
-/// before, or of its cluster where these are not known, and as likely as its cluster's other tokens on average.
+/// before, or of its cluster where these are not known, and as likely in the mean state as its count says beside its cluster's others.
 /// </summary>
 internal sealed class AddedTokens
 {
     private readonly TokenMap _map;
     private readonly Dictionary<int, int> _numbers = [];
     private readonly IReadOnlyList<RowGroup>[] _groups;
+    private readonly double[] _logCounts;
 
-    public AddedTokens(TokenMap map, EffectiveRows effective, FitStates states, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits)
+    public AddedTokens(TokenMap map, EffectiveRows effective, FitStates states, double[] counts, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits)
     {
         _map = map;
+        _logCounts = Array.ConvertAll(counts, count => Math.Log(count + 0.5));
         for (var slot = 0; slot < map.Sources.Length; slot++)
         {
             if (map.Sources[slot] < 0) _numbers.Add(slot, _numbers.Count);
@@ -40,18 +42,21 @@ internal sealed class AddedTokens
     private void Start(int start, int size, EffectiveRows effective, FitStates states, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits)
     {
         var (row, mean) = (new double[effective.Size], new double[effective.Size]);
-        var (offset, known) = (0.0, 0);
+        var (offset, known, logCount) = (0.0, 0, 0.0);
         for (var slot = start; slot < start + size; slot++)
         {
             if (_map.Sources[slot] < 0) continue;
             offset += effective.Get(_map.Sources[slot], row);
             DoubleVectors.Add(mean, 1, row);
+            logCount += _logCounts[slot];
             known++;
         }
 
         for (var i = 0; i < mean.Length; i++) mean[i] /= Math.Max(known, 1);
         offset /= Math.Max(known, 1);
-        var level = DoubleVectors.Dot(mean, states.Mean) + offset;
+        logCount /= Math.Max(known, 1);
+        // In a cluster of new tokens alone the gate has the level.
+        var level = known == 0 ? 0 : DoubleVectors.Dot(mean, states.Mean) + offset - logCount;
         for (var slot = start; slot < start + size; slot++)
         {
             if (_map.Sources[slot] >= 0) continue;
@@ -59,21 +64,14 @@ internal sealed class AddedTokens
             var own = Rows.Rows.Row(number);
             var parts = splits(slot);
             var weight = parts.Sum(part => part.Weight);
-            if (parts.Count == 0 || weight <= 0)
+            if (parts.Count == 0 || weight <= 0) mean.CopyTo(own);
+            else foreach (var (part, share) in parts)
             {
-                mean.CopyTo(own);
-                Rows.Offsets[number] = offset;
-                continue;
-            }
-
-            foreach (var (part, share) in parts)
-            {
-                Rows.Offsets[number] += share / weight * effective.Get(part, row);
+                effective.Get(part, row);
                 DoubleVectors.Add(own, share / weight, row);
             }
 
-            // In a cluster of new tokens alone the gate has the level.
-            if (known > 0) Rows.Offsets[number] = level - DoubleVectors.Dot(own, states.Mean);
+            Rows.Offsets[number] = level + _logCounts[slot] - DoubleVectors.Dot(own, states.Mean);
         }
     }
 }

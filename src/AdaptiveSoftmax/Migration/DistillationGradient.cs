@@ -2,7 +2,10 @@ using System.Numerics;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>The gradient of the cross-entropy from a teacher's softmax, by the logits: softmax less the teacher's.</summary>
+/// <summary>
+/// The gradient of the cross-entropy from a mixture of a teacher's softmax and the true targets, by the logits: softmax less the
+/// mixture.
+/// </summary>
 internal static unsafe class DistillationGradient
 {
     private const int RowsPerTile = 128;
@@ -12,12 +15,16 @@ internal static unsafe class DistillationGradient
     /// <param name="scratch">Lends memory.</param>
     /// <param name="block">The logits, [rows, lanes], and their log-sum-exp.</param>
     /// <param name="teacher">The teacher's scores, [rows, lanes], of any scale.</param>
+    /// <param name="targets">The row of each lane's true target, [count]; −1 for one that is not to be learnt.</param>
+    /// <param name="targetShare">The share of the true target where there is one.</param>
     /// <param name="count">The lanes that are states; the others get zeros.</param>
     /// <param name="batch">What the gradient is divided by.</param>
-    public static void Write(WorkerPool pool, Scratch scratch, in LogitBlock block, float* teacher, int count, int batch)
+    public static void Write(WorkerPool pool, Scratch scratch, in LogitBlock block, float* teacher, ReadOnlySpan<int> targets, float targetShare, int count, int batch)
     {
         var (rows, lanes) = (block.Rows, block.Lanes);
         var tiles = (rows + RowsPerTile - 1) / RowsPerTile;
+        var teacherScales = scratch.Floats(lanes);
+        for (var lane = 0; lane < lanes; lane++) teacherScales[lane] = (lane < count && targets[lane] >= 0 ? 1 - targetShare : 1) / batch;
         var body = new Body
         {
             Logits = block.Logits,
@@ -30,16 +37,21 @@ internal static unsafe class DistillationGradient
             Lanes = lanes,
             Count = count,
             Scale = 1f / batch,
+            TeacherScales = teacherScales,
         };
         pool.Run(ref body, tiles);
         LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, body.Maximum, body.Sum, tiles, lanes, body.TeacherLogSumExp);
         body.IsGradient = true;
         pool.Run(ref body, tiles);
+        for (var lane = 0; lane < count; lane++)
+        {
+            if (targets[lane] >= 0) block.Logits[((nint)targets[lane] * lanes) + lane] -= targetShare / batch;
+        }
     }
 
     private struct Body : IParallelBody
     {
-        public float* Logits, LogSumExp, Teacher, TeacherLogSumExp, Maximum, Sum;
+        public float* Logits, LogSumExp, Teacher, TeacherLogSumExp, TeacherScales, Maximum, Sum;
         public int Rows, Lanes, Count;
         public float Scale;
         public bool IsGradient;
@@ -74,7 +86,7 @@ internal static unsafe class DistillationGradient
                 {
                     var own = Vector.Exp(Vector.Load(logits + lane) - Vector.Load(LogSumExp + lane));
                     var theirs = Vector.Exp(Vector.Load(teacher + lane) - Vector.Load(TeacherLogSumExp + lane));
-                    ((own - theirs) * Scale).Store(logits + lane);
+                    ((own * Scale) - (theirs * Vector.Load(TeacherScales + lane))).Store(logits + lane);
                 }
 
                 for (var lane = Count; lane < Lanes; lane++) logits[lane] = 0;

@@ -16,7 +16,8 @@ internal sealed class EffectiveRows
     /// <param name="states">The states.</param>
     /// <param name="normalisers">Their log-sum-exp in each tail, [tails][count].</param>
     /// <param name="withOffsets">Whether the target has a bias, which takes up what no row can.</param>
-    public EffectiveRows(SoftmaxWeights source, FitStates states, double[][] normalisers, bool withOffsets)
+    /// <param name="weights">How much each state counts for each tail, [tails][count]; null where all count the same.</param>
+    public EffectiveRows(SoftmaxWeights source, FitStates states, double[][] normalisers, bool withOffsets, double[]?[] weights)
     {
         _source = source;
         _bases = new DoubleMatrix[source.Tails.Count];
@@ -29,7 +30,7 @@ internal sealed class EffectiveRows
             for (var k = 0; k < projection.Rows; k++) Copy(projection.Row(k), basis.Row(k));
 
             // Near a state of zeros the log-sum-exp goes as the rows' mean, and of a single row it is that everywhere.
-            var (fit, offset) = states.FitTo(normalisers[i], MeanRow(source.Tails[i].Output, basis), withOffsets);
+            var (fit, offset) = states.FitTo(normalisers[i], MeanRow(source.Tails[i].Output, basis), withOffsets, weights[i]);
             Residuals[i] = states.Residual(normalisers[i], fit, offset);
             var last = basis.Row(projection.Rows);
             Copy(source.Head.Weight.Row(gate), last);

@@ -8,21 +8,18 @@ internal sealed class FitStates
 
     private const double WhiteningRidge = 1e-4;
 
+    private readonly WorkerPool _pool;
     private readonly Cholesky _fit;
     private Cholesky? _centredFit;
 
     private FitStates(WorkerPool pool, float[] hidden, int size, bool areReal)
     {
+        _pool = pool;
         Hidden = hidden;
         Size = size;
         AreReal = areReal;
         Count = hidden.Length / size;
-        Moment = new DoubleMatrix(size, size);
-        DoubleProducts.AddGram(pool, Moment, Count, (index, row) =>
-        {
-            for (var j = 0; j < size; j++) row[j] = hidden[((long)index * size) + j];
-            return 1.0 / Count;
-        });
+        Moment = WeightedMoment([.. Enumerable.Repeat(1.0 / Count, Count)]);
         _fit = Cholesky.OfRidge(Moment, FitRidge);
         Whitening = areReal ? Cholesky.OfRidge(Moment, WhiteningRidge) : null;
         Mean = new double[size];
@@ -132,34 +129,34 @@ internal sealed class FitStates
     /// <param name="values">The values, [count].</param>
     /// <param name="prior">The vector to stay near to, which takes the place of zero in the ridge; empty for zero.</param>
     /// <param name="withOffset">Whether there may be an offset; 0 otherwise.</param>
-    public (double[] Vector, double Offset) FitTo(ReadOnlySpan<double> values, ReadOnlySpan<double> prior, bool withOffset)
+    /// <param name="weights">How much each state counts, with the sum 1, [count]; empty for all the same.</param>
+    public (double[] Vector, double Offset) FitTo(ReadOnlySpan<double> values, ReadOnlySpan<double> prior, bool withOffset, double[]? weights = null)
     {
-        var right = new double[Size];
+        var (right, centre) = (new double[Size], new double[Size]);
         var mean = 0.0;
         for (var i = 0; i < Count; i++)
         {
             var state = Hidden.AsSpan(i * Size, Size);
-            var value = values[i] - (prior.IsEmpty ? 0 : DoubleVectors.Dot(prior, state));
-            mean += value / Count;
-            DoubleVectors.Add(right, value / Count, state);
+            var weight = weights is null ? 1.0 / Count : weights[i];
+            var value = weight * (values[i] - (prior.IsEmpty ? 0 : DoubleVectors.Dot(prior, state)));
+            mean += value;
+            DoubleVectors.Add(right, value, state);
+            if (weights is not null) DoubleVectors.Add(centre, weight, state);
         }
 
-        if (withOffset)
-        {
-            // Of centred states and values, the fit needs no offset.
-            DoubleVectors.Add(right, -mean, Mean);
-            _centredFit ??= CentredFit();
-            _centredFit.Solve(right);
-        }
-        else
-        {
-            _fit.Solve(right);
-        }
+        if (weights is null) Mean.CopyTo(centre, 0);
 
-        var offset = withOffset ? mean - DoubleVectors.Dot(right, Mean) : 0;
+        // Of centred states and values, the fit needs no offset.
+        if (withOffset) DoubleVectors.Add(right, -mean, centre);
+        Factor(withOffset, weights, centre).Solve(right);
+        var offset = withOffset ? mean - DoubleVectors.Dot(right, centre) : 0;
         if (!prior.IsEmpty) DoubleVectors.Add(right, 1, prior);
         return (right, offset);
     }
+
+    /// <summary>The second moment as whitening takes it, of states that count differently.</summary>
+    /// <param name="weights">How much each counts, with the sum 1, [count].</param>
+    public Cholesky WhitenBy(double[] weights) => Cholesky.OfRidge(WeightedMoment(weights), WhiteningRidge);
 
     /// <summary>The root mean square of what a vector leaves of values.</summary>
     public double Residual(ReadOnlySpan<double> values, ReadOnlySpan<double> vector, double offset)
@@ -174,12 +171,30 @@ internal sealed class FitStates
         return Math.Sqrt(sum / Count);
     }
 
-    private Cholesky CentredFit()
+    private Cholesky Factor(bool isCentred, double[]? weights, double[] centre)
     {
-        var centred = new DoubleMatrix(Size, Size);
-        Moment.Values.CopyTo(centred.Values, 0);
-        centred.AddOuter(-1, Mean, Mean);
-        return Cholesky.OfRidge(centred, FitRidge);
+        if (weights is null) return isCentred ? _centredFit ??= Cholesky.OfRidge(Centre(Moment, centre), FitRidge) : _fit;
+        var moment = WeightedMoment(weights);
+        return Cholesky.OfRidge(isCentred ? Centre(moment, centre) : moment, FitRidge);
+    }
+
+    private DoubleMatrix WeightedMoment(double[] weights)
+    {
+        var moment = new DoubleMatrix(Size, Size);
+        DoubleProducts.AddGram(_pool, moment, Count, (index, row) =>
+        {
+            for (var j = 0; j < Size; j++) row[j] = Hidden[((long)index * Size) + j];
+            return weights[index];
+        });
+        return moment;
+    }
+
+    private static DoubleMatrix Centre(DoubleMatrix moment, double[] centre)
+    {
+        var centred = new DoubleMatrix(moment.Rows, moment.Columns);
+        moment.Values.CopyTo(centred.Values, 0);
+        centred.AddOuter(-1, centre, centre);
+        return centred;
     }
 
     private static List<long> SelectRows(long count, int most, Func<long, bool>? isLeftOut)

@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>How far a migration is.</summary>
@@ -44,8 +46,20 @@ public sealed record MigrationOptions
     /// <summary>The states of a step of polishing.</summary>
     public int PolishBatch { get; init; } = 256;
 
+    /// <summary>
+    /// The share of the states' own targets in what polishing learns, from 0 to 1; the rest is the old model's log-probs. More of it
+    /// needs more states, since their targets say less than a whole distribution.
+    /// </summary>
+    public double PolishTargetShare { get; init; } = 0.2;
+
     /// <summary>The share of all tokens that is planned for tails of new tokens alone; null for that of their counts in the new table.</summary>
     public double? AddedShare { get; init; }
+
+    /// <summary>
+    /// Counts of new tokens, in place of those of the new table, which is sorted by them and so counts a domain's tokens below all
+    /// others; null for the table's.
+    /// </summary>
+    public TokenTable? AddedCounts { get; init; }
 
     /// <summary>
     /// The old tokens that a new token was split into, as the tokenizer splits it; null for the longest old tokens from left to right.

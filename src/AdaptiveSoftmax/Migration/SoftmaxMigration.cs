@@ -42,7 +42,7 @@ public static class SoftmaxMigration
         var step = new MigrationStep(job, from.Fingerprint, from.VocabularyFingerprint, to.Fingerprint, to.VocabularyFingerprint, options.PolishSteps);
         var splits = new TokenSplits(from.Table, options.Splits);
         using var run = new MigrationRun(options, map, source, from.Table.Ids.ToArray(), to);
-        var report = run.Execute(Counts(from), Counts(to), slot => splits.Split(to.Table.GetToken(slot)), cancellationToken);
+        var report = run.Execute(Counts(from), CountsWithAdded(map, to, options.AddedCounts), slot => splits.Split(to.Table.GetToken(slot)), cancellationToken);
         using var output = new MigratedFile(file, options.Prefix);
         Write(output, outputPath, map, source, run, to, step, options, cancellationToken);
         return report;
@@ -111,6 +111,20 @@ public static class SoftmaxMigration
 
     private static double[] Counts(SoftmaxDefinition definition) => [.. Enumerable.Range(0, definition.Table.Count).Select(slot => (double)definition.Table.GetCount(slot))];
 
+    private static double[] CountsWithAdded(TokenMap map, SoftmaxDefinition to, TokenTable? added)
+    {
+        var counts = Counts(to);
+        if (added is null) return counts;
+        var byToken = new Dictionary<ReadOnlyMemory<byte>, long>(added.Count, TokenBytes.Comparer);
+        for (var slot = 0; slot < added.Count; slot++) byToken.Add(added.GetToken(slot).ToArray(), added.GetCount(slot));
+        for (var slot = 0; slot < counts.Length; slot++)
+        {
+            if (map.Sources[slot] < 0 && byToken.TryGetValue(to.Table.GetToken(slot).ToArray(), out var count)) counts[slot] = count;
+        }
+
+        return counts;
+    }
+
     private static double[] DenseCounts(TokenMap map, SoftmaxDefinition to)
     {
         var counts = new double[map.From.VocabularySize];
@@ -131,6 +145,7 @@ public static class SoftmaxMigration
         Require(options.PolishSteps >= 0, nameof(options.PolishSteps), "0 or more");
         Require(options.PolishBatch >= 1, nameof(options.PolishBatch), "at least 1");
         Require(options.PolishLearningRate > 0 && double.IsFinite(options.PolishLearningRate), nameof(options.PolishLearningRate), "positive and finite");
+        Require(options.PolishTargetShare is >= 0 and <= 1, nameof(options.PolishTargetShare), "from 0 to 1");
         Require(options.AddedShare is null or (> 0 and < 1), nameof(options.AddedShare), "between 0 and 1");
         Require(options.Threads is null or >= 1, nameof(options.Threads), "at least 1");
         return options;

@@ -40,7 +40,7 @@ internal sealed class SoftmaxWeights : IDisposable
             var differences = new List<string>();
             var tensors = weights.Parameters.Select(parameter => (parameter, tensor: CheckpointRestore.FindTensor(file, prefix + parameter.Name, parameter, differences))).ToList();
             if (weights.Head.Bias is null && file.TryGetTensor($"{prefix}head.bias", out _)) differences.Add("the file has a head bias, and the spec has none");
-            if (differences.Count > 0) throw new CheckpointMismatchException(file.FileName, differences, "Give the spec that the weights were trained with, and with a prefix what stands before their names.");
+            if (differences.Count > 0) throw new CheckpointMismatchException(file.FileName, differences, FindRemedy(file, prefix, weights));
             foreach (var (parameter, tensor) in tensors)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -61,6 +61,27 @@ internal sealed class SoftmaxWeights : IDisposable
     {
         Head.Dispose();
         foreach (var tail in Tails) tail.Dispose();
+    }
+
+    // A file may hold several such layers, or the one under another prefix than the one given.
+    private static string FindRemedy(WeightsFile file, string prefix, SoftmaxWeights weights)
+    {
+        const string Spec = "Give the spec that the weights were trained with, and with a prefix what stands before their names.";
+        var head = weights.Head.Weight.Name;
+        string[] prefixes =
+        [
+            .. file.Tensors.Select(tensor => tensor.Name)
+                .Where(name => name.EndsWith(head, StringComparison.Ordinal) && !name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal))
+                .Select(name => name[..^head.Length])
+                .Where(other => other != prefix && (other.Length == 0 || other.EndsWith('.')) && weights.Parameters.All(parameter => CheckpointRestore.FindTensor(file, other + parameter.Name, parameter, []) is not null))
+                .Order(StringComparer.Ordinal),
+        ];
+        return prefixes.Length switch
+        {
+            0 => Spec,
+            1 when prefixes[0].Length == 0 => "The file has all of them without a prefix; give none.",
+            _ => $"The file has all of them under the prefix {string.Join(" or ", prefixes.Take(4).Select(other => $"'{Excerpt.Name(other)}'"))}; give it as the prefix.",
+        };
     }
 
     /// <summary>Refuses values that are not finite, which would spoil every row that they are mixed with.</summary>

@@ -31,29 +31,46 @@ internal sealed class SourceScores : IDisposable
         return results;
     }
 
-    /// <summary>The log mass of a cluster of the target for each state.</summary>
+    /// <summary>The log-sum-exp of the source's head, [count].</summary>
+    public double[] HeadNormaliser(WorkerPool pool, ReadOnlySpan<float> hidden, int count, CancellationToken cancellationToken)
+    {
+        var result = new double[count];
+        using var head = new RowScorer(_source.Head.Weight, _source.Head.Bias, null, ownsRows: false);
+        head.LogSumExp(pool, hidden, count, result, cancellationToken);
+        return result;
+    }
+
+    /// <summary>The log mass of each group of a cluster's members for each state, [groups][count].</summary>
     /// <param name="pool">The threads.</param>
     /// <param name="groups">The cluster's members.</param>
     /// <param name="hidden">The states, [count, hidden].</param>
     /// <param name="count">How many.</param>
     /// <param name="normalisers">What <see cref="Normalisers"/> gave for these states.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public double[] LogMass(WorkerPool pool, IReadOnlyList<RowGroup> groups, ReadOnlySpan<float> hidden, int count, double[][] normalisers, CancellationToken cancellationToken)
+    public double[][] LogMasses(WorkerPool pool, IReadOnlyList<RowGroup> groups, ReadOnlySpan<float> hidden, int count, double[][] normalisers, CancellationToken cancellationToken)
     {
         var size = _source.Layout.HiddenSize;
-        var total = new double[count];
-        Array.Fill(total, double.NegativeInfinity);
-        var mass = new double[count];
-        foreach (var group in groups)
+        var masses = new double[groups.Count][];
+        for (var g = 0; g < masses.Length; g++)
         {
+            var (group, mass) = (groups[g], masses[g] = new double[count]);
             // A whole tail has the mass that its gate says.
             if (group.Origin == RowOrigin.Tail && group.Rows.Length == _source.Layout.Tails[group.Tail].Size) normalisers[group.Tail].CopyTo(mass, 0);
             else Scorer(group).LogSumExp(pool, hidden, count, mass, cancellationToken);
-            for (var i = 0; i < count; i++)
-            {
-                if (group.Origin == RowOrigin.Tail) mass[i] += Gate(group.Tail, hidden.Slice(i * size, size)) - normalisers[group.Tail][i];
-                total[i] = AddLogs(total[i], mass[i]);
-            }
+            for (var i = 0; i < count && group.Origin == RowOrigin.Tail; i++)
+                mass[i] += Gate(group.Tail, hidden.Slice(i * size, size)) - normalisers[group.Tail][i];
+        }
+
+        return masses;
+    }
+
+    /// <summary>The log of the mass that groups have together, [count].</summary>
+    public static double[] AddUp(double[][] masses)
+    {
+        var total = (double[])masses[0].Clone();
+        foreach (var mass in masses.Skip(1))
+        {
+            for (var i = 0; i < total.Length; i++) total[i] = AddLogs(total[i], mass[i]);
         }
 
         return total;
@@ -108,7 +125,6 @@ internal sealed class SourceScores : IDisposable
 
     private static double AddLogs(double a, double b)
     {
-        if (double.IsNegativeInfinity(a)) return b;
         var (more, less) = a > b ? (a, b) : (b, a);
         return more + Math.Log(1 + Math.Exp(less - more));
     }

@@ -15,6 +15,7 @@ internal sealed class TargetBuilder : IDisposable
     private readonly AddedTokens _added;
     private readonly SourceScores _scores;
     private readonly double[][] _normalisers;
+    private readonly StateWeights? _weights;
     private readonly double[] _counts;
     private readonly double? _addedShare;
 
@@ -30,9 +31,15 @@ internal sealed class TargetBuilder : IDisposable
         WorkerPool pool, TokenMap map, SoftmaxWeights source, FitStates states, double[] counts, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits, double? addedShare, CancellationToken cancellationToken)
     {
         (_pool, _map, _source, _states, _counts, _addedShare) = (pool, map, source, states, counts, addedShare);
-        using (var scores = new SourceScores(source)) _normalisers = scores.Normalisers(pool, states.Hidden, states.Count, cancellationToken);
-        _effective = new EffectiveRows(source, states, _normalisers, map.To.HasHeadBias);
-        _added = new AddedTokens(map, _effective, states, splits);
+        using (var scores = new SourceScores(source))
+        {
+            _normalisers = scores.Normalisers(pool, states.Hidden, states.Count, cancellationToken);
+            // Made-up states say where a model's may be, not how often.
+            if (states.AreReal) _weights = new StateWeights(scores.HeadNormaliser(pool, states.Hidden, states.Count, cancellationToken));
+        }
+
+        _effective = new EffectiveRows(source, states, _normalisers, map.To.HasHeadBias, new double[source.Tails.Count][]);
+        _added = new AddedTokens(map, _effective, states, counts, splits);
         _scores = new SourceScores(source, _added.Rows);
         Target = new SoftmaxWeights(map.To);
         KeptHeadRows = new bool[map.To.HeadRows];
@@ -65,7 +72,7 @@ internal sealed class TargetBuilder : IDisposable
     /// <param name="cancellationToken">Ends it between two.</param>
     public List<ClusterMigration> Build(Action advance, CancellationToken cancellationToken)
     {
-        var report = new List<ClusterMigration> { BuildShortlist() };
+        var report = new List<ClusterMigration> { BuildShortlist(cancellationToken) };
         advance();
         foreach (var tail in _map.To.Tails)
         {
@@ -83,8 +90,9 @@ internal sealed class TargetBuilder : IDisposable
         Target.Dispose();
     }
 
-    private ClusterMigration BuildShortlist()
+    private ClusterMigration BuildShortlist(CancellationToken cancellationToken)
     {
+        var effective = RowsOf(ShortlistGroups, ShortlistGroups.Any(group => group.Origin == RowOrigin.Tail) ? MassesOf(ShortlistGroups, cancellationToken) : [], cluster: null);
         var row = new double[_effective.Size];
         var (kept, added) = (0, 0);
         for (var slot = 0; slot < _map.To.ShortlistSize; slot++)
@@ -99,7 +107,7 @@ internal sealed class TargetBuilder : IDisposable
             double offset;
             if (source >= 0)
             {
-                offset = _effective.Get(source, row);
+                offset = effective.Get(source, row);
             }
             else
             {
@@ -121,6 +129,9 @@ internal sealed class TargetBuilder : IDisposable
         var addedCount = groups.Where(group => group.Origin == RowOrigin.Added).Sum(group => group.Rows.Length);
         UniformInitializer.Fill(_pool, target.Projection, 1 / Math.Sqrt(_effective.Size), StartSeed, stream: (ulong)tail.Index);
         double? lost = null, error = null;
+        var isNew = addedCount == tail.Size;
+        var masses = isNew ? [] : MassesOf(groups, cancellationToken);
+        var mass = isNew ? null : SourceScores.AddUp(masses);
         var copies = groups is [{ Origin: RowOrigin.Tail } whole] && _source.Tails[whole.Tail].Projection.Rows <= tail.ProjectionWidth;
         if (copies)
         {
@@ -128,39 +139,55 @@ internal sealed class TargetBuilder : IDisposable
         }
         else
         {
-            var factors = new TailFactors(_pool, _source, _effective, _added.Rows, _states, groups, WeightsOf(tail));
+            var factors = new TailFactors(
+                _pool, _source, RowsOf(groups, masses, mass), _added.Rows, _states,
+                mass is null || _weights is null ? _states.Whitening : _states.WhitenBy(_weights.OfCluster(mass)), groups, WeightsOf(tail));
             factors.Write(target);
             (lost, error) = (factors.LostShare, factors.LogitError);
         }
 
         var isWhole = copies && groups[0].Rows.Length == _source.Layout.Tails[groups[0].Tail].Size && CopyHeadRow(_source.GateOf(groups[0].Tail), Target.GateOf(tail.Index));
-        double? gateError = isWhole ? null : FitGate(tail, groups, addedCount == tail.Size, cancellationToken);
-        Changes[tail.Index] = isWhole ? ClusterChange.Kept : copies ? ClusterChange.Reduced : addedCount == tail.Size ? ClusterChange.Added : ClusterChange.Factored;
+        double? gateError = isWhole ? null : FitGate(tail, groups, mass);
+        Changes[tail.Index] = isWhole ? ClusterChange.Kept : copies ? ClusterChange.Reduced : isNew ? ClusterChange.Added : ClusterChange.Factored;
         var kept = copies ? tail.Size : 0;
         return new ClusterMigration(tail.Cluster, Changes[tail.Index], tail.Size, kept, tail.Size - kept - addedCount, addedCount, lost, error, gateError);
     }
 
-    private double FitGate(TailCluster tail, IReadOnlyList<RowGroup> groups, bool isNew, CancellationToken cancellationToken)
+    private double FitGate(TailCluster tail, IReadOnlyList<RowGroup> groups, double[]? mass)
     {
-        double[] masses;
         double[] prior = [];
-        if (isNew)
+        if (mass is null)
         {
-            masses = new double[_states.Count];
-            PlanMass(tail.Index, _states.Hidden, _states.Count, masses);
+            mass = new double[_states.Count];
+            PlanMass(tail.Index, _states.Hidden, _states.Count, mass);
         }
         else
         {
-            masses = _scores.LogMass(_pool, groups, _states.Hidden, _states.Count, _normalisers, cancellationToken);
             var largest = groups.Where(group => group.Origin == RowOrigin.Tail).MaxBy(group => group.Rows.Length);
             prior = largest is not null && 2 * largest.Rows.Length > tail.Size
                 ? Array.ConvertAll(_source.Head.Weight.Row(_source.GateOf(largest.Tail)).ToArray(), value => (double)value)
                 : MeanRow(tail);
         }
 
-        var (gate, offset) = _states.FitTo(masses, prior, _map.To.HasHeadBias);
+        var (gate, offset) = _states.FitTo(mass, prior, _map.To.HasHeadBias);
         WriteHeadRow(Target.GateOf(tail.Index), gate, offset);
-        return _states.Residual(masses, gate, offset);
+        return _states.Residual(mass, gate, offset);
+    }
+
+    private double[][] MassesOf(IReadOnlyList<RowGroup> groups, CancellationToken cancellationToken) =>
+        _scores.LogMasses(_pool, groups, _states.Hidden, _states.Count, _normalisers, cancellationToken);
+
+    // A tail's log-sum-exp is linear only nearly: it is fitted anew where its members go, over the states in which they matter.
+    private EffectiveRows RowsOf(IReadOnlyList<RowGroup> groups, double[][] masses, double[]? cluster)
+    {
+        if (_weights is null || masses.Length == 0 || !groups.Any(group => group.Origin == RowOrigin.Tail)) return _effective;
+        var weights = new double[]?[_source.Tails.Count];
+        for (var i = 0; i < groups.Count; i++)
+        {
+            if (groups[i].Origin == RowOrigin.Tail) weights[groups[i].Tail] = _weights.OfMembers(masses[i], cluster);
+        }
+
+        return new EffectiveRows(_source, _states, _normalisers, _map.To.HasHeadBias, weights);
     }
 
     /// <summary>The log of the mass that a tail of new tokens is planned to have: such that its share of the head's is the planned one.</summary>
@@ -195,11 +222,11 @@ internal sealed class TargetBuilder : IDisposable
         return Math.Clamp(share, 1e-6, 0.999);
     }
 
-    // An error in a frequent token's logit costs more often. The root keeps the rest from being given up.
+    // An error in a frequent token's logit costs more often. Over made-up states the root keeps the rest from being given up.
     private double[] WeightsOf(TailCluster tail)
     {
         var weights = new double[tail.Size];
-        for (var i = 0; i < weights.Length; i++) weights[i] = Math.Sqrt(_counts[tail.Start + i] + 1);
+        for (var i = 0; i < weights.Length; i++) weights[i] = Math.Pow(_counts[tail.Start + i] + 1, _states.AreReal ? 1 : 0.5);
         return weights;
     }
 

@@ -1,0 +1,140 @@
+using AdaptiveSoftmax.Tests.Checkpoints;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Tests.Migration;
+
+/// <summary>Where new tokens begin, what states count, what polishing learns, and what is said of a prefix.</summary>
+public sealed class StartingPointTests : IDisposable
+{
+    private static readonly string[] s_tokens = ToyVocabulary.Tokens(Enumerable.Range(0, 20));
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly SoftmaxDefinition _from = ToyVocabulary.Create(s_tokens, [5, 11], [4, 3]);
+    private readonly DynamicAdaptiveSoftmax _source;
+
+    public StartingPointTests()
+    {
+        _source = ToyVocabulary.CreateModel(_from);
+        ToyVocabulary.Save(_folder["old"], _source, _from);
+        ToyVocabulary.WriteStates(_folder["states"], _source, _from, 1200);
+    }
+
+    public void Dispose()
+    {
+        _source.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void NewTokens_AreAsLikelyInTheMeanStateAsTheirCountsSay()
+    {
+        var domain = TokenTable.Create([90, 91, 92], [400, 20, 60], ["t1t2"u8.ToArray(), "zz"u8.ToArray(), "t9t12"u8.ToArray()]);
+        var to = SoftmaxMigration.Extend(_from, domain, projectionWidth: 8, "extended.tokens", out var share);
+        var options = new MigrationOptions { StatesPath = _folder["states"], AddedShare = share, AddedCounts = domain };
+        SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], options, TestContext.Current.CancellationToken);
+        using var migrated = DynamicAdaptiveSoftmax.Load(_folder["new"], to.Layout);
+        var random = new Random(6);
+        var mean = new float[ToyVocabulary.Hidden];
+        for (var i = 0; i < 1000; i++)
+        {
+            var state = ToyVocabulary.CreateState(random, ToyVocabulary.Hidden);
+            for (var j = 0; j < mean.Length; j++) mean[j] += state[j] / 1000;
+        }
+
+        var logProbs = ToyVocabulary.LogProbs(migrated, mean);
+        for (var slot = 21; slot < 23; slot++)
+            Assert.Equal(Math.Log((CountOf(slot) + 0.5) / (CountOf(20) + 0.5)), logProbs[slot] - logProbs[20], 0.1);
+
+        long CountOf(int slot) => domain.GetCount(Enumerable.Range(0, 3).Single(i => domain.GetToken(i).SequenceEqual(to.Table.GetToken(slot))));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AState_ThatCountsTwice_IsAsGoodAsTwo(bool withOffset)
+    {
+        var random = new Random(8);
+        var states = Enumerable.Range(0, 40).Select(_ => ToyVocabulary.CreateState(random, ToyVocabulary.Hidden)).ToArray();
+        var values = states.Select(_ => random.NextDouble()).ToArray();
+        int[] repeats = [.. Enumerable.Range(0, 40).Select(i => 1 + (i % 3))];
+        int[] repeated = [.. repeats.SelectMany((count, i) => Enumerable.Repeat(i, count))];
+        var (once, several) = (Read("once", states), Read("several", [.. repeated.Select(i => states[i])]));
+        double[] prior = [.. Enumerable.Range(0, ToyVocabulary.Hidden).Select(_ => random.NextDouble())];
+        var (expected, expectedOffset) = several.FitTo([.. repeated.Select(i => values[i])], prior, withOffset);
+        double[] weights = [.. repeats.Select(count => (double)count / repeated.Length)];
+        var (actual, offset) = once.FitTo(values, prior, withOffset, weights);
+        Assert.Equal(expectedOffset, offset, 1e-9);
+        for (var i = 0; i < actual.Length; i++) Assert.Equal(expected[i], actual[i], 1e-9);
+        var (factor, other) = (several.Whitening!.Factor.Values, once.WhitenBy(weights).Factor.Values);
+        for (var i = 0; i < factor.Length; i++) Assert.Equal(factor[i], other[i], 1e-9);
+
+        FitStates Read(string name, float[][] rows)
+        {
+            StatesWriter.Write(_folder[name], ToyVocabulary.Hidden, writer =>
+            {
+                foreach (var row in rows) writer.Add(row, [0]);
+            }, cancellationToken: TestContext.Current.CancellationToken);
+            using var file = StatesFile.Open(_folder[name]);
+            return FitStates.Read(WorkerPool.Get(2), file, rows.Length, isLeftOut: null, TestContext.Current.CancellationToken);
+        }
+    }
+
+    [Fact]
+    public void StateWeights_AreWhatAnErrorCosts()
+    {
+        double[] head = [2, 3, 1];
+        var weights = new StateWeights(head);
+        double[] cluster = [1, 0, 1], members = [0, -1, 1];
+        double[] masses = [Math.Exp(-1), Math.Exp(-3), 1];
+        double[] shares = [Math.Exp(-1), Math.Exp(-1), 1];
+        AssertShares(masses, weights.OfCluster(cluster));
+        AssertShares([.. masses.Zip(shares, (mass, share) => mass * share * (1 - share))], weights.OfMembers(members, cluster));
+        AssertShares([.. members.Zip(head, (log, normaliser) => Math.Exp(log - normaliser) * (1 - Math.Exp(log - normaliser)))], weights.OfMembers(members, null));
+
+        static void AssertShares(double[] expected, double[] actual)
+        {
+            Assert.Equal(1, actual.Sum(), 1e-12);
+            var least = 0.01 * expected.Average();
+            for (var i = 0; i < expected.Length; i++) Assert.Equal((expected[i] + least) / (expected.Sum() + (3 * least)), actual[i], 1e-9);
+        }
+    }
+
+    // All states are followed by one token, which the old model does not know.
+    [Fact]
+    public void Polishing_LearnsTheStatesTargetsToTheirShare()
+    {
+        var to = ToyVocabulary.Create(ToyVocabulary.Tokens([0, 1, 11, 12, 5, 6, 2, 13, 14, 7, 8, 3, 15, 16, 9, 10, 4, 17, 18, 19]), [4, 12], [2, 2]);
+        var random = new Random(7);
+        StatesWriter.Write(_folder["one"], ToyVocabulary.Hidden, writer =>
+        {
+            for (var i = 0; i < 400; i++) writer.Add(ToyVocabulary.CreateState(random, ToyVocabulary.Hidden), [i % 2 == 0 ? 11 : 13]);
+        }, cancellationToken: TestContext.Current.CancellationToken);
+        double[] perplexities = [.. new[] { 0, 0.5, 1 }.Select(share =>
+        {
+            var options = new MigrationOptions { StatesPath = _folder["one"], PolishSteps = 60, PolishLearningRate = 0.02, PolishTargetShare = share };
+            return SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], options, TestContext.Current.CancellationToken).Polished!.Perplexity;
+        })];
+        Assert.True(perplexities[0] > 1.3 * perplexities[1] && perplexities[1] > perplexities[2], string.Join(' ', perplexities));
+        var wrong = new MigrationOptions { PolishTargetShare = 1.1 };
+        Assert.Contains("PolishTargetShare", Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], wrong, TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "decoder.softmax.", "'decoder.softmax.'")]
+    [InlineData("", "a.,b.", "'a.' or 'b.'")]
+    [InlineData("wrong.", "", "without a prefix")]
+    [InlineData("", "b.x", "what stands before their names")]
+    public void AWrongPrefix_IsToldTheRightOne(string given, string there, string said)
+    {
+        var copies = there.Split(',').SelectMany(prefix => _source.Parameters.Select(parameter =>
+        {
+            var copy = new Parameter(prefix + parameter.Name, parameter.Rows, parameter.Columns);
+            copy.Set(parameter.Values);
+            return copy;
+        }));
+        SafetensorsWriter.Write(_folder["named"], [.. copies]);
+        var options = new MigrationOptions { StatesPath = _folder["states"], Prefix = given };
+        var error = Assert.Throws<CheckpointMismatchException>(() => SoftmaxMigration.Migrate(_folder["named"], _from, _from, _folder["new"], options, TestContext.Current.CancellationToken));
+        Assert.Contains(said, error.Message, StringComparison.Ordinal);
+    }
+}
