@@ -6,10 +6,34 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// <param name="memory">How fast weights are read, where that can be the limit.</param>
 /// <param name="reads">How often a step reads them.</param>
 /// <param name="hiddenSize">The hidden size.</param>
-internal sealed class HeadCosts(double fixedTime, double rowTime, MemoryTimes? memory, int reads, int hiddenSize)
+/// <param name="selection">What keeping the best tokens costs.</param>
+internal sealed class HeadCosts(double fixedTime, double rowTime, MemoryTimes? memory, int reads, int hiddenSize, SelectionCosts selection)
 {
     public double CostOf(double rows) =>
-        fixedTime + Math.Max(rows * rowTime, reads * memory?.Read(rows * hiddenSize * sizeof(float)) ?? 0);
+        fixedTime + Math.Max(rows * rowTime, reads * memory?.Read(rows * hiddenSize * sizeof(float)) ?? 0) + selection.CostOf(rows);
+}
+
+/// <summary>What it costs to keep the best tokens of a row while it is read.</summary>
+/// <param name="KeptTime">The nanoseconds of keeping one.</param>
+/// <param name="TopK">How many are kept in the end.</param>
+/// <param name="Tokens">The rows.</param>
+internal readonly record struct SelectionCosts(double KeptTime, int TopK, double Tokens)
+{
+    public double CostOf(double rows)
+    {
+        if (TopK == 0) return 0;
+        var kept = Math.Min(TopK, rows);
+        return Tokens * KeptTime * kept * (1 + Log(rows / kept));
+    }
+
+    // The library's logarithm is not the same bits on every platform; straight between powers of two this one is near enough.
+    private static double Log(double ratio)
+    {
+        const double LogOfTwo = 0.6931471805599453;
+        var doublings = 0;
+        for (; ratio >= 2; ratio /= 2) doublings++;
+        return (doublings + ratio - 1) * LogOfTwo;
+    }
 }
 
 /// <summary>The cost of tails of one width, ready to be asked for any size and any visits.</summary>
@@ -20,13 +44,16 @@ internal sealed class TailCosts
     private readonly double _fixedTime;
     private readonly double _updateTime;
     private readonly int _width;
+    private readonly int _leastTogether;
+    private readonly SelectionCosts _selection;
     private readonly double[] _outputRow;
     private readonly double[] _projection;
     private readonly double _projectionWeights;
     private readonly double _projectionRead;
 
-    public TailCosts(ProductTimes times, MemoryTimes? memory, double fixedTime, double updateTime, int width, int hiddenSize)
+    public TailCosts(ProductTimes times, MemoryTimes? memory, double fixedTime, double updateTime, int width, int hiddenSize, int leastTogether, SelectionCosts selection)
     {
+        (_leastTogether, _selection) = (leastTogether, selection);
         (_times, _memory, _fixedTime, _updateTime, _width) = (times, memory, fixedTime, updateTime, width);
         _outputRow = times.AtWidth(width);
         _projection = times.AtWidth(hiddenSize);
@@ -39,7 +66,7 @@ internal sealed class TailCosts
     public double CostOf(double size, TailVisits visits)
     {
         if (visits.Visited == 0) return 0;
-        var (batch, part) = _times.PlaceOf(visits.Tokens);
+        var (batch, part) = _times.PlaceOf(Math.Max(visits.Tokens, _leastTogether));
         var output = size * ProductTimes.Between(_outputRow, batch, part);
         var projection = ProductTimes.Between(_projection, batch, part);
         if (_memory is not null)
@@ -48,6 +75,7 @@ internal sealed class TailCosts
             projection = Math.Max(projection, _projectionRead);
         }
 
-        return visits.Visited * (_fixedTime + projection + output + (_updateTime * (_projectionWeights + (size * _width))));
+        var selection = visits.Tokens * _selection.CostOf(size);
+        return visits.Visited * (_fixedTime + projection + output + selection + (_updateTime * (_projectionWeights + (size * _width))));
     }
 }

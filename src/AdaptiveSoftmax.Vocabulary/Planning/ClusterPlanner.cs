@@ -73,7 +73,7 @@ public static class ClusterPlanner
             layout,
             new EquatableArray<int>(cutoffs),
             new EquatableArray<double>(shares.CoverageOf(layout)),
-            new EquatableArray<double>(layout.Tails.Select(tail => visits.VisitProbability(tail.Start, tail.Start + tail.Size))),
+            new EquatableArray<double>(layout.Tails.Select(tail => visits.VisitProbability(model.Use, tail.Start, tail.Start + tail.Size))),
             best.Cost,
             model.CostOfHead(full.HeadRows, hiddenSize));
     }

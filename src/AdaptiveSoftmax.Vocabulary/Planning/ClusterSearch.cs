@@ -10,7 +10,7 @@ internal sealed class ClusterSearch
     private readonly int[] _widths;
     private readonly int _hiddenSize;
     private readonly int _leastShortlist;
-    private readonly HeadCosts _head;
+    private readonly HeadCosts[] _heads;
 
     // The cost of each tail, [widths][end · (end − 1) / 2 + start] with candidates as starts and ends.
     private readonly double[][] _tails;
@@ -18,14 +18,13 @@ internal sealed class ClusterSearch
     public ClusterSearch(int[] candidates, int leastShortlist, IShareModel shares, int[] widths, int hiddenSize, SoftmaxCostModel model, bool mayBeSmall, CancellationToken cancellationToken)
     {
         (_candidates, _leastShortlist, _widths, _hiddenSize) = (candidates, leastShortlist, widths, hiddenSize);
-        _head = model.Head(hiddenSize);
+        var parts = model.Parts;
+        _heads = [.. parts.Select(part => part.Head(hiddenSize))];
         _tails = new double[widths.Length][];
-        var costs = new TailCosts[widths.Length];
-        for (var k = 0; k < widths.Length; k++)
-        {
-            _tails[k] = new double[(long)candidates.Length * (candidates.Length - 1) / 2];
-            costs[k] = model.Tail(widths[k], hiddenSize);
-        }
+        var costs = new TailCosts[parts.Count][];
+        for (var part = 0; part < costs.Length; part++) costs[part] = [.. widths.Select(width => parts[part].Tail(width, hiddenSize))];
+        for (var k = 0; k < widths.Length; k++) _tails[k] = new double[(long)candidates.Length * (candidates.Length - 1) / 2];
+        var visits = new TailVisits[parts.Count];
 
         for (var end = 1; end < candidates.Length; end++)
         {
@@ -33,11 +32,11 @@ internal sealed class ClusterSearch
             var row = Row(end);
             for (var start = 0; start < end; start++)
             {
-                var visits = model.VisitsOf(shares.VisitProbability(candidates[start], candidates[end]));
+                for (var part = 0; part < visits.Length; part++) visits[part] = parts[part].VisitsOf(shares.VisitProbability(parts[part].Use, candidates[start], candidates[end]));
                 var size = candidates[end] - candidates[start];
                 // The first tail starts at least at the first candidate, the second at the second.
                 // Of fewer tokens than its width a tail is no more than a narrower head, there to make the next one narrower still; but one tail there is.
-                for (var k = Math.Min(widths.Length, start + 1) - 1; k >= 0; k--) _tails[k][row + start] = mayBeSmall || size >= widths[k] || (k == 0 && end == candidates.Length - 1) ? costs[k].CostOf(size, visits) : double.PositiveInfinity;
+                for (var k = Math.Min(widths.Length, start + 1) - 1; k >= 0; k--) _tails[k][row + start] = mayBeSmall || size >= widths[k] || (k == 0 && end == candidates.Length - 1) ? MeanCost(costs, k, size, visits) : double.PositiveInfinity;
             }
         }
     }
@@ -52,7 +51,7 @@ internal sealed class ClusterSearch
         var cost = new double[last + 1];
         var previous = new int[clusters, last + 1];
         for (var end = 0; end <= last; end++)
-            cost[end] = _candidates[end] >= _leastShortlist ? _head.CostOf(_candidates[end] + clusters) + (pricePerByte * HeadBytes(_candidates[end])) : double.PositiveInfinity;
+            cost[end] = _candidates[end] >= _leastShortlist ? HeadCost(_candidates[end] + clusters) + (pricePerByte * HeadBytes(_candidates[end])) : double.PositiveInfinity;
         for (var k = 0; k < clusters; k++)
         {
             var next = new double[last + 1];
@@ -87,7 +86,7 @@ internal sealed class ClusterSearch
     /// <summary>The cost of cutoffs, given by index.</summary>
     public double CostOf(ReadOnlySpan<int> cutoffs)
     {
-        var cost = _head.CostOf(_candidates[cutoffs[0]] + cutoffs.Length);
+        var cost = HeadCost(_candidates[cutoffs[0]] + cutoffs.Length);
         for (var k = 0; k < cutoffs.Length; k++) cost += _tails[k][Row(EndOf(cutoffs, k)) + cutoffs[k]];
         return cost;
     }
@@ -128,6 +127,20 @@ internal sealed class ClusterSearch
 
     private int EndOf(ReadOnlySpan<int> cutoffs, int tail) => tail + 1 < cutoffs.Length ? cutoffs[tail + 1] : _candidates.Length - 1;
 
+    private double HeadCost(double rows)
+    {
+        var sum = 0.0;
+        foreach (var head in _heads) sum += head.CostOf(rows);
+        return sum / _heads.Length;
+    }
+
+    private static double MeanCost(TailCosts[][] parts, int width, int size, TailVisits[] visits)
+    {
+        var sum = 0.0;
+        for (var part = 0; part < parts.Length; part++) sum += parts[part][width].CostOf(size, visits[part]);
+        return sum / parts.Length;
+    }
+
     private double HeadBytes(double rows) => rows * _hiddenSize * sizeof(float);
 
     private static int Row(int end) => end * (end - 1) / 2;
@@ -137,5 +150,5 @@ internal sealed class ClusterSearch
 internal interface IShareModel
 {
     /// <summary>The probability that a token visits a tail of the slots from <paramref name="start"/> to before <paramref name="end"/>.</summary>
-    double VisitProbability(int start, int end);
+    double VisitProbability(SoftmaxUse use, int start, int end);
 }

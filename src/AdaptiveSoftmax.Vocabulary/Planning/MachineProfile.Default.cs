@@ -41,6 +41,7 @@ public sealed partial record MachineProfile
                 24.6, 49.8, 99.9, 125, 581, 313, 648, 2650]),
             TopK = sampling,
             Sampling = sampling,
+            SelectionTime = 19,
             Memory = new MemoryTimes(new EquatableArray<long>([1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20]), new EquatableArray<double>([140, 140, 120, 60, 48])),
             UpdateTime = 0.62,
             TrainingHeadTime = 2200,

@@ -18,11 +18,17 @@ public sealed partial record MachineProfile
     /// <summary>A row of a weight that caches hold in greedy decoding.</summary>
     public required ProductTimes Greedy { get; init; }
 
-    /// <summary>The same where the 40 most probable tokens are asked for.</summary>
+    /// <summary>The same where the most probable tokens are asked for, without what it takes to keep them.</summary>
     public required ProductTimes TopK { get; init; }
 
     /// <summary>The same where a token is drawn.</summary>
     public required ProductTimes Sampling { get; init; }
+
+    /// <summary>
+    /// The nanoseconds of keeping one of the k most probable tokens that were found so far; of n tokens in no order
+    /// k (1 + ln(n / k)) are kept on the way.
+    /// </summary>
+    public required double SelectionTime { get; init; }
 
     /// <summary>How fast decoding one token reads a weight, by how large the weight is.</summary>
     public required MemoryTimes Memory { get; init; }
@@ -42,31 +48,15 @@ public sealed partial record MachineProfile
     /// <summary>The fixed nanoseconds of a tail that a decoding step visits.</summary>
     public required double DecodingTailTime { get; init; }
 
-    /// <summary>The times of a use; a server's are halfway between greedy decoding and drawing.</summary>
+    /// <summary>The times of a use other than serving, which is half greedy decoding and half drawing.</summary>
     /// <param name="use">What the softmax does.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The use is not defined.</exception>
-    public ProductTimes TimesOf(SoftmaxUse use) => use switch
+    /// <exception cref="ArgumentOutOfRangeException">The use has no times of its own.</exception>
+    internal ProductTimes TimesOf(SoftmaxUse use) => use switch
     {
         SoftmaxUse.Training => Training,
         SoftmaxUse.Greedy => Greedy,
         SoftmaxUse.TopK => TopK,
         SoftmaxUse.Sampling => Sampling,
-        SoftmaxUse.Serving => Halfway(Greedy, Sampling),
-        _ => throw new ArgumentOutOfRangeException(nameof(use), use, "The use is not defined."),
+        _ => throw new ArgumentOutOfRangeException(nameof(use), use, "The use has no times of its own."),
     };
-
-    private static ProductTimes Halfway(ProductTimes left, ProductTimes right)
-    {
-        var times = new double[left.Nanoseconds.Count];
-        for (var width = 0; width < left.Widths.Count; width++)
-        {
-            for (var batch = 0; batch < left.Batches.Count; batch++)
-            {
-                var index = (width * left.Batches.Count) + batch;
-                times[index] = (left.Nanoseconds[index] + right.At(left.Widths[width], left.Batches[batch])) / 2;
-            }
-        }
-
-        return new ProductTimes(left.Widths, left.Batches, new EquatableArray<double>(times));
-    }
 }

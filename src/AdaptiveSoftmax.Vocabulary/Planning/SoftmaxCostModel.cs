@@ -60,6 +60,12 @@ public sealed record SoftmaxCostModel
 
     private bool IsOneByOne => Use == SoftmaxUse.Greedy && Batch <= MaximumTokensOneByOne;
 
+    // The batches of fewer tokens were measured without lanes: all of greedy decoding's, and a session's single token.
+    private int LeastTogether => !IsInLanes ? 1 : Use == SoftmaxUse.Greedy ? Lanes : 2;
+
+    /// <summary>What a step consists of, each as often as the others: a server decodes greedily and draws.</summary>
+    internal IReadOnlyList<SoftmaxCostModel> Parts => Use == SoftmaxUse.Serving ? [this with { Use = SoftmaxUse.Greedy }, this with { Use = SoftmaxUse.Sampling }] : [this];
+
     /// <summary>The batch that a use mostly has: 256 targets of a training step, 16 sequences of a server, one token else.</summary>
     /// <param name="use">What the softmax does.</param>
     public static int DefaultBatch(SoftmaxUse use) => use switch
@@ -85,7 +91,7 @@ public sealed record SoftmaxCostModel
     /// <summary>The nanoseconds of the head, in which every token takes part.</summary>
     /// <param name="rows">The head's rows: shortlist and clusters.</param>
     /// <param name="hiddenSize">The hidden size H.</param>
-    public double CostOfHead(long rows, int hiddenSize) => Head(hiddenSize).CostOf(rows);
+    public double CostOfHead(long rows, int hiddenSize) => Parts.Average(part => part.Head(hiddenSize).CostOf(rows));
 
     /// <summary>The expected nanoseconds of a tail. A step in which no token visits it pays nothing.</summary>
     /// <param name="size">The tokens in the cluster.</param>
@@ -93,7 +99,7 @@ public sealed record SoftmaxCostModel
     /// <param name="hiddenSize">The hidden size H.</param>
     /// <param name="share">The share of occurrences that fall on the cluster.</param>
     public double CostOfTail(long size, int width, int hiddenSize, double share) =>
-        Tail(width, hiddenSize).CostOf(size, VisitsOf(VisitProbability(share)));
+        Parts.Average(part => part.Tail(width, hiddenSize).CostOf(size, part.VisitsOf(part.VisitProbability(share))));
 
     /// <summary>The expected nanoseconds of a step with a layout.</summary>
     /// <param name="layout">The sizes of head and tails.</param>
@@ -142,31 +148,35 @@ public sealed record SoftmaxCostModel
         // Where the probability is too small for the difference to 1, the sum of the tokens' chances is exact enough.
         var expected = Batch * probability;
         var visited = missed < 1 ? Math.Min(1 - missed, expected) : expected;
-        var tokens = expected / visited;
-        return new TailVisits(visited, IsInLanes ? Math.Max(tokens, Lanes) : tokens);
+        return new TailVisits(visited, expected / visited);
     }
 
-    /// <summary>The cost of heads of a hidden size.</summary>
+    /// <summary>The cost of heads of a hidden size, of a model that is one part.</summary>
     internal HeadCosts Head(int hiddenSize) => IsTraining
-        ? new HeadCosts(Machine.TrainingHeadTime, Machine.Training.At(hiddenSize, Batch) + (hiddenSize * Machine.UpdateTime), null, 1, hiddenSize)
+        ? new HeadCosts(Machine.TrainingHeadTime, Machine.Training.At(hiddenSize, Batch) + (hiddenSize * Machine.UpdateTime), null, 1, hiddenSize, default)
         : new HeadCosts(
             Machine.DecodingHeadTime,
-            IsOneByOne ? Batch * Machine.Greedy.At(hiddenSize, 1) : Machine.TimesOf(Use).At(hiddenSize, IsInLanes ? Math.Max(Batch, Lanes) : Batch),
+            IsOneByOne ? Batch * Machine.Greedy.At(hiddenSize, 1) : Machine.TimesOf(Use).At(hiddenSize, Math.Max(Batch, LeastTogether)),
             Machine.Memory,
             IsOneByOne ? Batch : 1,
-            hiddenSize);
+            hiddenSize,
+            Selection with { Tokens = Batch });
 
-    /// <summary>The cost of tails of a width.</summary>
+    /// <summary>The cost of tails of a width, of a model that is one part.</summary>
     internal TailCosts Tail(int width, int hiddenSize) => new(
         Machine.TimesOf(Use),
         IsTraining ? null : Machine.Memory,
         IsTraining ? Machine.TrainingTailTime : Machine.DecodingTailTime,
         IsTraining ? Machine.UpdateTime : 0,
         width,
-        hiddenSize);
+        hiddenSize,
+        LeastTogether,
+        Selection);
+
+    private SelectionCosts Selection => Use == SoftmaxUse.TopK ? new SelectionCosts(Machine.SelectionTime, Math.Max(TopK, 1), 1) : default;
 }
 
 /// <summary>How often steps visit a tail.</summary>
 /// <param name="Visited">The share of steps that do.</param>
-/// <param name="Tokens">The tokens of such a step that do, or the lanes that their product has.</param>
+/// <param name="Tokens">The tokens of such a step that do.</param>
 internal readonly record struct TailVisits(double Visited, double Tokens);

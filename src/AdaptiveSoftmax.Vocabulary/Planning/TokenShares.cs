@@ -81,5 +81,7 @@ internal sealed class TokenShares
 /// <summary>Visits as a cost model expects them of the shares of the counts.</summary>
 internal sealed class CountedVisits(TokenShares shares, SoftmaxCostModel model) : IShareModel
 {
-    public double VisitProbability(int start, int end) => model.VisitProbability(shares.Between(start, end));
+    private readonly SoftmaxCostModel[] _models = [.. Enumerable.Range(0, (int)SoftmaxUse.Serving + 1).Select(use => model with { Use = (SoftmaxUse)use })];
+
+    public double VisitProbability(SoftmaxUse use, int start, int end) => _models[(int)use].VisitProbability(shares.Between(start, end));
 }

@@ -2,18 +2,21 @@ using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>Hidden vectors that make decoding visit each tail as often as a model expects.</summary>
+/// <summary>Hidden vectors that make decoding visit each tail as often as a plan expects.</summary>
 internal sealed class DecodingStates
 {
     // Together these make the best logit 17 and the others' deviation 1.7: the range of a trained model.
     private const double Lean = 30;
     private const double Noise = 60;
 
-    public DecodingStates(DynamicAdaptiveSoftmax layer, TokenDraws draws, SoftmaxCostModel model, int steps)
+    // Clusters that are not to be visited stay below the best tokens, whatever the noise makes of them.
+    private const double Aversion = 12;
+
+    public DecodingStates(DynamicAdaptiveSoftmax layer, TokenDraws draws, SoftmaxCostModel model, double[] visits, int steps)
     {
+        Use = model.Use;
         var layout = layer.Layout;
         var head = layer.Parameters[0];
-        var visits = layout.Tails.Select(tail => model.VisitProbability(draws.ShareOf(tail.Start, tail.Start + tail.Size))).ToArray();
         var states = new List<float[]>(steps);
         for (var step = 0; step < steps; step++)
         {
@@ -28,7 +31,8 @@ internal sealed class DecodingStates
                 var visited = Enumerable.Range(0, visits.Length).Where(tail => CountedRandom.Unit(random, (ulong)(layout.HiddenSize + tail)) < visits[tail]).Select(tail => layout.ShortlistSize + tail).ToArray();
                 // The best k come from head and tails alike; one token comes from a single cluster.
                 var leans = model.Use == SoftmaxUse.TopK ? [tokens[row] % layout.ShortlistSize, .. visited] : visited.Length > 0 ? visited[^1..] : [tokens[row] % layout.ShortlistSize];
-                foreach (var lean in leans) Add(vector, head.Row(lean));
+                foreach (var lean in leans) Add(vector, head.Row(lean), Lean);
+                foreach (var tail in Enumerable.Range(layout.ShortlistSize, layout.TailCount).Except(leans)) Add(vector, head.Row(tail), -Aversion);
             }
 
             states.Add(hidden);
@@ -37,13 +41,16 @@ internal sealed class DecodingStates
         Steps = states;
     }
 
+    /// <summary>What they are decoded for.</summary>
+    public SoftmaxUse Use { get; }
+
     /// <summary>The hidden vectors of each step, [batch, hidden].</summary>
     public IReadOnlyList<float[]> Steps { get; }
 
-    private static void Add(Span<float> vector, ReadOnlySpan<float> row)
+    private static void Add(Span<float> vector, ReadOnlySpan<float> row, double lean)
     {
         var norm = 0.0;
         foreach (var value in row) norm += (double)value * value;
-        for (var i = 0; i < vector.Length; i++) vector[i] += (float)(row[i] * Lean / Math.Sqrt(norm));
+        for (var i = 0; i < vector.Length; i++) vector[i] += (float)(row[i] * lean / Math.Sqrt(norm));
     }
 }

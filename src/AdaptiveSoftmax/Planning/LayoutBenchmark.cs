@@ -12,9 +12,9 @@ public static class LayoutBenchmark
     private static readonly TimeSpan s_least = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// Measures a step, with AdamW in training. Targets are drawn by their counts. In decoding the weights are random, and
-    /// hidden vectors lean towards the clusters that the model expects to be visited, as often as it does: times are measured,
-    /// visits are not.
+    /// Measures a step, with AdamW in training. Targets are drawn by the shares that a plan expects of their counts. In decoding
+    /// the weights are random, and hidden vectors lean towards the clusters that the plan expects to be visited, as often as it
+    /// does: times are measured, visits are not.
     /// </summary>
     /// <param name="layout">The layout.</param>
     /// <param name="counts">How often each slot's token occurs, [vocabulary].</param>
@@ -27,20 +27,24 @@ public static class LayoutBenchmark
     public static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads = null, CancellationToken cancellationToken = default) =>
         Measure(layout, counts, model, threads, s_least, cancellationToken);
 
-    internal static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads, TimeSpan least, CancellationToken cancellationToken)
+    internal static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads, TimeSpan least, CancellationToken cancellationToken, Func<SoftmaxUse, double[]>? visits = null)
     {
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentNullException.ThrowIfNull(model);
         if (counts.Length != layout.VocabularySize) throw new ArgumentException(FormattableString.Invariant($"There are {counts.Length} counts for {layout.VocabularySize} tokens; give one each."), nameof(counts));
         if (!counts.ContainsAnyExcept(0)) throw new ArgumentException("All counts are 0, so no token can be drawn.", nameof(counts));
         var options = new AdaptiveSoftmaxOptions { Threads = ThreadCount.OrDefault(threads, nameof(threads)) };
-        var draws = new TokenDraws(counts);
+        var shares = TokenShares.Create(counts);
+        var draws = new TokenDraws([.. Enumerable.Range(0, counts.Length).Select(slot => shares.Between(slot, slot + 1))]);
         var watch = new StepWatch(cancellationToken);
         using var workers = WorkerPool.Get(options.Threads).KeepWorkers();
         using var layer = new DynamicAdaptiveSoftmax(layout, seed: 1, options);
         if (model.Use == SoftmaxUse.Training) return Train(layer, draws, model, options.Threads, watch, least);
-        var states = new DecodingStates(layer, draws, model.For(counts), Math.Max(4, TokensOfDecoding / model.Batch));
-        return Decode(layer, states, model, watch, least);
+        var steps = Math.Max(4, TokensOfDecoding / model.Batch);
+        var parts = model.For(counts).Parts.Select(part => new DecodingStates(layer, draws, part, VisitsOf(part), steps)).ToArray();
+        return Decode(layer, parts, model, watch, least);
+
+        double[] VisitsOf(SoftmaxCostModel part) => visits is not null ? visits(part.Use) : [.. layout.Tails.Select(tail => part.VisitProbability(shares.Between(tail.Start, tail.Start + tail.Size)))];
     }
 
     private static double Train(DynamicAdaptiveSoftmax layer, TokenDraws draws, SoftmaxCostModel model, int threads, StepWatch watch, TimeSpan least)
@@ -64,7 +68,7 @@ public static class LayoutBenchmark
             least: least) / batches.Length;
     }
 
-    private static double Decode(DynamicAdaptiveSoftmax layer, DecodingStates states, SoftmaxCostModel model, StepWatch watch, TimeSpan least)
+    private static double Decode(DynamicAdaptiveSoftmax layer, DecodingStates[] parts, SoftmaxCostModel model, StepWatch watch, TimeSpan least)
     {
         using var session = layer.CreateSession();
         var (batch, k) = (model.Batch, model.TopK);
@@ -92,14 +96,17 @@ public static class LayoutBenchmark
         return watch.Measure(
             () =>
             {
-                for (var step = 0; step < states.Steps.Count; step++)
+                for (var step = 0; step < parts[0].Steps.Count; step++)
                 {
-                    var hidden = states.Steps[step];
-                    if (model.Use == SoftmaxUse.TopK) TopK(hidden);
-                    else if (model.Use == SoftmaxUse.Sampling || (model.Use == SoftmaxUse.Serving && step % 2 == 1)) Sample(hidden);
-                    else Greedy(hidden);
+                    foreach (var part in parts)
+                    {
+                        var hidden = part.Steps[step];
+                        if (part.Use == SoftmaxUse.TopK) TopK(hidden);
+                        else if (part.Use == SoftmaxUse.Sampling) Sample(hidden);
+                        else Greedy(hidden);
+                    }
                 }
             },
-            least: least) / states.Steps.Count;
+            least: least) / (parts.Length * parts[0].Steps.Count);
     }
 }

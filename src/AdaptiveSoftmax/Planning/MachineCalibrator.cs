@@ -3,16 +3,14 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax;
 
 /// <summary>
-/// Measures what the layers of this library take on this machine, in about half a minute: whole products with all that
+/// Measures what the layers of this library take on this machine, in half a minute: whole products with all that
 /// stands around them, as a step has them, rather than a product that no step computes.
 /// </summary>
 public static class MachineCalibrator
 {
-    // Where the layer changes its ways: single vectors up to 4 tokens, then lanes by 16.
-    private static readonly int[] s_batches = [1, 2, 4, 5, 16, 32, 64, 256];
+    // Where the layer changes its ways: single vectors up to 4 tokens, then lanes by 16, of which the second costs least.
+    private static readonly int[] s_batches = [1, 2, 4, 5, 16, 17, 32, 33, 64, 256];
     private static readonly int[] s_widths = [16, 64, 128, 256, 512, 1024];
-
-    private const int TopK = 40;
 
     /// <summary>Measures this machine.</summary>
     /// <param name="name">What the machine is called; null for its own name.</param>
@@ -29,7 +27,7 @@ public static class MachineCalibrator
         using var workers = WorkerPool.Get(count).KeepWorkers();
         var watch = new StepWatch(cancellationToken);
         var done = 0;
-        void Advance() => progress?.Report((double)++done / ((4 * s_widths.Length) + 3));
+        void Advance() => progress?.Report((double)++done / ((4 * s_widths.Length) + 4));
 
         var updates = new List<double>();
         var training = MeasureAll(width =>
@@ -49,8 +47,10 @@ public static class MachineCalibrator
         });
 
         var greedy = Decoding((probe, batch) => probe.Predict(batch));
-        var topK = Decoding((probe, batch) => probe.FindBest(batch, TopK));
+        var topK = Decoding((probe, batch) => probe.FindBest(batch, k: 1));
         var sampling = Decoding((probe, batch) => probe.Draw(batch));
+        var selection = SelectionProbe.Measure(watch, options);
+        Advance();
         var memory = MemoryProbe.Measure(watch, options);
         Advance();
         var (trainingHead, trainingTail) = FixedTimes.OfTraining(watch, options);
@@ -66,6 +66,7 @@ public static class MachineCalibrator
             Greedy = greedy,
             TopK = topK,
             Sampling = sampling,
+            SelectionTime = selection,
             Memory = memory,
             UpdateTime = updates[updates.Count / 2],
             TrainingHeadTime = trainingHead,

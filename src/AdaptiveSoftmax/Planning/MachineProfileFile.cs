@@ -10,7 +10,7 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public static class MachineProfileFile
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private const string Form = "adaptive-softmax machine profile";
 
     private static readonly JsonSerializerOptions s_options = new(JsonSerializerDefaults.Web)
@@ -37,6 +37,7 @@ public static class MachineProfileFile
                 Greedy = Describe(profile.Greedy),
                 TopK = Describe(profile.TopK),
                 Sampling = Describe(profile.Sampling),
+                SelectionNanoseconds = Round(profile.SelectionTime),
                 Memory = new MemoryContent([.. profile.Memory.Bytes], Round(profile.Memory.GigabytesPerSecond)),
                 UpdateNanoseconds = Round(profile.UpdateTime),
                 TrainingHeadNanoseconds = Round(profile.TrainingHeadTime),
@@ -86,6 +87,7 @@ public static class MachineProfileFile
                 Greedy = Read(content.Greedy, nameof(content.Greedy)),
                 TopK = Read(content.TopK, nameof(content.TopK)),
                 Sampling = Read(content.Sampling, nameof(content.Sampling)),
+                SelectionTime = Time(content.SelectionNanoseconds, nameof(content.SelectionNanoseconds)),
                 Memory = ReadMemory(Require(content.Memory, nameof(content.Memory))),
                 UpdateTime = Time(content.UpdateNanoseconds, nameof(content.UpdateNanoseconds)),
                 TrainingHeadTime = Time(content.TrainingHeadNanoseconds, nameof(content.TrainingHeadNanoseconds)),
@@ -153,6 +155,8 @@ public static class MachineProfileFile
         public TimesContent? TopK { get; init; }
 
         public TimesContent? Sampling { get; init; }
+
+        public double? SelectionNanoseconds { get; init; }
 
         public MemoryContent? Memory { get; init; }
 

@@ -114,7 +114,11 @@ internal sealed class DecodingProbe : IDisposable
 internal static class MemoryProbe
 {
     private const int Width = 512;
-    private static readonly long[] s_bytes = [1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20];
+    private static readonly long[] s_bytes = [1 << 20, 4 << 20, 8 << 20, 16 << 20, 20 << 20, 24 << 20, 28 << 20, 32 << 20, 40 << 20, 64 << 20, 128 << 20, 384 << 20];
+
+    // Others that share a cache or the memory come and go: longer than what a product has.
+    private static readonly TimeSpan s_least = TimeSpan.FromMilliseconds(200);
+
 
     public static MemoryTimes Measure(StepWatch watch, AdaptiveSoftmaxOptions options)
     {
@@ -122,9 +126,37 @@ internal static class MemoryProbe
         var rates = Array.ConvertAll(s_bytes, bytes =>
         {
             using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(Width, (int)(bytes / sizeof(float) / Width)), seed: 1, options);
-            return bytes / watch.Measure(() => layer.Predict(hidden));
+            return bytes / watch.Measure(() => layer.Predict(hidden), least: s_least);
         });
         return new MemoryTimes(new EquatableArray<long>(s_bytes), new EquatableArray<double>(rates));
+    }
+}
+
+/// <summary>Asks for one and for forty of many tokens in no order: what differs is that more are kept on the way.</summary>
+internal static class SelectionProbe
+{
+    private const int Width = 16;
+    private const int Rows = 1 << 15;
+    private const int Tokens = 32;
+    private const int Many = 40;
+
+    public static double Measure(StepWatch watch, AdaptiveSoftmaxOptions options)
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(Width, Rows), seed: 1, options);
+        using var session = layer.CreateSession();
+        var hidden = ProbeData.Hidden(Tokens, Width);
+        double Time(int k)
+        {
+            var (found, logProbs) = (new int[k], new float[k]);
+            return watch.Measure(() =>
+            {
+                for (var token = 0; token < Tokens; token++) session.TopK(hidden.AsSpan(token * Width, Width), found, logProbs);
+            }) / Tokens;
+        }
+
+        double Kept(int k) => k * (1 + Math.Log((double)Rows / k));
+        var one = Time(1);
+        return Math.Max(0.1, (Time(Many) - one) / (Kept(Many) - Kept(1)));
     }
 }
 

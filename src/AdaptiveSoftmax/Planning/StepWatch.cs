@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>Measures how long a step takes: the fastest tenth of several, after one that warms caches and code; what else runs only adds to them.</summary>
+/// <summary>Measures how long a step takes: the median of several, after one that warms caches and code.</summary>
 internal sealed class StepWatch(CancellationToken cancellationToken)
 {
     private const int FewestSteps = 5;
@@ -31,6 +31,6 @@ internal sealed class StepWatch(CancellationToken cancellationToken)
         }
 
         times.Sort();
-        return Math.Max(1, times[times.Count / 10]);
+        return Math.Max(1, times[times.Count / 2]);
     }
 }

@@ -1,15 +1,15 @@
 namespace AdaptiveSoftmax;
 
-/// <summary>Draws tokens by their counts, the same ones in every run.</summary>
+/// <summary>Draws tokens by their shares, the same ones in every run.</summary>
 internal sealed class TokenDraws
 {
     private readonly double[] _sums;
 
-    public TokenDraws(ReadOnlySpan<long> counts)
+    public TokenDraws(IReadOnlyList<double> shares)
     {
-        _sums = new double[counts.Length];
+        _sums = new double[shares.Count];
         var sum = 0.0;
-        for (var slot = 0; slot < counts.Length; slot++) _sums[slot] = sum += counts[slot];
+        for (var slot = 0; slot < shares.Count; slot++) _sums[slot] = sum += shares[slot];
     }
 
     public int[] Draw(int tokens, int stream)
@@ -17,9 +17,6 @@ internal sealed class TokenDraws
         var random = CountedRandom.Start(seed: 2, (ulong)stream);
         return [.. Enumerable.Range(0, tokens).Select(token => Find(CountedRandom.Unit(random, (ulong)token)))];
     }
-
-    /// <summary>The share of the slots from <paramref name="start"/> to before <paramref name="end"/>.</summary>
-    public double ShareOf(int start, int end) => (_sums[end - 1] - (start == 0 ? 0 : _sums[start - 1])) / _sums[^1];
 
     /// <summary>The slot that holds a part of all occurrences, from 0 to below 1.</summary>
     public int Find(double part)

@@ -26,11 +26,12 @@ public sealed class MachineProfileTests
     }
 
     [Theory]
-    [InlineData("\"version\": 1", "\"version\": 2", "of version 2")]
+    [InlineData("\"version\": 2", "\"version\": 1", "of version 1")]
     [InlineData("machine profile\"", "profile of machines\"", "is no machine profile")]
     [InlineData("\"threads\": 2", "\"threads\": 0", "0 threads")]
     [InlineData("\"threads\": 2", "\"threads\": true", "is no machine profile")]
     [InlineData("\"updateNanoseconds\":", "\"updateTime\":", "\"updateNanoseconds\" is missing")]
+    [InlineData("\"selectionNanoseconds\":", "\"selection\":", "\"selectionNanoseconds\" is missing")]
     [InlineData("\"greedy\":", "\"lazy\":", "\"greedy\" is missing")]
     [InlineData("\"gigabytesPerSecond\": [", "\"gigabytesPerSecond\": [ -1,", "bandwidths for")]
     public void AMistake_IsNamedWithTheRemedy(string old, string replacement, string expected)
@@ -75,21 +76,24 @@ public sealed class MachineProfileTests
         Assert.Throws<OperationCanceledException>(() => LayoutBenchmark.Measure(layout, counts, new SoftmaxCostModel(), cancellationToken: new CancellationToken(canceled: true)));
     }
 
-    [Fact]
-    public void DecodingStates_VisitTailsAsOftenAsTheModelExpects()
+    [Theory]
+    [InlineData(SoftmaxUse.Greedy)]
+    [InlineData(SoftmaxUse.TopK)]
+    public void DecodingStates_VisitTailsAsOftenAsAPlanExpects(SoftmaxUse use)
     {
         long[] counts = [.. Enumerable.Range(1, 3000).Select(rank => 100_000L / rank)];
         var layout = SoftmaxLayout.Create(64, counts.Length, [100, 600], 2.0);
         using var layer = new DynamicAdaptiveSoftmax(layout);
         var model = new SoftmaxCostModel { Use = SoftmaxUse.Greedy, Batch = 1 }.For(counts);
-        var draws = new TokenDraws(counts);
-        var states = new DecodingStates(layer, draws, model, steps: 2000);
+        var draws = new TokenDraws([.. counts]);
+        double[] expected = [0.3, 0.1];
+        var states = new DecodingStates(layer, draws, model with { Use = use }, expected, steps: 2000);
         using var session = layer.CreateSession();
-        var visits = states.Steps.Average(hidden => session.TopK(hidden, new int[1], new float[1]).TailsVisited);
+        var k = use == SoftmaxUse.TopK ? 40 : 1;
+        var visits = states.Steps.Average(hidden => session.TopK(hidden, new int[k], new float[k]).TailsVisited);
 
-        var expected = layout.Tails.Select(tail => model.VisitProbability(draws.ShareOf(tail.Start, tail.Start + tail.Size))).ToArray();
-        // A state leans towards one of the tails that it is to visit, so both at once count as one.
-        Assert.Equal(expected.Sum() - expected.Aggregate(1.0, (product, one) => product * one), visits, 0.06);
+        // A state leans towards one of the tails that it is to visit, so both at once count as one; the best k may be in both.
+        Assert.Equal(use == SoftmaxUse.TopK ? 0.4 : 0.37, visits, 0.06);
     }
 
     [Fact]
@@ -101,6 +105,5 @@ public sealed class MachineProfileTests
         Assert.Equal([1, 3, 4], drawn.Distinct().Order());
         Assert.Equal(0.6, drawn.Count(token => token == 1) / 100_000.0, 0.01);
         Assert.Equal(0.1, drawn.Count(token => token == 4) / 100_000.0, 0.01);
-        Assert.Equal(0.9, draws.ShareOf(0, 4), 1e-12);
     }
 }

@@ -2,7 +2,7 @@ namespace AdaptiveSoftmax.Tests.Planning;
 
 public sealed class TokenDrawsTests
 {
-    private static readonly long[] s_counts = [0, 3, 0, 1, 0, 0, 4, 0];
+    private static readonly double[] s_counts = [0, 3, 0, 1, 0, 0, 4, 0];
 
     [Theory]
     [InlineData(0, 1)]

@@ -32,7 +32,7 @@ public sealed class ClusterPlannerTests
     [MemberData(nameof(SmallCounts))]
     public void Plan_CostsWhatAnExhaustiveSearchFinds(long[] counts)
     {
-        foreach (var (use, batch) in new[] { (SoftmaxUse.Training, 7), (SoftmaxUse.Training, 1), (SoftmaxUse.Training, 256), (SoftmaxUse.Greedy, 1), (SoftmaxUse.Greedy, 5), (SoftmaxUse.Greedy, 20), (SoftmaxUse.TopK, 1), (SoftmaxUse.Sampling, 1), (SoftmaxUse.Sampling, 3), (SoftmaxUse.Serving, 16) })
+        foreach (var (use, batch) in new[] { (SoftmaxUse.Training, 7), (SoftmaxUse.Training, 1), (SoftmaxUse.Training, 256), (SoftmaxUse.Greedy, 1), (SoftmaxUse.Greedy, 5), (SoftmaxUse.Greedy, 20), (SoftmaxUse.TopK, 1), (SoftmaxUse.TopK, 6), (SoftmaxUse.Serving, 3), (SoftmaxUse.Sampling, 1), (SoftmaxUse.Sampling, 3), (SoftmaxUse.Serving, 16) })
         {
             var model = SmallModel with { Use = use, Batch = batch, TopK = 3 };
             var reference = new CostReference(counts, 16, model);

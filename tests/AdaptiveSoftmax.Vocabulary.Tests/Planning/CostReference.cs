@@ -7,14 +7,27 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
 
     public double Of(int[] cutoffs, Func<int, int> widthOf)
     {
+        // A server decodes greedily in one step and draws in the next.
+        if (model.Use == SoftmaxUse.Serving) return (As(SoftmaxUse.Greedy).Of(cutoffs, widthOf) + As(SoftmaxUse.Sampling).Of(cutoffs, widthOf)) / 2;
         var tails = cutoffs.Select((start, i) => (Start: start, End: i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length, Width: widthOf(i)));
         return Head(cutoffs[0] + cutoffs.Length) + tails.Sum(tail => Tail(tail.Start, tail.End, tail.Width));
     }
 
-    public double Full() => Head(counts.Length);
+    public double Full() => model.Use == SoftmaxUse.Serving ? (As(SoftmaxUse.Greedy).Full() + As(SoftmaxUse.Sampling).Full()) / 2 : Head(counts.Length);
 
     public double Bytes(int[] cutoffs, Func<int, int> widthOf) => 4.0 * (((cutoffs[0] + cutoffs.Length) * hiddenSize)
         + cutoffs.Select((start, i) => widthOf(i) * (hiddenSize + (i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length) - start)).Sum());
+
+    private CostReference As(SoftmaxUse use) => new(counts, hiddenSize, model with { Use = use });
+
+    // Of n tokens k (1 + ln(n / k)) are kept on the way, with a logarithm that is straight between powers of two.
+    private double Selection(double rows)
+    {
+        if (model.Use != SoftmaxUse.TopK) return 0;
+        var kept = Math.Min(model.TopK, rows);
+        var power = Math.Floor(Math.Log2(rows / kept));
+        return model.Machine.SelectionTime * kept * (1 + (Math.Log(2) * (power + (rows / kept / Math.Pow(2, power)) - 1)));
+    }
 
     private double Head(double rows)
     {
@@ -22,8 +35,8 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         if (model.Use == SoftmaxUse.Training) return machine.TrainingHeadTime + (rows * (Row(machine.Training, hiddenSize, model.Batch) + (hiddenSize * machine.UpdateTime)));
         if (model.Use == SoftmaxUse.Greedy && model.Batch < 8)
             return machine.DecodingHeadTime + (model.Batch * Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize)));
-        var lanes = model.Batch == 1 ? 1 : Math.Max(16, model.Batch);
-        return machine.DecodingHeadTime + Math.Max(rows * Row(model.Use, hiddenSize, lanes), Read(rows * hiddenSize));
+        var together = model.Use == SoftmaxUse.Greedy ? Math.Max(16, model.Batch) : model.Batch;
+        return machine.DecodingHeadTime + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize));
     }
 
     private double Tail(int start, int end, int width)
@@ -41,8 +54,9 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
 
         var isSingle = model.Use == SoftmaxUse.Greedy && model.Batch < 8;
         var (visits, together) = isSingle ? (model.Batch * chance, 1) : Visits(chance);
-        if (!isSingle && model.Batch > 1) together = Math.Max(16, together);
-        return visits * (machine.DecodingTailTime
+        var selection = together * Selection(size);
+        if (!isSingle && model.Batch > 1) together = Math.Max(model.Use == SoftmaxUse.Greedy ? 16 : 2, together);
+        return visits * (selection + machine.DecodingTailTime
             + Math.Max(width * Row(model.Use, hiddenSize, together), Read(width * hiddenSize))
             + Math.Max(size * Row(model.Use, width, together), Read(size * width)));
     }
@@ -65,7 +79,6 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         {
             SoftmaxUse.Greedy => greedy,
             SoftmaxUse.TopK => share + ((1 - share) * share / (share + rival)),
-            SoftmaxUse.Serving => (greedy + share) / 2,
             _ => share,
         };
     }
@@ -77,9 +90,8 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         return bytes / rate;
     }
 
-    private double Row(SoftmaxUse use, double width, double tokens) => use == SoftmaxUse.Serving
-        ? (Row(model.Machine.Greedy, width, tokens) + Row(model.Machine.Sampling, width, tokens)) / 2
-        : Row(use switch { SoftmaxUse.Greedy => model.Machine.Greedy, SoftmaxUse.TopK => model.Machine.TopK, _ => model.Machine.Sampling }, width, tokens);
+    private double Row(SoftmaxUse use, double width, double tokens) =>
+        Row(use switch { SoftmaxUse.Greedy => model.Machine.Greedy, SoftmaxUse.TopK => model.Machine.TopK, _ => model.Machine.Sampling }, width, tokens);
 
     // Straight lines through the four neighbours, in proportion beyond the last ones.
     private static double Row(ProductTimes times, double width, double tokens)

@@ -17,6 +17,7 @@ internal static class Machines
             Greedy = Times((width, batch) => width * (1 + batch)),
             TopK = Times((width, batch) => width * (1 + batch) + 7),
             Sampling = Times((width, batch) => (width * (1 + batch)) + (2 * batch)),
+            SelectionTime = 3,
             Memory = new MemoryTimes([64, 4096], [8, 2]),
             UpdateTime = update,
             TrainingHeadTime = fixedTime,
