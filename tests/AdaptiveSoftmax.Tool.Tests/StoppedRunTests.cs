@@ -4,26 +4,30 @@ using System.Text;
 
 namespace AdaptiveSoftmax.Tool.Tests;
 
-/// <summary>Ctrl-C in the middle of long judging, comparing and migrating: it ends with 130, and nothing is half written.</summary>
+/// <summary>Ctrl-C or a kill in the middle of long judging, comparing and migrating: it ends at once, and nothing is half written.</summary>
 public sealed class StoppedRunTests
 {
-    private const int SignalInterrupt = 2;
+    private const int Interrupt = 2, Kill = 9;
 
     // Of work that ends by itself only after minutes, so that an end with 130 is the signal's.
     private const long Rows = 5_000_000;
     private const int Texts = 40;
 
-    [Fact]
-    public async Task CtrlC_StopsAnEvaluation()
+    [Theory]
+    [InlineData(Interrupt)]
+    [InlineData(Kill)]
+    public async Task ASignal_StopsAnEvaluation(int signal)
     {
         using var run = new ToolRun();
         var files = new EvaluationFiles(run);
         WriteManyStates(run.Path("many.safetensors"), files.Definition.Table.GetId(0));
-        await StopsAsync(run, "page.html", run.Path("many.safetensors"), "evaluate", run.Path("many.safetensors"), "--weights", files.Weights, "--spec", files.Spec, "--quantize", "int8", "--threads", "1", "--report", run.Path("page.html"));
+        await StopsAsync(signal, run, "page.html", run.Path("many.safetensors"), "evaluate", run.Path("many.safetensors"), "--weights", files.Weights, "--spec", files.Spec, "--quantize", "int8", "--threads", "1", "--report", run.Path("page.html"));
     }
 
-    [Fact]
-    public async Task CtrlC_StopsDriftThatCountsText()
+    [Theory]
+    [InlineData(Interrupt)]
+    [InlineData(Kill)]
+    public async Task ASignal_StopsDriftThatCountsText(int signal)
     {
         using var run = new ToolRun();
         var text = run.Write("a.txt", string.Concat(Enumerable.Range(0, 200_000).Select(i => $"{i * 7919L} words {i}\n")));
@@ -31,20 +35,22 @@ public sealed class StoppedRunTests
         Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "8", "--output", run.Path("x.softmax.json")));
         string[] more = [.. Enumerable.Range(1, Texts).Select(i => run.Path($"{i}.txt"))];
         foreach (var copy in more) File.Copy(text, copy);
-        await StopsAsync(run, "page.html", text, ["drift", run.Path("x.tokens"), "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json"), "--threads", "1", "--report", run.Path("page.html"), "--observed", text, .. more]);
+        await StopsAsync(signal, run, "page.html", text, ["drift", run.Path("x.tokens"), "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json"), "--threads", "1", "--report", run.Path("page.html"), "--observed", text, .. more]);
         Assert.DoesNotContain(run.Files, file => file.StartsWith("next", StringComparison.Ordinal));
     }
 
-    [Fact]
-    public async Task CtrlC_StopsPolishing()
+    [Theory]
+    [InlineData(Interrupt)]
+    [InlineData(Kill)]
+    public async Task ASignal_StopsPolishing(int signal)
     {
         using var run = new ToolRun();
         var files = new EvaluationFiles(run);
         files.WriteSpec("other", [30]);
-        await StopsAsync(run, "other.safetensors", files.States1, "migrate", files.Weights, "--from", files.Spec, "--to", run.Path("other.softmax.json"), "--states", files.States1, "--polish", "100000000", "--threads", "1", "--force", "--output", run.Path("other.safetensors"));
+        await StopsAsync(signal, run, "other.safetensors", files.States1, "migrate", files.Weights, "--from", files.Spec, "--to", run.Path("other.softmax.json"), "--states", files.States1, "--polish", "100000000", "--threads", "1", "--force", "--output", run.Path("other.safetensors"));
     }
 
-    private static async Task StopsAsync(ToolRun run, string output, string input, params string[] arguments)
+    private static async Task StopsAsync(int signal, ToolRun run, string output, string input, params string[] arguments)
     {
         const string Old = "<meta name=\"generator\" content=\"adaptive-softmax\">";
         Assert.SkipUnless(OperatingSystem.IsLinux(), "What another process has open is seen through /proc.");
@@ -59,10 +65,10 @@ public sealed class StoppedRunTests
                 await Task.Delay(TimeSpan.FromMilliseconds(5), TestContext.Current.CancellationToken);
             }
 
-            Assert.Equal(0, Kill(process.Id, SignalInterrupt));
+            Assert.Equal(0, Send(process.Id, signal));
             var error = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
             await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-            Assert.Equal((130, true), (process.ExitCode, error.Contains("cancelled; no file was written.", StringComparison.Ordinal)));
+            Assert.Equal((signal == Interrupt ? 130 : 128 + Kill, signal == Interrupt), (process.ExitCode, error.Contains("cancelled; no file was written.", StringComparison.Ordinal)));
         }
         finally
         {
@@ -105,5 +111,5 @@ public sealed class StoppedRunTests
 
     [DllImport("libc", EntryPoint = "kill")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Kill(int process, int signal);
+    private static extern int Send(int process, int signal);
 }

@@ -105,7 +105,12 @@ internal static class DriftCommand
         if (spec.Errors.Count == 0 && spec.TableFile is null)
             throw new ToolException($"{Excerpt.Line(file)} holds its vocabulary itself, without counts; give a spec that names a token table.");
         var result = SoftmaxDefinitionReader.Combine(spec, table);
-        return result.Definition ?? throw ToolException.Of(result.Errors);
+        var definition = result.Definition ?? throw ToolException.Of(result.Errors);
+        // The table may have another name by now, but the spec's own is what its class was built from.
+        var named = SpecFile.TableOf(file, definition);
+        if (named is not null && File.Exists(named) && TokenTableReader.Read(named, RegularFile.ReadText(named, cancellationToken)).Table is { } own && own.Fingerprint != definition.VocabularyFingerprint)
+            throw new ToolException($"{Excerpt.Line(file)} is a spec of {Excerpt.Line(named)}, whose tokens are others than those of {Excerpt.Line(table.File)}; compare with the table that the spec names.");
+        return definition;
     }
 
     /// <returns>The counts, and the file that holds them, which has no name where they were counted here.</returns>

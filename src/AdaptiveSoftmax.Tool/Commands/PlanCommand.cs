@@ -98,6 +98,8 @@ internal static class PlanCommand
         var own = options with { DivValue = old.Spec.DivValue, Projections = old.Spec.Projections, HasHeadBias = old.Spec.HeadBias };
         var fresh = Plan(table.Counts, hiddenSize, own with { MinimumWidthShare = 0, Clusters = null, Projections = default }, cancellationToken);
         var kept = Explain(() => PlanKeeper.Keep(old.Spec, old.Table, table));
+        if (kept.Moves.Count(move => move.From is null) == table.Count)
+            throw new ToolException("The old spec and the table have no token in common, so there is nothing to keep; give --keep the spec of the same tokenizer.");
         var reordered = PlanEdits.Reorder(table, kept.Order, kept.PinnedCount);
         var plan = ClusterPlanner.Evaluate(kept.Layout, reordered.Counts, own.CostModel);
         return (new PlanOutcome(plan, own) { Kept = new KeptTokens(kept, fresh, table, old.Table) }, reordered);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -34,11 +35,11 @@ internal sealed class PlanDomains
             return ([], []);
         }
 
-        RegularFile.Check(path);
+        var text = InputFile.ReadText(path, FileContentKind.DomainTable, cancellationToken);
         IReadOnlyList<DomainCounts> domains;
         try
         {
-            domains = DomainTable.Read(Excerpt.Line(path), RegularFile.ReadText(path, cancellationToken));
+            domains = DomainTable.Read(Excerpt.Line(path), text);
         }
         catch (FormatException exception)
         {

@@ -47,6 +47,14 @@ internal static class InputFile
         var mayBe = kind == expected
             || kind is FileContentKind.Text or FileContentKind.Empty
             || (kind == FileContentKind.Json && expected == FileContentKind.Spec);
-        return mayBe ? RegularFile.ReadText(path, cancellationToken) : throw new ToolException($"{Excerpt.Line(path)} is {FileContent.Describe(kind)}, and {FileContent.Describe(expected)} is asked for here.");
+        return mayBe ? RegularFile.ReadText(path, cancellationToken) : throw new ToolException($"{Excerpt.Line(path)} is {FileContent.Describe(kind)}, and {FileContent.Describe(expected)} is asked for here{WriterOf(expected)}.");
     }
+
+    private static string WriterOf(FileContentKind kind) => kind switch
+    {
+        FileContentKind.TokenTable => "; `adaptive-softmax count` writes one",
+        FileContentKind.DomainTable => "; `adaptive-softmax count --domain` writes one",
+        FileContentKind.Spec => "; `adaptive-softmax plan` writes one",
+        _ => "; give another file",
+    };
 }
