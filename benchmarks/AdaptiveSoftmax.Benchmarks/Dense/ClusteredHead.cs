@@ -10,8 +10,8 @@ namespace AdaptiveSoftmax.Benchmarks;
 /// </summary>
 internal sealed unsafe class ClusteredHead : IDisposable
 {
-    private const int Iterations = 4;
-    private const int Choices = 16;
+    private const int Iterations = 3;
+    private const int Choices = 8;
 
     private readonly QuantizedMatrix _centroids;
     private readonly QuantizedMatrix _rows;
@@ -43,8 +43,11 @@ internal sealed unsafe class ClusteredHead : IDisposable
         {
             Assign(points, centroids, size, owner);
             var index = tensor(owner, ScalarType.Int64);
-            centroids = zeros(clusters, columns).index_add_(0, index, points, 1) / ones(count).new_zeros(clusters).index_add_(0, index, ones(count), 1).clamp_min(1).unsqueeze(1);
-            if (isSpherical) centroids = nn.functional.normalize(centroids, dim: 1);
+            var sizes = zeros(clusters).index_add_(0, index, ones(count), 1).clamp_min(1).unsqueeze(1);
+
+            // Rows are given to centroids by direction where so asked; at last the mean of a cluster's rows stands for their logits.
+            var means = zeros(clusters, columns).index_add_(0, index, iteration == Iterations - 1 ? weight : points, 1) / sizes;
+            centroids = isSpherical && iteration < Iterations - 1 ? nn.functional.normalize(means, dim: 1) : means;
         }
 
         // Places by cluster; a cluster that is not full has empty places, whose rows are zeros.
@@ -61,27 +64,12 @@ internal sealed unsafe class ClusteredHead : IDisposable
                 if (_slots[place] >= 0) values.AsSpan(_slots[place] * columns, columns).CopyTo(target.Slice(place * columns, columns));
             }
         });
-        using var means = new Parameter("centroids", clusters, columns);
-        means.Set(centroids.data<float>().ToArray());
+        using var kept = new Parameter("centroids", clusters, columns);
+        kept.Set(centroids.data<float>().ToArray());
         _rows = new QuantizedMatrix(_pool, stored, precision);
-        _centroids = new QuantizedMatrix(_pool, means, precision);
+        _centroids = new QuantizedMatrix(_pool, kept, precision);
         (_scores, _order, _logits) = (new float[clusters], new int[clusters], new float[clusters * size]);
-        Radii = new float[clusters];
-        Centroids = centroids.data<float>().ToArray();
-        for (var place = 0; place < _slots.Length; place++)
-        {
-            if (_slots[place] < 0) continue;
-            var (sum, cluster) = (0.0, place / size);
-            for (var k = 0; k < columns; k++) sum += Math.Pow(values[(_slots[place] * columns) + k] - (double)Centroids[(cluster * columns) + k], 2);
-            Radii[cluster] = MathF.Max(Radii[cluster], (float)Math.Sqrt(sum));
-        }
     }
-
-    /// <summary>The centroids, [clusters, columns], and how far the furthest row of each is.</summary>
-    public float[] Centroids { get; }
-
-    /// <inheritdoc cref="Centroids"/>
-    public float[] Radii { get; }
 
     /// <summary>The best row of the clusters that are looked into.</summary>
     public int Predict(ReadOnlySpan<float> hidden)
@@ -120,42 +108,45 @@ internal sealed unsafe class ClusteredHead : IDisposable
         _pool.Run(ref body, (rows + rowsPerTile - 1) / rowsPerTile);
     }
 
-    // Each row to the nearest of its best centroids that has room, the surest rows first.
+    // Each row to the nearest of its best centroids that have room, the surest rows first; what is left asks those with room again.
     private static void Assign(Tensor points, Tensor centroids, int size, int[] owner)
     {
-        const int Block = 8192;
-        var (count, clusters) = ((int)points.shape[0], (int)centroids.shape[0]);
-        var (choices, scores) = (new long[(long)count * Choices], new float[(long)count * Choices]);
-        using var lengths = centroids.pow(2).sum(1) / 2;
-        for (var start = 0; start < count; start += Block)
-        {
-            using var scope = NewDisposeScope();
-            var rows = Math.Min(Block, count - start);
-            var (values, indices) = (points.narrow(0, start, rows).mm(centroids.t()) - lengths).topk(Choices);
-            values.data<float>().ToArray().CopyTo(scores.AsSpan(start * Choices));
-            indices.data<long>().ToArray().CopyTo(choices.AsSpan(start * Choices));
-        }
-
-        var room = new int[clusters];
+        var room = new int[centroids.shape[0]];
         room.AsSpan().Fill(size);
         owner.AsSpan().Fill(-1);
-        int[] places = [.. Enumerable.Range(0, choices.Length)];
+        long[] rows = [.. Enumerable.Range(0, owner.Length)];
+        while (rows.Length > 0)
+        {
+            using var scope = NewDisposeScope();
+            long[] free = [.. Enumerable.Range(0, room.Length).Where(cluster => room[cluster] > 0)];
+            AssignTo(points[tensor(rows)], centroids[tensor(free)], rows, free, room, owner);
+            rows = [.. rows.Where(row => owner[row] < 0)];
+        }
+    }
+
+    private static void AssignTo(Tensor points, Tensor centroids, long[] rows, long[] free, int[] room, int[] owner)
+    {
+        const int Block = 8192;
+        var choices = Math.Min(Choices, free.Length);
+        var (chosen, scores) = (new long[rows.Length * choices], new float[rows.Length * choices]);
+        var lengths = centroids.pow(2).sum(1) / 2;
+        for (var start = 0; start < rows.Length; start += Block)
+        {
+            using var scope = NewDisposeScope();
+            var count = Math.Min(Block, rows.Length - start);
+            var (values, indices) = (points.narrow(0, start, count).mm(centroids.t()) - lengths).topk(choices);
+            values.data<float>().ToArray().CopyTo(scores.AsSpan(start * choices));
+            indices.data<long>().ToArray().CopyTo(chosen.AsSpan(start * choices));
+        }
+
+        int[] places = [.. Enumerable.Range(0, chosen.Length)];
         scores.AsSpan().Sort(places.AsSpan(), (left, right) => right.CompareTo(left));
         foreach (var place in places)
         {
-            var (row, cluster) = (place / Choices, (int)choices[place]);
+            var (row, cluster) = (rows[place / choices], free[chosen[place]]);
             if (owner[row] >= 0 || room[cluster] == 0) continue;
-            owner[row] = cluster;
+            owner[row] = (int)cluster;
             room[cluster]--;
-        }
-
-        var free = 0;
-        for (var row = 0; row < count; row++)
-        {
-            if (owner[row] >= 0) continue;
-            while (room[free] == 0) free++;
-            owner[row] = free;
-            room[free]--;
         }
     }
 

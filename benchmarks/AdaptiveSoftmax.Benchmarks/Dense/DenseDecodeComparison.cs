@@ -33,7 +33,6 @@ internal sealed class DenseDecodeComparison : IComparison
         using var centroids = new ClusteredHead(peers.Weight, size: 128, probes: 32, isSpherical: false, WeightPrecision.Int8);
         using var flash = new ClusteredHead(peers.Weight, size: 16, probes: 256, isSpherical: true, WeightPrecision.Int8);
         session.Note($"a centroid head finds {Recall(peers, centroids, exact)} of {States} tokens of float32, FlashHead's clusters {Recall(peers, flash, exact)}");
-        NoteSkipped(session, peers, centroids, exact);
         var figure = 0.0;
         foreach (var batch in (int[])[1, 8])
         {
@@ -66,29 +65,4 @@ internal sealed class DenseDecodeComparison : IComparison
 
     private static int Recall(DenseHeadPeers peers, ClusteredHead head, int[] exact) =>
         Enumerable.Range(0, States).Count(i => head.Predict(peers.Hidden[i]) == exact[i]);
-
-    // Would centre and radius have excluded a cluster, given the best logit?
-    private static void NoteSkipped(ComparisonSession session, DenseHeadPeers peers, ClusteredHead head, int[] exact)
-    {
-        var (skipped, size) = (0L, peers.Hidden.Size);
-        for (var i = 0; i < States; i++)
-        {
-            var state = peers.Hidden[i];
-            var best = Dot(state, peers.Float32.Parameters[0].Row(exact[i]));
-            var norm = Math.Sqrt(Dot(state, state));
-            for (var cluster = 0; cluster < head.Radii.Length; cluster++)
-            {
-                if (Dot(state, head.Centroids.AsSpan(cluster * size, size)) + (head.Radii[cluster] * norm) < best) skipped++;
-            }
-        }
-
-        session.Note($"centre and radius would skip {100.0 * skipped / States / head.Radii.Length:F1} % of clusters of 128, the best logit known beforehand");
-    }
-
-    private static double Dot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
-    {
-        var sum = 0.0;
-        for (var k = 0; k < left.Length; k++) sum += (double)left[k] * right[k];
-        return sum;
-    }
 }

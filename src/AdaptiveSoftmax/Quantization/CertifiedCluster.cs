@@ -25,6 +25,9 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     // A logit that could be larger is left to the stored weights, where it may overflow as it does.
     private const double LargestLogit = 1e30;
 
+    // From so many inputs on products take longer than memory, and those of int8 are quicker.
+    private const int BlockInputs = 3;
+
     // How many predictions pass before a copy that left too many rows is tried again.
     private const int Patience = 64;
 
@@ -51,6 +54,12 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
     /// <summary>Whether all weights are finite.</summary>
     public bool IsFinite => double.IsFinite(_screens[0].Errors.LargestNorm + _screens[0].Errors.LargestBias);
+
+    /// <summary>Whether a block of inputs begins with the last copy.</summary>
+    public bool IsAutomatic { get; init; }
+
+    /// <summary>The copy that a search for a block of inputs begins with.</summary>
+    public int FirstStageOf(int inputs) => IsAutomatic && inputs >= BlockInputs ? _screens.Length - 1 : FirstStage;
 
     /// <summary>The copy that a search begins with, by what the last ones left.</summary>
     public int FirstStage

@@ -39,7 +39,7 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
     {
         softmax.ThrowIfChanged();
         _counts = default;
-        _block = head.ScreenBlock(softmax.Pool, scratch, hidden, count, head.FirstStage, ref _counts);
+        _block = head.ScreenBlock(softmax.Pool, scratch, hidden, count, head.FirstStageOf(count), ref _counts);
     }
 
     public override bool TryBeginRow(int row)

@@ -59,7 +59,10 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
             ScreeningStages.Int4 => [WeightPrecision.Int4],
             ScreeningStages.Automatic when isCached => [WeightPrecision.Int8],
             _ => [WeightPrecision.Int4, WeightPrecision.Int8],
-        });
+        })
+        {
+            IsAutomatic = certify.Stages == ScreeningStages.Automatic,
+        };
         _tails = [.. tails.Select(tail => new CertifiedCluster(Pool, tail.Output, tail.Projection, WeightPrecision.Int8))];
     }
 
@@ -142,7 +145,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
         using var scope = scratch.Begin();
         var counts = default(ScreenCounts);
-        var screenings = _head.ScreenBlock(Pool, scratch, hidden, tokens.Length, _head.FirstStage, ref counts);
+        var screenings = _head.ScreenBlock(Pool, scratch, hidden, tokens.Length, _head.FirstStageOf(tokens.Length), ref counts);
         for (var i = 0; i < tokens.Length; i++)
         {
             using var ofVector = scratch.Begin();

@@ -5,7 +5,7 @@ public enum ScreeningStages
 {
     /// <summary>
     /// int4 and then int8 where a head is far larger than a cache, and else int8 alone. Where more than a sixteenth of the rows pass
-    /// int4, the next predictions begin at int8.
+    /// int4, the next predictions begin at int8, and so do batches of three and more.
     /// </summary>
     Automatic,
 
