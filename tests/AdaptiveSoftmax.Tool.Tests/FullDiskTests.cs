@@ -14,6 +14,41 @@ public sealed class FullDiskTests
         cat "$1/x.tokens"
         """;
 
+    // A disk that is full but for what is to be written over.
+    private const string FilledScript = """
+        mount -t tmpfs -o size=256k none "$1" || exit 99
+        cp "$2" "$1/out"
+        head -c 1m /dev/zero > "$1/filler" 2> "$1/none"
+        disk="$1"; old="$2"; shift 2
+        "$@" > /dev/null
+        echo "rc $?"
+        ls "$disk"
+        cmp "$old" "$disk/out" && echo same
+        """;
+
+    [Theory]
+    [InlineData("plan @news.tokens --hidden-size 16 --force --output @disk/out")]
+    [InlineData("plan @news.tokens --hidden-size 16 --force --report @disk/out")]
+    [InlineData("evaluate @states.safetensors --weights @news.safetensors --spec @news.softmax.json --force --report @disk/out")]
+    [InlineData("drift @news.tokens --observed @other.tokens --spec @news.softmax.json --force --report @disk/out")]
+    [InlineData("drift @news.tokens --observed @seen.tokens --spec @news.softmax.json --force --replan @disk/out")]
+    [InlineData("migrate @news.safetensors --from @news.softmax.json --to @other.softmax.json --force --output @disk/out")]
+    public async Task FullDisk_LeavesWhatWasToBeWrittenOver(string line)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has such namespaces.");
+        using var run = new ToolRun();
+        var files = new EvaluationFiles(run);
+        files.WriteSpec("other", [30]);
+        var table = files.Definition.Table;
+        run.Write("seen.tokens", string.Concat(Enumerable.Range(0, 80).Reverse().Select(slot => FormattableString.Invariant($"{table.GetId(slot)}\t{1000 + slot}\tw{slot}\n"))));
+        Directory.CreateDirectory(run.Path("disk"));
+        var old = run.Write("old", "{ \"hiddenSize\": 16 }");
+        var (output, error) = await RunAsync(FilledScript, [run.Path("disk"), old, "dotnet", Path.Combine(AppContext.BaseDirectory, "AdaptiveSoftmax.Tool.dll"), .. line.Split(' ').Select(word => word.StartsWith('@') ? run.Path(word[1..]) : word)]);
+        Assert.Equal("rc 1\nfiller\nnone\nout\nsame\n", output);
+        Assert.Contains("No space left on device", error, StringComparison.Ordinal);
+        Assert.Contains(run.Path("disk/out"), error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task FullDisk_IsSaidAndLosesNothing()
     {
@@ -21,18 +56,22 @@ public sealed class FullDiskTests
         using var run = new ToolRun();
         Directory.CreateDirectory(run.Path("disk"));
         var text = run.Write("a.txt", "text");
-        var start = new ProcessStartInfo("unshare") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in new[] { "--map-root-user", "--mount", "sh", "-c", Script, "sh", run.Path("disk"), "dotnet", Path.Combine(AppContext.BaseDirectory, "AdaptiveSoftmax.Tool.dll"), text }) start.ArgumentList.Add(argument);
+        var (output, error) = await RunAsync(Script, [run.Path("disk"), "dotnet", Path.Combine(AppContext.BaseDirectory, "AdaptiveSoftmax.Tool.dll"), text]);
+        Assert.Equal("rc 1\nx.tokens\n0\t1\ta\n1\t1\tb\n", output);
+        Assert.Contains("No space left on device", error, StringComparison.Ordinal);
+        Assert.Contains("x.tokens", error, StringComparison.Ordinal);
+    }
+
+    private static async Task<(string Output, string Error)> RunAsync(string script, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo("unshare", ["--map-root-user", "--mount", "sh", "-c", script, "sh", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = TryStart(start);
         Assert.SkipWhen(process is null, "There is no unshare.");
         var output = await process!.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         var error = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.SkipWhen(process.ExitCode != 0 && !output.Contains("rc ", StringComparison.Ordinal), "This system gives no file system of one's own: " + error);
-
-        Assert.Equal("rc 1\nx.tokens\n0\t1\ta\n1\t1\tb\n", output);
-        Assert.Contains("No space left on device", error, StringComparison.Ordinal);
-        Assert.Contains("x.tokens", error, StringComparison.Ordinal);
+        return (output, error);
     }
 
     private static Process? TryStart(ProcessStartInfo start)
