@@ -10,7 +10,7 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
     private const int StepsBetweenChecks = 1 << 12;
 
     // Pairs by rank, then place; those that were joined otherwise meanwhile are still among them.
-    private readonly PriorityQueue<int, ulong> _pairs = new();
+    private readonly RankHeap _pairs = new();
 
     // Of the piece that begins at a byte: where the next one begins, where the one before does, and the rank of it with the next.
     private int[] _next = [];
@@ -71,10 +71,11 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
 
     private void Join(ReadOnlySpan<byte> word, CancellationToken cancellationToken)
     {
-        for (var step = 1; _pairs.TryDequeue(out var start, out var priority); step++)
+        for (var step = 1; _pairs.TryTake(out var pair); step++)
         {
             if (step % StepsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
-            if (_ranks[start] != (int)(priority >> 32)) continue;
+            var start = (int)(uint)pair;
+            if (_ranks[start] != (int)(pair >> 32)) continue;
             var joined = _next[start];
             _ranks[joined] = NoRank;
             _next[start] = _next[joined];
@@ -89,6 +90,6 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
     {
         var next = _next[start];
         _ranks[start] = next < word.Length && ranks.TryGetId(word[start.._next[next]], out var rank) ? rank : NoRank;
-        if (_ranks[start] != NoRank) _pairs.Enqueue(start, ((ulong)_ranks[start] << 32) | (uint)start);
+        if (_ranks[start] != NoRank) _pairs.Add(((ulong)_ranks[start] << 32) | (uint)start);
     }
 }

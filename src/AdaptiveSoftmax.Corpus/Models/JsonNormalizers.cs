@@ -13,10 +13,10 @@ internal static class JsonNormalizers
         {
             Func<string, string>? normalize = JsonParts.TypeOf(part) switch
             {
-                "NFC" => static text => text.Normalize(NormalizationForm.FormC),
-                "NFD" => static text => text.Normalize(NormalizationForm.FormD),
-                "NFKC" => static text => text.Normalize(NormalizationForm.FormKC),
-                "NFKD" => static text => text.Normalize(NormalizationForm.FormKD),
+                "NFC" => static text => NormalForm.Normalize(text, NormalizationForm.FormC),
+                "NFD" => static text => NormalForm.Normalize(text, NormalizationForm.FormD),
+                "NFKC" => static text => NormalForm.Normalize(text, NormalizationForm.FormKC),
+                "NFKD" => static text => NormalForm.Normalize(text, NormalizationForm.FormKD),
                 "Lowercase" => LowerCase,
                 "StripAccents" => StripMarks,
                 "Replace" => ReadReplace(part),
@@ -41,7 +41,7 @@ internal static class JsonNormalizers
         var content = JsonParts.TextOf(part, "content") ?? "";
         var pattern = part.GetProperty("pattern");
         if (JsonParts.TextOf(pattern, "String") is { } text) return input => input.Replace(text, content, StringComparison.Ordinal);
-        var regex = new CodePointRegex(JsonSplits.CreateRegex(JsonParts.TextOf(pattern, "Regex") ?? throw JsonParts.Unknown("The pattern", pattern.ToString())));
+        var regex = JsonSplits.CreateRegex(JsonParts.TextOf(pattern, "Regex") ?? throw JsonParts.Unknown("The pattern", pattern.ToString()));
         return input =>
         {
             var output = new StringBuilder();
@@ -81,7 +81,7 @@ internal static class JsonNormalizers
             }
 
             var result = output.ToString();
-            if (strips) result = StripMarks(result.Normalize(NormalizationForm.FormD));
+            if (strips) result = StripMarks(NormalForm.Normalize(result, NormalizationForm.FormD));
             return lowers ? LowerCase(result) : result;
         };
     }

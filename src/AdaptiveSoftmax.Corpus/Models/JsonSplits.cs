@@ -39,11 +39,11 @@ internal static class JsonSplits
 
     /// <summary>A pattern of the library that the file is for.</summary>
     /// <exception cref="CorpusException">.NET does not know it.</exception>
-    public static Regex CreateRegex(string pattern)
+    public static CodePointRegex CreateRegex(string pattern)
     {
         try
         {
-            return new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.Compiled);
+            return new CodePointRegex(pattern);
         }
         catch (RegexParseException)
         {
@@ -73,7 +73,7 @@ internal static class JsonSplits
     private static Func<string, SegmentStart, IEnumerable<string>> ReadByteLevel(JsonElement part)
     {
         var prefixes = JsonParts.IsTrue(part, "add_prefix_space", true);
-        var regex = JsonParts.IsTrue(part, "use_regex", true) ? new CodePointRegex(CreateRegex(Gpt2)) : null;
+        var regex = JsonParts.IsTrue(part, "use_regex", true) ? CreateRegex(Gpt2) : null;
         return (text, start) =>
         {
             if (prefixes && start != SegmentStart.Text && !text.StartsWith(' ')) text = " " + text;
@@ -148,10 +148,9 @@ internal static class JsonSplits
         rune.Value is (>= '!' and <= '/') or (>= ':' and <= '@') or (>= '[' and <= '`') or (>= '{' and <= '~')
         || Rune.GetUnicodeCategory(rune) is >= UnicodeCategory.ConnectorPunctuation and <= UnicodeCategory.OtherPunctuation;
 
-    private static Func<string, SegmentStart, IEnumerable<string>> Pieces(Regex pattern, string behavior, bool isInverted)
+    private static Func<string, SegmentStart, IEnumerable<string>> Pieces(CodePointRegex regex, string behavior, bool isInverted)
     {
         if (behavior is not ("Removed" or "Isolated" or "MergedWithPrevious" or "MergedWithNext" or "Contiguous")) throw JsonParts.Unknown("The behavior", behavior);
-        var regex = new CodePointRegex(pattern);
         return (text, _) => Arrange(text, Cut(text, regex, isInverted), behavior);
     }
 

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
 
 namespace AdaptiveSoftmax.Corpus;
 
@@ -46,11 +48,16 @@ internal sealed class BytePairRanks
 
         public int GetHashCode([DisallowNull] byte[] bytes) => GetHashCode(bytes.AsSpan());
 
+        // The tokens are what they are, and no text adds to them: mixing has only to be quick.
         public int GetHashCode(ReadOnlySpan<byte> alternate)
         {
-            var hash = default(HashCode);
-            hash.AddBytes(alternate);
-            return hash.ToHashCode();
+            const ulong Mixer = 0x9E3779B97F4A7C15;
+            var hash = (ulong)alternate.Length;
+            for (; alternate.Length >= sizeof(ulong); alternate = alternate[sizeof(ulong)..]) hash = BitOperations.RotateLeft((hash ^ BinaryPrimitives.ReadUInt64LittleEndian(alternate)) * Mixer, 29);
+            var rest = 0ul;
+            foreach (var value in alternate) rest = (rest << 8) | value;
+            hash = (hash ^ rest) * Mixer;
+            return (int)(hash >> 32);
         }
     }
 }
