@@ -31,6 +31,7 @@ public static class SoftmaxMigration
         ArgumentNullException.ThrowIfNull(from);
         ArgumentNullException.ThrowIfNull(to);
         options = Check(options);
+        RefuseMap(from, to);
         var map = TokenMap.Create(from, to);
         using var file = WeightsFile.Open(weightsPath);
         var mark = file.Metadata.TryGetValue(IdentityMetadata.Key, out var json) ? IdentityMetadata.Parse(file, json) : null;
@@ -66,6 +67,7 @@ public static class SoftmaxMigration
     {
         ArgumentNullException.ThrowIfNull(to);
         options = Check(options);
+        RefuseMap(to);
         using var file = WeightsFile.Open(modelPath);
         var head = DenseHead.Find(file, headName);
         var map = TokenMap.OfIds(SoftmaxLayout.CreateFull(head.HiddenSize, head.Rows), to);
@@ -136,6 +138,16 @@ public static class SoftmaxMigration
     private static bool IsExtension(TokenMap map) =>
         map.Added > 0 && map.To.TailCount == map.From.TailCount + 1 && map.From.Tails.SequenceEqual(map.To.Tails.Take(map.From.TailCount))
         && !map.Sources.Where((source, slot) => source != (slot < map.From.VocabularySize ? slot : -1)).Any();
+
+    // Rows are mixed and judged as if their products were the logits.
+    private static void RefuseMap(params ReadOnlySpan<SoftmaxDefinition> definitions)
+    {
+        foreach (var definition in definitions)
+        {
+            if (definition.Layout.MapsLogits)
+                throw new ArgumentException("A softmax with logitScale or logitSoftCap is not migrated; for another order of the tokens of a dense head, load the head again with the new spec.", nameof(definitions));
+        }
+    }
 
     private static MigrationOptions Check(MigrationOptions? options)
     {
