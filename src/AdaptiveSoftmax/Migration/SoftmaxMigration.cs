@@ -37,7 +37,7 @@ public static class SoftmaxMigration
         var mark = file.Metadata.TryGetValue(IdentityMetadata.Key, out var json) ? IdentityMetadata.Parse(file, json) : null;
         var identity = new SoftmaxIdentity(from.Layout, from.Fingerprint, from.VocabularyFingerprint);
         IdentityMetadata.Check(file.FileName, mark, identity, acceptUnmarked: true, "Give the spec and token table that the weights were trained with.");
-        InputEmbeddings.Refuse(file, map);
+        InputEmbeddings.FindPrefixes(file, map);
         using var source = SoftmaxWeights.Read(file, options.Prefix, from.Layout, cancellationToken);
         var job = map.Removed == 0 && IsExtension(map) ? "extend" : "migrate";
         var step = new MigrationStep(job, from.Fingerprint, from.VocabularyFingerprint, to.Fingerprint, to.VocabularyFingerprint, options.PolishSteps);
@@ -45,6 +45,8 @@ public static class SoftmaxMigration
         using var run = new MigrationRun(options, map, source, from.Table.Ids.ToArray(), to);
         var report = run.Execute(Counts(from), CountsWithAdded(map, to, options.AddedCounts), slot => splits.Split(to.Table.GetToken(slot)), cancellationToken);
         using var output = new MigratedFile(file, options.Prefix);
+        output.Embeddings = InputEmbeddings.Migrate(
+            WorkerPool.Get(ThreadCount.OrDefault(options.Threads, nameof(options))), file, map, CountsWithAdded(map, to, options.AddedCounts), slot => splits.Split(to.Table.GetToken(slot)), cancellationToken);
         Write(output, outputPath, map, source, run, to, step, options, cancellationToken);
         return report;
     }
