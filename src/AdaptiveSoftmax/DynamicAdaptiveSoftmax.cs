@@ -173,6 +173,26 @@ public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
     public static QuantizedSoftmax LoadQuantized(string path, SoftmaxDefinition definition, MemoryMapping mapping = MemoryMapping.Off, AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
         LoadQuantized(new DynamicAdaptiveSoftmax(definition, options), path, mapping, acceptUnmarked, prefix);
 
+    /// <inheritdoc cref="LoadQuantized(Stream, SoftmaxLayout, AdaptiveSoftmaxOptions, string)"/>
+    /// <summary>Loads what <see cref="QuantizedSoftmax.Save(Stream, string)"/> wrote, for the vocabulary of a spec.</summary>
+    /// <param name="stream">The stream, from where it stands to its end. It stays open, and need not seek.</param>
+    /// <param name="definition">The spec and its vocabulary.</param>
+    /// <param name="options">How the softmax runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="acceptUnmarked">Whether weights without a fingerprint are taken.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    public static QuantizedSoftmax LoadQuantized(Stream stream, SoftmaxDefinition definition, AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
+        LoadQuantized(new DynamicAdaptiveSoftmax(definition, options), stream, acceptUnmarked, prefix);
+
+    /// <inheritdoc cref="Load(string, SoftmaxDefinition, AdaptiveSoftmaxOptions, bool, string)"/>
+    /// <summary>Creates a layer of a spec with the weights that a stream holds.</summary>
+    /// <param name="stream">The stream, from where it stands to its end. It stays open, and need not seek.</param>
+    /// <param name="definition">The spec and its vocabulary.</param>
+    /// <param name="options">How the layer runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="acceptUnmarked">Whether weights without a fingerprint are taken.</param>
+    /// <param name="prefix">What stands before each name.</param>
+    public static DynamicAdaptiveSoftmax Load(Stream stream, SoftmaxDefinition definition, AdaptiveSoftmaxOptions? options = null, bool acceptUnmarked = false, string prefix = "") =>
+        Restored(new DynamicAdaptiveSoftmax(definition, options), softmax => softmax.Restore(stream, acceptUnmarked, prefix));
+
     /// <inheritdoc/>
     protected override int FindSlot(int tokenId) =>
         _slots is { } slots ? slots.SlotOf(tokenId) : (uint)tokenId < (uint)Layout.VocabularySize ? tokenId : -1;

@@ -24,12 +24,12 @@ internal sealed class LoadComparison : IComparison
     public static Command CreateHoldCommand()
     {
         var path = new Argument<string>("PATH");
-        var mapping = new Argument<MemoryMapping>("MAPPING");
+        var mapping = new Argument<string>("MAPPING");
         var command = new Command(HoldCommand, "Loads weights, predicts a token and waits; for compare load.") { path, mapping };
         command.Hidden = true;
         command.SetAction(result =>
         {
-            using var softmax = Load(result.GetRequiredValue(path), result.GetRequiredValue(mapping));
+            using var softmax = Load(result.GetRequiredValue(path), Enum.Parse<MemoryMapping>(result.GetRequiredValue(mapping)));
             System.Console.Out.WriteLine(softmax.Predict(Hidden()));
             System.Console.In.ReadToEnd();
             return 0;

@@ -45,9 +45,6 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         TileCount = (rows.Rows + RowsPerTile - 1) / RowsPerTile;
     }
 
-    /// <summary>What becomes of logits; bounds and stored logits are mapped ones everywhere.</summary>
-    public LogitMap Map { get; init; }
-
     public int Rows => _rows.Rows;
 
     public long Bytes => _screens.Sum(screen => screen.Bytes);
@@ -122,9 +119,6 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     public bool TryPrepare(Scratch scratch, float* input, int stage, bool withSums, out Screening screening)
     {
         screening = default;
-
-        // The errors of mapped logits are not those of the products, which the sums take.
-        if (withSums && Map.IsSet) return false;
         var columns = _rows.Columns;
         var errors = _screens[stage].Errors;
         var whole = new WholeInput(input, columns, scratch.Shorts(WholeInput.Room(columns)));
@@ -143,7 +137,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
             Sum = withSums ? scratch.Floats(TileCount) : null,
             ErrorSum = withSums ? scratch.Floats(TileCount) : null,
             Tiles = TileCount,
-            LargestLogit = Map.Largest(largest),
+            LargestLogit = largest,
         };
         return true;
     }
@@ -180,7 +174,6 @@ internal sealed unsafe class CertifiedCluster : IDisposable
             Screenings = screenings,
             Count = count,
             RowsPerTile = RowsPerTile,
-            Map = Map,
         };
         pool.Run(ref body, TileCount);
         counts.Screened += (long)count * Rows;
@@ -225,14 +218,12 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         if (screening.Stage + 1 >= _screens.Length) return float.PositiveInfinity;
         var screen = _screens[screening.Stage + 1];
         counts.Add(screen.Precision, 1);
-        var upper = screen.Upper(screening.Whole, screening.Norm, _rows.Bias, row);
-        Map.ApplyToBounds(&upper, 1);
-        return upper;
+        return screen.Upper(screening.Whole, screening.Norm, _rows.Bias, row);
     }
 
     /// <summary>The stored logit of a row, with the bits that a decoder of these weights computes.</summary>
     public float Rescore(in Screening screening, int row) =>
-        Map.Apply(screening.Widened is null ? _rows.Logit(screening.Input, row) : _rows.BlockLogit(screening.Input, row, screening.Widened));
+        screening.Widened is null ? _rows.Logit(screening.Input, row) : _rows.BlockLogit(screening.Input, row, screening.Widened);
 
     /// <summary>The largest stored logit of the first rows and the first row that has it.</summary>
     /// <param name="scratch">Lends the memory of the candidates.</param>
@@ -336,7 +327,6 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         public float* Errors, Bias;
         public float Floor;
         public int Count, RowsPerTile;
-        public LogitMap Map;
 
         // A tile's rows stay in the cache for all inputs.
         public readonly void Run(int tile)
@@ -357,9 +347,6 @@ internal sealed unsafe class CertifiedCluster : IDisposable
                 }
 
                 screening->Bound[tile] = ScreeningKernel.Raise(logits, errors, screening->Norm, Floor, rows);
-                if (!Map.IsSet) continue;
-                Map.ApplyToBounds(logits, rows);
-                screening->Bound[tile] = SoftmaxKernel.Maximum(logits, rows);
             }
         }
     }

@@ -43,6 +43,19 @@ public sealed class SpecLayerTests
         using var loaded = DynamicAdaptiveSoftmax.Load(folder["weights.safetensors"], definition);
         foreach (var (expected, actual) in saved.Parameters.Zip(loaded.Parameters)) Assert.True(expected.Values.SequenceEqual(actual.Values), expected.Name);
 
+        // Small weights, and weights from streams, as a program's resources are.
+        using var small = saved.Quantize();
+        small.Save(folder["small"]);
+        using var mapped = DynamicAdaptiveSoftmax.LoadQuantized(folder["small"], definition, MemoryMapping.On);
+        using var streamed = DynamicAdaptiveSoftmax.LoadQuantized(new PlainStream(File.OpenRead(folder["small"])), definition);
+        using var layer = DynamicAdaptiveSoftmax.Load(new PlainStream(File.OpenRead(folder["weights.safetensors"])), definition);
+        int[] ids = [.. Enumerable.Range(0, Tokens).Select(slot => IdOf(slot, 3))];
+        float[] hidden = [.. Enumerable.Range(0, Tokens * HiddenSize).Select(i => MathF.Sin(i))];
+        Assert.Equal(small.Perplexity(hidden, ids), mapped.Perplexity(hidden, ids));
+        Assert.Equal(small.Perplexity(hidden, ids), streamed.Perplexity(hidden, ids));
+        Assert.Equal(saved.Perplexity(hidden, ids), layer.Perplexity(hidden, ids));
+        Assert.Throws<CheckpointMismatchException>(() => DynamicAdaptiveSoftmax.LoadQuantized(folder["small"], Define(2, cutoffs: "10, 25")));
+
         // The same sizes with other ids, and the same vocabulary with other cutoffs.
         foreach (var other in new[] { Define(2, cutoffs: "10, 25"), Define(3, cutoffs: "10, 26") })
             Assert.Throws<CheckpointMismatchException>(() => DynamicAdaptiveSoftmax.Load(folder["weights.safetensors"], other));
