@@ -18,6 +18,7 @@ internal sealed unsafe class ClusteredHead : IDisposable
     private readonly int[] _slots;
     private readonly float[] _scores;
     private readonly int[] _order;
+    private readonly TopList _top = new();
     private readonly float[] _logits;
     private readonly int _size;
     private readonly int _probes;
@@ -68,7 +69,7 @@ internal sealed unsafe class ClusteredHead : IDisposable
         kept.Set(centroids.data<float>().ToArray());
         _rows = new QuantizedMatrix(_pool, stored, precision);
         _centroids = new QuantizedMatrix(_pool, kept, precision);
-        (_scores, _order, _logits) = (new float[clusters], new int[clusters], new float[clusters * size]);
+        (_scores, _order, _logits) = (new float[clusters], new int[probes], new float[clusters * size]);
     }
 
     /// <summary>The best row of the clusters that are looked into.</summary>
@@ -79,8 +80,9 @@ internal sealed unsafe class ClusteredHead : IDisposable
         {
             var whole = new WholeInput(x, hidden.Length, _scratch.Shorts(WholeInput.Room(hidden.Length)));
             Run(_centroids.View, whole, scores, _scores.Length, 256, null);
-            for (var i = 0; i < _order.Length; i++) _order[i] = i;
-            _scores.AsSpan().Sort(_order.AsSpan(), (left, right) => right.CompareTo(left));
+            _top.Reset(_probes);
+            _top.AddRange(scores, _scores.Length, firstSlot: 0);
+            for (var i = 0; i < _probes; i++) _order[i] = ScoreKey.Slot(_top.Keys[i]);
             fixed (int* order = _order) Run(_rows.View, whole, logits, _probes * _size, _size, order);
             var (best, slot) = (float.NegativeInfinity, -1);
             for (var i = 0; i < _probes; i++)

@@ -6,10 +6,16 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
     // What a reported log-prob is rounded by, relative to what it is computed from.
     private const double Rounding = 1.0 / (1 << 22);
 
+    // How many calls pass before sums that were not close enough are tried again.
+    private const int Patience = 64;
+
     private Screening _screening;
     private ScreenCounts _counts;
     private Screening* _block;
     private double _middle;
+    private float _sumError;
+    private int _sumStage;
+    private int _sumSkips;
 
     public override bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst)
     {
@@ -17,7 +23,12 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
         if (isFirst) _counts = default;
         else head.Skip();
         var withSums = !float.IsPositiveInfinity(logProbError);
-        for (var stage = isFirst ? head.FirstStage : _screening.Stage + 1; stage < head.Stages; stage++)
+        if (withSums && _sumError != logProbError) (_sumError, _sumStage, _sumSkips) = (logProbError, 0, 0);
+        if (withSums && _sumSkips-- > 0) return false;
+
+        // Sums that were too far off once are not computed each time.
+        var first = isFirst ? Math.Max(head.FirstStage, withSums ? _sumStage : 0) : _screening.Stage + 1;
+        for (var stage = first; stage < head.Stages; stage++)
         {
             if (!head.Screen(softmax.Pool, scratch, hidden, stage, withSums, out _screening, ref _counts)) return false;
             (_middle, LogSumExp) = (double.NaN, float.NaN);
@@ -25,7 +36,11 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
             {
                 var (low, high) = head.LogSumExp(_screening);
                 _middle = (low + high) / 2;
-                if (!(((high - low) / 2) + ((_screening.LargestLogit + Math.Abs(_middle)) * Rounding) <= logProbError)) continue;
+                if (!(((high - low) / 2) + ((_screening.LargestLogit + Math.Abs(_middle)) * Rounding) <= logProbError))
+                {
+                    (_sumStage, _sumSkips) = stage + 1 < head.Stages ? (stage + 1, 0) : (0, Patience);
+                    continue;
+                }
             }
 
             Take();
