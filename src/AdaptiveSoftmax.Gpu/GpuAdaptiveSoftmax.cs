@@ -163,6 +163,8 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
 
     private void CheckSizes()
     {
+        if (Layout.MapsLogits)
+            throw new NotSupportedException("Scaled and capped logits are not computed on a device; take the class on the CPU, or fold a logitScale without a cap into the weights, and leave both out of the spec.");
         CheckShape(_head.Weight, Layout.HeadRows, Layout.HiddenSize);
         if (_head.Bias is null == Layout.HasHeadBias)
             throw new ArgumentException($"The layout says that the head has {(Layout.HasHeadBias ? "a" : "no")} bias, and the head disagrees.");

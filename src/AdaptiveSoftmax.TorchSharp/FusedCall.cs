@@ -127,7 +127,7 @@ internal sealed unsafe class FusedCall(AdaptiveLogSoftmaxWithLoss module, Deferr
             new MatrixShape(layout.HeadRows, layout.HiddenSize),
             Take("head.weight", layout.HeadRows, layout.HiddenSize),
             layout.HasHeadBias ? Take("head.bias", layout.HeadRows, 1) : null);
-        head.SetClusterSizes([.. layout.Tails.Select(tail => tail.Size)]);
+        head.SetLayout(layout);
         return (head.Cluster, [.. layout.Tails.Select(TakeTail)]);
 
         ITrainingCluster TakeTail(TailCluster tail) => new TailLayer<MatrixShape, MatrixShape>(

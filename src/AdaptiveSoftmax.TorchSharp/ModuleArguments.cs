@@ -29,6 +29,8 @@ internal static class ModuleArguments
     public static string CheckedName(object sizes, string name)
     {
         ArgumentNullException.ThrowIfNull(sizes);
+        if (sizes is SoftmaxLayout { MapsLogits: true })
+            throw new NotSupportedException("Scaled and capped logits are not computed by a module; take the layer itself, or fold a logitScale without a cap into the weights, and leave both out of the spec.");
         LibTorch.Require();
         return name;
     }

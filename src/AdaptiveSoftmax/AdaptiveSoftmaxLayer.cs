@@ -33,7 +33,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         _tails = [.. tails];
         _tailClusters = [.. tails.Select(tail => tail.Cluster)];
         CheckSizes();
-        _head.SetClusterSizes([.. Layout.Tails.Select(tail => tail.Size)]);
+        _head.SetLayout(Layout);
         Parameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
         foreach (var parameter in _parameters) parameter.JoinLayer(Leases);

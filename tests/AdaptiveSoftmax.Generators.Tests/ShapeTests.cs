@@ -261,7 +261,7 @@ public sealed class ShapeTests
         Assert.All(generated, member => Assert.True(GeneratedMembers.Exclude(member, hasGpu: true), $"{member} is generated, so {nameof(GeneratedMembers)} must have it."));
         var names = generated.Select(member => member.Name).ToHashSet();
         (string Name, string Parameters)[] methods = [.. GeneratedMembers.Methods, .. GeneratedMembers.GpuMethods, .. isFull ? GeneratedMembers.FullMethods : []];
-        IEnumerable<string> reserved = [.. methods.Select(method => method.Name), .. GeneratedMembers.Types, .. GeneratedMembers.GpuTypes, .. GeneratedMembers.Values];
+        IEnumerable<string> reserved = [.. methods.Select(method => method.Name), .. GeneratedMembers.Types, .. GeneratedMembers.GpuTypes, .. GeneratedMembers.Values, .. isFull ? GeneratedMembers.FullValues : []];
         Assert.Empty(reserved.Except(names));
         Assert.Equal(generated.Count(member => member is IMethodSymbol), methods.Length);
     }

@@ -107,7 +107,7 @@ public sealed class SnapshotTests
                     using var quantized = loaded.Quantize();
                     using var certified = loaded.Certify();
                     var found = Terms.Vocabulary.TryGetSlot("fig"u8, out var slot);
-                    return FormattableString.Invariant($"{Terms.TailCount} {Terms.Cutoffs.Length} {Terms.ShortlistSize} {found} {slot} {predicted} {logProbs[3]:F3} {losses[0]:F3} {losses[1] < losses[0]} {quantized.Precision.Head} {quantized.Predict(hidden) == certified.Predict(hidden)} {softmax.Parameters.Count} {OfCheckpoint(hidden)}");
+                    return FormattableString.Invariant($"{Terms.LogitScale} {Terms.LogitSoftCap} {Terms.TailCount} {Terms.Cutoffs.Length} {Terms.ShortlistSize} {found} {slot} {predicted} {logProbs[3]:F3} {losses[0]:F3} {losses[1] < losses[0]} {quantized.Precision.Head} {quantized.Predict(hidden) == certified.Predict(hidden)} {softmax.Parameters.Count} {OfCheckpoint(hidden)}");
                 }
 
                 // A checkpoint's rows are token ids, and two of them are no token's.
@@ -130,9 +130,10 @@ public sealed class SnapshotTests
                 }
             }
             """,
-            new TestFile("/project/terms.softmax.json", """{ "hiddenSize": 8, "vocabulary": [{ "token": "the", "id": 9 }, "apple", "pear", "plum", "fig"], "softmax": "full", "precision": { "head": "int8" } }"""));
-        // Ids of equal counts rank ascending: 1, 2, 3, 4, 9. Slot 3 is id 4, "fig", whose logit is 2 · 4; the others' are 0.
-        Assert.Equal("0 0 5 True TokenSlot { Id = 4, Slot = 3, Cluster = 0, Index = 3 } 4 -0.001 8.001 True Int8 True 1 9 7", run.Execute());
+            new TestFile("/project/terms.softmax.json", """{ "hiddenSize": 8, "vocabulary": [{ "token": "the", "id": 9 }, "apple", "pear", "plum", "fig"], "softmax": "full", "logitScale": 1, "logitSoftCap": 30.0, "precision": { "head": "int8" } }"""));
+        // Ids of equal counts rank ascending: 1, 2, 3, 4, 9. Slot 3 is id 4, "fig", whose logit is 2 · 4; the others' are 0,
+        // and 30 · tanh(8 / 30) is 7.816.
+        Assert.Equal("1 30 0 0 5 True TokenSlot { Id = 4, Slot = 3, Cluster = 0, Index = 3 } 4 -0.002 7.817 True Int8 True 1 9 7", run.Execute());
         Snapshot.Check(run);
         Assert.NotEmpty(run.WithReferences(GeneratorRun.GpuReferences).Emit());
     }

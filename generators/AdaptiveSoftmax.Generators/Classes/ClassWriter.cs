@@ -52,6 +52,20 @@ internal static partial class ClassWriter
             {{GeneratedCode}}
             public static global::System.ReadOnlySpan<int> Cutoffs => new int[] { {{CutoffList(layout)}} };
             """);
+        if (layout.TailCount == 0)
+        {
+            writer.WriteLine();
+            writer.WriteLines($$"""
+                /// <summary>What logits are multiplied by; 1 for nothing.</summary>
+                {{GeneratedCode}}
+                public const double LogitScale = {{Text(layout.LogitScale)}};
+
+                /// <summary>The cap c of c · tanh(logit / c), which takes the place of each scaled logit; ∞ for none.</summary>
+                {{GeneratedCode}}
+                public const double LogitSoftCap = {{(double.IsInfinity(layout.LogitSoftCap) ? "double.PositiveInfinity" : Text(layout.LogitSoftCap))}};
+                """);
+        }
+
         writer.WriteLine();
         writer.CloseRegion();
     }
@@ -175,7 +189,7 @@ internal static partial class ClassWriter
         var hasHeadBias = layout.HasHeadBias ? "true" : "false";
         if (layout.TailCount == 0)
         {
-            writer.WriteLines($"    global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.CreateFull(HiddenSize, VocabularySize, hasHeadBias: {hasHeadBias}),");
+            writer.WriteLines($"    global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.CreateFull(HiddenSize, VocabularySize, hasHeadBias: {hasHeadBias}, LogitScale, LogitSoftCap),");
             return;
         }
 
@@ -297,6 +311,8 @@ internal static partial class ClassWriter
     private static string HeadSummary(SoftmaxLayout layout) => layout.TailCount == 0
         ? $"The head: all {Plural(layout.ShortlistSize, "token")}, since this is a full softmax."
         : $"The head: {Plural(layout.ShortlistSize, "token")}, then one row for each tail cluster.";
+
+    private static string Text(double value) => value.ToString("R", System.Globalization.CultureInfo.InvariantCulture) + "d";
 
     private static string CutoffList(SoftmaxLayout layout) => string.Join(", ", layout.Tails.Select(tail => Text(tail.Start)));
 }

@@ -57,6 +57,9 @@ internal static class GeneratedMembers
     public static IReadOnlyList<string> Values { get; } =
         ["VocabularySize", "HiddenSize", "ShortlistSize", "TailCount", "Fingerprint", "Cutoffs", "Head", "s_identity", "DefaultQuantization"];
 
+    /// <summary>The constants of a full softmax, which are kept free in every class as well.</summary>
+    public static IReadOnlyList<string> FullValues { get; } = ["LogitScale", "LogitSoftCap"];
+
     /// <summary>Whether any generated member has a name.</summary>
     public static bool HaveName(string name, bool hasGpu) =>
         IsMethod(name, hasGpu) || IsType(name, hasGpu) || IsValue(name);
@@ -92,7 +95,7 @@ internal static class GeneratedMembers
     private static bool IsType(string name, bool hasGpu) =>
         Types.Contains(name) || (hasGpu && GpuTypes.Contains(name)) || (TailEndingOf(name) is { Length: > 0 } ending && TailEndings.Contains(ending));
 
-    private static bool IsValue(string name) => Values.Contains(name) || TailEndingOf(name) is "";
+    private static bool IsValue(string name) => Values.Contains(name) || FullValues.Contains(name) || TailEndingOf(name) is "";
 
     // What follows the number of a tail; null where there is none.
     private static string? TailEndingOf(string name)

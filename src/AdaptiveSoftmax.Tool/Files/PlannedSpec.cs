@@ -84,6 +84,13 @@ internal sealed class PlannedSpec
         }
 
         if (_old.Get(SpecMembers.Softmax) is not null) _old.Remove(SpecMembers.Softmax);
+        foreach (var name in new[] { SpecMembers.LogitScale, SpecMembers.LogitSoftCap })
+        {
+            if (_old.Get(name) is not { } value) continue;
+            notes.Add($"The {name} {value} of {Excerpt.Line(_path)} goes: only the logits of a full softmax are scaled or capped.");
+            _old.Remove(name);
+        }
+
         if (!spec.HeadBias && _old.Get(SpecMembers.HeadBias) == "true") _old.Set(SpecMembers.HeadBias, "false");
         if (spec.Projections.Count > 0)
         {

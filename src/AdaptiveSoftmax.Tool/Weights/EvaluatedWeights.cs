@@ -31,7 +31,7 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
             DenseHead? head = null;
             if (tensor is not null) head = DenseHead.Find(file, tensor);
             else if (!DenseHead.TryFind(file, out head)) throw new ToolException($"{Excerpt.Line(path)} holds no softmax that is known by its names: none of its {file.Tensors.Count} tensors is of an adaptive softmax or named lm_head.weight. adaptive-softmax inspect lists them; name a full softmax's matrix with --tensor.");
-            return new EvaluatedWeights(path, path, ReadDense(file, head, spec, definition.Table, options, console, cancellationToken), definition.Table);
+            return new EvaluatedWeights(path, path, ReadDense(file, head, spec, definition, options, console, cancellationToken), definition.Table);
         }
 
         var source = SoftmaxSources.Choose(file, from: null, prefix);
@@ -63,9 +63,10 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
     }
 
     // A layer without tails whose slots are those of the table, whatever cutoffs the spec has.
-    private static DynamicAdaptiveSoftmax ReadDense(WeightsFile file, DenseHead head, string spec, TokenTable table, AdaptiveSoftmaxOptions options, ToolConsole console, CancellationToken cancellationToken)
+    private static DynamicAdaptiveSoftmax ReadDense(WeightsFile file, DenseHead head, string spec, SoftmaxDefinition definition, AdaptiveSoftmaxOptions options, ToolConsole console, CancellationToken cancellationToken)
     {
-        var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(head.HiddenSize, table.Count, head.Bias is not null), options: options);
+        var (table, layout) = (definition.Table, definition.Layout);
+        var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(head.HiddenSize, table.Count, head.Bias is not null, layout.LogitScale, layout.LogitSoftCap), options: options);
         try
         {
             layer.RestoreHead(file, head, table.GetId, cancellationToken);

@@ -28,7 +28,7 @@ public sealed class SoftmaxDefinition : IEquatable<SoftmaxDefinition>
     public SoftmaxLayout Layout { get; }
 
     /// <summary>
-    /// One line of JSON with all that decides which weights fit: sizes, cutoffs, projection widths, head bias and the
+    /// One line of JSON with all that decides which weights fit: sizes, cutoffs, projection widths, head bias, scale and cap of logits, and the
     /// vocabulary's fingerprint. Seed, precision and counts are no part of it.
     /// </summary>
     public string CanonicalSpec { get; }
@@ -79,6 +79,9 @@ public sealed class SoftmaxDefinition : IEquatable<SoftmaxDefinition>
         AppendList(text, "cutoffs", layout.Tails.Select(tail => tail.Start));
         AppendList(text, "projections", layout.Tails.Select(tail => tail.ProjectionWidth));
         text.Append(",\"headBias\":").Append(layout.HasHeadBias ? "true" : "false");
+        // What most specs have not is not written, so that their fingerprints stay what they were.
+        if (layout.LogitScale != 1) text.Append(",\"logitScale\":").Append(layout.LogitScale.ToString("R", CultureInfo.InvariantCulture));
+        if (!double.IsInfinity(layout.LogitSoftCap)) text.Append(",\"logitSoftCap\":").Append(layout.LogitSoftCap.ToString("R", CultureInfo.InvariantCulture));
         return text.Append(",\"vocabulary\":\"").Append(vocabularyFingerprint).Append("\"}").ToString();
     }
 

@@ -11,6 +11,12 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     /// <summary>The greatest hidden size and projection width.</summary>
     public const int MaximumWidth = 1 << 20;
 
+    /// <summary>The least <see cref="LogitScale"/> and <see cref="LogitSoftCap"/>.</summary>
+    public const double MinimumLogitFactor = 1e-6;
+
+    /// <summary>The greatest <see cref="LogitScale"/>, and the greatest <see cref="LogitSoftCap"/> of those that cap anything.</summary>
+    public const double MaximumLogitFactor = 1e6;
+
     private readonly TailCluster[] _tails;
     private readonly int[] _cutoffs;
 
@@ -35,6 +41,15 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
 
     /// <summary>Whether the head has a bias, <c>head_bias</c> in PyTorch.</summary>
     public bool HasHeadBias { get; }
+
+    /// <summary>What logits, bias included, are multiplied by before anything else is done with them; 1 for nothing.</summary>
+    public double LogitScale { get; private init; } = 1;
+
+    /// <summary>The cap c of c · tanh(logit / c), which takes the place of each scaled logit; ∞ for none.</summary>
+    public double LogitSoftCap { get; private init; } = double.PositiveInfinity;
+
+    /// <summary>Whether logits are scaled or capped, so that they are not the products of weights and hidden vectors.</summary>
+    public bool MapsLogits => LogitScale != 1 || !double.IsInfinity(LogitSoftCap);
 
     /// <summary>The number of tail clusters K.</summary>
     public int TailCount => _tails.Length;
@@ -128,11 +143,15 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     /// <param name="hiddenSize">The hidden size H, from 1 to <see cref="MaximumWidth"/>.</param>
     /// <param name="vocabularySize">The number of tokens V, at least 2.</param>
     /// <param name="hasHeadBias">Whether the head has a bias.</param>
-    /// <exception cref="ArgumentException">A size is too small; the message says which.</exception>
-    public static SoftmaxLayout CreateFull(int hiddenSize, int vocabularySize, bool hasHeadBias = false)
+    /// <param name="logitScale">What logits are multiplied by, from <see cref="MinimumLogitFactor"/> to <see cref="MaximumLogitFactor"/>.</param>
+    /// <param name="logitSoftCap">The cap of scaled logits, in the same range, or ∞ for none.</param>
+    /// <exception cref="ArgumentException">A size is too small, or scale or cap are out of range; the message says which.</exception>
+    public static SoftmaxLayout CreateFull(int hiddenSize, int vocabularySize, bool hasHeadBias = false, double logitScale = 1, double logitSoftCap = double.PositiveInfinity)
     {
         CheckSizes(hiddenSize, vocabularySize);
-        return new SoftmaxLayout(hiddenSize, vocabularySize, vocabularySize, hasHeadBias, []);
+        CheckFactor(logitScale, "logit scale", nameof(logitScale));
+        if (!double.IsPositiveInfinity(logitSoftCap)) CheckFactor(logitSoftCap, "soft cap of logits", nameof(logitSoftCap));
+        return new SoftmaxLayout(hiddenSize, vocabularySize, vocabularySize, hasHeadBias, []) { LogitScale = logitScale, LogitSoftCap = logitSoftCap };
     }
 
     /// <summary>The cluster of a slot: 0 for the head's shortlist, i + 1 for tail i.</summary>
@@ -149,7 +168,8 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
     /// <param name="other">The other layout.</param>
     public bool Equals(SoftmaxLayout? other) =>
         ReferenceEquals(this, other) || (other is not null && HiddenSize == other.HiddenSize && VocabularySize == other.VocabularySize
-            && ShortlistSize == other.ShortlistSize && HasHeadBias == other.HasHeadBias && _tails.SequenceEqual(other._tails));
+            && ShortlistSize == other.ShortlistSize && HasHeadBias == other.HasHeadBias
+            && LogitScale == other.LogitScale && LogitSoftCap == other.LogitSoftCap && _tails.SequenceEqual(other._tails));
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as SoftmaxLayout);
@@ -163,6 +183,12 @@ public sealed class SoftmaxLayout : IEquatable<SoftmaxLayout>
         var cluster = 0;
         while (cluster < cutoffs.Length && slot >= cutoffs[cluster]) cluster++;
         return cluster;
+    }
+
+    private static void CheckFactor(double value, string what, string argument)
+    {
+        if (value is not (>= MinimumLogitFactor and <= MaximumLogitFactor))
+            throw new ArgumentException(Invariant($"The {what} is {value}; it must be from {MinimumLogitFactor} to {MaximumLogitFactor}."), argument);
     }
 
     private static void CheckSizes(int hiddenSize, int vocabularySize)

@@ -39,6 +39,12 @@ public sealed record SoftmaxSpec
     /// <summary>Whether the head has a bias, <c>head_bias</c> in PyTorch.</summary>
     public bool HeadBias { get; init; }
 
+    /// <summary>What a full softmax's logits are multiplied by, <c>logit_scale</c> of other libraries; 1 for nothing.</summary>
+    public double LogitScale { get; init; } = 1;
+
+    /// <summary>The cap c of c · tanh(logit / c), <c>final_logit_softcapping</c> of other libraries; ∞ for none.</summary>
+    public double LogitSoftCap { get; init; } = double.PositiveInfinity;
+
     /// <summary>The precision of the head's weight.</summary>
     public WeightPrecision HeadPrecision { get; init; }
 
@@ -51,7 +57,7 @@ public sealed record SoftmaxSpec
     /// <summary>The layout of this spec over a vocabulary.</summary>
     /// <param name="vocabularySize">The number of tokens V.</param>
     /// <exception cref="ArgumentException">The sizes do not describe a softmax; the message says which.</exception>
-    public SoftmaxLayout CreateLayout(int vocabularySize) => IsFull ? SoftmaxLayout.CreateFull(HiddenSize, vocabularySize, HeadBias)
+    public SoftmaxLayout CreateLayout(int vocabularySize) => IsFull ? SoftmaxLayout.CreateFull(HiddenSize, vocabularySize, HeadBias, LogitScale, LogitSoftCap)
         : Projections.Count > 0 ? SoftmaxLayout.Create(HiddenSize, vocabularySize, Cutoffs, Projections, HeadBias)
         : SoftmaxLayout.Create(HiddenSize, vocabularySize, Cutoffs, DivValue, HeadBias);
 }

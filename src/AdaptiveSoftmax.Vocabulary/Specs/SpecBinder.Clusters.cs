@@ -6,7 +6,7 @@ internal sealed partial class SpecBinder
     private void BindProjections(Dictionary<string, JsonNode> members, List<int>? cutoffs, bool hasHiddenSize)
     {
         var hasDivValue = members.TryGetValue(SpecMembers.DivValue, out var divNode);
-        var divValue = hasDivValue ? _values.ReadPositive(SpecMembers.DivValue, divNode!) : SoftmaxSpec.DefaultDivValue;
+        var divValue = hasDivValue ? _values.ReadPositive(SpecMembers.DivValue, divNode!, "4.0") : SoftmaxSpec.DefaultDivValue;
         if (divValue is { } value) Spec = Spec with { DivValue = value };
         if (members.TryGetValue(SpecMembers.Projections, out var projections))
         {
@@ -49,6 +49,21 @@ internal sealed partial class SpecBinder
         else if (width > SoftmaxSpec.MaximumWidth)
             errors.Add(SpecErrorKind.OutOfRange, span, $"The projection of tail cluster {cluster} would be wider than {SoftmaxSpec.MaximumWidth}: hidden size {hiddenSize} divided by {divValue:R} to the power {cluster + 1}.", $"Raise divValue, which is 4.0 in most models, or give the widths as projections.");
         return width is > 0 and <= SoftmaxSpec.MaximumWidth;
+    }
+
+    // A tail's log-probs follow from its cluster's, whose logit stands beside those of tokens: a cap would change what they mean.
+    private double? ReadFactor(string name, JsonNode node, string usual)
+    {
+        if (!Spec.IsFull)
+        {
+            errors.Add(SpecErrorKind.ConflictingMembers, node.Span, $"The spec has {name}, and tail clusters; only the logits of a full softmax are scaled or capped.", $"Remove {name}, or write \"softmax\": \"full\" instead of cutoffs.");
+            return null;
+        }
+
+        if (_values.ReadPositive(name, node, usual) is not { } value) return null;
+        if (value is >= SoftmaxLayout.MinimumLogitFactor and <= SoftmaxLayout.MaximumLogitFactor) return value;
+        errors.Add(SpecErrorKind.OutOfRange, node.Span, $"{name} is {value:R}; it must be from 0.000001 to 1000000.", $"Give the value of the model's configuration, for example {usual}.");
+        return null;
     }
 
     private void BindPrecision(Dictionary<string, JsonNode> members, List<int>? cutoffs)

@@ -29,6 +29,8 @@ internal sealed partial class SpecBinder(ErrorList errors)
         if (!Spec.IsFull) BindProjections(members, cutoffs, hasHiddenSize);
         BindPrecision(members, cutoffs);
         if (members.TryGetValue(SpecMembers.HeadBias, out var bias)) Spec = Spec with { HeadBias = _values.ReadBoolean(SpecMembers.HeadBias, bias) };
+        if (members.TryGetValue(SpecMembers.LogitScale, out var scale)) Spec = Spec with { LogitScale = ReadFactor(SpecMembers.LogitScale, scale, "0.0625") ?? 1 };
+        if (members.TryGetValue(SpecMembers.LogitSoftCap, out var cap)) Spec = Spec with { LogitSoftCap = ReadFactor(SpecMembers.LogitSoftCap, cap, "30.0") ?? double.PositiveInfinity };
         if (members.TryGetValue(SpecMembers.Seed, out var seed)) Spec = Spec with { Seed = _values.ReadUnsigned(SpecMembers.Seed, seed) ?? 0 };
     }
 

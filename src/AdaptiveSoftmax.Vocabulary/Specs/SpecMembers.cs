@@ -11,6 +11,8 @@ internal static class SpecMembers
     public const string DivValue = "divValue";
     public const string Projections = "projections";
     public const string HeadBias = "headBias";
+    public const string LogitScale = "logitScale";
+    public const string LogitSoftCap = "logitSoftCap";
     public const string Precision = "precision";
     public const string Seed = "seed";
     public const string Head = "head";
@@ -26,7 +28,7 @@ internal static class SpecMembers
     /// <summary>A kind of softmax: one matrix with a row a token, no tails.</summary>
     public const string Full = "full";
 
-    public static IReadOnlyList<string> OfSpec { get; } = [Schema, HiddenSize, Vocabulary, Softmax, Cutoffs, DivValue, Projections, HeadBias, Precision, Seed];
+    public static IReadOnlyList<string> OfSpec { get; } = [Schema, HiddenSize, Vocabulary, Softmax, Cutoffs, DivValue, Projections, HeadBias, LogitScale, LogitSoftCap, Precision, Seed];
 
     public static IReadOnlyList<string> OfPrecision { get; } = [Head, Tails];
 

@@ -79,17 +79,17 @@ internal sealed class SpecValues(ErrorList errors)
     }
 
     /// <summary>A finite number above 0.</summary>
-    public double? ReadPositive(string name, JsonNode node)
+    public double? ReadPositive(string name, JsonNode node, string usual)
     {
         if (node.Kind != JsonKind.Number)
         {
-            WrongType(name, node, "a number", $"Write it without quotes, for example \"{name}\": 4.0.");
+            WrongType(name, node, "a number", $"Write it without quotes, for example \"{name}\": {usual}.");
             return null;
         }
 
         var value = JsonNumber.ToDouble(node.Text);
         if (value > 0 && !double.IsInfinity(value)) return value;
-        errors.Add(SpecErrorKind.OutOfRange, node.Span, $"{name} is {Written(node)}; it must be a finite number above 0.", $"Give a number above 0; 4.0 is the usual one.");
+        errors.Add(SpecErrorKind.OutOfRange, node.Span, $"{name} is {Written(node)}; it must be a finite number above 0.", $"Give a number above 0; {usual} is a usual one.");
         return null;
     }
 

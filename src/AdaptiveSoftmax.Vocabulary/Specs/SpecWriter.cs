@@ -39,6 +39,8 @@ public static class SpecWriter
         }
 
         if (spec.HeadBias) members.Add(Member(SpecMembers.HeadBias, "true"));
+        if (spec.LogitScale != 1) members.Add(Member(SpecMembers.LogitScale, spec.LogitScale.ToString("R", CultureInfo.InvariantCulture)));
+        if (!double.IsInfinity(spec.LogitSoftCap)) members.Add(Member(SpecMembers.LogitSoftCap, spec.LogitSoftCap.ToString("R", CultureInfo.InvariantCulture)));
         if (spec.HeadPrecision != default || spec.TailPrecisions.Any(tail => tail != default)) members.Add(Member(SpecMembers.Precision, Precision(spec)));
         if (spec.Seed != SoftmaxSpec.DefaultSeed) members.Add(Member(SpecMembers.Seed, spec.Seed.ToString(CultureInfo.InvariantCulture)));
         writer.Write("{\n  " + string.Join(",\n  ", members) + "\n}\n");

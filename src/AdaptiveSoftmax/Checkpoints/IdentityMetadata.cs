@@ -22,6 +22,12 @@ internal sealed record IdentityMetadata(
 
     private const int Version = 1;
 
+    /// <summary>What logits are multiplied by.</summary>
+    public double LogitScale { get; init; } = 1;
+
+    /// <summary>The soft cap of logits; ∞ for none.</summary>
+    public double LogitSoftCap { get; init; } = double.PositiveInfinity;
+
     /// <summary>Whether it says which vocabulary; a layer without one, of sizes alone, has no fingerprint.</summary>
     public bool IsMarked => Fingerprint.Length > 0;
 
@@ -55,7 +61,11 @@ internal sealed record IdentityMetadata(
         identity.Layout.VocabularySize,
         [.. identity.Layout.Tails.Select(tail => tail.Start)],
         [.. identity.Layout.Tails.Select(tail => tail.ProjectionWidth)],
-        identity.Layout.HasHeadBias);
+        identity.Layout.HasHeadBias)
+    {
+        LogitScale = identity.Layout.LogitScale,
+        LogitSoftCap = identity.Layout.LogitSoftCap,
+    };
 
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     public static IdentityMetadata Parse(WeightsFile file, string json)
@@ -74,7 +84,11 @@ internal sealed record IdentityMetadata(
                 root.GetProperty("vocabulary_size").GetInt32(),
                 [.. root.GetProperty("cutoffs").EnumerateArray().Select(element => element.GetInt32())],
                 [.. root.GetProperty("projections").EnumerateArray().Select(element => element.GetInt32())],
-                root.GetProperty("head_bias").GetBoolean());
+                root.GetProperty("head_bias").GetBoolean())
+            {
+                LogitScale = root.TryGetProperty("logit_scale", out var scale) ? scale.GetDouble() : 1,
+                LogitSoftCap = root.TryGetProperty("logit_soft_cap", out var cap) ? cap.GetDouble() : double.PositiveInfinity,
+            };
         }
         catch (Exception exception) when (MetadataJson.IsFault(exception))
         {
@@ -93,6 +107,8 @@ internal sealed record IdentityMetadata(
         WriteNumbers(json, "cutoffs", Cutoffs);
         WriteNumbers(json, "projections", Projections);
         json.WriteBoolean("head_bias", HasHeadBias);
+        if (LogitScale != 1) json.WriteNumber("logit_scale", LogitScale);
+        if (!double.IsInfinity(LogitSoftCap)) json.WriteNumber("logit_soft_cap", LogitSoftCap);
     });
 
     /// <summary>What differs between a file (this) and the class or spec it is for; empty where they agree.</summary>
@@ -104,6 +120,8 @@ internal sealed record IdentityMetadata(
         Add("cutoffs", Format(Cutoffs), Format(expected.Cutoffs));
         Add("projections", Format(Projections), Format(expected.Projections));
         Add("head bias", HasHeadBias ? "present" : "absent", expected.HasHeadBias ? "present" : "absent");
+        Add("logit scale", Format(LogitScale), Format(expected.LogitScale));
+        Add("soft cap of logits", Format(LogitSoftCap), Format(expected.LogitSoftCap));
         if (!IsMarked || !expected.IsMarked) return differences;
         Add("vocabulary (ids or tokens, by slot)", VocabularyFingerprint, expected.VocabularyFingerprint);
         if (differences.Count == 0) Add("fingerprint", Fingerprint, expected.Fingerprint);
@@ -114,6 +132,8 @@ internal sealed record IdentityMetadata(
             if (file != here) differences.Add($"{what}: {Excerpt.Name(file)} in the file, {Excerpt.Name(here)} in {where}");
         }
     }
+
+    private static string Format(double factor) => double.IsInfinity(factor) ? "none" : factor.ToString("R", CultureInfo.InvariantCulture);
 
     private static string Format(int number) => number.ToString(CultureInfo.InvariantCulture);
 

@@ -36,6 +36,8 @@ internal unsafe interface ISimd<TSelf>
 
     static abstract TSelf Multiply(TSelf left, TSelf right);
 
+    static abstract TSelf Divide(TSelf left, TSelf right);
+
     static abstract TSelf Max(TSelf left, TSelf right);
 
     /// <summary>A mask of the last <paramref name="count"/> lanes, for <see cref="And"/> and <see cref="Select"/>.</summary>

@@ -59,6 +59,9 @@ internal readonly unsafe struct Simd128(Vector128<float> v) : ISimd<Simd128>
     public static Simd128 Multiply(Simd128 left, Simd128 right) => new(left._v * right._v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 Divide(Simd128 left, Simd128 right) => new(left._v / right._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Max(Simd128 left, Simd128 right) => new(Vector128.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

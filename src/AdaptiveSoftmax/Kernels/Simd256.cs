@@ -62,6 +62,9 @@ internal readonly unsafe struct Simd256(Vector256<float> v) : ISimd<Simd256>
     public static Simd256 Multiply(Simd256 left, Simd256 right) => new(left._v * right._v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 Divide(Simd256 left, Simd256 right) => new(left._v / right._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Max(Simd256 left, Simd256 right) => new(Vector256.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -53,6 +53,9 @@ internal readonly unsafe struct Simd512(Vector512<float> v) : ISimd<Simd512>
     public static Simd512 Multiply(Simd512 left, Simd512 right) => new(left._v * right._v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 Divide(Simd512 left, Simd512 right) => new(left._v / right._v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Max(Simd512 left, Simd512 right) => new(Vector512.Max(left._v, right._v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -33,6 +33,8 @@ internal readonly unsafe struct SimdScalar(float v) : ISimd<SimdScalar>
 
     public static SimdScalar Multiply(SimdScalar left, SimdScalar right) => new(left._v * right._v);
 
+    public static SimdScalar Divide(SimdScalar left, SimdScalar right) => new(left._v / right._v);
+
     public static SimdScalar Max(SimdScalar left, SimdScalar right) => new(MathF.Max(left._v, right._v));
 
     public static SimdScalar LastLanes(int count) => new(count == 0 ? 0 : BitConverter.Int32BitsToSingle(-1));

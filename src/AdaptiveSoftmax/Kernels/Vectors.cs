@@ -13,6 +13,9 @@ internal static unsafe class Vectors
     public static void Add<TSimd>(float* target, float* source, int count)
         where TSimd : unmanaged, ISimd<TSimd> => Elementwise.Run<TSimd, Addition>(new Addition(target, source), count);
 
+    /// <summary>target[i] *= source[i].</summary>
+    public static void Multiply(float* target, float* source, int count) => Elementwise.Run(new Multiplication(target, source), count);
+
     /// <summary>The largest magnitude; NaN where a value is.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float LargestMagnitude(float* values, int count)
@@ -28,6 +31,13 @@ internal static unsafe class Vectors
         for (var i = 0; i + Vector256<float>.Count <= count; i += Vector256<float>.Count) top = Vector256.Max(top, Vector256.Abs(Vector256.Load(values + i)));
         for (var lane = 0; lane < Vector256<float>.Count; lane++) largest = MathF.Max(largest, top[lane]);
         return largest;
+    }
+
+    private readonly struct Multiplication(float* target, float* source) : IElementOperation
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Run<TSimd>(int index)
+            where TSimd : unmanaged, ISimd<TSimd> => TSimd.Store(TSimd.Multiply(TSimd.Load(target + index), TSimd.Load(source + index)), target + index);
     }
 
     private readonly struct Addition(float* target, float* source) : IElementOperation

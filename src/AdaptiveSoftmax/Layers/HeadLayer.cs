@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -28,8 +30,8 @@ public abstract class HeadLayer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Tells the size of each tail cluster, whose rows are the last of the head.</summary>
-    internal abstract void SetClusterSizes(int[] sizes);
+    /// <summary>Tells the sizes of the tail clusters, whose rows are the last of the head, and what becomes of logits.</summary>
+    internal abstract void SetLayout(SoftmaxLayout layout);
 }
 
 /// <summary>A head whose sizes are those of <typeparamref name="TShape"/>; generated heads derive from it.</summary>
@@ -58,6 +60,6 @@ public class HeadLayer<TShape> : HeadLayer
 
     internal override ITrainingCluster Cluster => _softmax;
 
-    internal override void SetClusterSizes(int[] sizes) =>
-        _softmax = new LinearSoftmax<TShape>(_shape, Weight, Bias) { GroupSizes = sizes };
+    internal override void SetLayout(SoftmaxLayout layout) =>
+        _softmax = new LinearSoftmax<TShape>(_shape, Weight, Bias) { GroupSizes = [.. layout.Tails.Select(tail => tail.Size)], Map = LogitMap.Of(layout) };
 }

@@ -37,6 +37,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>
                 LogitSum = withLogitSum ? scratch.Floats((long)tiles * tokens) : null,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
+                Map = Map,
             };
             pool.Run(ref body, tiles);
             return Summarize(pool, scratch, results, logits, body.Maximum, body.Sum, body.LogitSum, tiles, tokens, Gemv.RowsPerTile(shape));
@@ -49,6 +50,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>
         public float* Weight, Bias, Inputs, Logits, Maximum, Sum, LogitSum;
         public int* GroupSizes;
         public int Tokens, FirstGroupRow;
+        public LogitMap Map;
 
         // Decoding takes the widest vectors. The bits of training must not depend on the machine's, and these sums run along
         // a vector; vectors of four are hardly slower, since the weights come from memory.
@@ -67,6 +69,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>
                 if (AnyWidth) Gemv.MultiplyRows(Shape, Weight, input, all, first, first + rows);
                 else Gemv.MultiplyRows<Simd128, TShape>(Shape, Weight, input, all, first, first + rows);
                 if (Bias is not null) Vectors.Add(logits, Bias + first, rows);
+                Map.Apply(logits, rows);
                 Maximum[at] = SoftmaxKernel.Maximum(logits, rows);
                 Sum[at] = AnyWidth ? SoftmaxKernel.SumExp(logits, rows, Maximum[at]) : SoftmaxKernel.SumExp<Simd128>(logits, rows, Maximum[at]);
                 if (LogitSum is not null) LogitSum[at] = (float)SumLogits(logits, first, rows);

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>
@@ -32,6 +34,9 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
     /// </summary>
     public int[] GroupSizes { get; init; } = [];
 
+    /// <summary>What becomes of logits before the softmax.</summary>
+    public LogitMap Map { get; init; }
+
     private int FirstGroupRow => shape.Rows - GroupSizes.Length;
 
     /// <summary>Logits = weight · inputs + bias, [rows, lanes], or [lanes, rows] for few tokens.</summary>
@@ -58,6 +63,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 LogitSum = withLogitSum ? scratch.Floats((long)tiles * lanes) : null,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
+                Map = Map,
             };
             pool.Run(ref body, tiles * ((lanes + lanesPerTile - 1) / lanesPerTile));
             return Summarize(pool, scratch, results, body.Logits, body.Maximum, body.Sum, body.LogitSum, tiles, lanes, RowsPerTile);
@@ -101,6 +107,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
                 TokenStep = tokenStep,
                 GroupSizes = groupSizes,
                 FirstGroupRow = FirstGroupRow,
+                Map = Map,
             };
             pool.Run(ref body, groups);
             if (inputGradient is null) return;
@@ -163,6 +170,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         public float* Weight, Bias, Inputs, Logits, Maximum, Sum, LogitSum;
         public int* GroupSizes;
         public int Lanes, LanesPerTile, RowTiles, FirstGroupRow;
+        public LogitMap Map;
 
         public readonly void Run(int tile)
         {
@@ -176,6 +184,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             for (var row = 0; row < rows && Bias is not null; row++) new Span<float>(logits + ((nint)row * Lanes), lanes).Fill(Bias[first + row]);
             Gemm.MultiplyOnThisThread(
                 Weight + ((nint)first * Shape.Columns), Shape.Columns, 1, Inputs + lane, Lanes, logits, Lanes, rows, lanes, Shape.Columns, accumulate: Bias is not null);
+            for (var row = 0; row < rows && Map.IsSet; row++) Map.Apply(logits + ((nint)row * Lanes), lanes);
             SoftmaxKernel.BlockStatistics(logits, Lanes, lanes, rows, Maximum + statistic, Sum + statistic);
             if (LogitSum is not null) SumLogits(logits, first, rows, lanes, LogitSum + statistic);
         }
@@ -237,6 +246,7 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
         public int RowsPerGroup, Tokens, Lanes, FirstGroupRow;
         public nint RowStep, TokenStep;
         public bool AddsToWeight, AddsToBias;
+        public LogitMap Map;
 
         public readonly void Run(int group)
         {
@@ -247,7 +257,8 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
             {
                 var rows = Math.Min(RowsPerTile, groupEnd - first);
                 var gradient = Logits + (first * RowStep);
-                LogitGradient(gradient, first, rows);
+                if (Map.IsSet) MappedGradient(gradient, first, rows);
+                else LogitGradient(gradient, first, rows);
                 if (WeightGradient is not null)
                 {
                     Gemm.MultiplyOnThisThread(
@@ -264,6 +275,22 @@ internal sealed unsafe partial class LinearSoftmax<TShape>(TShape shape, Paramet
 
                 if (BiasGradient is not null) AddBiasGradient(gradient, first, rows);
             }
+        }
+
+        // By the logits as they come from the product; the slopes are taken from the mapped ones, which their gradient replaces.
+        private readonly void MappedGradient(float* gradient, int first, int rows)
+        {
+            // Tokens one after the other, or whole rows of lanes.
+            var (runs, length, step) = TokenBlocks.AreFew(Lanes) ? (Tokens, rows, TokenStep) : (1, rows * Lanes, 0);
+            var rented = ArrayPool<float>.Shared.Rent(runs * length);
+            fixed (float* slopes = rented)
+            {
+                for (var run = 0; run < runs; run++) Map.Slopes(gradient + (run * step), slopes + ((nint)run * length), length);
+                LogitGradient(gradient, first, rows);
+                for (var run = 0; run < runs; run++) Vectors.Multiply(gradient + (run * step), slopes + ((nint)run * length), length);
+            }
+
+            ArrayPool<float>.Shared.Return(rented);
         }
 
         private readonly void LogitGradient(float* gradient, int first, int rows)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -5,26 +6,105 @@ namespace AdaptiveSoftmax;
 
 /// <summary>
 /// Adaptive input embeddings with tables of their own (<c>AdaptiveInput</c> in TorchSharp, fairseq's names): a row a slot, cut
-/// into bands as the softmax is into clusters. They are not migrated, and must not be copied as if they were.
+/// into bands as the softmax is into clusters, and a projection for each band.
 /// </summary>
 internal static partial class InputEmbeddings
 {
-    /// <summary>Refuses a file with such tables where slots change.</summary>
-    /// <exception cref="ArgumentException">There are some; the message names them.</exception>
-    public static void Refuse(WeightsFile file, TokenMap map)
+    /// <summary>Migrates all of a file's.</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="map">Which token goes where.</param>
+    /// <param name="counts">How often each token of the target is expected, by its slot.</param>
+    /// <param name="splits">The parts of new tokens, by the target's slot.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="ArgumentException">A table has no projection, or a band no table; the message names what is there.</exception>
+    public static MigratedEmbeddings Migrate(WorkerPool pool, WeightsFile file, TokenMap map, double[] counts, Func<int, IReadOnlyList<(int Slot, double Weight)>> splits, CancellationToken cancellationToken)
     {
-        if (map.From.Tails.Select(tail => tail.Start).SequenceEqual(map.To.Tails.Select(tail => tail.Start)) && map.Sources.SequenceEqual(Enumerable.Range(0, map.From.VocabularySize))) return;
-        string[] tables = [.. file.Tensors.Where(tensor => IsTable(tensor, map.From)).Select(tensor => tensor.Name)];
-        if (tables.Length == 0) return;
-        throw new ArgumentException(
-            $"{file.FileName} holds input embeddings with a row for each slot ({string.Join(", ", tables.Take(4).Select(Excerpt.Name))}), whose slots change and which are not migrated; share them with the softmax, which migrates, or take them out of the file and embed by token id.");
+        var result = new MigratedEmbeddings([], []);
+        try
+        {
+            foreach (var prefix in FindPrefixes(file, map))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var bands = new List<(Parameter Table, Parameter Projection)>();
+                for (var band = 0; band <= map.From.TailCount; band++)
+                {
+                    result.Sources.Add(Read(file, TableOf(prefix, band)));
+                    result.Sources.Add(Read(file, ProjectionOf(prefix, band)));
+                    bands.Add((result.Sources[^2], result.Sources[^1]));
+                }
+
+                new InputBands(pool, map, [.. bands]).AddTo(result.Origins, prefix, counts, splits);
+            }
+
+            return result;
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
     }
 
-    private static bool IsTable(WeightsTensor tensor, SoftmaxLayout layout) =>
-        TableName().Match(tensor.Name) is { Success: true } match
-        && int.TryParse(match.Groups[1].ValueSpan, out var band) && band <= layout.TailCount
-        && tensor.Shape.Count == 2 && tensor.Shape[0] == (band == 0 ? layout.ShortlistSize : layout.Tails[band - 1].Size);
+    /// <summary>What stands before the names of each module whose slots change.</summary>
+    /// <exception cref="ArgumentException">A table has no projection, or a band no table; the message names what is there.</exception>
+    public static string[] FindPrefixes(WeightsFile file, TokenMap map)
+    {
+        if (map.From.Tails.Select(tail => tail.Start).SequenceEqual(map.To.Tails.Select(tail => tail.Start)) && map.Sources.SequenceEqual(Enumerable.Range(0, map.From.VocabularySize))) return [];
+        WeightsTensor[] tables = [.. file.Tensors.Where(tensor => IsTable(tensor, map.From))];
+        string[] prefixes = [.. tables.Select(tensor => TableName().Match(tensor.Name).Groups[1].Value).Distinct().Order(StringComparer.Ordinal)];
+        if (Array.Find(prefixes, prefix => !IsWhole(file, prefix, map.From)) is not { } broken) return prefixes;
+        var names = tables.Where(tensor => TableName().Match(tensor.Name).Groups[1].Value == broken).Take(4).Select(tensor => Excerpt.Name(tensor.Name));
+        throw new ArgumentException(
+            $"{file.FileName} holds input embeddings with a row for each slot ({string.Join(", ", names)}), whose slots change, and not a table and a projection for each of the {map.From.TailCount + 1} bands; take them out of the file and embed by token id, or add what is missing.");
+    }
 
-    [GeneratedRegex(@"(?:^|\.)embeddings\.([0-9]{1,4})\.0\.weight$", RegexOptions.CultureInvariant)]
+    public static string TableOf(string prefix, int band) => string.Create(CultureInfo.InvariantCulture, $"{prefix}embeddings.{band}.0.weight");
+
+    public static string ProjectionOf(string prefix, int band) => string.Create(CultureInfo.InvariantCulture, $"{prefix}embeddings.{band}.1.weight");
+
+    private static bool IsTable(WeightsTensor tensor, SoftmaxLayout layout) =>
+        TableName().Match(tensor.Name) is { Success: true } match && !tensor.Name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal)
+        && int.TryParse(match.Groups[2].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var band) && band <= layout.TailCount
+        && tensor.Shape.Count == 2 && tensor.Shape[0] == SizeOf(layout, band);
+
+    private static bool IsWhole(WeightsFile file, string prefix, SoftmaxLayout layout)
+    {
+        var size = 0L;
+        for (var band = 0; band <= layout.TailCount; band++)
+        {
+            if (!file.TryGetTensor(TableOf(prefix, band), out var table) || !IsTable(table, layout)) return false;
+            if (!file.TryGetTensor(ProjectionOf(prefix, band), out var projection) || projection.Shape.Count != 2 || projection.Shape[1] != table.Shape[1]) return false;
+            if (band > 0 && projection.Shape[0] != size) return false;
+            size = projection.Shape[0];
+        }
+
+        return true;
+    }
+
+    private static Parameter Read(WeightsFile file, string name)
+    {
+        file.TryGetTensor(name, out var tensor);
+        var parameter = new Parameter(name, (int)tensor!.Shape[0], (int)tensor.Shape[1]);
+        file.Read(tensor, parameter);
+        SoftmaxWeights.CheckFinite(file, tensor, parameter);
+        return parameter;
+    }
+
+    private static int SizeOf(SoftmaxLayout layout, int band) => band == 0 ? layout.ShortlistSize : layout.Tails[band - 1].Size;
+
+    [GeneratedRegex(@"^((?:.*\.)?)embeddings\.([0-9]{1,4})\.0\.weight$", RegexOptions.CultureInvariant)]
     private static partial Regex TableName();
+}
+
+/// <summary>Embeddings that were migrated.</summary>
+/// <param name="Origins">The new tables and projections under their whole names, and where their rows come from.</param>
+/// <param name="Sources">The old ones.</param>
+internal sealed record MigratedEmbeddings(List<ParameterOrigin> Origins, List<Parameter> Sources) : IDisposable
+{
+    public void Dispose()
+    {
+        foreach (var origin in Origins) origin.Target.Dispose();
+        foreach (var source in Sources) source.Dispose();
+    }
 }

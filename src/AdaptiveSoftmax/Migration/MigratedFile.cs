@@ -14,6 +14,9 @@ internal sealed unsafe class MigratedFile : IDisposable
     /// <summary>Tensors that do not go on, by name.</summary>
     public HashSet<string> Replaced { get; } = [];
 
+    /// <summary>Input embeddings that were migrated; they are released with this.</summary>
+    public MigratedEmbeddings Embeddings { get; set; } = new([], []);
+
     /// <summary>Writes it, atomically.</summary>
     /// <param name="path">The file.</param>
     /// <param name="origins">The target's parameters, and where their rows come from.</param>
@@ -23,13 +26,16 @@ internal sealed unsafe class MigratedFile : IDisposable
     /// <param name="cancellationToken">Ends it and leaves a file that was there as it was.</param>
     public void Write(string path, IReadOnlyList<ParameterOrigin> origins, IReadOnlyList<Parameter> sourceParameters, SoftmaxDefinition definition, MigrationStep step, CancellationToken cancellationToken)
     {
+        var softmax = sourceParameters;
+        origins = [.. origins, .. Embeddings.Origins];
+        sourceParameters = [.. sourceParameters, .. Embeddings.Sources];
         using var content = WeightsContent.Fill(content =>
         {
-            foreach (var origin in origins) content.Add(origin.Target, _prefix);
+            foreach (var origin in origins) content.Add(origin.Target, Embeddings.Origins.Contains(origin) ? "" : _prefix);
             var states = AddStates(content, origins, sourceParameters);
             foreach (var tensor in _file.Tensors)
             {
-                if (Replaced.Contains(tensor.Name) || states.Contains(tensor.Name) || sourceParameters.Any(parameter => tensor.Name == _prefix + parameter.Name)) continue;
+                if (Replaced.Contains(tensor.Name) || states.Contains(tensor.Name) || softmax.Any(parameter => tensor.Name == _prefix + parameter.Name) || IsEmbedding(tensor.Name)) continue;
                 AddOther(content, tensor);
             }
 
@@ -49,7 +55,10 @@ internal sealed unsafe class MigratedFile : IDisposable
     public void Dispose()
     {
         foreach (var memory in _memory) memory.Dispose();
+        Embeddings.Dispose();
     }
+
+    private bool IsEmbedding(string name) => Embeddings.Sources.Any(source => source.Name == name) || Embeddings.Origins.Any(origin => origin.Target.Name == name);
 
     // State of rows that kept their meaning goes along, and the others start from zero. Returns what it was made of.
     private HashSet<string> AddStates(WeightsContent content, IReadOnlyList<ParameterOrigin> origins, IReadOnlyList<Parameter> sourceParameters)

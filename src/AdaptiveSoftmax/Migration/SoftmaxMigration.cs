@@ -31,12 +31,13 @@ public static class SoftmaxMigration
         ArgumentNullException.ThrowIfNull(from);
         ArgumentNullException.ThrowIfNull(to);
         options = Check(options);
+        RefuseMap(from, to);
         var map = TokenMap.Create(from, to);
         using var file = WeightsFile.Open(weightsPath);
         var mark = file.Metadata.TryGetValue(IdentityMetadata.Key, out var json) ? IdentityMetadata.Parse(file, json) : null;
         var identity = new SoftmaxIdentity(from.Layout, from.Fingerprint, from.VocabularyFingerprint);
         IdentityMetadata.Check(file.FileName, mark, identity, acceptUnmarked: true, "Give the spec and token table that the weights were trained with.");
-        InputEmbeddings.Refuse(file, map);
+        InputEmbeddings.FindPrefixes(file, map);
         using var source = SoftmaxWeights.Read(file, options.Prefix, from.Layout, cancellationToken);
         var job = map.Removed == 0 && IsExtension(map) ? "extend" : "migrate";
         var step = new MigrationStep(job, from.Fingerprint, from.VocabularyFingerprint, to.Fingerprint, to.VocabularyFingerprint, options.PolishSteps);
@@ -44,6 +45,8 @@ public static class SoftmaxMigration
         using var run = new MigrationRun(options, map, source, from.Table.Ids.ToArray(), to);
         var report = run.Execute(Counts(from), CountsWithAdded(map, to, options.AddedCounts), slot => splits.Split(to.Table.GetToken(slot)), cancellationToken);
         using var output = new MigratedFile(file, options.Prefix);
+        output.Embeddings = InputEmbeddings.Migrate(
+            WorkerPool.Get(ThreadCount.OrDefault(options.Threads, nameof(options))), file, map, CountsWithAdded(map, to, options.AddedCounts), slot => splits.Split(to.Table.GetToken(slot)), cancellationToken);
         Write(output, outputPath, map, source, run, to, step, options, cancellationToken);
         return report;
     }
@@ -66,6 +69,7 @@ public static class SoftmaxMigration
     {
         ArgumentNullException.ThrowIfNull(to);
         options = Check(options);
+        RefuseMap(to);
         using var file = WeightsFile.Open(modelPath);
         var head = DenseHead.Find(file, headName);
         var map = TokenMap.OfIds(SoftmaxLayout.CreateFull(head.HiddenSize, head.Rows), to);
@@ -136,6 +140,16 @@ public static class SoftmaxMigration
     private static bool IsExtension(TokenMap map) =>
         map.Added > 0 && map.To.TailCount == map.From.TailCount + 1 && map.From.Tails.SequenceEqual(map.To.Tails.Take(map.From.TailCount))
         && !map.Sources.Where((source, slot) => source != (slot < map.From.VocabularySize ? slot : -1)).Any();
+
+    // Rows are mixed and judged as if their products were the logits.
+    private static void RefuseMap(params ReadOnlySpan<SoftmaxDefinition> definitions)
+    {
+        foreach (var definition in definitions)
+        {
+            if (definition.Layout.MapsLogits)
+                throw new ArgumentException("A softmax with logitScale or logitSoftCap is not migrated; for another order of the tokens of a dense head, load the head again with the new spec.", nameof(definitions));
+        }
+    }
 
     private static MigrationOptions Check(MigrationOptions? options)
     {

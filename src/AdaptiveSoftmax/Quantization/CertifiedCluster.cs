@@ -45,6 +45,9 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         TileCount = (rows.Rows + RowsPerTile - 1) / RowsPerTile;
     }
 
+    /// <summary>What becomes of logits; bounds and stored logits are mapped ones everywhere.</summary>
+    public LogitMap Map { get; init; }
+
     public int Rows => _rows.Rows;
 
     public long Bytes => _screens.Sum(screen => screen.Bytes);
@@ -119,6 +122,9 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     public bool TryPrepare(Scratch scratch, float* input, int stage, bool withSums, out Screening screening)
     {
         screening = default;
+
+        // The errors of mapped logits are not those of the products, which the sums take.
+        if (withSums && Map.IsSet) return false;
         var columns = _rows.Columns;
         var errors = _screens[stage].Errors;
         var whole = new WholeInput(input, columns, scratch.Shorts(WholeInput.Room(columns)));
@@ -137,7 +143,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
             Sum = withSums ? scratch.Floats(TileCount) : null,
             ErrorSum = withSums ? scratch.Floats(TileCount) : null,
             Tiles = TileCount,
-            LargestLogit = largest,
+            LargestLogit = Map.Largest(largest),
         };
         return true;
     }
@@ -174,6 +180,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
             Screenings = screenings,
             Count = count,
             RowsPerTile = RowsPerTile,
+            Map = Map,
         };
         pool.Run(ref body, TileCount);
         counts.Screened += (long)count * Rows;
@@ -218,12 +225,14 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         if (screening.Stage + 1 >= _screens.Length) return float.PositiveInfinity;
         var screen = _screens[screening.Stage + 1];
         counts.Add(screen.Precision, 1);
-        return screen.Upper(screening.Whole, screening.Norm, _rows.Bias, row);
+        var upper = screen.Upper(screening.Whole, screening.Norm, _rows.Bias, row);
+        Map.ApplyToBounds(&upper, 1);
+        return upper;
     }
 
     /// <summary>The stored logit of a row, with the bits that a decoder of these weights computes.</summary>
     public float Rescore(in Screening screening, int row) =>
-        screening.Widened is null ? _rows.Logit(screening.Input, row) : _rows.BlockLogit(screening.Input, row, screening.Widened);
+        Map.Apply(screening.Widened is null ? _rows.Logit(screening.Input, row) : _rows.BlockLogit(screening.Input, row, screening.Widened));
 
     /// <summary>The largest stored logit of the first rows and the first row that has it.</summary>
     /// <param name="scratch">Lends the memory of the candidates.</param>
@@ -327,6 +336,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         public float* Errors, Bias;
         public float Floor;
         public int Count, RowsPerTile;
+        public LogitMap Map;
 
         // A tile's rows stay in the cache for all inputs.
         public readonly void Run(int tile)
@@ -347,6 +357,9 @@ internal sealed unsafe class CertifiedCluster : IDisposable
                 }
 
                 screening->Bound[tile] = ScreeningKernel.Raise(logits, errors, screening->Norm, Floor, rows);
+                if (!Map.IsSet) continue;
+                Map.ApplyToBounds(logits, rows);
+                screening->Bound[tile] = SoftmaxKernel.Maximum(logits, rows);
             }
         }
     }

@@ -62,6 +62,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         })
         {
             IsAutomatic = certify.Stages == ScreeningStages.Automatic,
+            Map = LogitMap.Of(Layout),
         };
         _tails = [.. tails.Select(tail => new CertifiedCluster(Pool, tail.Output, tail.Projection, WeightPrecision.Int8))];
     }

@@ -10,18 +10,17 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
     private readonly QuantizedMatrix? _projection;
     private readonly QuantizedMatrix _output;
     private readonly NativeFloats? _bias;
+    private readonly LogitMap _map;
 
     /// <summary>The head; its bias stays in float32.</summary>
-    public QuantizedCluster(WorkerPool pool, Parameter weight, Parameter? bias, WeightPrecision precision)
+    public QuantizedCluster(WorkerPool pool, Parameter weight, Parameter? bias, LogitMap map, WeightPrecision precision)
     {
+        _map = map;
         _output = new QuantizedMatrix(pool, weight, precision);
         if (bias is null) return;
         _bias = new NativeFloats(bias.Count);
         bias.Values.CopyTo(new Span<float>(_bias.Pointer, bias.Rows));
     }
-
-    /// <summary>A head that was read already; it belongs to the cluster from then on.</summary>
-    public QuantizedCluster(QuantizedMatrix weight, NativeFloats? bias) => (_output, _bias) = (weight, bias);
 
     /// <summary>
     /// A tail. Its projection is small beside its output and an error in it moves all the tail's logits, so it keeps
@@ -34,7 +33,8 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
     }
 
     /// <summary>A head or a tail that was stored before, whose memory belongs to this from then on.</summary>
-    public QuantizedCluster(QuantizedMatrix? projection, QuantizedMatrix output, NativeFloats? bias) => (_projection, _output, _bias) = (projection, output, bias);
+    public QuantizedCluster(QuantizedMatrix? projection, QuantizedMatrix output, NativeFloats? bias, LogitMap map = default) =>
+        (_projection, _output, _bias, _map) = (projection, output, bias, map);
 
     /// <summary>The weights as a file has them: a tail's projection, and the output.</summary>
     public IEnumerable<QuantizedMatrix> Matrices => _projection is null ? [_output] : [_projection, _output];
@@ -63,7 +63,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
         if (_projection is not null)
         {
             var projected = scratch.Floats((long)_projection.Rows * lanes);
-            Multiply(pool, _projection, inputs, lanes, projected, bias: null, null, null);
+            Multiply(pool, _projection, inputs, lanes, projected, bias: null, default, null, null);
             inputs = projected;
         }
 
@@ -78,7 +78,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
             Rows = _output.Rows,
             Lanes = lanes,
         };
-        Multiply(pool, _output, inputs, lanes, block.Logits, _bias is null ? null : _bias.Pointer, block.TileMaximum, sum);
+        Multiply(pool, _output, inputs, lanes, block.Logits, _bias is null ? null : _bias.Pointer, _map, block.TileMaximum, sum);
         LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, tiles, lanes, block.LogSumExp);
         return block;
     }
@@ -104,7 +104,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
             Rows = _output.Rows,
             Lanes = 1,
         };
-        var output = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerTile = RowsPerTile };
+        var output = new OneTokenBody { Matrix = _output.View, Bias = _bias is null ? null : _bias.Pointer, Map = _map, Input = hidden, Logits = logits, Maximum = block.TileMaximum, Sum = sum, RowsPerTile = RowsPerTile };
         if (output.Matrix.IsWhole) output.Whole = new WholeInput(hidden, _output.Columns, scratch.Shorts(WholeInput.Room(_output.Columns)));
         pool.Run(ref output, tiles);
         LinearSoftmax<MatrixShape>.CombineLogSumExp(pool, block.TileMaximum, sum, tiles, lanes: 1, block.LogSumExp);
@@ -118,9 +118,9 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
         _bias?.Dispose();
     }
 
-    private static void Multiply(WorkerPool pool, QuantizedMatrix weight, float* inputs, int lanes, float* outputs, float* bias, float* maximum, float* sum)
+    private static void Multiply(WorkerPool pool, QuantizedMatrix weight, float* inputs, int lanes, float* outputs, float* bias, LogitMap map, float* maximum, float* sum)
     {
-        var body = new BlockBody { Matrix = weight.View, Inputs = inputs, Lanes = lanes, Outputs = outputs, Bias = bias, Maximum = maximum, Sum = sum };
+        var body = new BlockBody { Matrix = weight.View, Inputs = inputs, Lanes = lanes, Outputs = outputs, Bias = bias, Map = map, Maximum = maximum, Sum = sum };
         pool.Run(ref body, (weight.Rows + TokenBlocks.RowsPerTile - 1) / TokenBlocks.RowsPerTile);
     }
 
@@ -142,6 +142,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
         public QuantizedView Matrix;
         public WholeInput Whole;
         public float* Bias, Input, Logits, Maximum, Sum;
+        public LogitMap Map;
         public int RowsPerTile;
 
         public readonly void Run(int tile)
@@ -152,6 +153,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
             if (matrix.IsWhole) matrix.MultiplyRows(Whole, Logits, first, first + rows);
             else matrix.MultiplyRows(Input, Logits, first, first + rows);
             if (Bias is not null) Vectors.Add(Logits + first, Bias + first, rows);
+            Map.Apply(Logits + first, rows);
             Maximum[tile] = SoftmaxKernel.Maximum(Logits + first, rows);
             Sum[tile] = SoftmaxKernel.SumExp(Logits + first, rows, Maximum[tile]);
         }
@@ -161,6 +163,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
     {
         public QuantizedView Matrix;
         public float* Inputs, Outputs, Bias, Maximum, Sum;
+        public LogitMap Map;
         public int Lanes;
 
         // A tile's weights are widened into memory that stays in the cache, and then used for every lane.
@@ -179,6 +182,7 @@ internal sealed unsafe class QuantizedCluster : IDecodingCluster, IDisposable
             }
 
             ArrayPool<float>.Shared.Return(widened);
+            Map.Apply(outputs, rows * Lanes);
             if (Maximum is not null) SoftmaxKernel.BlockStatistics(outputs, Lanes, Lanes, rows, Maximum + ((nint)tile * Lanes), Sum + ((nint)tile * Lanes));
         }
     }

@@ -58,7 +58,7 @@ internal sealed unsafe class QuantizedRestore(WeightsFile file, SoftmaxIdentity 
             matrices.Add(new QuantizedMatrix(weight.Rows, weight.Columns, weight.Precision, parts));
         }
 
-        var head = new QuantizedCluster(projection: null, matrices[0], identity.Layout.HasHeadBias ? Read("head.bias", cancellationToken) : null);
+        var head = new QuantizedCluster(projection: null, matrices[0], identity.Layout.HasHeadBias ? Read("head.bias", cancellationToken) : null, LogitMap.Of(identity.Layout));
         var tails = Enumerable.Range(0, identity.Layout.TailCount).Select(tail => new QuantizedCluster(matrices[(2 * tail) + 1], matrices[(2 * tail) + 2], bias: null)).ToArray();
         _parts.Clear();
         return (head, tails);

@@ -75,7 +75,7 @@ public sealed partial class QuantizedSoftmax
                 },
                 cancellationToken);
             if (bias is not null) reader.ReadBias(bias.Pointer);
-            return new QuantizedSoftmax(identity, slotOf, tokenOf, head, new QuantizedCluster(weight, bias), kept, options);
+            return new QuantizedSoftmax(identity, slotOf, tokenOf, head, new QuantizedCluster(projection: null, weight, bias, LogitMap.Of(layout)), kept, options);
         }
         catch
         {

@@ -20,7 +20,7 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
         precision.Check(Layout.TailCount);
         Precision = precision;
         (_slotOf, _tokenOf) = (source.SlotOf, source.TokenOf);
-        _head = new QuantizedCluster(Pool, head.Weight, head.Bias, precision.Head);
+        _head = new QuantizedCluster(Pool, head.Weight, head.Bias, LogitMap.Of(Layout), precision.Head);
         _tails = [.. tails.Select((tail, i) => new QuantizedCluster(Pool, tail, precision.OfTail(i)))];
     }
 

@@ -25,18 +25,26 @@ partial class @Terms : global::AdaptiveSoftmax.AdaptiveSoftmaxLayer
 
     /// <summary>Stands for sizes and vocabulary; weights of another fingerprint do not fit.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
-    public const string Fingerprint = "9520eea301a16e984fad9dc222dd81e9";
+    public const string Fingerprint = "8bef39340302aaec2a21e9dd3878e6d8";
 
     /// <summary>The first slot of each tail cluster, ascending.</summary>
     [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
     public static global::System.ReadOnlySpan<int> Cutoffs => new int[] {  };
+
+    /// <summary>What logits are multiplied by; 1 for nothing.</summary>
+    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+    public const double LogitScale = 1d;
+
+    /// <summary>The cap c of c · tanh(logit / c), which takes the place of each scaled logit; ∞ for none.</summary>
+    [global::System.CodeDom.Compiler.GeneratedCode("AdaptiveSoftmax.Generators", "{version}")]
+    public const double LogitSoftCap = 30d;
 
     #endregion
 
     #region Creating and loading
 
     private static readonly global::AdaptiveSoftmax.SoftmaxIdentity s_identity = new global::AdaptiveSoftmax.SoftmaxIdentity(
-        global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.CreateFull(HiddenSize, VocabularySize, hasHeadBias: false),
+        global::AdaptiveSoftmax.Vocabulary.SoftmaxLayout.CreateFull(HiddenSize, VocabularySize, hasHeadBias: false, LogitScale, LogitSoftCap),
         Fingerprint,
         "af1cc2103cc27f3047d39466ce80900d");
 

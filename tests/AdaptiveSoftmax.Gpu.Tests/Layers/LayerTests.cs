@@ -166,6 +166,13 @@ public abstract class LayerTests
         Assert.Equal(Gradients(@case, GpuOptions.Default, LossOptions.Default), Gradients(@case, GpuOptions.Default, LossOptions.Default));
     }
 
+    [Fact]
+    public void ScaledAndCappedLogits_AreRefusedWithTheirRemedy()
+    {
+        foreach (var layout in new[] { SoftmaxLayout.CreateFull(8, 20, logitSoftCap: 30), SoftmaxLayout.CreateFull(8, 20, logitScale: 0.5) })
+            Assert.Contains("take the class on the CPU", Assert.Throws<NotSupportedException>(() => new DynamicGpuSoftmax(Accelerator, layout)).Message, StringComparison.Ordinal);
+    }
+
     // The loss, and every gradient.
     private float[][] Gradients(LayerCase @case, GpuOptions options, LossOptions loss)
     {

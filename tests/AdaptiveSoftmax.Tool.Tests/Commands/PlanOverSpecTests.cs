@@ -36,10 +36,11 @@ public sealed class PlanOverSpecTests
     {
         using var run = new ToolRun();
         WriteTable(run);
-        run.Write("x.softmax.json", "{ \"hiddenSize\": 32, \"vocabulary\": \"x.tokens\", \"softmax\": \"full\", \"seed\": 3 }");
+        run.Write("x.softmax.json", "{ \"hiddenSize\": 32, \"vocabulary\": \"x.tokens\", \"softmax\": \"full\", \"logitSoftCap\": 30.0, \"seed\": 3 }");
         Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "32", "-o", run.Path("x.softmax.json")));
         var spec = SpecReader.Read("x", File.ReadAllText(run.Path("x.softmax.json"))).Spec!;
         Assert.Equal((false, 3ul), (spec.IsFull, spec.Seed));
+        Assert.Contains("The logitSoftCap 30.0 of", run.Error, StringComparison.Ordinal);
         Assert.NotEmpty(spec.Cutoffs);
     }
 

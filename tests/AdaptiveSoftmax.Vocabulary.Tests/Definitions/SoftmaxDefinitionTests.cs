@@ -85,6 +85,16 @@ public class SoftmaxDefinitionTests
     }
 
     [Fact]
+    public void ScaleAndCapOfLogits_ArePartOfTheFingerprint_WhereThereAreSome()
+    {
+        const string Plain = """{ "hiddenSize": 8, "vocabulary": ["a", "b"], "softmax": "full" }""";
+        string With(string member) => SoftmaxDefinitionReader.Read("s", Plain.Replace(" }", $", {member} }}", StringComparison.Ordinal)).Definition!.Fingerprint;
+        Assert.Equal(SoftmaxDefinitionReader.Read("s", Plain).Definition!.Fingerprint, With("\"logitScale\": 1.0"));
+        Assert.Equal(4, new[] { With("\"logitScale\": 1"), With("\"logitScale\": 30"), With("\"logitSoftCap\": 30"), With("\"logitSoftCap\": 30.5") }.Distinct().Count());
+        Assert.Equal(With("\"logitSoftCap\": 3e1"), With("\"logitSoftCap\": 30.0"));
+    }
+
+    [Fact]
     public void MissingTable_IsReportedWhereTheSpecNamesIt()
     {
         var marked = MarkedText.Parse("""{ "hiddenSize": 16, "vocabulary": ⟦"t.tokens"⟧, "cutoffs": [1] }""");

@@ -35,6 +35,9 @@ public class SchemaTests
 
         Assert.Equal(defaults.DivValue, Property("divValue").GetProperty("default").GetDouble());
         Assert.Equal(defaults.HeadBias, Property("headBias").GetProperty("default").GetBoolean());
+        Assert.Equal(defaults.LogitScale, Property("logitScale").GetProperty("default").GetDouble());
+        foreach (var name in new[] { SpecMembers.LogitScale, SpecMembers.LogitSoftCap })
+            Assert.Equal((SoftmaxLayout.MinimumLogitFactor, SoftmaxLayout.MaximumLogitFactor), (Property(name).GetProperty("minimum").GetDouble(), Property(name).GetProperty("maximum").GetDouble()));
         Assert.Equal(defaults.Seed, Property("seed").GetProperty("default").GetUInt64());
         Assert.Equal(SoftmaxSpec.MaximumWidth, Property("hiddenSize").GetProperty("maximum").GetInt32());
         Assert.Equal(ulong.MaxValue, Property("seed").GetProperty("maximum").GetUInt64());

@@ -139,9 +139,15 @@ public class SpecErrorTests
     [InlineData(SpecErrorKind.ConflictingMembers, "\"hiddenSize\": 15, \"softmax\": \"full\", \"precision\": { \"tails\": ⟦\"int8\"⟧ }", "has precision.tails")]
     [InlineData(SpecErrorKind.UnknownSoftmax, "\"hiddenSize\": 15, \"softmax\": ⟦\"Full\"⟧, \"cutoffs\": [1]", "softmax is \"Full\"")]
     [InlineData(SpecErrorKind.WrongType, "\"hiddenSize\": 15, \"softmax\": ⟦true⟧, \"cutoffs\": [1]", "softmax is")]
-    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"head\": ⟦\"float16\"⟧ }", "precision.head is \"float16\"")]
+    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"head\": ⟦\"float8\"⟧ }", "precision.head is \"float8\"")]
     [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"tails\": [⟦\"Float32\"⟧] }", "precision.tails[0] is \"Float32\"")]
-    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"tails\": ⟦\"int4\"⟧ }", "precision.tails is \"int4\"")]
+    [InlineData(SpecErrorKind.UnknownPrecision, "\"hiddenSize\": 15, \"cutoffs\": [1], \"precision\": { \"tails\": ⟦\"int2\"⟧ }", "precision.tails is \"int2\"")]
+    [InlineData(SpecErrorKind.ConflictingMembers, "\"hiddenSize\": 15, \"cutoffs\": [1], \"logitSoftCap\": ⟦30⟧", "has logitSoftCap, and tail clusters")]
+    [InlineData(SpecErrorKind.ConflictingMembers, "\"hiddenSize\": 15, \"logitScale\": ⟦0.5⟧, \"cutoffs\": [1]", "has logitScale, and tail clusters")]
+    [InlineData(SpecErrorKind.OutOfRange, "\"hiddenSize\": 15, \"softmax\": \"full\", \"logitSoftCap\": ⟦0⟧", "logitSoftCap is 0; it must be a finite number above 0")]
+    [InlineData(SpecErrorKind.OutOfRange, "\"hiddenSize\": 15, \"softmax\": \"full\", \"logitSoftCap\": ⟦1e7⟧", "logitSoftCap is 10000000; it must be from 0.000001 to 1000000")]
+    [InlineData(SpecErrorKind.OutOfRange, "\"hiddenSize\": 15, \"softmax\": \"full\", \"logitScale\": ⟦-2⟧", "logitScale is -2; it must be a finite number above 0")]
+    [InlineData(SpecErrorKind.WrongType, "\"hiddenSize\": 15, \"softmax\": \"full\", \"logitScale\": ⟦\"0.5\"⟧", "logitScale is the string")]
     public void Clusters_AreReportedByMember(SpecErrorKind kind, string members, string message) =>
         AssertOnly(kind, $"{{ \"vocabulary\": [\"a\", \"b\", \"c\"], {members} }}", message, "");
 

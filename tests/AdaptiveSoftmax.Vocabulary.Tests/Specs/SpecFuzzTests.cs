@@ -11,7 +11,7 @@ public class SpecFuzzTests
     private static readonly string[] s_valid =
     [
         """{"hiddenSize":512,"vocabulary":"news.tokens","cutoffs":[2000,10000],"divValue":4.0,"headBias":false,"precision":{"head":"float32","tails":["float32","float32"]},"seed":1}""",
-        """{"hiddenSize":512,"vocabulary":"news.tokens","softmax":"full","headBias":false,"precision":{"head":"int8"}}""",
+        """{"hiddenSize":512,"vocabulary":"news.tokens","softmax":"full","headBias":false,"logitScale":0.5,"logitSoftCap":30,"precision":{"head":"int8"}}""",
         """
         {
           "$schema": "softmax.schema.json",

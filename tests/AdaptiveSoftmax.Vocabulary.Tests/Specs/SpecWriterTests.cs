@@ -27,6 +27,10 @@ public sealed class SpecWriterTests
         AssertReadsBack(spec);
         AssertReadsBack(spec with { HeadPrecision = WeightPrecision.Int8 });
         AssertReadsBack(spec with { HeadPrecision = WeightPrecision.Int4 });
+        AssertReadsBack(spec with { LogitScale = 0.0625, LogitSoftCap = 30 });
+        AssertReadsBack(spec with { LogitSoftCap = 0.1 });
+        Assert.Equal(SoftmaxLayout.CreateFull(512, 70, true, 2, 50), (spec with { LogitScale = 2, LogitSoftCap = 50 }).CreateLayout(70));
+        Assert.NotEqual(SoftmaxLayout.CreateFull(512, 70, true, 2, 50), spec.CreateLayout(70));
         Assert.Equal("{\n  \"hiddenSize\": 512,\n  \"vocabulary\": \"news.tokens\",\n  \"softmax\": \"full\",\n  \"headBias\": true\n}\n", Write(spec));
         Assert.Equal(SoftmaxLayout.CreateFull(512, 70, hasHeadBias: true), spec.CreateLayout(70));
     }
