@@ -116,7 +116,10 @@ public sealed class ChartTests
         Assert.Contains($"tail0, before: {ChartScale.Name(before.GetProperty("byCluster")[1].GetDouble())}", clusters.Select(bar => bar.Text));
         Assert.Contains($"tail0, after: {ChartScale.Name(after.GetProperty("byCluster")[1].GetDouble())}", clusters.Select(bar => bar.Text));
         Assert.Equal(3, clusters.Select(bar => bar.Fill).Distinct().Count());
-        Assert.NotEmpty(shown.Find("Residuals", "rect", "bar"));
+        var factored = json.RootElement.GetProperty("clusters")[1];
+        var residuals = shown.Find("Residuals", "rect", "bar").Select(bar => bar.Text).ToArray();
+        Assert.Contains($"tail0, logit: {ChartScale.Name(factored.GetProperty("logitError").GetDouble())}", residuals);
+        Assert.Contains($"tail0, gate: {ChartScale.Name(factored.GetProperty("gateError").GetDouble())}", residuals);
         shown.CheckAll();
     }
 

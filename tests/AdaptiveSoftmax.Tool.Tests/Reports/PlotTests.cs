@@ -57,6 +57,35 @@ public sealed class PlotTests
         Assert.All(line, point => Assert.Equal(line[0].Y + (slope * (point.X - line[0].X)), point.Y, 3.0));
     }
 
+    [Fact]
+    public void BarsOfLogarithms_StandOnTheAxis_AndChartsOfOneTitleAreNumbered()
+    {
+        using var run = new ToolRun();
+        const string Chart = """{ "kind": "bars", "title": "Perplexity", "note": "", "unit": "", "categories": ["a", "b", "c"], "series": [{ "name": "x", "values": [0.02, 0.2, 2] }], "isLog": true }""";
+        run.Write("report.json", $$"""{ "generator": "adaptive-softmax", "title": "", "lead": "", "sections": [{{Chart}}, {{Chart}}] }""");
+        var written = ReportPlots.Write(run.Path("report.json"), run.Path("charts"), cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal(["perplexity.png", "perplexity-2.png"], written.Select(Path.GetFileName));
+        using var picture = SKBitmap.Decode(written[1]);
+        // From 0.01 on: 0.3, 1.3 and 2.3 powers of ten high.
+        var bars = Bars(picture, s_first);
+        Assert.Equal(3, bars.Count);
+        Assert.Equal(1.301 / 2.301, bars[1] / (double)bars[2], 0.02);
+        Assert.Equal(0.301 / 2.301, bars[0] / (double)bars[2], 0.02);
+    }
+
+    [Fact]
+    public async Task ChartsAsData_HaveAllThatThePageDraws()
+    {
+        using var run = new ToolRun();
+        var files = new EvaluationFiles(run);
+        Assert.Equal(0, await run.RunAsync("evaluate", files.States1, "--weights", files.Weights, "--spec", files.Spec, "--timed", "0", "--report", run.Path("evaluation.json")));
+        using var json = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(run.Path("evaluation.json"), TestContext.Current.CancellationToken));
+        var calibration = json.RootElement.GetProperty("sections").EnumerateArray().Single(section => section.GetProperty("title").GetString() == "Calibration");
+        Assert.True(calibration.GetProperty("hasDiagonal").GetBoolean());
+        Assert.True(calibration.GetProperty("series")[0].GetProperty("hasDots").GetBoolean());
+        Assert.Contains("calibration.png", ReportPlots.Write(run.Path("evaluation.json"), run.Path("charts"), cancellationToken: TestContext.Current.CancellationToken).Select(Path.GetFileName));
+    }
+
     [Theory]
     [InlineData("plain text", "plain.json: ")]
     [InlineData("{ \"name\": \"package\" }", "no report")]

@@ -32,6 +32,7 @@ public sealed class ReportTests
         var curves = browser.Page.FindElements(By.XPath("//section[h2='Calibration']//*[name()='polyline']"));
         Assert.Equal(2, curves.Count);
         Assert.NotEmpty(browser.Page.FindElements(By.XPath("//section[h2='Calibration']//*[name()='circle']")));
+        Assert.Single(shown.Find("Calibration", "line", "reference"));
         // Names of domains are text, whatever they hold.
         Assert.Empty(browser.Page.FindElements(By.TagName("b")));
         Assert.Contains("<b>code</b>", browser.Page.PageSource.Replace("&lt;", "<", StringComparison.Ordinal).Replace("&gt;", ">", StringComparison.Ordinal), StringComparison.Ordinal);
