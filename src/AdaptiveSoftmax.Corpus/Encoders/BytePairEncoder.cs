@@ -12,10 +12,8 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
     // Pairs by rank, then place; those that were joined otherwise meanwhile are still among them.
     private readonly RankHeap _pairs = new();
 
-    // Of the piece that begins at a byte: where the next one begins, where the one before does, and the rank of it with the next.
-    private int[] _next = [];
-    private int[] _previous = [];
-    private int[] _ranks = [];
+    // The piece that begins at each byte. All of it lies together, since a giant word's pieces are visited in no order.
+    private Piece[] _pieces = [];
 
     /// <summary>Appends the ids of a word.</summary>
     public void Encode(ReadOnlySpan<byte> word, List<int> ids, CancellationToken cancellationToken)
@@ -28,9 +26,9 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
 
         Begin(word, areCharacters: false, cancellationToken);
         Join(word, cancellationToken);
-        for (var start = 0; start < word.Length; start = _next[start])
+        for (var start = 0; start < word.Length; start = _pieces[start].Next)
         {
-            ranks.TryGetId(word[start.._next[start]], out var id);
+            ranks.TryGetId(word[start.._pieces[start].Next], out var id);
             ids.Add(id);
         }
     }
@@ -40,29 +38,25 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
     {
         Begin(word, areCharacters: true, cancellationToken);
         Join(word, cancellationToken);
-        for (var start = 0; start < word.Length; start = _next[start]) pieces.Add((start, _next[start]));
+        for (var start = 0; start < word.Length; start = _pieces[start].Next) pieces.Add((start, _pieces[start].Next));
     }
 
     private void Begin(ReadOnlySpan<byte> word, bool areCharacters, CancellationToken cancellationToken)
     {
-        if (_next.Length < word.Length)
-        {
-            var length = Math.Max(word.Length, 256);
-            (_next, _previous, _ranks) = (new int[length], new int[length], new int[length]);
-        }
+        if (_pieces.Length < word.Length) _pieces = new Piece[Math.Max(word.Length, 256)];
 
         _pairs.Clear();
         var previous = -1;
-        for (var start = 0; start < word.Length; start = _next[start])
+        for (var start = 0; start < word.Length; start = _pieces[start].Next)
         {
             if (start % StepsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
-            _next[start] = start + 1;
-            while (areCharacters && _next[start] < word.Length && (word[_next[start]] & 0xC0) == 0x80) _next[start]++;
-            _previous[start] = previous;
+            _pieces[start].Next = start + 1;
+            while (areCharacters && _pieces[start].Next < word.Length && (word[_pieces[start].Next] & 0xC0) == 0x80) _pieces[start].Next++;
+            _pieces[start].Previous = previous;
             previous = start;
         }
 
-        for (var start = 0; start < word.Length; start = _next[start])
+        for (var start = 0; start < word.Length; start = _pieces[start].Next)
         {
             if (start % StepsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
             Rank(word, start);
@@ -75,21 +69,24 @@ internal sealed class BytePairEncoder(BytePairRanks ranks)
         {
             if (step % StepsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
             var start = (int)(uint)pair;
-            if (_ranks[start] != (int)(pair >> 32)) continue;
-            var joined = _next[start];
-            _ranks[joined] = NoRank;
-            _next[start] = _next[joined];
-            if (_next[start] < word.Length) _previous[_next[start]] = start;
+            if (_pieces[start].Rank != (int)(pair >> 32)) continue;
+            var joined = _pieces[start].Next;
+            _pieces[joined].Rank = NoRank;
+            _pieces[start].Next = _pieces[joined].Next;
+            if (_pieces[start].Next < word.Length) _pieces[_pieces[start].Next].Previous = start;
             Rank(word, start);
-            if (_previous[start] >= 0) Rank(word, _previous[start]);
+            if (_pieces[start].Previous >= 0) Rank(word, _pieces[start].Previous);
         }
     }
 
     // Finds the rank of the piece that begins at a byte together with the next.
     private void Rank(ReadOnlySpan<byte> word, int start)
     {
-        var next = _next[start];
-        _ranks[start] = next < word.Length && ranks.TryGetId(word[start.._next[next]], out var rank) ? rank : NoRank;
-        if (_ranks[start] != NoRank) _pairs.Add(((ulong)_ranks[start] << 32) | (uint)start);
+        var next = _pieces[start].Next;
+        _pieces[start].Rank = next < word.Length && ranks.TryGetId(word[start.._pieces[next].Next], out var rank) ? rank : NoRank;
+        if (_pieces[start].Rank != NoRank) _pairs.Add(((ulong)_pieces[start].Rank << 32) | (uint)start);
     }
+
+    /// <summary>Where the next piece begins, where the one before does, and the rank of this one with the next.</summary>
+    private record struct Piece(int Next, int Previous, int Rank);
 }
