@@ -137,4 +137,32 @@ public sealed class StartingPointTests : IDisposable
         var error = Assert.Throws<CheckpointMismatchException>(() => SoftmaxMigration.Migrate(_folder["named"], _from, _from, _folder["new"], options, TestContext.Current.CancellationToken));
         Assert.Contains(said, error.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void ADenseHeadInSeveralFiles_IsAdoptedAsOneInOne()
+    {
+        var random = new Random(3);
+        CheckpointTensor[] tensors = [Tensor("model.norm.weight", 8), Tensor("lm_head.weight", 20, 8), Tensor("model.layers.0.weight", 8, 8)];
+        HuggingFaceFiles.WriteFile(_folder["one"], tensors);
+        Directory.CreateDirectory(_folder["model"]);
+        HuggingFaceFiles.Write(name => Path.Combine(_folder["model"], name), [tensors[0]], [tensors[1]], [tensors[2]]);
+        var files = new[] { _folder["one"], _folder["model"], Path.Combine(_folder["model"], "model.safetensors.index.json") }.Select(model =>
+        {
+            SoftmaxMigration.Adopt(model, _from, _folder["new"], options: new MigrationOptions { StatesPath = _folder["states"] }, cancellationToken: TestContext.Current.CancellationToken);
+            using var file = WeightsFile.Open(_folder["new"]);
+            return file.Tensors.OrderBy(tensor => tensor.Name, StringComparer.Ordinal).Select(tensor =>
+            {
+                using var parameter = tensor.Shape.Count == 1 ? Parameter.CreateVector(tensor.Name, (int)tensor.Count) : new Parameter(tensor.Name, (int)tensor.Shape[0], (int)tensor.Shape[1]);
+                file.Read(tensor, parameter);
+                return (tensor.Name, tensor.Type, Values: string.Join(' ', parameter.Values.ToArray()));
+            }).ToArray();
+        }).ToArray();
+        Assert.Equal(files[0], files[1]);
+        Assert.Equal(files[0], files[2]);
+        Assert.Contains(files[0], tensor => tensor is { Name: "model.layers.0.weight", Type: "BF16" });
+        Assert.DoesNotContain(files[0], tensor => tensor.Name == "lm_head.weight");
+
+        CheckpointTensor Tensor(string name, params long[] shape) =>
+            new(name, "BF16", shape, [.. Enumerable.Range(0, (int)shape.Aggregate((a, b) => a * b)).Select(_ => (float)random.NextDouble() - 0.5f)]);
+    }
 }
