@@ -50,6 +50,7 @@ public sealed class DisposedMembersTests
         ["Restore(stream, acceptUnmarked, prefix)"] = layer => layer.Restore(Stream.Null),
         ["RestoreAsync(path, acceptUnmarked, prefix, cancellationToken)"] = layer => Wait(layer.RestoreAsync("none")),
         ["RestoreAsync(stream, acceptUnmarked, prefix, cancellationToken)"] = layer => Wait(layer.RestoreAsync(Stream.Null)),
+        ["RestoreHead(path, tensorName, cancellationToken)"] = layer => layer.RestoreHead("none"),
         ["Save(path, prefix, format)"] = layer => layer.Save(""),
         ["Save(stream, prefix, format)"] = layer => layer.Save(Stream.Null),
         ["SaveAsync(path, prefix, format, cancellationToken)"] = layer => Wait(layer.SaveAsync("")),
@@ -117,7 +118,7 @@ public sealed class DisposedMembersTests
         var copy = layer.Quantize();
         copy.Dispose();
         Check(typeof(SoftmaxDecoder), copy, s_decoder, nameof(SoftmaxDecoder.Identity), nameof(SoftmaxDecoder.Layout), nameof(SoftmaxDecoder.WeightsVersion));
-        Check(typeof(QuantizedSoftmax), copy, s_copy, nameof(QuantizedSoftmax.Precision), nameof(QuantizedSoftmax.WeightBytes));
+        Check(typeof(QuantizedSoftmax), copy, s_copy, nameof(QuantizedSoftmax.DenseHead), nameof(QuantizedSoftmax.Precision), nameof(QuantizedSoftmax.UnusedRows), nameof(QuantizedSoftmax.WeightBytes));
     }
 
     [Theory]
