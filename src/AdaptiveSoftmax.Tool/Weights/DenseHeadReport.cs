@@ -30,7 +30,7 @@ internal static class DenseHeadReport
         output.WriteLine(FormattableString.Invariant($"Dense head: '{Excerpt.Name(head.Weight.Name)}', {kind}; {head.Rows} rows of {head.HiddenSize}, {head.Weight.Type}, {(head.Bias is null ? "no bias" : $"bias '{Excerpt.Name(head.Bias.Name)}'")}, prefix '{Excerpt.Name(head.Prefix)}'"));
         if (definition is null)
         {
-            output.WriteLine(FormattableString.Invariant($"  Its spec: \"softmax\": \"full\", \"hiddenSize\": {head.HiddenSize}{(head.Bias is null ? "" : ", \"headBias\": true")}, and the vocabulary of its tokenizer."));
+            output.WriteLine(FormattableString.Invariant($"  Its spec: \"softmax\": \"full\", \"hiddenSize\": {head.HiddenSize}{(head.Bias is null ? "" : ", \"headBias\": true")}{string.Concat(DenseHeadReader.SpecOf(head).Select(member => $", {member}"))}, and the vocabulary of its tokenizer."));
             return false;
         }
 

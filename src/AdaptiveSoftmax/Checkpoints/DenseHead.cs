@@ -15,8 +15,8 @@ public sealed class DenseHead
     private static readonly string[] s_outputs = ["lm_head.weight", "output.weight", "embed_out.weight", "output_layer.weight"];
     private static readonly string[] s_embeddings = ["embed_tokens.weight", "wte.weight", "embed_in.weight", "tok_embeddings.weight", "word_embeddings.weight", "shared.weight"];
 
-    private DenseHead(WeightsTensor weight, WeightsTensor? bias, string prefix, bool isTied) =>
-        (Weight, Bias, Prefix, IsTied) = (weight, bias, prefix, isTied);
+    private DenseHead(WeightsTensor weight, WeightsTensor? bias, string prefix, bool isTied, ModelConfig config) =>
+        (Weight, Bias, Prefix, IsTied, Config) = (weight, bias, prefix, isTied, config);
 
     /// <summary>The weight, [rows, hidden]; a row is a token id.</summary>
     public WeightsTensor Weight { get; }
@@ -35,6 +35,17 @@ public sealed class DenseHead
 
     /// <summary>The hidden size.</summary>
     public int HiddenSize => (int)Weight.Shape[1];
+
+    /// <summary>
+    /// What the model multiplies logits by, as the <c>config.json</c> beside the file says (<c>logit_scale</c>, or one over
+    /// <c>logits_scaling</c>); null where it says nothing.
+    /// </summary>
+    public double? LogitScale => Config.LogitScale;
+
+    /// <summary>The cap of logits, as the <c>config.json</c> says (<c>final_logit_softcapping</c>); null where it says nothing.</summary>
+    public double? LogitSoftCap => Config.LogitSoftCap;
+
+    internal ModelConfig Config { get; }
 
     /// <summary>Finds the output layer of a model.</summary>
     /// <param name="file">The model: a file, an index, or a folder, as <see cref="WeightsFile.Open(string)"/> takes them.</param>
@@ -88,7 +99,7 @@ public sealed class DenseHead
         if (weight.Shape is not [> 1 and <= int.MaxValue, > 0 and <= SoftmaxLayout.MaximumWidth])
             throw file.CreateFault(weight.Name, $"Its shape is {WeightsText.Shape(weight.Shape)}, and an output layer is [vocabulary, hidden].", "Name the tensor of the output layer; adaptive-softmax inspect lists all.");
         if (FloatConversion.GetSize(weight.Type) == 0) throw FloatConversion.UnknownType(file, weight);
-        return new DenseHead(weight, FindBias(file, weight, isTied), weight.Name[..^known.Length], isTied);
+        return new DenseHead(weight, FindBias(file, weight, isTied), weight.Name[..^known.Length], isTied, ModelConfig.Read(file));
     }
 
     private static WeightsTensor? FindBias(WeightsFile file, WeightsTensor weight, bool isTied)

@@ -42,6 +42,10 @@ internal sealed unsafe class DenseHeadReader
             differences.Add(FormattableString.Invariant($"'{name}' has {head.Rows} rows, which are token ids, and {beyond} of the vocabulary's {layout.VocabularySize} tokens have larger ids, up to {largest}"));
         if (head.Bias is null && layout.HasHeadBias) differences.Add($"the class has a head bias, and '{name}' has none beside it");
         if (head.Bias is not null && !layout.HasHeadBias) differences.Add($"the file has a bias '{Excerpt.Name(head.Bias.Name)}', and the class has none");
+        if (head.IsTied && head.Config.IsTied == false) differences.Add($"the file has no output layer, and the config.json beside it says that '{name}', its embeddings, are not tied to one");
+        if (Differs(head.LogitScale, layout.LogitScale)) differences.Add(FormattableString.Invariant($"the config.json beside it scales logits by {head.LogitScale:R}, and the spec by {layout.LogitScale:R}"));
+        if (Differs(head.LogitSoftCap, layout.LogitSoftCap))
+            differences.Add(FormattableString.Invariant($"the config.json beside it caps logits at {head.LogitSoftCap:R}, and the spec {(double.IsInfinity(layout.LogitSoftCap) ? "nowhere" : FormattableString.Invariant($"at {layout.LogitSoftCap:R}"))}"));
         if (differences.Count > 0) throw new CheckpointMismatchException(file.FileName, differences, FindRemedy(layout, beyond));
     }
 
@@ -123,11 +127,23 @@ internal sealed unsafe class DenseHeadReader
     private WeightsFormatException NotFinite(WeightsTensor tensor, int row) =>
         _file.CreateFault(tensor.Name, FormattableString.Invariant($"Row {row}, of the token with this id, holds a value that is not finite."), "Take a checkpoint from before it appeared; adaptive-softmax inspect counts such values.");
 
+    /// <summary>The members of a spec that follow from the model's configuration.</summary>
+    public static IEnumerable<string> SpecOf(DenseHead head)
+    {
+        if (head.LogitScale is { } scale) yield return FormattableString.Invariant($"\"logitScale\": {scale:R}");
+        if (head.LogitSoftCap is { } cap) yield return FormattableString.Invariant($"\"logitSoftCap\": {cap:R}");
+    }
+
+    // 1 / 8 as one library and another write it.
+    private static bool Differs(double? model, double spec) => model is { } value && !(Math.Abs(value - spec) <= 1e-9 * value);
+
     private string FindRemedy(SoftmaxLayout layout, int beyond)
     {
         if (layout.TailCount > 0) return "Write \"softmax\": \"full\" in the spec, or make the head adaptive with `adaptive-softmax adopt`.";
         if (_head.HiddenSize != layout.HiddenSize) return FormattableString.Invariant($"Set \"hiddenSize\" of the spec to {_head.HiddenSize}, if it is this model's.");
         if (beyond > 0) return "Give the spec of this model's tokenizer, or drop the tokens that the model has no rows for.";
+        if (_head.IsTied && _head.Config.IsTied == false) return "Take a checkpoint of the whole model, with its output layer.";
+        if (_head.Bias is null != layout.HasHeadBias) return $"Set {string.Join(" and ", SpecOf(_head))} in a spec of a full softmax, or move config.json away if it is another model's.";
         return $"Set \"headBias\": {(_head.Bias is null ? "false" : "true")} in the spec.";
     }
 }

@@ -127,6 +127,34 @@ public sealed class DenseHeadTests : IDisposable
         Assert.Throws<SafetensorsFormatException>(() => Load(Folder, Definition(), tensorName: "lm_head.weight"));
     }
 
+    [Theory]
+    [InlineData("""{ "final_logit_softcapping": 30.0, "attn_logit_softcapping": 50.0 }""", null, 30.0, "caps logits at 30, and the spec nowhere", "\"logitSoftCap\": 30")]
+    [InlineData("""{ "logit_scale": 0.0625, "final_logit_softcapping": null }""", 0.0625, null, "scales logits by 0.0625, and the spec by 1", "\"logitScale\": 0.0625")]
+    [InlineData("""{ "logits_scaling": 16, "text_config": { "logits_scaling": 8 } }""", 0.125, null, "scales logits by 0.125", "\"logitScale\": 0.125")]
+    [InlineData("""{ "text_config": { "tie_word_embeddings": false }, "tie_word_embeddings": true }""", null, null, "are not tied to one", "with its output layer")]
+    public void ConfigurationBesideIt_MustBeTheSpecs(string config, double? scale, double? cap, string difference, string remedy)
+    {
+        HuggingFaceFiles.WriteFile(_folder["model.safetensors"], Tensor("model.embed_tokens.weight", "BF16"));
+        File.WriteAllText(_folder["config.json"], config);
+        var mismatch = Assert.Throws<CheckpointMismatchException>(() => Load(Folder, Definition()));
+        Assert.Contains(difference, Assert.Single(mismatch.Differences), StringComparison.Ordinal);
+        Assert.Contains(remedy, mismatch.Remedy, StringComparison.Ordinal);
+        using var file = WeightsFile.Open(Folder);
+        var head = DenseHead.Find(file);
+        Assert.Equal((scale, cap), (head.LogitScale, head.LogitSoftCap));
+        if (scale is null && cap is null) return;
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(Hidden, 100, logitScale: scale ?? 1, logitSoftCap: cap ?? double.PositiveInfinity));
+        layer.RestoreHead(Folder, cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public void DamagedConfiguration_IsNotPassedOver()
+    {
+        HuggingFaceFiles.WriteFile(_folder["model.safetensors"], Tensor("lm_head.weight", "BF16"));
+        File.WriteAllText(_folder["config.json"], "{ \"final_logit_softcapping\": 30");
+        Assert.Contains("config.json beside it is no valid JSON", Assert.Throws<SafetensorsFormatException>(() => Load(Folder, Definition())).Message, StringComparison.Ordinal);
+    }
+
     // o200k_base, in a model that pads its rows to a multiple of 64; two files, of which the head is in the second.
     [Fact]
     public void HeadOfRealSize_IsReadInTheOrderOfTheVocabulary()

@@ -77,6 +77,11 @@ public sealed class InspectCommandTests
         Assert.Contains($"Dense head: '{name}', {expected}", run.Output, StringComparison.Ordinal);
         Assert.Contains("\"softmax\": \"full\", \"hiddenSize\": 12", run.Output, StringComparison.Ordinal);
 
+        run.Write("config.json", """{ "final_logit_softcapping": 30.0 }""");
+        Assert.Equal(0, await run.RunAsync("inspect", run.Folder));
+        Assert.Contains("\"hiddenSize\": 12, \"logitSoftCap\": 30, and the vocabulary", run.Output, StringComparison.Ordinal);
+        File.Delete(run.Path("config.json"));
+
         foreach (var (count, hidden, code, says) in new[] { (40, 12, 0, "a row for each of its 40 tokens; 24 rows more are no token's and are never chosen"), (64, 12, 0, "no row is left over"), (65, 12, 1, "has 64 rows, which are token ids, and 1 of the vocabulary's 65 tokens have larger ids, up to 64"), (40, 16, 1, "hidden size: 12 of") })
         {
             run.Write("x.tokens", string.Concat(Enumerable.Range(0, count).Select(slot => $"{slot}\t{100 - slot}\tt{slot}\n")));
