@@ -24,7 +24,11 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
         else head.Skip();
         var withSums = !float.IsPositiveInfinity(logProbError);
         if (withSums && _sumError != logProbError) (_sumError, _sumStage, _sumSkips) = (logProbError, 0, 0);
-        if (withSums && _sumSkips-- > 0) return false;
+        if (withSums && _sumSkips > 0)
+        {
+            _sumSkips--;
+            return false;
+        }
 
         // Sums that were too far off once are not computed each time.
         var first = isFirst ? Math.Max(head.FirstStage, withSums ? _sumStage : 0) : _screening.Stage + 1;

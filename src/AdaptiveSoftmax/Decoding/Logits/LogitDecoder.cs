@@ -50,7 +50,8 @@ internal sealed unsafe class LogitDecoder
     {
         var scores = new LogitScores(source, options, history);
         scores.Apply();
-        return Search(source, scores, count, double.NegativeInfinity, noise: null, temperature: 0);
+        _found.Clear();
+        return count == 0 || Search(source, scores, count, double.NegativeInfinity, noise: null, temperature: 0);
     }
 
     /// <summary>Draws a row; nothing is found where no token is allowed.</summary>
