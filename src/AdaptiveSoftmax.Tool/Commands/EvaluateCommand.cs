@@ -94,7 +94,8 @@ internal static class EvaluateCommand
         }
     }
 
-    private static StatesFile OpenStates(string path)
+    /// <exception cref="ToolException">There is no such file, or it holds no states.</exception>
+    internal static StatesFile OpenStates(string path)
     {
         if (FileContent.Find(path) == FileContentKind.Missing) throw new ToolException($"{Excerpt.Line(path)} does not exist; docs/states.md shows how a model writes its states.");
         InputFile.CheckWeights(path);

@@ -36,18 +36,22 @@ internal static class PlanCommand
         var wishes = new PlanOptions();
         var edits = new PlanEdits();
         var domains = new PlanDomains();
+        var states = new PlanStates();
 
         var command = new Command(Name, "Chooses the cutoffs that make a step cheapest, shows what to expect of them and writes a spec.") { table, hiddenSize, output, measure, json, page, force };
         wishes.AddTo(command);
         edits.AddTo(command);
         domains.AddTo(command);
+        states.AddTo(command);
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var isForced = parsed.GetValue(force);
             var file = parsed.GetValue(output) is { } path ? OutputPath.Check(path, OutputKind.Spec, isForced) : null;
             var tableFile = parsed.GetRequiredValue(table);
             file?.RefuseInputs(tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
+            file?.RefuseInputs([.. states.FilesOf(parsed)]);
             var report = ReportFile.Check(parsed.GetValue(page), isForced, tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
+            file?.RefuseInputs([.. states.FilesOf(parsed)]);
             var old = edits.KeptFileOf(parsed) is { } kept ? SpecFile.Read(kept, cancellationToken) : null;
             var oldTable = old is null ? null : SpecFile.TableOf(edits.KeptFileOf(parsed)!, old);
             var newTable = file is not null && edits.AreGiven(parsed) ? edits.CheckTable(parsed, file.Path, [tableFile, oldTable], isForced) : null;
@@ -57,6 +61,7 @@ internal static class PlanCommand
             cancellationToken.ThrowIfCancellationRequested();
             var tokensOfPlan = edits.Apply(parsed, read.Table!);
             options = options with { MinimumHeadSize = Math.Max(options.MinimumHeadSize, tokensOfPlan.PinnedCount) };
+            options = options with { Visits = states.Measure(parsed, tokensOfPlan, options.CostModel, console, cancellationToken) };
             var (outcome, planned) = old is null
                 ? (PlanFresh(parsed, domains, read, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken), tokensOfPlan)
                 : KeepOld(old, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken);
@@ -64,6 +69,7 @@ internal static class PlanCommand
             var (names, byDomain) = domains.Read(parsed, tableFile, read.Table!, planned, cancellationToken);
             outcome = outcome with
             {
+                VisitsByCounts = options.Visits is null ? [] : ClusterPlanner.Evaluate(outcome.Plan.Layout, counts, options.CostModel).Visits,
                 Domains = DomainCosts.Of(outcome.Plan.Layout, names, byDomain, options.CostModel),
                 Frontier = old is null && wishes.LeavesWidths(parsed, spec) ? PlanFrontier.Create(counts, parsed.GetValue(hiddenSize), options, cancellationToken) : [],
             };

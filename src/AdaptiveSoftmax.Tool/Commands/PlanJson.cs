@@ -19,6 +19,8 @@ internal static class PlanJson
             DivValue = outcome.Options.Projections.Count > 0 ? null : (double?)outcome.Options.DivValue,
             outcome.Plan.Layout.HasHeadBias,
             Plan = Describe(outcome.Plan),
+            VisitsByCounts = outcome.VisitsByCounts.Count == 0 ? null : outcome.VisitsByCounts,
+            States = outcome.Options.Visits?.Count,
             Full = new { Nanoseconds = outcome.Plan.FullCost, Parameters = FullParameters(outcome.Plan.Layout) },
             Frontier = outcome.Frontier.Count == 0 ? null : outcome.Frontier.Select(point => new { point.DivValue, point.NarrowestShare, point.NarrowCoverage, Plan = Describe(point.Plan) }),
             Kept = outcome.Kept is not { } kept ? null : new

@@ -38,7 +38,7 @@ internal sealed record PlanMeasurement(string Name, IReadOnlyList<int> Cutoffs, 
         {
             try
             {
-                return LayoutBenchmark.Measure(layout, slots, options.CostModel, options.CostModel.Machine.Threads, cancellationToken);
+                return LayoutBenchmark.Measure(layout, slots, options.CostModel, options.CostModel.Machine.Threads, options.Visits, cancellationToken);
             }
             catch (OutOfMemoryException)
             {

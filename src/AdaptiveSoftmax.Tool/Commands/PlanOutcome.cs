@@ -13,6 +13,9 @@ internal sealed record PlanOutcome(ClusterPlan Plan, ClusterPlanOptions Options)
     /// <summary>What moved, where an old plan was kept.</summary>
     public KeptTokens? Kept { get; init; }
 
+    /// <summary>What the counts alone would have let expect, where visits come from states.</summary>
+    public IReadOnlyList<double> VisitsByCounts { get; init; } = [];
+
     /// <summary>What each domain pays, where there are any.</summary>
     public EquatableArray<DomainCost> Domains { get; init; }
 

@@ -22,6 +22,7 @@ internal static class PlanText
         Line(console, $"Parameters: {layout.ParameterCount:n0}, {(double)full / layout.ParameterCount:n1} times fewer than the full softmax's {full:n0}.");
         Line(console, $"Predicted {PlanOptions.Describe(model)} on {model.Machine.Name}: {Time(plan.Cost)}, {plan.SpeedUp:n1} times faster than a full softmax's {Time(plan.FullCost)}.");
         if (model.Use != SoftmaxUse.Training) Line(console, $"Expected tails a token: {plan.VisitsPerToken:n2}.");
+        if (outcome.VisitsByCounts.Count > 0) Line(console, $"Visits are those of {outcome.Options.Visits!.Count:n0} states; from counts alone they would be {string.Join(", ", outcome.VisitsByCounts.Select(visits => Text($"{visits * 100:n2} %")))}.");
         if (outcome.Kept is { } kept) WriteKept(console, kept, plan);
         if (outcome.Domains.Count > 0) WriteDomains(console, outcome);
         if (outcome.Frontier.Count > 0) WriteFrontier(console, outcome);

@@ -49,6 +49,9 @@ public sealed record ClusterPlanOptions
     /// <summary>What a step costs.</summary>
     public SoftmaxCostModel CostModel { get; init; } = new();
 
+    /// <summary>What decoding visits; null to estimate it from the counts. Training's visits are always those of the counts.</summary>
+    public VisitSample? Visits { get; init; }
+
     /// <summary>The width below which no cluster is added of the planner's own accord.</summary>
     internal int LeastChosenWidth(int hiddenSize) => Math.Max(Math.Max(MinimumProjectionWidth, 1), (int)Math.Min(int.MaxValue, Math.Floor(hiddenSize * MinimumWidthShare)));
 }

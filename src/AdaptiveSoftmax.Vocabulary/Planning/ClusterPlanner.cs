@@ -20,7 +20,10 @@ public static class ClusterPlanner
         options ??= new ClusterPlanOptions();
         var shares = TokenShares.Create(counts);
         var model = options.CostModel.For(counts);
-        return Choose(shares, new CountedVisits(shares, model), model, counts.Length, hiddenSize, options, cancellationToken);
+        if (options.Visits is { } sample && sample.VocabularySize != counts.Length)
+            throw new ArgumentException(FormattableString.Invariant($"The sample of visits is of {sample.VocabularySize} tokens, and there are {counts.Length} counts; give the sample of the same vocabulary."), nameof(options));
+        IShareModel visits = options.Visits is null || model.Use == SoftmaxUse.Training ? new CountedVisits(shares, model) : options.Visits;
+        return Choose(shares, visits, model, counts.Length, hiddenSize, options, cancellationToken);
     }
 
     /// <summary>What to expect of a layout that is given.</summary>

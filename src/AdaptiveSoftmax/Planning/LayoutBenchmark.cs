@@ -20,14 +20,15 @@ public static class LayoutBenchmark
     /// <param name="counts">How often each slot's token occurs, [vocabulary].</param>
     /// <param name="model">What a step does, and how many tokens it has.</param>
     /// <param name="threads">The threads, the caller's included, at least 1; null for all processors.</param>
+    /// <param name="visits">What decoding visits; null to estimate it from the counts.</param>
     /// <param name="cancellationToken">Stops between two steps.</param>
     /// <returns>The nanoseconds of a step.</returns>
     /// <exception cref="ArgumentException">There is not one count for each token, or all are 0.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads = null, CancellationToken cancellationToken = default) =>
-        Measure(layout, counts, model, threads, s_least, cancellationToken);
+    public static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads = null, VisitSample? visits = null, CancellationToken cancellationToken = default) =>
+        Measure(layout, counts, model, threads, s_least, cancellationToken, visits);
 
-    internal static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads, TimeSpan least, CancellationToken cancellationToken, Func<SoftmaxUse, double[]>? visits = null)
+    internal static double Measure(SoftmaxLayout layout, ReadOnlySpan<long> counts, SoftmaxCostModel model, int? threads, TimeSpan least, CancellationToken cancellationToken, VisitSample? visits = null)
     {
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentNullException.ThrowIfNull(model);
@@ -44,7 +45,7 @@ public static class LayoutBenchmark
         var parts = model.For(counts).Parts.Select(part => new DecodingStates(layer, draws, part, VisitsOf(part), steps)).ToArray();
         return Decode(layer, parts, model, watch, least);
 
-        double[] VisitsOf(SoftmaxCostModel part) => visits is not null ? visits(part.Use) : [.. layout.Tails.Select(tail => part.VisitProbability(shares.Between(tail.Start, tail.Start + tail.Size)))];
+        double[] VisitsOf(SoftmaxCostModel part) => [.. layout.Tails.Select(tail => visits?.VisitProbability(part.Use, tail.Start, tail.Start + tail.Size) ?? part.VisitProbability(shares.Between(tail.Start, tail.Start + tail.Size)))];
     }
 
     private static double Train(DynamicAdaptiveSoftmax layer, TokenDraws draws, SoftmaxCostModel model, int threads, StepWatch watch, TimeSpan least)

@@ -122,6 +122,29 @@ public sealed class PlanEditsTests
         Assert.True(json.RootElement.GetProperty("plan").GetProperty("nanoseconds").GetDouble() >= json.RootElement.GetProperty("unbalanced").GetProperty("plan").GetProperty("nanoseconds").GetDouble());
     }
 
+    [Fact]
+    public async Task Visits_AreTakenFromStates()
+    {
+        using var run = new ToolRun();
+        var files = new EvaluationFiles(run);
+        string[] line = ["plan", run.Path("news.tokens"), "-H", "16", "--for", "greedy", "-k", "1", "--states", files.States1, "--weights", files.Weights, "--spec", files.Spec];
+        Assert.Equal(0, await run.RunAsync([.. line, "--json"]));
+        using var json = JsonDocument.Parse(run.Output);
+        var plan = json.RootElement.GetProperty("plan");
+        Assert.Equal(EvaluationFiles.States, json.RootElement.GetProperty("states").GetInt32());
+        Assert.NotEqual(plan.GetProperty("visits")[0].GetDouble(), json.RootElement.GetProperty("visitsByCounts")[0].GetDouble());
+
+        Assert.Equal(0, await run.RunAsync(line));
+        Assert.Contains("Visits are those of 300 states", run.Output, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync([.. line, "--balance"]));
+        Assert.Contains("--balance plans from counts alone", run.Error, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync("plan", run.Path("news.tokens"), "-H", "16", "--states", files.States1));
+        Assert.Contains("belong together", run.Error, StringComparison.Ordinal);
+        line[5] = "train";
+        Assert.Equal(1, await run.RunAsync(line));
+        Assert.Contains("does not decode", run.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--pin nothing", "\"nothing\" is not a token of the table")]
     [InlineData("--pin-all words", "--pin-all words is none of special, stop, punctuation")]
