@@ -8,7 +8,7 @@ internal sealed class PerplexitySum
     private readonly SoftmaxLayout _layout;
     private readonly int[] _ends;
     private readonly string[] _names;
-    private readonly Sums _clusters, _tenths;
+    private readonly LossSums _clusters, _tenths;
 
     /// <param name="layout">The layout.</param>
     /// <param name="counts">How often each of its tokens was counted, in slot order; where none was, there are no tenths.</param>
@@ -17,7 +17,7 @@ internal sealed class PerplexitySum
         _layout = layout;
         _ends = counts.ContainsAnyExcept(0) ? SlotRanges.EndsOfTenths(counts) : [];
         _names = SlotRanges.NamesOfTenths(_ends, counts);
-        (_clusters, _tenths) = (new Sums(layout.TailCount + 1), new Sums(_ends.Length));
+        (_clusters, _tenths) = (new LossSums(layout.TailCount + 1), new LossSums(_ends.Length));
     }
 
     public void Add(int targetSlot, double loss)
@@ -35,7 +35,7 @@ internal sealed class PerplexitySum
         return new MigrationPerplexity(count, Math.Exp(loss / Math.Max(count, 1)), [.. _clusters.Perplexities()], [.. _tenths.Perplexities().Select((perplexity, tenth) => new TenthPerplexity(_names[tenth], perplexity))]);
     }
 
-    private sealed class Sums(int groups)
+    private sealed class LossSums(int groups)
     {
         private readonly double[] _losses = new double[groups];
         private readonly long[] _counts = new long[groups];
