@@ -109,7 +109,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
             Dispose();
             throw new DecodeException([new DecodeFault(
                 -1, i < 0 ? DecodeFaultKind.HeadNotFinite : DecodeFaultKind.TailNotFinite, i + 1,
-                FormattableString.Invariant($"{(i < 0 ? "The head" : $"Tail {i}")} holds values that are not finite; only finite weights can be certified. Restore them from a sound file."))]);
+                FormattableString.Invariant($"{(i < 0 ? "The head" : FormattableString.Invariant($"Tail {i}"))} holds values that are not finite; only finite weights can be certified. Restore them from a sound file."))]);
         }
     }
 

@@ -56,7 +56,7 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
         {
             var precision = i < 0 ? Precision.Head : Precision.OfTail(i);
             if (precision is WeightPrecision.Int8 or WeightPrecision.Int4)
-                throw new ArgumentException(FormattableString.Invariant($"{(i < 0 ? "The head" : $"Tail {i}")} is in {precision.GetName()}, which int8 copies cannot screen; certify the layer itself, or a copy of it in float32, bfloat16 or float16."));
+                throw new ArgumentException(FormattableString.Invariant($"{(i < 0 ? "The head" : FormattableString.Invariant($"Tail {i}"))} is in {precision.GetName()}, which int8 copies cannot screen; certify the layer itself, or a copy of it in float32, bfloat16 or float16."));
         }
 
         var certified = new CertifiedSoftmax(this, _head.Output, [.. _tails.Select(tail => (tail.Projection!, tail.Output))], options, Options);

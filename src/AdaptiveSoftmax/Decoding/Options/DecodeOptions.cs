@@ -94,7 +94,7 @@ public sealed record DecodeOptions
         if (Sampler == SamplerKind.Gumbel)
         {
             if (softmax.Layout.TailCount > 0) throw new ArgumentException($"{nameof(SamplerKind.Gumbel)} draws are for a softmax without tails; with tails the other draws compute only those they fall on.");
-            if (TopLogProbs > 0) throw new ArgumentException($"{nameof(SamplerKind.Gumbel)} draws rank no other tokens, and {nameof(TopLogProbs)} is {TopLogProbs}; ask TopK for them.");
+            if (TopLogProbs > 0) throw new ArgumentException(FormattableString.Invariant($"{nameof(SamplerKind.Gumbel)} draws rank no other tokens, and {nameof(TopLogProbs)} is {TopLogProbs}; ask TopK for them."));
             if (LogProbs != LogProbKind.Model) throw new ArgumentException($"{nameof(SamplerKind.Gumbel)} draws report the model's log-probs; set {nameof(LogProbs)} to {nameof(LogProbKind.Model)}.");
         }
 
