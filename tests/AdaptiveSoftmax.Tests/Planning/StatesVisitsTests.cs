@@ -19,7 +19,7 @@ public sealed class StatesVisitsTests
             var random = new Random(1);
             float[] hidden = [.. Enumerable.Range(0, Count * HiddenSize).Select(_ => (float)((random.NextDouble() * 24) - 12))];
             var path = Path.Combine(folder.FullName, "states.safetensors");
-            StatesWriter.Write(path, HiddenSize, writer => writer.Add(hidden, new int[Count]));
+            StatesWriter.Write(path, HiddenSize, writer => writer.Add(hidden, new int[Count]), cancellationToken: TestContext.Current.CancellationToken);
             using var states = StatesFile.Open(path);
             var table = Table([.. Enumerable.Range(0, Tokens)]);
             var sample = StatesVisits.Measure(states, softmax, table, table, topK: 5, cancellationToken: TestContext.Current.CancellationToken);
