@@ -92,6 +92,8 @@ public sealed partial class ReadmeTests
     {
         var page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "decoding.md"));
         var readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md"));
+        // What is for a softmax without tails has one of its own.
+        var blocks = CSharpBlock.Matches(page).Select(block => block.Groups[1].Value).ToLookup(block => block.Contains(" head.", StringComparison.Ordinal));
         var run = new GeneratorRun(
             $$"""
             #pragma warning disable CS1591
@@ -99,8 +101,16 @@ public sealed partial class ReadmeTests
 
             public static class Program
             {
+                private static void RunDense(float[] hidden, int[] tokens, float[] logProbs)
+                {
+                    using var head = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Vocabulary.SoftmaxLayout.CreateFull(8, 6), seed: 1);
+                    var random = new SampleRandom(1, 0, 0);
+                    {{string.Concat(blocks[true])}}
+                }
+
                 public static string Run()
                 {
+                    RunDense(new float[8], new int[3], new float[3]);
                     using var softmax = News.Create(seed: 1);
                     float[] hidden = [1, 0, 0, 1, 0, 0, 0, 0], hiddenOfAllRows = [.. hidden, .. hidden], logProbs = new float[3];
                     int[] tokens = new int[3], targets = [1, 4], prompt = [0, 2], digitTokens = [3, 5];
@@ -109,7 +119,7 @@ public sealed partial class ReadmeTests
                     const int endOfText = 5, token = 4, accepted = 2, position = 0;
                     ulong[] bitsOfTheGrammar = [0b110100];
                     BeamStep step = (parents, chosen, vectors) => vectors.Fill(0.5f);
-                    {{string.Concat(CSharpBlock.Matches(page).Select(block => block.Groups[1].Value))}}
+                    {{string.Concat(blocks[false])}}
                     return $"{tokens[0] == results[0].Token} {perplexity > 1} {best.Count} {logProb < 0} {digits.Mask is not null} {biased.Bias is not null} {result.Count} {next.UnseenMass}";
                 }
             }
