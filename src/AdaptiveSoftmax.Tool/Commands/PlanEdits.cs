@@ -10,7 +10,7 @@ internal sealed class PlanEdits
 {
     private const string Unseen = "unseen";
 
-    private static readonly string[] s_kinds = [.. Enum.GetNames<TokenKind>().Select(name => name.ToLowerInvariant())];
+    private static readonly string[] s_kinds = [.. Enum.GetNames<PinGroup>().Select(name => name.ToLowerInvariant())];
 
     private readonly Option<string[]> _pin = new("--pin") { Description = "Tokens that stand in the head whatever their counts, as the table writes them.", HelpName = "TOKEN", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true };
     private readonly Option<string[]> _pinAll = new("--pin-all") { Description = $"Kinds of tokens that stand in the head whatever their counts: {string.Join(", ", s_kinds)}.", HelpName = string.Join('|', s_kinds), Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true };
@@ -65,7 +65,7 @@ internal sealed class PlanEdits
 
     private static IReadOnlyList<int> FindAll(TokenTable table, string kind)
     {
-        var found = TokenKinds.Find(table, (TokenKind)Array.IndexOf(s_kinds, kind));
+        var found = PinGroups.Find(table, (PinGroup)Array.IndexOf(s_kinds, kind));
         return found.Count > 0 ? found : throw new ToolException($"--pin-all {kind} pins nothing: the table has no such token. Name tokens with --pin.");
     }
 

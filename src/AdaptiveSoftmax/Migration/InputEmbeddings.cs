@@ -55,8 +55,9 @@ internal static partial class InputEmbeddings
         string[] prefixes = [.. tables.Select(tensor => TableName().Match(tensor.Name).Groups[1].Value).Distinct().Order(StringComparer.Ordinal)];
         if (Array.Find(prefixes, prefix => !IsWhole(file, prefix, map.From)) is not { } broken) return prefixes;
         var names = tables.Where(tensor => TableName().Match(tensor.Name).Groups[1].Value == broken).Take(4).Select(tensor => Excerpt.Name(tensor.Name));
-        throw new ArgumentException(
-            $"{file.FileName} holds input embeddings with a row for each slot ({string.Join(", ", names)}), whose slots change, and not a table and a projection for each of the {map.From.TailCount + 1} bands; take them out of the file and embed by token id, or add what is missing.");
+        throw new ArgumentException(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{file.FileName} holds input embeddings with a row for each slot ({string.Join(", ", names)}), whose slots change, and not a table and a projection for each of the {map.From.TailCount + 1} bands; take them out of the file and embed by token id, or add what is missing."));
     }
 
     public static string TableOf(string prefix, int band) => string.Create(CultureInfo.InvariantCulture, $"{prefix}embeddings.{band}.0.weight");

@@ -122,7 +122,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     private protected override int PredictOne(Scratch scratch, float* hidden, int number, ref DecodeFaults faults, out int tailsVisited)
     {
         ThrowIfChanged();
-        var search = new Search(scratch, hidden);
+        var search = new ScreenedSearch(scratch, hidden);
         var isFound = TryScreen(ref search);
         Count(search.Counts, isFound);
         if (search.StoredTails > 0) Interlocked.Add(ref _storedTails, search.StoredTails);
@@ -162,7 +162,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     // A token's log-prob is its value here less the head's log-sum-exp, which is common to all and never computed: a value
     // is the logit in the shortlist, and (logit − the tail's log-sum-exp) + the cluster's logit in a tail.
-    private bool TryScreen(ref Search search)
+    private bool TryScreen(ref ScreenedSearch search)
     {
         Screening head;
         float logit;
@@ -193,7 +193,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
 
     // −∞ where the cluster's logit is not above the best one of the shortlist: no token has a higher log-prob than its
     // cluster, and of equal ones the shortlist's has the lower slot.
-    private float ClusterLogit(ref Search search, in Screening head, int tail, float upper, float best)
+    private float ClusterLogit(ref ScreenedSearch search, in Screening head, int tail, float upper, float best)
     {
         if (upper <= best || _head.Refine(head, Layout.ShortlistSize + tail, ref search.Counts) <= best) return float.NegativeInfinity;
         search.Counts.Rescored++;
@@ -228,7 +228,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         return best;
     }
 
-    private bool TryTail(ref Search search, int tail, float clusterLogit)
+    private bool TryTail(ref ScreenedSearch search, int tail, float clusterLogit)
     {
         var weights = _tails[tail];
         if (clusterLogit < search.Best.Low - ((search.HeadMagnitude + search.Best.Magnitude + Math.Abs(clusterLogit)) * Rounding)) return true;
@@ -248,7 +248,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     }
 
     // Where the intervals leave it open, the stored weights give the log-sum-exp of the tails concerned.
-    private bool TryDecide(ref Search search, Candidate found)
+    private bool TryDecide(ref ScreenedSearch search, Candidate found)
     {
         for (var step = 0; ; step++)
         {
@@ -266,7 +266,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
         }
     }
 
-    private Candidate Tighten(ref Search search, Candidate candidate)
+    private Candidate Tighten(ref ScreenedSearch search, Candidate candidate)
     {
         if (candidate.Low == candidate.High) return candidate;
         search.StoredTails++;
@@ -287,7 +287,7 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     /// <param name="Magnitude">The sum of the magnitudes that its log-prob is computed from.</param>
     private readonly record struct Candidate(int Tail, int Slot, double Logits, double Low, double High, double Magnitude);
 
-    private ref struct Search(Scratch scratch, float* hidden)
+    private ref struct ScreenedSearch(Scratch scratch, float* hidden)
     {
         public readonly Scratch Scratch = scratch;
         public readonly float* Hidden = hidden;

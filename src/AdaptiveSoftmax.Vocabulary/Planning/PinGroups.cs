@@ -4,7 +4,7 @@ using System.Text;
 namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>Tokens that one may want in the head whatever their counts.</summary>
-public enum TokenKind
+public enum PinGroup
 {
     /// <summary>What no text has but a tokenizer adds: <c>&lt;|...|&gt;</c>, <c>&lt;s&gt;</c>, <c>&lt;pad&gt;</c>, <c>[CLS]</c> and their like.</summary>
     Special,
@@ -17,7 +17,7 @@ public enum TokenKind
 }
 
 /// <summary>Tells kinds of tokens by their bytes, since a table has nothing else to tell them by.</summary>
-public static class TokenKinds
+public static class PinGroups
 {
     private const char SentencePieceSpace = '\u2581';
 
@@ -37,14 +37,14 @@ public static class TokenKinds
     /// <param name="table">The table.</param>
     /// <param name="kind">The kind.</param>
     /// <exception cref="ArgumentOutOfRangeException">The kind is not defined.</exception>
-    public static IReadOnlyList<int> Find(TokenTable table, TokenKind kind)
+    public static IReadOnlyList<int> Find(TokenTable table, PinGroup kind)
     {
         if (table is null) throw new ArgumentNullException(nameof(table));
         Func<string, bool> isOfKind = kind switch
         {
-            TokenKind.Special => IsSpecial,
-            TokenKind.Stop => s_stop.Contains,
-            TokenKind.Punctuation => IsPunctuation,
+            PinGroup.Special => IsSpecial,
+            PinGroup.Stop => s_stop.Contains,
+            PinGroup.Punctuation => IsPunctuation,
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "The kind is not defined."),
         };
         var slots = new List<int>();
