@@ -31,7 +31,12 @@ internal sealed record BarChart(string Title, string Unit, IReadOnlyList<string>
                 if (Series[number].Values[category] is not { } value || !axis.Has(value)) continue;
                 bars.Add(new Bar
                 {
-                    Position = category + ((number - ((Series.Count - 1) / 2.0)) * width), Value = axis.At(value), ValueBase = axis.Base, Size = width * 0.94, FillColor = PlotStyle.ColourOf(number), LineWidth = 0,
+                    Position = category + ((number - ((Series.Count - 1) / 2.0)) * width),
+                    Value = axis.At(value),
+                    ValueBase = axis.Base,
+                    Size = width * 0.94,
+                    FillColor = PlotStyle.ColourOf(number),
+                    LineWidth = 0,
                 });
             }
 
