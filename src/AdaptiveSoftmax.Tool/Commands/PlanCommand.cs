@@ -61,7 +61,8 @@ internal static class PlanCommand
             cancellationToken.ThrowIfCancellationRequested();
             var tokensOfPlan = edits.Apply(parsed, read.Table!);
             options = options with { MinimumHeadSize = Math.Max(options.MinimumHeadSize, tokensOfPlan.PinnedCount) };
-            options = options with { Visits = states.Measure(parsed, tokensOfPlan, options.CostModel, console, cancellationToken) };
+            var found = states.Measure(parsed, tokensOfPlan, options.CostModel, console, cancellationToken);
+            options = options with { Visits = found.Visits };
             var (outcome, planned) = old is null
                 ? (PlanFresh(parsed, domains, read, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken), tokensOfPlan)
                 : KeepOld(old, tokensOfPlan, parsed.GetValue(hiddenSize), options, cancellationToken);
@@ -70,6 +71,7 @@ internal static class PlanCommand
             outcome = outcome with
             {
                 VisitsByCounts = options.Visits is null ? [] : ClusterPlanner.Evaluate(outcome.Plan.Layout, counts, options.CostModel).Visits,
+                DomainQuality = found.Domains,
                 Domains = DomainCosts.Of(outcome.Plan.Layout, names, byDomain, options.CostModel),
                 Frontier = old is null && wishes.LeavesWidths(parsed, spec) ? PlanFrontier.Create(counts, parsed.GetValue(hiddenSize), options, cancellationToken) : [],
             };

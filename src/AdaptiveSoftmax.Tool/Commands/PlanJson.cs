@@ -30,6 +30,7 @@ internal static class PlanJson
                 Moves = kept.Plan.Moves.Select(move => new { Token = kept.Spell(move.Id), move.Id, move.From, move.To, move.OldShare, move.NewShare, Deviations = double.IsFinite(move.Deviations) ? move.Deviations : (double?)null }),
             },
             Domains = outcome.Domains.Count == 0 ? null : (object)outcome.Domains,
+            DomainQuality = outcome.DomainQuality.Count == 0 ? null : outcome.DomainQuality.Select(figures => new { figures.Name, States = figures.Tokens, figures.Bytes, figures.BitsPerByte }),
             Unbalanced = outcome.Unbalanced is not { } unbalanced ? null : new { Plan = Describe(unbalanced.Plan), unbalanced.Domains },
             Measured = outcome.Measured.Count == 0 ? null : outcome.Measured,
             outcome.Written,

@@ -19,7 +19,10 @@ internal sealed record PlanOutcome(ClusterPlan Plan, ClusterPlanOptions Options)
     /// <summary>What each domain pays, where there are any.</summary>
     public EquatableArray<DomainCost> Domains { get; init; }
 
-    /// <summary>The same of the plan that is cheapest on average, where another one balances them.</summary>
+    /// <summary>How well the softmax of the states does on each of their domains, where they have any.</summary>
+    public IReadOnlyList<EvaluationFigures> DomainQuality { get; init; } = [];
+
+    /// <summary>What each domain pays in the plan that is cheapest on average, where another one balances them.</summary>
     public UnbalancedPlan? Unbalanced { get; init; }
 
     /// <summary>Plans and a full softmax as they ran, where that was asked for.</summary>

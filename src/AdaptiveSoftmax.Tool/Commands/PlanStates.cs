@@ -25,11 +25,11 @@ internal sealed class PlanStates
     /// <summary>The files that are read.</summary>
     public IEnumerable<string?> FilesOf(ParseResult parsed) => [parsed.GetValue(_states), parsed.GetValue(_weights), parsed.GetValue(_spec)];
 
-    /// <summary>What decoding visits; null where no states are given.</summary>
+    /// <summary>What states tell a plan; nothing where none are given.</summary>
     /// <exception cref="ToolException">The files do not fit each other, or the plan is of a kind that states say nothing about.</exception>
-    public VisitSample? Measure(ParseResult parsed, TokenTable planned, SoftmaxCostModel model, ToolConsole console, CancellationToken cancellationToken)
+    public PlanFindings Measure(ParseResult parsed, TokenTable planned, SoftmaxCostModel model, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (parsed.GetValue(_states) is not { } file) return null;
+        if (parsed.GetValue(_states) is not { } file) return new PlanFindings(null, []);
         if (model.Use == SoftmaxUse.Training) throw new ToolException("--states says what decoding visits, and --for train does not decode; give --for greedy, topk, sample or serve.");
         var other = parsed.GetValue<bool>("--balance") ? "--balance" : parsed.GetValue<string?>("--keep") is null ? null : "--keep";
         if (other is not null) throw new ToolException($"{other} plans from counts alone; leave --states out.");
@@ -39,7 +39,7 @@ internal sealed class PlanStates
         try
         {
             WorkBar.Run(console.Error, "Running states", Math.Min(StatesVisits.DefaultCount, states.Count), advance => visits = StatesVisits.Measure(states, weights.Softmax, weights.Table, planned, model.TopK, progress: new BarUpdate(advance), cancellationToken: cancellationToken));
-            return visits!;
+            return new PlanFindings(visits!, EvaluateDomains(states, weights, console, cancellationToken));
         }
         catch (ArgumentException exception)
         {
@@ -51,8 +51,22 @@ internal sealed class PlanStates
         }
     }
 
+    // A sample of states says what is visited; a loss by domain wants all of them.
+    private static IReadOnlyList<EvaluationFigures> EvaluateDomains(StatesFile states, EvaluatedWeights weights, ToolConsole console, CancellationToken cancellationToken)
+    {
+        if (states.Domains.Count == 0) return [];
+        using var evaluation = new SoftmaxEvaluation(weights.Softmax, new EvaluationOptions { Table = weights.Table, TopK = 1, TimedTokens = 0, Domains = states.Domains });
+        WorkBar.Run(console.Error, "Evaluating domains", states.Count, advance => evaluation.AddAll(states, rows => advance(rows), cancellationToken));
+        return [.. evaluation.ToReport(cancellationToken).Domains.Where(figures => figures.Bytes > 0)];
+    }
+
     private sealed class BarUpdate(Action<double> advance) : IProgress<int>
     {
         public void Report(int value) => advance(1);
     }
 }
+
+/// <summary>What hidden states and a trained softmax tell a plan.</summary>
+/// <param name="Visits">What decoding visits; null where there are no states.</param>
+/// <param name="Domains">How well the softmax does on each domain of the states; none where they have no domains.</param>
+internal sealed record PlanFindings(VisitSample? Visits, IReadOnlyList<EvaluationFigures> Domains);

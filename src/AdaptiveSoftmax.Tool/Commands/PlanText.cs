@@ -24,7 +24,7 @@ internal static class PlanText
         if (model.Use != SoftmaxUse.Training) Line(console, $"Expected tails a token: {plan.VisitsPerToken:n2}.");
         if (outcome.VisitsByCounts.Count > 0) Line(console, $"Visits are those of {outcome.Options.Visits!.Count:n0} states; from counts alone they would be {string.Join(", ", outcome.VisitsByCounts.Select(visits => Text($"{visits * 100:n2} %")))}.");
         if (outcome.Kept is { } kept) WriteKept(console, kept, plan);
-        if (outcome.Domains.Count > 0) WriteDomains(console, outcome);
+        if (outcome.Domains.Count + outcome.DomainQuality.Count > 0) WriteDomains(console, outcome);
         if (outcome.Frontier.Count > 0) WriteFrontier(console, outcome);
         if (outcome.Measured.Count > 0) WriteMeasured(console, outcome.Measured);
     }
@@ -55,9 +55,14 @@ internal static class PlanText
 
     private static void WriteDomains(ToolConsole console, PlanOutcome outcome)
     {
-        var table = new ToolTable("domain", "tokens", "in the head", "tails a token", "step", "against the cheapest", "");
+        // What a domain pays is known of counted ones, how well it is served of those of the states.
+        var quality = outcome.DomainQuality;
+        string[] QualityOf(string name) => quality.Count == 0 ? [] : [.. quality.Where(figures => figures.Name == name).Select(figures => Text($"{figures.BitsPerByte:n3}")).DefaultIfEmpty("")];
+        var table = new ToolTable("domain", ["tokens", "in the head", "tails a token", "step", "against the cheapest", .. quality.Count == 0 ? Array.Empty<string>() : ["bits/byte"], ""]);
         foreach (var domain in outcome.Domains)
-            table.AddRow(Excerpt.Of(domain.Name), Text($"{domain.Tokens:n0}"), Text($"{domain.HeadShare * 100:n2} %"), Text($"{domain.VisitsPerToken:n3}"), Time(domain.Cost), Text($"{domain.Ratio:n2}"), domain.PaysMore ? "pays more" : "");
+            table.AddRow([Excerpt.Of(domain.Name), Text($"{domain.Tokens:n0}"), Text($"{domain.HeadShare * 100:n2} %"), Text($"{domain.VisitsPerToken:n3}"), Time(domain.Cost), Text($"{domain.Ratio:n2}"), .. QualityOf(domain.Name), domain.PaysMore ? "pays more" : ""]);
+        foreach (var figures in quality.Where(figures => outcome.Domains.All(domain => domain.Name != figures.Name)))
+            table.AddRow([Excerpt.Of(figures.Name), "", "", "", "", "", .. QualityOf(figures.Name), "not counted"]);
         table.Write(console.Output);
         if (outcome.Unbalanced is not { } unbalanced) return;
         var (worst, before) = (outcome.Domains.Max(domain => domain.Cost), unbalanced.Domains.Max(domain => domain.Cost));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -143,6 +144,38 @@ public sealed class PlanEditsTests
         line[5] = "train";
         Assert.Equal(1, await run.RunAsync(line));
         Assert.Contains("does not decode", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Domains_OfStates_HaveTheirBitsAByte()
+    {
+        using var run = new ToolRun();
+        var files = new EvaluationFiles(run);
+        run.Write("some.domains", "domain\tid\tcount\nnews\tdocuments\t2\nnews\t1000\t40\nnews\t900\t9\nother\tdocuments\t1\nother\t990\t7\n");
+        string[] line = ["plan", run.Path("news.tokens"), "-H", "16", "--for", "greedy", "-k", "1", "--domains", run.Path("some.domains"), "--states", files.States1, "--weights", files.Weights, "--spec", files.Spec];
+        Assert.Equal(0, await run.RunAsync([.. line, "--json"]));
+        using var json = JsonDocument.Parse(run.Output);
+        var quality = json.RootElement.GetProperty("domainQuality").EnumerateArray().ToArray();
+
+        // Every fourth state is of the other domain; slots from 10 on have names of three bytes.
+        double BitsOf(Func<int, bool> isOf)
+        {
+            int[] rows = [.. Enumerable.Range(0, EvaluationFiles.States).Where(isOf)];
+            var loss = rows.Sum(row => -files.Layer.LogProb(files.HiddenOf(row))[files.Slots[row]]);
+            return loss / Math.Log(2) / rows.Sum(row => files.Slots[row] < 10 ? 2 : 3);
+        }
+
+        double[] expected = [BitsOf(row => row % 4 != 0), BitsOf(row => row % 4 == 0)];
+        Assert.Equal(["news", "<b>code</b>"], quality.Select(domain => domain.GetProperty("name").GetString()));
+        Assert.Equal([225, 75], quality.Select(domain => domain.GetProperty("states").GetInt32()));
+        for (var i = 0; i < 2; i++) Assert.Equal(expected[i], quality[i].GetProperty("bitsPerByte").GetDouble(), 1e-4);
+        Assert.Equal(["news", "other"], json.RootElement.GetProperty("domains").EnumerateArray().Select(domain => domain.GetProperty("name").GetString()));
+
+        Assert.Equal(0, await run.RunAsync(line));
+        string[] rows = [.. run.Output.Split('\n').SkipWhile(row => !row.Contains("bits/byte", StringComparison.Ordinal))];
+        Assert.Contains(rows, row => row.Contains("news", StringComparison.Ordinal) && row.Contains(expected[0].ToString("n3", CultureInfo.InvariantCulture), StringComparison.Ordinal));
+        Assert.Contains(rows, row => row.Contains("<b>code</b>", StringComparison.Ordinal) && row.Contains(expected[1].ToString("n3", CultureInfo.InvariantCulture), StringComparison.Ordinal) && row.Contains("not counted", StringComparison.Ordinal));
+        Assert.Contains(rows, row => row.Contains("other", StringComparison.Ordinal));
     }
 
     [Theory]
