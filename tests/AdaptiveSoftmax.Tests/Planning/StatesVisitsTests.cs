@@ -44,6 +44,26 @@ public sealed class StatesVisitsTests
             Assert.Equal(best, Visits(SoftmaxUse.TopK) * Count, 1e-6);
             Assert.Equal(mass / Count, sample.VisitProbability(SoftmaxUse.Sampling, first, second), 1e-5);
 
+            // Of a plan that drops half of the head, the others have the share.
+            var dropped = first / 2;
+            var fewer = StatesVisits.Measure(states, softmax, table, Table([.. Enumerable.Range(dropped, Tokens - dropped)]), topK: 5, cancellationToken: TestContext.Current.CancellationToken);
+            var (part, fewerGreedy, fewerBest) = (0.0, 0, 0);
+            for (var i = 0; i < Count; i++)
+            {
+                softmax.LogProb(hidden.AsSpan(i * HiddenSize, HiddenSize), all);
+                double[] left = [.. all.Skip(dropped).Select(value => Math.Exp(value))];
+                double[] sorted = [.. left.OrderDescending()];
+                var tail = left[(first - dropped)..(second - dropped)].Sum();
+                part += tail / left.Sum();
+                fewerGreedy += tail > sorted[0] * (1 - 1e-9) ? 1 : 0;
+                fewerBest += tail > sorted[4] * (1 - 1e-9) ? 1 : 0;
+            }
+
+            Assert.InRange(part, 1.3 * mass, Count);
+            Assert.Equal(part / Count, fewer.VisitProbability(SoftmaxUse.Sampling, first - dropped, second - dropped), 1e-5);
+            Assert.Equal(fewerGreedy, fewer.VisitProbability(SoftmaxUse.Greedy, first - dropped, second - dropped) * Count, 1e-6);
+            Assert.Equal(fewerBest, fewer.VisitProbability(SoftmaxUse.TopK, first - dropped, second - dropped) * Count, 1e-6);
+
             // The plan has the tokens in another order, and one more.
             int[] reordered = [.. Enumerable.Range(0, Tokens).Reverse(), 999];
             var other = StatesVisits.Measure(states, softmax, table, Table(reordered), topK: 5, cancellationToken: TestContext.Current.CancellationToken);

@@ -94,6 +94,21 @@ public sealed class PlanKeeperTests
         Assert.Equal(1, kept.PinnedCount);
     }
 
+    // Neither a place in front nor a count of its own shifts what the pinned token's cutoffs mean for the others.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5000)]
+    public void Borders_AreThoseWithoutPinnedTokens(long pinned)
+    {
+        int[] order = [9, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        var old = TokenTable.Create(order, [pinned, 4000, 3000, 2000, 500, 400, 300, 50, 40, 30], [.. order.Select(Bytes)], [9]);
+        // Token 3 passes the middle of 2000 and 500, token 4 only that of 500 and 400.
+        var fresh = Table([4000, 3000, 2000, 1600, 800, 300, 50, 40, 30, pinned]);
+        var kept = PlanKeeper.Keep(Spec with { Cutoffs = [4, 7] }, old, fresh);
+
+        Assert.Equal([(3, 1, 0)], kept.Moves.Select(move => (move.Id, move.From ?? -1, move.To ?? -1)));
+    }
+
     [Fact]
     public void TokensThatTheFreshTablePins_JoinTheHeadBehindThoseThatWerePinned()
     {
