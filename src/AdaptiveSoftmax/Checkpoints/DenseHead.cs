@@ -10,6 +10,7 @@ namespace AdaptiveSoftmax;
 public sealed class DenseHead
 {
     private const string Suffix = "weight";
+    private const string OutputBias = "lm_head.bias";
     private const int MaximumShown = 8;
 
     private static readonly string[] s_outputs = ["lm_head.weight", "output.weight", "embed_out.weight", "output_layer.weight"];
@@ -50,7 +51,7 @@ public sealed class DenseHead
     /// <summary>Finds the output layer of a model.</summary>
     /// <param name="file">The model: a file, an index, or a folder, as <see cref="WeightsFile.Open(string)"/> takes them.</param>
     /// <param name="tensorName">The whole name of its weight; null to look for the usual ones.</param>
-    /// <exception cref="WeightsFormatException">There is none, there are several, or it is no matrix of floating-point numbers.</exception>
+    /// <exception cref="WeightsFormatException">There is none, there are several, it is no matrix of floating-point numbers, or its bias is of another size.</exception>
     public static DenseHead Find(WeightsFile file, string? tensorName = null)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -70,7 +71,7 @@ public sealed class DenseHead
     /// <summary>Finds the output layer of a model under one of the usual names.</summary>
     /// <param name="file">The model.</param>
     /// <param name="head">The output layer, if there is one.</param>
-    /// <exception cref="WeightsFormatException">There are several, or it is no matrix of floating-point numbers.</exception>
+    /// <exception cref="WeightsFormatException">There are several, it is no matrix of floating-point numbers, or its bias is of another size.</exception>
     public static bool TryFind(WeightsFile file, [NotNullWhen(true)] out DenseHead? head)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -104,8 +105,20 @@ public sealed class DenseHead
 
     private static WeightsTensor? FindBias(WeightsFile file, WeightsTensor weight, bool isTied)
     {
-        var name = isTied || !weight.Name.EndsWith(Suffix, StringComparison.Ordinal) ? "lm_head.bias" : $"{weight.Name[..^Suffix.Length]}bias";
-        return file.TryGetTensor(name, out var bias) && bias.Shape is [var length] && length == weight.Shape[0] ? bias : null;
+        WeightsTensor? bias;
+        if (isTied || !weight.Name.EndsWith(Suffix, StringComparison.Ordinal))
+        {
+            // The embeddings stand deeper in a model than its output layer.
+            bias = file.Tensors.Where(tensor => IsNamed(tensor.Name, OutputBias) && weight.Name.StartsWith(tensor.Name[..^OutputBias.Length], StringComparison.Ordinal)).MaxBy(tensor => tensor.Name.Length);
+        }
+        else
+        {
+            file.TryGetTensor($"{weight.Name[..^Suffix.Length]}bias", out bias);
+        }
+
+        if (bias is null || (bias.Shape is [var length] && length == weight.Shape[0])) return bias;
+        throw file.CreateFault(
+            bias.Name, FormattableString.Invariant($"Its shape is {WeightsText.Shape(bias.Shape)}, and the bias beside '{Excerpt.Name(weight.Name)}' has one number for each of its {weight.Shape[0]} rows."), "Take the bias of this weight, or leave it out of the file where the model has none.");
     }
 
     // Output layers of that name in a numbered layer are of attention, or of further heads.

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -25,16 +26,45 @@ internal sealed record ModelConfig(double? LogitScale, double? LogitSoftCap, boo
         {
             using var stream = RegularFile.Open(path);
             if (stream.Length > MaximumLength) throw Fault($"has {stream.Length} bytes");
-            using var document = JsonDocument.Parse(stream, new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            var bytes = new byte[stream.Length];
+            stream.ReadExactly(bytes);
+            ClearPythonNumbers(bytes);
+            using var document = JsonDocument.Parse(new MemoryStream(bytes), new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             return document.RootElement.ValueKind == JsonValueKind.Object ? Read(document.RootElement) : throw Fault("is no JSON object");
         }
-        catch (JsonException exception)
+        // A name of broken characters is found as it is looked at.
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             throw Fault($"is no valid JSON: {Excerpt.Message(exception.Message)}", exception);
         }
 
         WeightsFormatException Fault(string problem, Exception? inner = null) =>
             file.CreateFault(null, $"The {Name} beside it {problem}.", $"Copy {Name} again, which says how the model scales and caps its logits, or move it away.", inner);
+    }
+
+    // Python writes numbers that are not finite as JSON has them not; configurations of models with state spaces hold some.
+    private static void ClearPythonNumbers(Span<byte> json)
+    {
+        for (var at = 0; at < json.Length; at++)
+        {
+            if (json[at] == '"')
+            {
+                for (at++; at < json.Length && json[at] != '"'; at++)
+                {
+                    if (json[at] == '\\') at++;
+                }
+
+                continue;
+            }
+
+            foreach (var number in (ReadOnlySpan<string>)["NaN", "Infinity", "-Infinity"])
+            {
+                if (json.Length - at < number.Length || !Ascii.Equals(json.Slice(at, number.Length), number)) continue;
+                json.Slice(at, number.Length).Fill((byte)' ');
+                json[at] = (byte)'0';
+                break;
+            }
+        }
     }
 
     private static ModelConfig Read(JsonElement root)
@@ -55,5 +85,5 @@ internal sealed record ModelConfig(double? LogitScale, double? LogitSoftCap, boo
         part.TryGetProperty("tie_word_embeddings", out var tied) && tied.ValueKind is JsonValueKind.True or JsonValueKind.False ? tied.ValueKind == JsonValueKind.True : null);
 
     private static double? Positive(JsonElement part, string name) =>
-        part.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.GetDouble() is > 0 and var number ? number : null;
+        part.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.GetDouble() is > 0 and < double.PositiveInfinity and var number ? number : null;
 }

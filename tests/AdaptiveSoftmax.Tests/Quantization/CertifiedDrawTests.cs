@@ -111,6 +111,25 @@ public unsafe class CertifiedDrawTests
         Assert.True(certified.Statistics.StoredPredictions < 40_000, "Some draws are decided by bounds.");
     }
 
+    // Bounds are rounded to whole steps of 1.4e-45 then.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(100)]
+    [InlineData(100_000)]
+    public void SubnormalTemperatures_DrawToo(int steps)
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(8, 37), 4);
+        using var certified = layer.Certify();
+        var options = new DecodeOptions { Sampler = SamplerKind.Gumbel, Temperature = steps * float.Epsilon, LogProbError = float.PositiveInfinity };
+        for (var position = 0; position < 200; position++)
+        {
+            var (random, other) = (new SampleRandom(7, 0, position), new SampleRandom(7, 0, position));
+            var best = Enumerable.Range(0, 37).MaxBy(random.Noise.Of);
+            Assert.Equal(best, layer.Sample(new float[8], options, ref random).Token);
+            Assert.Equal(best, certified.Sample(new float[8], options, ref other).Token);
+        }
+    }
+
     // A batch's products round in their own way, and a row is the same in a batch of any size.
     [Fact]
     public void RowsOfABatch_DrawByTheirOwnOptions()

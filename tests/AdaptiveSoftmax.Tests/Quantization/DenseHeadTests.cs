@@ -131,6 +131,7 @@ public sealed class DenseHeadTests : IDisposable
     [InlineData("""{ "final_logit_softcapping": 30.0, "attn_logit_softcapping": 50.0 }""", null, 30.0, "caps logits at 30, and the spec nowhere", "\"logitSoftCap\": 30")]
     [InlineData("""{ "logit_scale": 0.0625, "final_logit_softcapping": null }""", 0.0625, null, "scales logits by 0.0625, and the spec by 1", "\"logitScale\": 0.0625")]
     [InlineData("""{ "logits_scaling": 16, "text_config": { "logits_scaling": 8 } }""", 0.125, null, "scales logits by 0.125", "\"logitScale\": 0.125")]
+    [InlineData("""{ "time_step_limit": [0.0, Infinity], "a": [-Infinity, NaN], "Infinity \" NaN": "-Infinity", "logits_scaling": 8 }""", 0.125, null, "scales logits by 0.125", "\"logitScale\": 0.125")]
     [InlineData("""{ "text_config": { "tie_word_embeddings": false }, "tie_word_embeddings": true }""", null, null, "are not tied to one", "with its output layer")]
     public void ConfigurationBesideIt_MustBeTheSpecs(string config, double? scale, double? cap, string difference, string remedy)
     {
@@ -147,12 +148,35 @@ public sealed class DenseHeadTests : IDisposable
         layer.RestoreHead(Folder, cancellationToken: TestContext.Current.CancellationToken);
     }
 
-    [Fact]
-    public void DamagedConfiguration_IsNotPassedOver()
+    [Theory]
+    [InlineData("{ \"final_logit_softcapping\": 30")]
+    [InlineData("{ \"final_logit_softcapping\": Infinit }")]
+    [InlineData("{ \"\\ud800, a name without its other half\": 30 }")]
+    public void DamagedConfiguration_IsNotPassedOver(string config)
     {
         HuggingFaceFiles.WriteFile(_folder["model.safetensors"], Tensor("lm_head.weight", "BF16"));
-        File.WriteAllText(_folder["config.json"], "{ \"final_logit_softcapping\": 30");
+        File.WriteAllText(_folder["config.json"], config);
         Assert.Contains("config.json beside it is no valid JSON", Assert.Throws<SafetensorsFormatException>(() => Load(Folder, Definition())).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("lm_head.weight", "lm_head.bias")]
+    [InlineData("language_model.model.embed_tokens.weight", "language_model.lm_head.bias")]
+    public void Bias_IsNeverLeftOutUnnoticed(string weight, string bias)
+    {
+        // Another model's in the same file does not belong to the head.
+        var other = new CheckpointTensor("talker.lm_head.bias", "F32", [3], Values(3, 1));
+        foreach (var shape in (long[][])[[Rows - 1], [1, Rows]])
+        {
+            HuggingFaceFiles.WriteFile(_folder["model.safetensors"], Tensor(weight, "BF16"), other, new CheckpointTensor(bias, "F32", shape, Values((int)shape[^1], 2)));
+            Assert.Contains($"'{bias}': Its shape is", Assert.Throws<SafetensorsFormatException>(() => Load(Folder, Definition())).Message, StringComparison.Ordinal);
+        }
+
+        var (rows, numbers) = (Tensor(weight, "BF16"), new CheckpointTensor(bias, "F32", [Rows], Values(Rows, 2)));
+        HuggingFaceFiles.WriteFile(_folder["model.safetensors"], rows, other, numbers);
+        Assert.Throws<CheckpointMismatchException>(() => Load(Folder, Definition()));
+        using var head = Load(Folder, Definition(hasBias: true));
+        AssertDecodes(head, rows.Stored, numbers.Stored);
     }
 
     // o200k_base, in a model that pads its rows to a multiple of 64; two files, of which the head is in the second.

@@ -15,6 +15,9 @@ internal sealed unsafe class LogitDecoder
     // Bounds are sums of a few float32 numbers; so much of their magnitudes is more than these roundings lose.
     private const double Rounding = 1.0 / (1 << 20);
 
+    // And so much what they lose where products are subnormal.
+    private const double SubnormalRounding = 8.0 * float.Epsilon;
+
     // Above, products of noise and temperature leave float32.
     private const float LargestTemperature = 1e25f;
 
@@ -167,7 +170,7 @@ internal sealed unsafe class LogitDecoder
         var rows = source.Rows;
         count = Math.Min(count, rows);
         var capacity = source is ComputedLogits ? rows : (rows / CandidateShare) + CandidateShare + count;
-        var slack = ((2 * source.LargestLogit) + (2 * scores.LargestShift) + (2 * GumbelNoise.Largest * temperature)) * Rounding;
+        var slack = (((2 * source.LargestLogit) + (2 * scores.LargestShift) + (2 * GumbelNoise.Largest * temperature)) * Rounding) + SubnormalRounding;
         if (count > 0)
         {
             // The rows with the highest bounds make the bar that all others must reach.
