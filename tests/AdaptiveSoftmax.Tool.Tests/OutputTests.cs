@@ -7,6 +7,7 @@ namespace AdaptiveSoftmax.Tool.Tests;
 public sealed class OutputTests
 {
     private const string Table = "0\t50\ta\n1\t40\tb\n2\t3\tc\n3\t1\td\n";
+    private const string Spec = "{ \"hiddenSize\": 8, \"vocabulary\": \"x.tokens\", \"cutoffs\": [2] }";
 
     [Theory]
     [InlineData("count -o @text.txt @text.txt")]
@@ -18,12 +19,22 @@ public sealed class OutputTests
     [InlineData("plan @x.tokens -H 8 -o @x.tokens")]
     [InlineData("plan @x.tokens -H 8 --force -o @x.tokens")]
     [InlineData("plan @x.tokens -H 8 --force -o @table-link")]
+    [InlineData("plan @x.tokens -H 8 --force --report @table-link")]
+    [InlineData("plan @x.tokens -H 8 --force --report @x.domains")]
+    [InlineData("plan @y.tokens -H 8 --force --report @x.tokens --keep @x.softmax.json")]
+    [InlineData("plan @y.tokens -H 8 --force --report @states --for greedy --states @states --weights @w --spec @x.softmax.json")]
+    [InlineData("plan @y.tokens -H 8 --force --report @x.tokens --for greedy --states @states --weights @w --spec @x.softmax.json")]
+    [InlineData("drift @y.tokens --force --report @x.tokens --observed @text.txt --spec @x.softmax.json")]
+    [InlineData("evaluate @states --force --report @x.tokens --weights @w --spec @x.softmax.json")]
     public async Task AnInput_IsNoOutput(string line)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need a permission on Windows.");
         using var run = new ToolRun();
         run.Write("text.txt", "some text\n");
         run.Write("x.tokens", Table);
+        run.Write("x.domains", "domain\tid\tcount\n");
+        run.Write("x.softmax.json", Spec);
+        run.Write("states", "some states\n");
         run.Write("ranks", string.Concat(Enumerable.Range(0, 256).Select(value => $"{Convert.ToBase64String([(byte)value])} {value}\n")));
         File.CreateSymbolicLink(run.Path("link"), "text.txt");
         File.CreateSymbolicLink(run.Path("table-link"), "x.tokens");
@@ -34,6 +45,28 @@ public sealed class OutputTests
         Assert.Contains(line.Contains("--force", StringComparison.Ordinal) ? "would be lost" : "is there, and is", run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => line.StartsWith("error: ", StringComparison.Ordinal));
         Assert.Equal(before, run.Files.ToDictionary(file => file, file => File.ReadAllText(run.Path(file))));
+    }
+
+    [Theory]
+    [InlineData("plan @x.tokens -H 8 -o @n.softmax.json --report @n.softmax.json")]
+    [InlineData("plan @x.tokens -H 8 --force -o @n.softmax.json --report @new-link")]
+    [InlineData("plan @x.tokens -H 8 --pin b -o @n.softmax.json --report @n.tokens")]
+    [InlineData("plan @x.tokens -H 8 --pin b -o @n.softmax.json --table @n.softmax.json")]
+    [InlineData("drift @x.tokens --observed @text.txt --words --spec @x.softmax.json --replan @n.softmax.json --report @n.softmax.json")]
+    [InlineData("drift @x.tokens --observed @text.txt --words --spec @x.softmax.json --replan @n.softmax.json --report @n.tokens")]
+    public async Task TwoOutputs_AreTwoFiles(string line)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need a permission on Windows.");
+        using var run = new ToolRun();
+        run.Write("text.txt", "some text\n");
+        run.Write("x.tokens", Table);
+        run.Write("x.softmax.json", Spec);
+        File.CreateSymbolicLink(run.Path("new-link"), "n.softmax.json");
+        var before = run.Files.ToList();
+
+        Assert.Equal(1, await run.RunAsync(Arguments(run, line)));
+        Assert.Contains("is written too, and one of them would be lost", run.Error, StringComparison.Ordinal);
+        Assert.Equal(before, run.Files);
     }
 
     [Theory]

@@ -27,7 +27,7 @@ internal static class AdoptCommand
             var (model, spec) = (parsed.GetRequiredValue(input), parsed.GetRequiredValue(to));
             var target = SpecFile.Read(spec, cancellationToken);
             InputFile.CheckWeights(model);
-            return settings.Run(parsed, console, [.. InputFile.FindWeights(model), spec, SpecFile.TableOf(spec, target)], (options, path) => SoftmaxMigration.Adopt(model, target, path, parsed.GetValue(head), options, cancellationToken));
+            return settings.Run(parsed, console, [.. InputFile.FindWeights(model), spec, SpecFile.TableOf(spec, target)], [], (options, path) => SoftmaxMigration.Adopt(model, target, path, parsed.GetValue(head), options, cancellationToken));
         }, CancellationToken.None));
         return command;
     }

@@ -65,10 +65,11 @@ internal static class DriftCommand
         {
             var options = new DriftOptions { StabilityThreshold = parsed.GetValue(threshold), JensenShannonThreshold = parsed.GetValue(divergence) };
             var request = corpus.Read(parsed, [.. (parsed.GetValue(observed) ?? []).Select(path => new CorpusPath(path))]);
-            string?[] inputs = [parsed.GetRequiredValue(table), parsed.GetValue(spec), .. parsed.GetValue(observed) ?? []];
+            string?[] inputs = [parsed.GetRequiredValue(table), .. parsed.GetValue(spec) is { } planned ? SpecFile.FilesOf(planned, cancellationToken) : [], .. parsed.GetValue(observed) ?? []];
             var report = ReportFile.Check(parsed.GetValue(page), parsed.GetValue(force), inputs);
             var next = parsed.GetValue(replan) is { } path ? ReplannedFiles.Check(path, request, parsed.GetValue(force)) : null;
             next?.RefuseInputs(inputs);
+            report?.RefuseOutputs(next?.Outputs ?? []);
             var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
             report?.Write(DriftPage.Create(outcome), console, cancellationToken);
             if (next is not null && outcome.HasDrift) outcome = outcome with { Written = next.Write(outcome, console, cancellationToken) };

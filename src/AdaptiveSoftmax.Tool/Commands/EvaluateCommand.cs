@@ -56,7 +56,7 @@ internal static class EvaluateCommand
         {
             var files = parsed.GetRequiredValue(weights);
             var given = parsed.GetRequiredValue(specs);
-            var page = ReportFile.Check(parsed.GetValue(report), parsed.GetValue(force), [parsed.GetRequiredValue(states), .. files, .. given]);
+            var page = ReportFile.Check(parsed.GetValue(report), parsed.GetValue(force), [parsed.GetRequiredValue(states), .. files, .. given.SelectMany(path => SpecFile.FilesOf(path, cancellationToken))]);
             var request = new EvaluateRequest(parsed.GetRequiredValue(states), files, given, parsed.GetValue(tensor), parsed.GetValue(prefix), [.. (parsed.GetValue(quantize) ?? []).Distinct()], parsed.GetValue(top), parsed.GetValue(timed), parsed.GetValue(threads));
             var outcome = Evaluate(request, console, cancellationToken);
             page?.Write(EvaluatePage.Create(outcome), console, cancellationToken);

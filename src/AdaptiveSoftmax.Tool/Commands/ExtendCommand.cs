@@ -40,10 +40,9 @@ internal static class ExtendCommand
             var spec = OutputPath.Check(parsed.GetRequiredValue(specOutput), OutputKind.Spec, settings.IsForced(parsed), specOutput.Name);
             var tokens = OutputPath.Check(TableOf(spec.Path), OutputKind.TokenTable, settings.IsForced(parsed), specOutput.Name);
             var source = SpecFile.Read(old, cancellationToken);
-            foreach (var output in new[] { spec, tokens }) output.RefuseInputs(file, old, SpecFile.TableOf(old, source), table);
             var words = InputFile.ReadTable(table, cancellationToken).Table!;
             InputFile.CheckWeights(file);
-            return settings.Run(parsed, console, [.. InputFile.FindWeights(file), old, SpecFile.TableOf(old, source), table], (options, path) =>
+            return settings.Run(parsed, console, [.. InputFile.FindWeights(file), old, SpecFile.TableOf(old, source), table], [spec, tokens], (options, path) =>
             {
                 var target = SoftmaxMigration.Extend(source, words, parsed.GetValue(width), Path.GetFileName(tokens.Path), out var planned);
                 var report = SoftmaxMigration.Migrate(file, source, target, path, options with { AddedShare = parsed.GetValue(share) ?? planned, AddedCounts = words }, cancellationToken);

@@ -28,7 +28,7 @@ internal static class MigrateCommand
             var (file, old, fresh) = (parsed.GetRequiredValue(input), parsed.GetRequiredValue(from), parsed.GetRequiredValue(to));
             var (source, target) = (SpecFile.Read(old, cancellationToken), SpecFile.Read(fresh, cancellationToken));
             InputFile.CheckWeights(file);
-            return settings.Run(parsed, console, [.. InputFile.FindWeights(file), old, SpecFile.TableOf(old, source), fresh, SpecFile.TableOf(fresh, target)], (options, path) => SoftmaxMigration.Migrate(file, source, target, path, options, cancellationToken));
+            return settings.Run(parsed, console, [.. InputFile.FindWeights(file), old, SpecFile.TableOf(old, source), fresh, SpecFile.TableOf(fresh, target)], [], (options, path) => SoftmaxMigration.Migrate(file, source, target, path, options, cancellationToken));
         }, CancellationToken.None));
         return command;
     }

@@ -47,14 +47,18 @@ internal sealed class MigrationSettings
     /// <param name="parsed">The command line.</param>
     /// <param name="console">Where to write.</param>
     /// <param name="inputs">The files that are read, none of which may be the output.</param>
+    /// <param name="others">What is written beside the output and the report.</param>
     /// <param name="migrate">Does it: options and the output's path.</param>
     /// <exception cref="ToolException">The files do not fit each other.</exception>
-    public int Run(ParseResult parsed, ToolConsole console, IReadOnlyList<string?> inputs, Func<MigrationOptions, string, MigrationReport> migrate)
+    public int Run(ParseResult parsed, ToolConsole console, IReadOnlyList<string?> inputs, IReadOnlyList<OutputPath> others, Func<MigrationOptions, string, MigrationReport> migrate)
     {
         var output = OutputPath.Check(parsed.GetRequiredValue(_output), s_weights, IsForced(parsed));
         IReadOnlyList<string?> read = [.. inputs, parsed.GetValue(_states), parsed.GetValue(_judge)];
         output.RefuseInputs(read);
+        output.RefuseOutputs(others);
+        foreach (var other in others) other.RefuseInputs(read);
         var page = ReportFile.Check(parsed.GetValue(_page), IsForced(parsed), read);
+        page?.RefuseOutputs([output, .. others]);
         var options = new MigrationOptions
         {
             StatesPath = parsed.GetValue(_states),

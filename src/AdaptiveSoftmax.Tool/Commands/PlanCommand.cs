@@ -48,13 +48,13 @@ internal static class PlanCommand
             var isForced = parsed.GetValue(force);
             var file = parsed.GetValue(output) is { } path ? OutputPath.Check(path, OutputKind.Spec, isForced) : null;
             var tableFile = parsed.GetRequiredValue(table);
-            file?.RefuseInputs(tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
-            file?.RefuseInputs([.. states.FilesOf(parsed)]);
-            var report = ReportFile.Check(parsed.GetValue(page), isForced, tableFile, wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed));
-            file?.RefuseInputs([.. states.FilesOf(parsed)]);
             var old = edits.KeptFileOf(parsed) is { } kept ? SpecFile.Read(kept, cancellationToken) : null;
             var oldTable = old is null ? null : SpecFile.TableOf(edits.KeptFileOf(parsed)!, old);
-            var newTable = file is not null && edits.AreGiven(parsed) ? edits.CheckTable(parsed, file.Path, [tableFile, oldTable], isForced) : null;
+            string?[] inputs = [tableFile, domains.FileOf(parsed, tableFile), wishes.MachineFileOf(parsed), edits.KeptFileOf(parsed), oldTable, .. states.FilesOf(parsed, cancellationToken)];
+            file?.RefuseInputs(inputs);
+            var newTable = file is not null && edits.AreGiven(parsed) ? edits.CheckTable(parsed, file, inputs, isForced) : null;
+            var report = ReportFile.Check(parsed.GetValue(page), isForced, inputs);
+            report?.RefuseOutputs(file, newTable);
             var spec = file is null ? null : PlannedSpec.Open(file.Path, isForced);
             var options = wishes.Read(parsed, spec, cancellationToken);
             var read = InputFile.ReadTable(tableFile, cancellationToken);

@@ -19,6 +19,9 @@ internal sealed class PlanDomains
 
     public bool Balances(ParseResult parsed) => parsed.GetValue(_balance);
 
+    /// <summary>The file of them, which need not be there.</summary>
+    public string FileOf(ParseResult parsed, string tableFile) => parsed.GetValue(_file) ?? DomainTable.FileOf(tableFile);
+
     /// <summary>The domains, by slot of a table; none where there is no file of them.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="tableFile">The file of the table.</param>
@@ -28,7 +31,7 @@ internal sealed class PlanDomains
     /// <exception cref="ToolException">The file cannot be read, or is not of this table.</exception>
     public (IReadOnlyList<string> Names, IReadOnlyList<long[]> Counts) Read(ParseResult parsed, string tableFile, TokenTable counted, TokenTable table, CancellationToken cancellationToken)
     {
-        var path = parsed.GetValue(_file) ?? DomainTable.FileOf(tableFile);
+        var path = FileOf(parsed, tableFile);
         if (parsed.GetValue(_file) is null && !File.Exists(path))
         {
             if (Balances(parsed)) throw new ToolException($"There are no domains to balance: {Excerpt.Line(path)} does not exist; count with --domain, or give --domains.");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
@@ -11,6 +12,9 @@ internal sealed class PlanEdits
     private const string Unseen = "unseen";
 
     private static readonly string[] s_kinds = [.. Enum.GetNames<PinGroup>().Select(name => name.ToLowerInvariant())];
+
+    // What a plan chooses, and an old spec that is kept has chosen already.
+    private static readonly string[] s_choices = ["--balance", "--clusters", "--div-value", "--projections", "--head-bias", "--head-coverage", "--least-head", "--memory"];
 
     private readonly Option<string[]> _pin = new("--pin") { Description = "Tokens that stand in the head whatever their counts, as the table writes them.", HelpName = "TOKEN", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true };
     private readonly Option<string[]> _pinAll = new("--pin-all") { Description = $"Kinds of tokens that stand in the head whatever their counts: {string.Join(", ", s_kinds)}.", HelpName = string.Join('|', s_kinds), Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true };
@@ -33,6 +37,12 @@ internal sealed class PlanEdits
     public void AddTo(Command command)
     {
         foreach (var option in new Option[] { _pin, _pinAll, _drop, _keep, _table }) command.Add(option);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(_keep) is null) return;
+            foreach (var chosen in s_choices.Where(name => result.GetResult(name) is OptionResult { Implicit: false }))
+                result.AddError($"--keep takes cutoffs, widths and bias from the old spec, which {chosen} cannot change; leave one of them out.");
+        });
     }
 
     /// <summary>Whether the table changes.</summary>
@@ -84,13 +94,14 @@ internal sealed class PlanEdits
 
     /// <summary>Where a changed table goes.</summary>
     /// <exception cref="ToolException">There can be no such file, or another would be lost.</exception>
-    public OutputPath CheckTable(ParseResult parsed, string spec, IReadOnlyList<string?> inputs, bool isForced)
+    public OutputPath CheckTable(ParseResult parsed, OutputPath spec, IReadOnlyList<string?> inputs, bool isForced)
     {
         const string SpecSuffix = ".softmax.json";
-        var path = parsed.GetValue(_table) ?? ((spec.EndsWith(SpecSuffix, StringComparison.OrdinalIgnoreCase) ? spec[..^SpecSuffix.Length] : spec) + ".tokens");
-        var output = OutputPath.Check(path, OutputKind.TokenTable, isForced);
+        var path = parsed.GetValue(_table) ?? ((spec.Path.EndsWith(SpecSuffix, StringComparison.OrdinalIgnoreCase) ? spec.Path[..^SpecSuffix.Length] : spec.Path) + ".tokens");
+        var output = OutputPath.Check(path, OutputKind.TokenTable, isForced, _table.Name);
         if (FileId.Find(path) is { } id && inputs.Any(input => input is not null && FileId.Find(input) == id))
             throw new ToolException($"The changed table would go to {Excerpt.Line(path)}, which is read; give --table another name.");
+        output.RefuseOutputs(spec);
         return output;
     }
 }

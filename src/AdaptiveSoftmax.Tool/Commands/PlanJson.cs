@@ -27,7 +27,7 @@ internal static class PlanJson
             {
                 FreshCutoffs = kept.Fresh.Cutoffs,
                 FreshNanoseconds = kept.Fresh.Cost,
-                Moves = kept.Plan.Moves.Select(move => new { Token = kept.Spell(move.Id), move.Id, move.From, move.To, move.OldShare, move.NewShare, Deviations = double.IsFinite(move.Deviations) ? move.Deviations : (double?)null }),
+                Moves = kept.Plan.Moves.Select(move => new { Token = kept.Spell(move), move.Id, move.From, move.To, move.OldShare, move.NewShare, Deviations = double.IsFinite(move.Deviations) ? move.Deviations : (double?)null }),
             },
             Domains = outcome.Domains.Count == 0 ? null : (object)outcome.Domains,
             DomainQuality = outcome.DomainQuality.Count == 0 ? null : outcome.DomainQuality.Select(figures => new { figures.Name, States = figures.Tokens, figures.Bytes, figures.BitsPerByte }),

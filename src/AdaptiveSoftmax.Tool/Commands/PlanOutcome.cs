@@ -46,16 +46,11 @@ internal sealed record WrittenSpec(string File, string Fingerprint, IReadOnlyLis
 /// <param name="Old">The old one.</param>
 internal sealed record KeptTokens(KeptPlan Plan, ClusterPlan Fresh, TokenTable Table, TokenTable Old)
 {
-    /// <summary>A token as a table writes it.</summary>
-    public string Spell(int id)
+    /// <summary>A token that moved, as its table writes it.</summary>
+    public string Spell(TokenMove move)
     {
-        foreach (var table in new[] { Table, Old })
-        {
-            var slot = table.Ids.IndexOf(id);
-            if (slot >= 0) return TokenTableWriter.Escape(table.GetToken(slot));
-        }
-
-        return "";
+        var table = move.To is null ? Old : Table;
+        return TokenTableWriter.Escape(table.GetToken(table.Ids.IndexOf(move.Id)));
     }
 }
 

@@ -126,7 +126,7 @@ internal static class PlanPage
         ["token", "from", "to", "share before", "now", "deviations"],
         [.. kept.Plan.Moves.Take(ShownMoves).Select(move => new[]
         {
-            kept.Spell(move.Id), move.From is { } from ? NameOf(from) : "new", move.To is { } to ? NameOf(to) : "gone", Text($"{move.OldShare * 100:n4} %"), Text($"{move.NewShare * 100:n4} %"), double.IsFinite(move.Deviations) ? Text($"{move.Deviations:n1}") : "",
+            kept.Spell(move), move.From is { } from ? NameOf(from) : "new", move.To is { } to ? NameOf(to) : "gone", Text($"{move.OldShare * 100:n4} %"), Text($"{move.NewShare * 100:n4} %"), double.IsFinite(move.Deviations) ? Text($"{move.Deviations:n1}") : "",
         })]);
 
     // Whole numbers from one to another, about evenly spread on a logarithmic axis.

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Tool.Weights;
 using AdaptiveSoftmax.Vocabulary;
@@ -23,7 +24,8 @@ internal sealed class PlanStates
     }
 
     /// <summary>The files that are read.</summary>
-    public IEnumerable<string?> FilesOf(ParseResult parsed) => [parsed.GetValue(_states), parsed.GetValue(_weights), parsed.GetValue(_spec)];
+    public IEnumerable<string?> FilesOf(ParseResult parsed, CancellationToken cancellationToken) =>
+        [parsed.GetValue(_states), parsed.GetValue(_weights), .. parsed.GetValue(_spec) is { } spec ? SpecFile.FilesOf(spec, cancellationToken) : []];
 
     /// <summary>What states tell a plan; nothing where none are given.</summary>
     /// <exception cref="ToolException">The files do not fit each other, or the plan is of a kind that states say nothing about.</exception>

@@ -46,7 +46,7 @@ internal static class PlanText
         if (moves.Count == 0) return;
         var table = new ToolTable("token", "from", "to", "share before", "now", "deviations");
         foreach (var move in moves.Take(Shown))
-            table.AddRow(Excerpt.Of(kept.Spell(move.Id)), Cluster(move.From, "new"), Cluster(move.To, "gone"), Text($"{move.OldShare * 100:n4} %"), Text($"{move.NewShare * 100:n4} %"), double.IsFinite(move.Deviations) ? Text($"{move.Deviations:n1}") : "");
+            table.AddRow(Excerpt.Of(kept.Spell(move)), Cluster(move.From, "new"), Cluster(move.To, "gone"), Text($"{move.OldShare * 100:n4} %"), Text($"{move.NewShare * 100:n4} %"), double.IsFinite(move.Deviations) ? Text($"{move.Deviations:n1}") : "");
         table.Write(console.Output);
         if (moves.Count > Shown) Line(console, $"... and {moves.Count - Shown:n0} more, all of them with --json.");
 

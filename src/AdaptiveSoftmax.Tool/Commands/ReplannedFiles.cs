@@ -21,6 +21,9 @@ internal sealed class ReplannedFiles
         return new ReplannedFiles(spec, table, PlannedSpec.Open(path, isForced));
     }
 
+    /// <summary>Both, the table where it is written.</summary>
+    public IEnumerable<OutputPath?> Outputs => [_spec, _table];
+
     /// <exception cref="ToolException">One of them is read.</exception>
     public void RefuseInputs(IReadOnlyList<string?> inputs)
     {

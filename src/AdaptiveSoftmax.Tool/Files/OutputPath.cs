@@ -56,6 +56,20 @@ internal sealed class OutputPath
         }
     }
 
+    /// <summary>Checks that the file is none of the others that are written, also by another name.</summary>
+    /// <exception cref="ToolException">It is one of them.</exception>
+    public void RefuseOutputs(params IEnumerable<OutputPath?> others)
+    {
+        var comparison = OperatingSystem.IsWindows() || OperatingSystem.IsMacOS() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+        var target = WriteTarget.Find(Path);
+        foreach (var other in others)
+        {
+            // What goes to one device or pipe stands there one after the other.
+            if (other is not null && !target.IsStream && string.Equals(target.Path, WriteTarget.Find(other.Path).Path, comparison))
+                throw new ToolException($"{_option} {Excerpt.Line(Path)} is where {other._kind.Name} is written too, and one of them would be lost; give {_option} another name.");
+        }
+    }
+
     /// <summary>Says where the name is not the one that others look for.</summary>
     public void Remark(ToolConsole console)
     {

@@ -33,6 +33,9 @@ internal sealed class ReportFile
         return new ReportFile(output);
     }
 
+    /// <inheritdoc cref="OutputPath.RefuseOutputs"/>
+    public void RefuseOutputs(params IEnumerable<OutputPath?> others) => _output.RefuseOutputs(others);
+
     /// <summary>Writes the page.</summary>
     public void Write(ReportPage page, ToolConsole console, CancellationToken cancellationToken)
     {

@@ -32,6 +32,14 @@ internal static class SpecFile
     /// <summary>The table that a spec names, which goes on naming it; null where it holds its vocabulary itself.</summary>
     public static string? TableOf(string path, SoftmaxDefinition definition) => definition.Spec.TableFile is { } table ? GetTablePath(path, table) : null;
 
+    /// <summary>A spec, and the table that it names where it names one: what is read with it, and must stay.</summary>
+    /// <exception cref="ToolException">There is no such spec.</exception>
+    public static IEnumerable<string> FilesOf(string path, CancellationToken cancellationToken)
+    {
+        var spec = SpecReader.Read(path, InputFile.ReadText(path, FileContentKind.Spec, cancellationToken));
+        return spec.TableFile is { } table ? [path, GetTablePath(path, table)] : [path];
+    }
+
     /// <summary>A table's name as a spec has it that stands in the same folder or in another.</summary>
     public static string NameTable(string spec, string table)
     {

@@ -1,7 +1,9 @@
+using System.Text;
+
 namespace AdaptiveSoftmax.Vocabulary;
 
 /// <summary>
-/// Plans anew on fresh counts without moving what only noise moved. A token changes its cluster where its share of all
+/// Plans anew on fresh counts without moving what only noise moved. Tokens are the same where their bytes are; ids may differ. A token changes its cluster where its share of all
 /// occurrences has changed by more than a tenth, its count by more than three standard deviations of what both corpora
 /// together let expect, and the new share lies beyond the old clusters' border: the middle between the counts on either side
 /// of the cutoff. Tokens that either table pins stand in the head, in front. All others keep cluster and order; cutoffs move by the tokens that come and go, and in no other way.
@@ -10,6 +12,8 @@ public static class PlanKeeper
 {
     private const double Deviations = 3;
     private const double LeastChange = 0.1;
+
+    private static readonly Encoding s_latin1 = Encoding.GetEncoding("iso-8859-1");
 
     /// <summary>Finds what must move.</summary>
     /// <param name="spec">The old spec.</param>
@@ -25,7 +29,7 @@ public static class PlanKeeper
         if (before == 0 || now == 0) throw new ArgumentException($"All counts of the {(before == 0 ? "old" : "fresh")} table are 0, so nothing says what has changed.", before == 0 ? nameof(old) : nameof(fresh));
         var layout = spec.CreateLayout(old.Count);
         var borders = FindBorders(old, layout, before);
-        var oldSlots = SlotsById(old);
+        var oldSlots = SlotsByBytes(old);
         // Pinned tokens first, those of the old table in their order; then who stays in its order, then who came in.
         var behindPinned = (long)old.PinnedCount;
         var members = Enumerable.Range(0, layout.TailCount + 1).Select(_ => new List<(int FreshSlot, long Place)>()).ToArray();
@@ -35,7 +39,7 @@ public static class PlanKeeper
         {
             var share = fresh.GetCount(slot) / now;
             var isPinned = slot < fresh.PinnedCount;
-            var oldSlot = FindOld(old, oldSlots, fresh, slot);
+            var oldSlot = Find(oldSlots, fresh, slot);
             if (oldSlot < 0)
             {
                 var entered = isPinned ? 0 : ClusterOf(share, borders);
@@ -88,10 +92,10 @@ public static class PlanKeeper
 
     private static void AddRemoved(TokenTable old, TokenTable fresh, SoftmaxLayout layout, double before, List<TokenMove> moves)
     {
-        var freshSlots = SlotsById(fresh);
+        var freshSlots = SlotsByBytes(fresh);
         for (var slot = 0; slot < old.Count; slot++)
         {
-            if (FindOld(fresh, freshSlots, old, slot) < 0) moves.Add(new TokenMove(old.GetId(slot), layout.ClusterOf(slot), null, old.GetCount(slot) / before, 0, double.PositiveInfinity));
+            if (Find(freshSlots, old, slot) < 0) moves.Add(new TokenMove(old.GetId(slot), layout.ClusterOf(slot), null, old.GetCount(slot) / before, 0, double.PositiveInfinity));
         }
     }
 
@@ -111,16 +115,17 @@ public static class PlanKeeper
         return cluster;
     }
 
-    private static Dictionary<int, int> SlotsById(TokenTable table)
+    private static Dictionary<string, int> SlotsByBytes(TokenTable table)
     {
-        var slots = new Dictionary<int, int>(table.Count);
-        for (var slot = 0; slot < table.Count; slot++) slots[table.GetId(slot)] = slot;
+        var slots = new Dictionary<string, int>(table.Count, StringComparer.Ordinal);
+        for (var slot = 0; slot < table.Count; slot++) slots[KeyOf(table, slot)] = slot;
         return slots;
     }
 
-    // The same id with other bytes is another token.
-    private static int FindOld(TokenTable old, Dictionary<int, int> slots, TokenTable fresh, int slot) =>
-        slots.TryGetValue(fresh.GetId(slot), out var found) && old.GetToken(found).SequenceEqual(fresh.GetToken(slot)) ? found : -1;
+    // Tokens are the same where their bytes are: ids of words are ranks, which every count deals anew.
+    private static int Find(Dictionary<string, int> slots, TokenTable other, int slot) => slots.TryGetValue(KeyOf(other, slot), out var found) ? found : -1;
+
+    private static string KeyOf(TokenTable table, int slot) => s_latin1.GetString(table.GetToken(slot).ToArray());
 }
 
 /// <summary>Old clusters on fresh counts.</summary>
@@ -135,7 +140,7 @@ public sealed record KeptPlan(SoftmaxLayout Layout, EquatableArray<int> Cutoffs,
 }
 
 /// <summary>A token that changed its cluster, came or went.</summary>
-/// <param name="Id">The token's id.</param>
+/// <param name="Id">The token's id in the fresh table, or in the old one where it is gone.</param>
 /// <param name="From">The cluster that it was in: 0 for the head, i + 1 for tail i; null where it is new.</param>
 /// <param name="To">The cluster that it is in now; null where it is gone.</param>
 /// <param name="OldShare">Its share of all occurrences before.</param>

@@ -184,6 +184,9 @@ public sealed class PlanEditsTests
     [InlineData("--pin-all stop", "--pin-all stop pins nothing")]
     [InlineData("--drop rare", "there is --drop unseen")]
     [InlineData("--keep none.softmax.json", "none.softmax.json does not exist")]
+    [InlineData("--keep none.softmax.json --balance", "which --balance cannot change")]
+    [InlineData("--keep none.softmax.json -k 2", "which --clusters cannot change")]
+    [InlineData("--keep none.softmax.json --memory 1", "which --memory cannot change")]
     [InlineData("--balance", "x.domains does not exist")]
     [InlineData("--drop unseen --table @x.tokens -o @y.softmax.json", "give --table another name")]
     public async Task AMistake_IsNamed(string line, string expected)

@@ -6,6 +6,7 @@ public sealed class PlanKeeperTests
 {
     private static readonly SoftmaxSpec Spec = new() { HiddenSize = 16, TableFile = "x.tokens", Cutoffs = [3, 6], DivValue = 2 };
     private static readonly int[] FreshIds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 77];
+    private static readonly int[] DealtAnew = [1, 0, 2, 4, 3, 5, 8, 6, 77, 7];
     private static readonly long[] Old = [4000, 3000, 2000, 500, 400, 300, 50, 40, 30, 0];
 
     [Fact]
@@ -38,6 +39,17 @@ public sealed class PlanKeeperTests
         Assert.Equal(3000 / now, risen.NewShare, 1e-12);
         var expected = 3030 * now / (before + now);
         Assert.Equal((3000 - expected) / Math.Sqrt(3030 * now / (before + now) * before / (before + now)), risen.Deviations, 1e-9);
+    }
+
+    [Fact]
+    public void TokensWithOtherIds_AreKeptByTheirBytes()
+    {
+        // A count of words deals ids by rank, so that two tokens which change places change ids.
+        var fresh = TokenTable.Create([.. Enumerable.Range(0, 10)], [4000, 3000, 2000, 500, 400, 300, 50, 40, 30, 0], [.. DealtAnew.Select(Bytes)]);
+        var kept = PlanKeeper.Keep(Spec, TokenTable.Create([.. Enumerable.Range(0, 10)], [3900, 3890, 2000, 450, 449, 300, 50, 40, 30, 0], [.. Enumerable.Range(0, 10).Select(Bytes)]), fresh);
+
+        Assert.Equal([(8, -1, 2), (9, 2, -1)], kept.Moves.OrderBy(move => move.Id).Select(move => (move.Id, move.From ?? -1, move.To ?? -1)));
+        Assert.Equal(["t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t77"], kept.Order.Select(slot => Encoding.ASCII.GetString(fresh.GetToken(slot))));
     }
 
     [Fact]
