@@ -12,6 +12,7 @@ internal static class Comparisons
     [
         new LookupComparison(),
         new CountComparison(),
+        new OddComparison(),
         new PlanComparison(),
         new TrainComparison(),
         new FixedBodyComparison(),
