@@ -39,7 +39,7 @@ internal static class DiagnosticCases
             ["ASMX2012"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": "x.tokens", "cutoffs": [⟦2⟧] }""", "only 2 tokens", "0\t5\ta\n1\t4\tb\n"),
             ["ASMX2013"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ["a", "b", "c"], "cutoffs": [1, 2], "projections": ⟦[⟧4] }""", "1 entries"),
             ["ASMX2014"] = OfSpec("""{ "hiddenSize": 15, "vocabulary": ["a", "b", "c"], "cutoffs": [1, ⟦2⟧] }""", "width 0"),
-            ["ASMX2015"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ["a", "b"], "cutoffs": [1], "precision": { "head": ⟦"int4"⟧ } }""", "\"int4\""),
+            ["ASMX2015"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ["a", "b"], "cutoffs": [1], "precision": { "head": ⟦"int3"⟧ } }""", "\"int3\""),
             ["ASMX2016"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ⟦""⟧, "cutoffs": [1] }""", ""),
             ["ASMX2017"] = OfSpec("""{ "hiddenSize": 16, "vocabulary": ⟦"y.tokens"⟧, "cutoffs": [1] }""", "\"y.tokens\" was not found", "0\t5\ta\n1\t4\tb\n"),
             ["ASMX2018"] = ("", """{ "hiddenSize": ⟦0⟧, "vocabulary": ["a", "b"], "cutoffs": [1] }""", null, "No class names 'x.softmax.json'"),
