@@ -35,15 +35,18 @@ public static class StatesVisits
         int[] places = [.. Enumerable.Range(0, table.Count).Select(slot => slots.GetValueOrDefault(table.GetId(slot), -1))];
         if (places.All(place => place < 0)) throw new ArgumentException("The softmax and the plan have no token in common.", nameof(planned));
         var sample = new VisitSample(planned.Count, topK);
-        var (probabilities, ordered) = (new float[table.Count], new float[planned.Count]);
+        var (logProbs, ordered) = (new float[table.Count], new float[planned.Count]);
         var taken = (int)Math.Min(count, states.Count);
         for (var i = 0; i < taken; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            foreach (var block in states.ReadBlocks(rows: 1, start: i * states.Count / taken, count: 1)) softmax.LogProb(block.Hidden, probabilities);
+            foreach (var block in states.ReadBlocks(rows: 1, start: i * states.Count / taken, count: 1)) softmax.LogProb(block.Hidden, logProbs);
+            // Beside the best token of the plan: where one that it leaves out is all but certain, float32 has none for the others.
+            var best = float.NegativeInfinity;
+            for (var slot = 0; slot < places.Length; slot++) best = places[slot] >= 0 ? MathF.Max(best, logProbs[slot]) : best;
             for (var slot = 0; slot < places.Length; slot++)
             {
-                if (places[slot] >= 0) ordered[places[slot]] = MathF.Min(1, MathF.Exp(probabilities[slot]));
+                if (places[slot] >= 0) ordered[places[slot]] = MathF.Exp(logProbs[slot] - best);
             }
 
             sample.Add(ordered);

@@ -76,6 +76,27 @@ public sealed class StatesVisitsTests
         }
     }
 
+    // The plan leaves out a token whose probability is 1 in float32, and that of all others 0.
+    [Fact]
+    public void CertainTokenThatIsLeftOut_LeavesTheShareToTheOthers()
+    {
+        var folder = Directory.CreateTempSubdirectory("adaptive-softmax-visits-");
+        try
+        {
+            using var softmax = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(1, 4));
+            softmax.Parameters[0].Set([200f, MathF.Log(6), MathF.Log(3), 0f]);
+            var path = Path.Combine(folder.FullName, "states.safetensors");
+            StatesWriter.Write(path, 1, writer => writer.Add([1f], [0]), cancellationToken: TestContext.Current.CancellationToken);
+            using var states = StatesFile.Open(path);
+            var sample = StatesVisits.Measure(states, softmax, Table([0, 1, 2, 3]), Table([1, 2, 3]), cancellationToken: TestContext.Current.CancellationToken);
+            Assert.Equal(0.4, sample.VisitProbability(SoftmaxUse.Sampling, 1, 3), 1e-4);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     [Fact]
     public void PlansByASample_PayForWhatItVisits()
     {
