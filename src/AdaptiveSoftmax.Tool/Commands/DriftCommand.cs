@@ -85,7 +85,7 @@ internal static class DriftCommand
         var read = InputFile.ReadTable(tableFile, cancellationToken);
         var table = read.Table!;
         var definition = specFile is null ? null : ReadSpec(specFile, read, cancellationToken);
-        var observed = ReadObserved(request, console, cancellationToken);
+        var observed = ReadObserved(request, table, console, cancellationToken);
         cancellationToken.ThrowIfCancellationRequested();
 
         // The hidden size does not matter to a layout without clusters.
@@ -115,9 +115,10 @@ internal static class DriftCommand
     }
 
     /// <returns>The counts, and the file that holds them, which has no name where they were counted here.</returns>
-    private static TokenTableReadResult ReadObserved(CorpusRequest request, ToolConsole console, CancellationToken cancellationToken)
+    private static TokenTableReadResult ReadObserved(CorpusRequest request, TokenTable expected, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (!request.Paths.Any(path => IsTable(path.Path))) return new TokenTableReadResult("", request.Count(console, output: null, domains: null, cancellationToken).Count.Table, default);
+        // Text does not say what is pinned, and tokens that are stay so.
+        if (!request.Paths.Any(path => IsTable(path.Path))) return new TokenTableReadResult("", PlanEdits.PinAs(expected, request.Count(console, output: null, domains: null, cancellationToken).Count.Table), default);
         if (request.Paths.Count > 1 || request.SdkDocs) throw new ToolException($"A token table cannot be observed together with others; give --observed one *{TableSuffix} file, or text alone.");
         return InputFile.ReadTable(request.Paths[0].Path, cancellationToken);
     }

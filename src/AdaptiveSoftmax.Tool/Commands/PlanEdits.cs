@@ -59,8 +59,7 @@ internal sealed class PlanEdits
         var drops = parsed.GetValue(_drop) is not null;
         if (!HasPins(parsed) && !drops) return table;
         if (HasPins(parsed) && KeptFileOf(parsed) is not null) throw new ToolException($"{(pins.Length > 0 ? "--pin" : "--pin-all")} moves tokens, and --keep leaves them where they are; give one of them.");
-        var bySpelling = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (var slot = 0; slot < table.Count; slot++) bySpelling[TokenTableWriter.Escape(table.GetToken(slot))] = slot;
+        var bySpelling = SlotsBySpelling(table);
         var pinned = Enumerable.Range(0, table.PinnedCount).Concat(pins.Select(pin => bySpelling.TryGetValue(pin, out var slot)
             ? slot
             : throw new ToolException($"--pin {Excerpt.Quote(pin)} is not a token of the table; write it as the table does, for example \\xe2\\x80\\xa6.")))
@@ -90,6 +89,26 @@ internal sealed class PlanEdits
         while (ranked > pinned && TokenTable.IsInOrder(table.GetCount(order[ranked - 1]), table.GetId(order[ranked - 1]), table.GetCount(order[ranked]), table.GetId(order[ranked]))) ranked--;
         int[] ids = [.. order.Select(table.GetId)];
         return TokenTable.Create(ids, [.. order.Select(table.GetCount)], [.. order.Select(slot => table.GetToken(slot).ToArray())], ids.AsSpan(0, Math.Max(pinned, ranked)), pinned);
+    }
+
+    /// <summary>A table with the tokens in front that another one pins, as far as it has them.</summary>
+    public static TokenTable PinAs(TokenTable other, TokenTable table)
+    {
+        if (other.PinnedCount == 0) return table;
+        var bySpelling = SlotsBySpelling(table);
+        int[] pinned = [.. Enumerable.Range(0, other.PinnedCount)
+            .Select(slot => bySpelling.TryGetValue(TokenTableWriter.Escape(other.GetToken(slot)), out var found) ? found : -1)
+            .Where(slot => slot >= 0)
+            .Concat(Enumerable.Range(0, table.PinnedCount)).Distinct()];
+        var isPinned = pinned.ToHashSet();
+        return Reorder(table, [.. pinned, .. Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot))], pinned.Length);
+    }
+
+    private static Dictionary<string, int> SlotsBySpelling(TokenTable table)
+    {
+        var slots = new Dictionary<string, int>(table.Count, StringComparer.Ordinal);
+        for (var slot = 0; slot < table.Count; slot++) slots[TokenTableWriter.Escape(table.GetToken(slot))] = slot;
+        return slots;
     }
 
     /// <summary>Where a changed table goes.</summary>

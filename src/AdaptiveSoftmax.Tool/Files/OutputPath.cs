@@ -66,7 +66,7 @@ internal sealed class OutputPath
         {
             // What goes to one device or pipe stands there one after the other.
             if (other is not null && !target.IsStream && string.Equals(target.Path, WriteTarget.Find(other.Path).Path, comparison))
-                throw new ToolException($"{_option} {Excerpt.Line(Path)} is where {other._kind.Name} is written too, and one of them would be lost; give {_option} another name.");
+                throw new ToolException($"Both {_kind.Name} and {other._kind.Name} would go to {Excerpt.Line(Path)}; give {_option} another name.");
         }
     }
 

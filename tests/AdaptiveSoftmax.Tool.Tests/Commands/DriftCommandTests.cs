@@ -83,6 +83,19 @@ public sealed class DriftCommandTests
     }
 
     [Fact]
+    public async Task WhatIsPinned_StaysPinnedWhereTextIsCounted()
+    {
+        using var run = new ToolRun();
+        run.Write("x.tokens", "#pinned\t3\n3\t1\tend\n7\t0\tnever\n2\t30\tc\n0\t50\ta\n1\t40\tb\n4\t1\te\n");
+        run.Write("x.softmax.json", """{ "hiddenSize": 16, "vocabulary": "x.tokens", "cutoffs": [4], "divValue": 2 }""");
+        var text = run.Write("text.txt", "e e e e e e e e b b b b d d d a a c end\n");
+
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", text, "--words", "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json")));
+        Assert.Equal("#pinned\t2\n5\t1\tend\n4\t1\tc\n0\t8\te\n1\t4\tb\n2\t3\td\n3\t2\ta\n", File.ReadAllText(run.Path("next.tokens")));
+        Assert.True(SpecReader.Read("next", File.ReadAllText(run.Path("next.softmax.json"))).Spec!.Cutoffs[0] >= 2);
+    }
+
+    [Fact]
     public async Task ReplanOverWhatIsRead_IsRefused()
     {
         using var run = new ToolRun();

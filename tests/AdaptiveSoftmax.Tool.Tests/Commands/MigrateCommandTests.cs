@@ -54,12 +54,12 @@ public sealed class MigrateCommandTests : IDisposable
         _run.Write("domain.tokens", "90\t30\tw1w2\n91\t20\tzz\n");
         var before = _run.Files.ToList();
         Assert.Equal(1, await MigrateAsync("--report", _run.Path("new.safetensors")));
-        Assert.Contains("--report", _run.Error, StringComparison.Ordinal);
+        Assert.Contains("Both a report and weights would go to", _run.Error, StringComparison.Ordinal);
         foreach (var (option, name) in new[] { ("--output", "more.softmax.json"), ("--output", "more.tokens"), ("--report", "more.softmax.json"), ("--report", "more.tokens") })
         {
             string[] output = option == "--output" ? [] : ["--output", _run.Path("more.safetensors")];
             Assert.Equal(1, await _run.RunAsync(["extend", _run.Path("old.safetensors"), "--from", _run.Path("old.softmax.json"), "--domain", _run.Path("domain.tokens"), "--width", "2", "--spec-output", _run.Path("more.softmax.json"), option, _run.Path(name), .. output]));
-            Assert.Contains($"{option} {_run.Path(name)} is where a ", _run.Error, StringComparison.Ordinal);
+            Assert.Contains($" would go to {_run.Path(name)}; give {option} another name", _run.Error, StringComparison.Ordinal);
         }
 
         Assert.Equal(before, _run.Files);
