@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 namespace AdaptiveSoftmax.Generators.Tests;
 
 /// <summary>The spec and the program of docs/dense-heads.md are compiled and run as they stand there, over a checkpoint.</summary>
+[Collection(PageProgram.Console)]
 public sealed partial class DenseHeadsPageTests
 {
     [Fact]
@@ -15,37 +16,18 @@ public sealed partial class DenseHeadsPageTests
         try
         {
             var run = new GeneratorRun(
+                PageProgram.Create(
                 $$"""
-                #pragma warning disable CS1591
-                using System;
-                using System.IO;
-                using AdaptiveSoftmax;
-
-                public static class Program
+                using (var rows = new Parameter("model.embed_tokens.weight", 64, Gemma.HiddenSize))
                 {
-                    public static string Run()
-                    {
-                        using (var rows = new Parameter("model.embed_tokens.weight", 64, Gemma.HiddenSize))
-                        {
-                            for (var token = 0; token < 64; token++) rows.EditRow(token, values => values[3] = token == 4 ? 2 : token > 5 ? 9 : 1);
-                            new Checkpoint([rows]).Save(@"{{Path.Combine(folder.FullName, "model.safetensors")}}");
-                        }
-
-                        var console = Console.Out;
-                        var output = new StringWriter();
-                        Console.SetOut(output);
-                        try { Main(); } finally { Console.SetOut(console); }
-                        return output.ToString();
-                    }
-
-                    private static void Main()
-                    {
-                        {{program[..declaration].Replace("using AdaptiveSoftmax;", "", StringComparison.Ordinal).Replace("\"gemma\"", $"@\"{folder.FullName}\"", StringComparison.Ordinal)}}
-                    }
+                    for (var token = 0; token < 64; token++) rows.EditRow(token, values => values[3] = token == 4 ? 2 : token > 5 ? 9 : 1);
+                    new Checkpoint([rows]).Save(@"{{Path.Combine(folder.FullName, "model.safetensors")}}");
                 }
 
-                {{program[declaration..]}}
+                {{program[..declaration].Replace("using AdaptiveSoftmax;", "", StringComparison.Ordinal).Replace("\"gemma\"", $"@\"{folder.FullName}\"", StringComparison.Ordinal)}}
                 """,
+                program[declaration..],
+                "AdaptiveSoftmax"),
                 new TestFile("/project/gemma.softmax.json", JsonBlock.Match(page).Groups[1].Value));
             Assert.Equal(["model.embed_tokens.weight: 192 bytes, 58 rows that are no token's", "river"], run.Execute().TrimEnd().Split(Environment.NewLine));
         }

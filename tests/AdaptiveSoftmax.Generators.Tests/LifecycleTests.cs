@@ -9,6 +9,7 @@ using Microsoft.CodeAnalysis;
 namespace AdaptiveSoftmax.Generators.Tests;
 
 /// <summary>docs/lifecycle.md is run from its first line to its last: its commands by a shell and the built tool, its programs after them in order.</summary>
+[Collection(PageProgram.Console)]
 public sealed partial class LifecycleTests : IDisposable
 {
     private const int HiddenSize = 32;
@@ -73,7 +74,6 @@ public sealed partial class LifecycleTests : IDisposable
             var batches = Enumerable.Range(0, 60).Select(batch => Take(batch * 256, 256));
             (float[] Hidden, int[] Targets) heldOut = Take(16_000, 2_000), others = Take(18_000, 1_500);
             {{Here(statements)}}
-            return "";
 
             (float[] Hidden, int[] Targets) Take(int first, int count) => ([.. Enumerable.Range(first, count).SelectMany(i => VectorOf(ids[i]))], [.. Enumerable.Range(first + 1, count).Select(i => ids[i])]);
 
@@ -95,7 +95,6 @@ public sealed partial class LifecycleTests : IDisposable
         $$"""
         var requests = Enumerable.Range(0, 400).Select(i => (Enumerable.Range(0, 100).Select(k => News.Vocabulary.GetTokenId(News.VocabularySize - 1 - ((i + (k * k)) % 40))).ToArray(), "en"));
         {{Here(block)}}
-        return "";
         """,
         Split(training).Declaration,
         "System.Linq",
@@ -106,8 +105,8 @@ public sealed partial class LifecycleTests : IDisposable
         var written = new[] { "news.tokens", "news.softmax.json", "next.softmax.json", "next.safetensors" };
         var tools = written.ToDictionary(file => file, file => File.ReadAllBytes(At(file)));
         foreach (var file in written) File.Delete(At(file));
-        Run($"{Here(first)}\nreturn \"\";", "", "AdaptiveSoftmax.Corpus", "AdaptiveSoftmax.Vocabulary");
-        var lines = Run($"Nightly();\nreturn \"\";\n\nstatic void Nightly()\n{{\n{Here(nightly)}\n}}", "", "AdaptiveSoftmax", "AdaptiveSoftmax.Vocabulary").TrimEnd().Split(Environment.NewLine);
+        Run(Here(first), "", "AdaptiveSoftmax.Corpus", "AdaptiveSoftmax.Vocabulary");
+        var lines = Run($"Nightly();\n\nstatic void Nightly()\n{{\n{Here(nightly)}\n}}", "", "AdaptiveSoftmax", "AdaptiveSoftmax.Vocabulary").TrimEnd().Split(Environment.NewLine);
         Assert.All(written, file => Assert.True(tools[file].AsSpan().SequenceEqual(File.ReadAllBytes(At(file))), $"The library writes another {file} than the tool."));
         Assert.Equal(3, lines.Length);
         // The words of old text are in narrower tails now, which costs some of it, and not most.
@@ -119,33 +118,8 @@ public sealed partial class LifecycleTests : IDisposable
     private string Run(string statements, string declaration, params string[] usings)
     {
         TestFile[] files = declaration.Length == 0 ? [] : [new("/project/news.softmax.json", File.ReadAllText(At("news.softmax.json"))), new("/project/news.tokens", File.ReadAllText(At("news.tokens")))];
-        return new GeneratorRun(
-            $$"""
-            #pragma warning disable CS1591
-            using System;
-            using System.IO;
-            {{string.Join('\n', usings.Select(name => $"using {name};"))}}
-
-            public static class Program
-            {
-                public static string Run()
-                {
-                    var console = Console.Out;
-                    var output = new StringWriter();
-                    Console.SetOut(output);
-                    try { Main(); } finally { Console.SetOut(console); }
-                    return output.ToString();
-                }
-
-                private static string Main()
-                {
-                    {{statements}}
-                }
-            }
-
-            {{declaration}}
-            """,
-            files).WithReferences([.. GeneratorRun.References, MetadataReference.CreateFromFile(typeof(CorpusFiles).Assembly.Location)]).Execute();
+        return new GeneratorRun(PageProgram.Create(statements, declaration, usings), files)
+            .WithReferences([.. GeneratorRun.References, MetadataReference.CreateFromFile(typeof(CorpusFiles).Assembly.Location)]).Execute();
     }
 
     private string At(string file) => Path.Combine(_folder, file);

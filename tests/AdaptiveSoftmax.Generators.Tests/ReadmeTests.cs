@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 namespace AdaptiveSoftmax.Generators.Tests;
 
 /// <summary>The README's spec and program are compiled and run as they stand there.</summary>
+[Collection(PageProgram.Console)]
 public sealed partial class ReadmeTests
 {
     [Fact]
@@ -17,31 +18,7 @@ public sealed partial class ReadmeTests
         try
         {
             var run = new GeneratorRun(
-                $$"""
-                #pragma warning disable CS1591
-                using System;
-                using System.IO;
-                using AdaptiveSoftmax;
-
-                public static class Program
-                {
-                    public static string Run()
-                    {
-                        var console = Console.Out;
-                        var output = new StringWriter();
-                        Console.SetOut(output);
-                        try { Main(); } finally { Console.SetOut(console); }
-                        return output.ToString();
-                    }
-
-                    private static void Main()
-                    {
-                        {{statements.Replace("\"news.safetensors\"", $"@\"{weights}\"", StringComparison.Ordinal)}}
-                    }
-                }
-
-                {{program[declaration..]}}
-                """,
+                PageProgram.Create(statements.Replace("\"news.safetensors\"", $"@\"{weights}\"", StringComparison.Ordinal), program[declaration..], "AdaptiveSoftmax"),
                 new TestFile("/project/news.softmax.json", spec));
             var lines = run.Execute().TrimEnd().Split(Environment.NewLine);
             Assert.Equal(6, lines.Length);
@@ -141,40 +118,23 @@ public sealed partial class ReadmeTests
         {
             File.WriteAllText(Path.Combine(folder, "news.tokens"), "0\t600\tthe\n1\t200\tof\n2\t100\tmarket\n3\t50\tbank\n4\t30\triver\n5\t20\totter\n");
             var run = new GeneratorRun(
+                PageProgram.Create(
                 $$"""
-                #pragma warning disable CS1591
-                using System;
-                using System.IO;
-                using System.Linq;
-                using AdaptiveSoftmax;
-
-                public static class Program
-                {
-                    public static string Run()
-                    {
-                        var console = Console.Out;
-                        var output = new StringWriter();
-                        Console.SetOut(output);
-                        try { Main(); } finally { Console.SetOut(console); }
-                        return output.ToString();
-                    }
-
-                    private static void Main()
-                    {
-                        using var softmax = News.Create(seed: 1);
-                        // As many otters as the table has of all tokens, in the second language.
-                        var requests = Enumerable.Range(0, 400).Select(i => (Enumerable.Range(0, 100).Select(k => i % 2 == 1 ? 5 : k < 60 ? 0 : k < 80 ? 1 : k < 90 ? 2 : k < 95 ? 3 : k < 98 ? 4 : 5).ToArray(), i % 2 == 0 ? "en" : "fr"));
-                        float[] hiddenOfAllRows = new float[16], bestLogProbs = new float[3];
-                        int[] predicted = new int[2], targets = [1, 4], bestTokens = new int[3];
-                        var contextKey = (UInt128)1;
-                        Action<Span<float>> body = hidden => hidden.Fill(0.5f);
-                        {{CSharpBlock.Match(page).Groups[1].Value.Replace("\"news.tokens\"", $"@\"{folder}/news.tokens\"", StringComparison.Ordinal).Replace("\"today.tokens\"", $"@\"{folder}/today.tokens\"", StringComparison.Ordinal)}}
-                    }
-                }
-
+                using var softmax = News.Create(seed: 1);
+                // As many otters as the table has of all tokens, in the second language.
+                var requests = Enumerable.Range(0, 400).Select(i => (Enumerable.Range(0, 100).Select(k => i % 2 == 1 ? 5 : k < 60 ? 0 : k < 80 ? 1 : k < 90 ? 2 : k < 95 ? 3 : k < 98 ? 4 : 5).ToArray(), i % 2 == 0 ? "en" : "fr"));
+                float[] hiddenOfAllRows = new float[16], bestLogProbs = new float[3];
+                int[] predicted = new int[2], targets = [1, 4], bestTokens = new int[3];
+                var contextKey = (UInt128)1;
+                Action<Span<float>> body = hidden => hidden.Fill(0.5f);
+                {{CSharpBlock.Match(page).Groups[1].Value.Replace("\"news.tokens\"", $"@\"{folder}/news.tokens\"", StringComparison.Ordinal).Replace("\"today.tokens\"", $"@\"{folder}/today.tokens\"", StringComparison.Ordinal)}}
+                """,
+                """
                 [AdaptiveSoftmax("news.softmax.json")]
                 public sealed partial class News;
                 """,
+                "System.Linq",
+                "AdaptiveSoftmax"),
                 new TestFile("/project/news.softmax.json", JsonBlock.Match(readme).Groups[1].Value));
             Assert.Equal("fr: the head has 0 % of the tokens, once 80 %|20000 tokens, stability 0.00, divergence 0.00", run.Execute().TrimEnd().Replace(Environment.NewLine, "|", StringComparison.Ordinal));
             Assert.StartsWith("5\t", File.ReadAllText(Path.Combine(folder, "today.tokens")), StringComparison.Ordinal);
