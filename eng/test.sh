@@ -33,7 +33,8 @@ for project in tests/*/*.csproj; do
   step "$name"
   log=$(mktemp)
   status=0
-  "tests/$name/bin/$configuration/net10.0/$name" -noLogo -noColor 2>&1 | tee "$log" || status=$?
+  # A shell that started this in the background ignores Ctrl-C, and so would the programs that tests stop by it.
+  env --default-signal=INT "tests/$name/bin/$configuration/net10.0/$name" -noLogo -noColor 2>&1 | tee "$log" || status=$?
   # Total: 4, Errors: 0, Failed: 1, Skipped: 2, Not Run: 0, Time: 0.1s
   summary=$(grep -E '^ +[^ ]+  Total: [0-9]+' "$log" | tail -n 1 || true)
   rm -f "$log"
