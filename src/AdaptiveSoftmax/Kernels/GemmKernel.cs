@@ -92,6 +92,13 @@ internal static unsafe class GemmKernel<TSimd>
         where TTile : struct, ITile
     {
         var row = 0;
+        // One vector a row: four sums would wait for each other.
+        if (typeof(TTile) == typeof(OneVector))
+        {
+            for (; row + 8 <= rows; row += 8)
+                OneVector.EightRows(a + (row * aRow), aRow, aStep, b, bRow, c + (row * cRow), cRow, depth, accumulate, lanes);
+        }
+
         for (; row + 4 <= rows; row += 4)
             TTile.FourRows(a + (row * aRow), aRow, aStep, b, bRow, c + (row * cRow), cRow, depth, accumulate, lanes);
         for (; row < rows; row++)
@@ -112,9 +119,49 @@ internal static unsafe class GemmKernel<TSimd>
     private readonly struct OneVector : ITile
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public static void EightRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate, int lanes)
+        {
+            float* a4 = a + (4 * aRow), c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow, c4 = c3 + cRow, c5 = c4 + cRow, c6 = c5 + cRow, c7 = c6 + cRow;
+            var thirdRow = 3 * aRow;
+            var isWhole = lanes == TSimd.Width;
+            var mask = MaskOf(lanes);
+            var s0 = Start(c, accumulate);
+            var s1 = Start(c1, accumulate);
+            var s2 = Start(c2, accumulate);
+            var s3 = Start(c3, accumulate);
+            var s4 = Start(c4, accumulate);
+            var s5 = Start(c5, accumulate);
+            var s6 = Start(c6, accumulate);
+            var s7 = Start(c7, accumulate);
+            for (var p = 0; p < depth; p++, a += aStep, a4 += aStep, b += bRow)
+            {
+                var x = TSimd.Load(b);
+                s0 = TSimd.MultiplyAdd(TSimd.Broadcast(*a), x, s0);
+                s1 = TSimd.MultiplyAdd(TSimd.Broadcast(a[aRow]), x, s1);
+                s2 = TSimd.MultiplyAdd(TSimd.Broadcast(a[2 * aRow]), x, s2);
+                s3 = TSimd.MultiplyAdd(TSimd.Broadcast(a[thirdRow]), x, s3);
+                s4 = TSimd.MultiplyAdd(TSimd.Broadcast(*a4), x, s4);
+                s5 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[aRow]), x, s5);
+                s6 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[2 * aRow]), x, s6);
+                s7 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[thirdRow]), x, s7);
+            }
+
+            Store(s0, c, mask, isWhole);
+            Store(s1, c1, mask, isWhole);
+            Store(s2, c2, mask, isWhole);
+            Store(s3, c3, mask, isWhole);
+            Store(s4, c4, mask, isWhole);
+            Store(s5, c5, mask, isWhole);
+            Store(s6, c6, mask, isWhole);
+            Store(s7, c7, mask, isWhole);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void FourRows(float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int depth, bool accumulate, int lanes)
         {
             float* a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
+            var isWhole = lanes == TSimd.Width;
+            var mask = MaskOf(lanes);
             var s0 = Start(c, accumulate);
             var s1 = Start(c1, accumulate);
             var s2 = Start(c2, accumulate);
@@ -128,25 +175,31 @@ internal static unsafe class GemmKernel<TSimd>
                 s3 = TSimd.MultiplyAdd(TSimd.Broadcast(*a3), x, s3);
             }
 
-            Store(s0, c, lanes);
-            Store(s1, c1, lanes);
-            Store(s2, c2, lanes);
-            Store(s3, c3, lanes);
+            Store(s0, c, mask, isWhole);
+            Store(s1, c1, mask, isWhole);
+            Store(s2, c2, mask, isWhole);
+            Store(s3, c3, mask, isWhole);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public static void OneRow(float* a, nint aStep, float* b, nint bRow, float* c, int depth, bool accumulate, int lanes)
         {
+            var isWhole = lanes == TSimd.Width;
+            var mask = MaskOf(lanes);
             var s = Start(c, accumulate);
             for (var p = 0; p < depth; p++, a += aStep, b += bRow) s = TSimd.MultiplyAdd(TSimd.Broadcast(*a), TSimd.Load(b), s);
-            Store(s, c, lanes);
+            Store(s, c, mask, isWhole);
         }
 
+        // Before the sums begin: a call among them would keep all of them in memory.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void Store(TSimd value, float* c, int lanes)
+        private static TSimd MaskOf(int lanes) => lanes == TSimd.Width ? TSimd.Zero : TSimd.LastLanes(lanes);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Store(TSimd value, float* c, TSimd mask, bool isWhole)
         {
-            if (lanes == TSimd.Width) TSimd.Store(value, c);
-            else TSimd.Store(TSimd.Select(TSimd.LastLanes(lanes), value, TSimd.Load(c)), c);
+            if (isWhole) TSimd.Store(value, c);
+            else TSimd.Store(TSimd.Select(mask, value, TSimd.Load(c)), c);
         }
     }
 
