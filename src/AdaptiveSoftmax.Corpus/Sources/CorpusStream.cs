@@ -7,7 +7,7 @@ namespace AdaptiveSoftmax.Corpus;
 /// The bytes of a corpus file for one pass from start to end, without their compression; what goes wrong on the way is said
 /// of the file.
 /// </summary>
-internal sealed class CorpusStream : Stream
+internal sealed class CorpusStream : ForwardStream
 {
     private const int BufferLength = 1 << 16;
 
@@ -31,14 +31,6 @@ internal sealed class CorpusStream : Stream
         get => _stored.BytesRead;
         set => throw new NotSupportedException();
     }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
 
     /// <summary>Takes over what a file is stored as.</summary>
     /// <exception cref="CorpusException">It cannot be read.</exception>
@@ -83,18 +75,6 @@ internal sealed class CorpusStream : Stream
             throw fault;
         }
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -1,7 +1,7 @@
 namespace AdaptiveSoftmax.Corpus;
 
 /// <summary>The stored bytes of a gzip file, which an inflater reads ahead of its need and gives back.</summary>
-internal sealed class GzipInput(Stream stored) : Stream
+internal sealed class GzipInput(Stream stored) : ForwardStream
 {
     // Of what was read before the last time as much stays as a trailer has, in case that it began there.
     private const int Kept = 16;
@@ -10,20 +10,6 @@ internal sealed class GzipInput(Stream stored) : Stream
     private int _searchFrom;
     private int _start;
     private int _end;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override int Read(Span<byte> buffer)
     {
@@ -34,8 +20,6 @@ internal sealed class GzipInput(Stream stored) : Stream
         _start += length;
         return length;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     public override int ReadByte() => _start < _end || Fill() ? _buffer[_start++] : -1;
 
@@ -65,16 +49,6 @@ internal sealed class GzipInput(Stream stored) : Stream
 
         return true;
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

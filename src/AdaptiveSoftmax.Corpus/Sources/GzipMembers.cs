@@ -8,7 +8,7 @@ namespace AdaptiveSoftmax.Corpus;
 /// what it held, and nothing but zeros, as tapes are padded with, may follow the last: what .NET's own stream takes for an end in
 /// silence is an error here.
 /// </summary>
-internal sealed class GzipMembers(Stream stored) : Stream
+internal sealed class GzipMembers(Stream stored) : ForwardStream
 {
     private const int TrailerLength = 8;
     private const byte Deflate = 8;
@@ -19,20 +19,6 @@ internal sealed class GzipMembers(Stream stored) : Stream
     private uint _length;
     private bool _isAtEnd;
     private bool _hasMembers;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <exception cref="InvalidDataException">A member is broken or cut short, or something else follows the last.</exception>
     public override int Read(Span<byte> buffer)
@@ -53,18 +39,6 @@ internal sealed class GzipMembers(Stream stored) : Stream
 
         return 0;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

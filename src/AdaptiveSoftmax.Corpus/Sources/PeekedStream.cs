@@ -1,7 +1,7 @@
 namespace AdaptiveSoftmax.Corpus;
 
 /// <summary>A stream whose beginning can be looked at before it is read, and which knows how much was read.</summary>
-internal sealed class PeekedStream(Stream inner) : Stream
+internal sealed class PeekedStream(Stream inner) : ForwardStream
 {
     private const int LeastStart = 1 << 12;
 
@@ -11,20 +11,6 @@ internal sealed class PeekedStream(Stream inner) : Stream
 
     /// <summary>The bytes that were read, those that were only looked at included.</summary>
     public long BytesRead { get; private set; }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <summary>The first bytes, which stay to be read; fewer where there are no more. Before anything is read.</summary>
     public ReadOnlySpan<byte> Peek(int count)
@@ -56,18 +42,6 @@ internal sealed class PeekedStream(Stream inner) : Stream
         BytesRead += read;
         return read;
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -14,6 +15,19 @@ internal static unsafe class ScreeningKernel
     {
         Elementwise.Run(new Bounds(logits, errors, norm, floor), count);
         return SoftmaxKernel.Maximum(logits, count);
+    }
+
+    /// <summary>The first row whose upper bound is at least this; <paramref name="end"/> where there is none.</summary>
+    public static int NextReaching(float* upper, int first, int end, float least)
+    {
+        var at = first;
+        for (; at + Vector<float>.Count <= end; at += Vector<float>.Count)
+        {
+            if (Vector.GreaterThanOrEqualAny(Vector.Load(upper + at), new Vector<float>(least))) break;
+        }
+
+        while (at < end && !(upper[at] >= least)) at++;
+        return at;
     }
 
     /// <summary>Σ exp(logit − maximum), and the same sum with each term times its error bound.</summary>

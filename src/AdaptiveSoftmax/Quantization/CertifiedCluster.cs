@@ -1,4 +1,3 @@
-using System.Numerics;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
@@ -314,20 +313,8 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         return best < end ? best : first;
     }
 
-    // The first row whose bound is at least the bar.
-    private static int NextReaching(float* upper, int first, int end, double bar)
-    {
-        // The bar, rounded down, so that no row is lost.
-        var least = MathF.BitDecrement((float)bar);
-        var at = first;
-        for (; at + Vector<float>.Count <= end; at += Vector<float>.Count)
-        {
-            if (Vector.GreaterThanOrEqualAny(Vector.Load(upper + at), new Vector<float>(least))) break;
-        }
-
-        while (at < end && !(upper[at] >= least)) at++;
-        return at;
-    }
+    // The bar is rounded down, so that no row is lost.
+    private static int NextReaching(float* upper, int first, int end, double bar) => ScreeningKernel.NextReaching(upper, first, end, MathF.BitDecrement((float)bar));
 
     private struct ScreenBody : IParallelBody
     {

@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace AdaptiveSoftmax;
@@ -222,19 +221,9 @@ internal sealed unsafe class LogitDecoder
         return noise is null ? score : score + (temperature * noise.Value.Of(row));
     }
 
-    // The first row whose bound is at least the bar; rows that may not be chosen reach none.
-    private static int NextReaching(float* upper, int first, int end, double bar)
-    {
-        var least = MathF.Max(MathF.BitDecrement((float)bar), float.MinValue);
-        var at = first;
-        for (; at + Vector<float>.Count <= end; at += Vector<float>.Count)
-        {
-            if (Vector.GreaterThanOrEqualAny(Vector.Load(upper + at), new Vector<float>(least))) break;
-        }
-
-        while (at < end && !(upper[at] >= least)) at++;
-        return at;
-    }
+    // The bar is rounded down, so that no row is lost; rows that may not be chosen, whose bound is −∞, reach none.
+    private static int NextReaching(float* upper, int first, int end, double bar) =>
+        ScreeningKernel.NextReaching(upper, first, end, MathF.Max(MathF.BitDecrement((float)bar), float.MinValue));
 
     private struct NoiseBody : IParallelBody
     {

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>The checksum of zip entries, which .NET writes and does not compare.</summary>
+/// <summary>The checksum of zip and gzip, which .NET writes and does not show.</summary>
 internal static class Crc32
 {
     private const int Slices = 8;
