@@ -61,7 +61,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         ArgumentNullException.ThrowIfNull(prefix);
         using var restore = new QuantizedRestore(file, Identity) { AcceptUnmarked = acceptUnmarked, Prefix = prefix, IsMapped = mapping == MemoryMapping.On };
         restore.Check();
-        var (head, tails) = restore.Read(cancellationToken);
-        return new QuantizedSoftmax(this, head, tails, restore.Precision, Options);
+        var (head, tails, screens) = restore.Read(cancellationToken);
+        return new QuantizedSoftmax(this, head, tails, screens, restore.Precision, Options);
     }
 }

@@ -13,6 +13,7 @@ namespace AdaptiveSoftmax.Benchmarks;
 internal sealed class LoadComparison : IComparison
 {
     private const string HoldCommand = "load-hold";
+    private const string Certified = "certified";
     private static readonly SoftmaxLayout s_layout = SoftmaxLayout.CreateFull(512, 200_019);
     private static readonly WeightPrecision[] s_precisions = [WeightPrecision.Float32, WeightPrecision.BFloat16, WeightPrecision.Int8, WeightPrecision.Int4];
 
@@ -44,6 +45,7 @@ internal sealed class LoadComparison : IComparison
         {
             Save(folder.FullName);
             var contenders = s_precisions.SelectMany(precision => Contenders(Path.Combine(folder.FullName, precision.GetName()), precision.GetName())).ToList();
+            contenders.AddRange(CertifiedContenders(folder.FullName));
             var measurements = session.Measure(contenders);
             session.Print("load", 1, measurements);
             if (OperatingSystem.IsLinux()) session.Console.Write(Siblings(folder.FullName));
@@ -66,6 +68,24 @@ internal sealed class LoadComparison : IComparison
         }),
     ];
 
+    private static IEnumerable<Contender> CertifiedContenders(string folder) =>
+    [
+        new("certified float32, copies mapped with it, to the first token", () => PredictCertified(Path.Combine(folder, Certified))),
+        new("certified float32, mapped, copies made, to the first token", () =>
+        {
+            using var stored = Load(Path.Combine(folder, WeightPrecision.Float32.GetName()), MemoryMapping.On);
+            using var certified = ((AdaptiveSoftmaxLayer)stored).Certify();
+            return certified.Predict(Hidden());
+        }),
+    ];
+
+    private static long PredictCertified(string path)
+    {
+        using var stored = DynamicAdaptiveSoftmax.LoadQuantized(path, s_layout, MemoryMapping.On);
+        using var certified = stored.Certify();
+        return certified.Predict(Hidden());
+    }
+
     private static long Predict(string path, MemoryMapping mapping)
     {
         using var softmax = Load(path, mapping);
@@ -82,6 +102,7 @@ internal sealed class LoadComparison : IComparison
     {
         using var layer = new DynamicAdaptiveSoftmax(s_layout, seed: 1);
         layer.Save(Path.Combine(folder, WeightPrecision.Float32.GetName()));
+        using (var certified = layer.Certify()) certified.Save(Path.Combine(folder, Certified));
         foreach (var precision in s_precisions.Skip(1))
         {
             using var small = layer.Quantize(new QuantizationOptions { Head = precision });

@@ -39,6 +39,8 @@ internal static class QuantizedReport
         var prefix = FindPrefix(file);
         output.WriteLine();
         output.WriteLine($"Quantised softmax: prefix '{Excerpt.Name(prefix)}', head {quantized.Precision.Head.GetName()}{string.Concat(quantized.Precision.TailOverrides.Select((tail, i) => FormattableString.Invariant($", tail {i} {tail.GetName()}")))}");
+        if (quantized.Screens is { } screens)
+            output.WriteLine($"  Copies for certified decoding: head {string.Join(" and ", screens.Head.Select(screen => screen.GetName()))}{(quantized.Precision.TailOverrides.Count > 0 ? ", tails int8" : "")}");
         if (!file.Metadata.TryGetValue(IdentityMetadata.Key, out var json))
         {
             output.WriteLine($"  The metadata has no {IdentityMetadata.Key}, which says its sizes; save it again.");

@@ -32,14 +32,20 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
     private readonly StoredRows _rows;
     private readonly StoredRows? _projection;
-    private readonly RowScreen[] _screens;
+    private readonly IReadOnlyList<RowScreen> _screens;
+    private readonly bool _isBorrowed;
     private int _skips;
 
+    /// <summary>Makes the copies.</summary>
     public CertifiedCluster(WorkerPool pool, StoredRows rows, StoredRows? projection, params ReadOnlySpan<WeightPrecision> screens)
+        : this(rows, projection, Screen(pool, rows, screens), isBorrowed: false)
     {
-        (_rows, _projection) = (rows, projection);
-        _screens = new RowScreen[screens.Length];
-        for (var i = 0; i < screens.Length; i++) _screens[i] = new RowScreen(pool, rows, screens[i]);
+    }
+
+    /// <summary>Takes copies that are there, and stay somebody else's where they are borrowed.</summary>
+    public CertifiedCluster(StoredRows rows, StoredRows? projection, IReadOnlyList<RowScreen> screens, bool isBorrowed)
+    {
+        (_rows, _projection, _screens, _isBorrowed) = (rows, projection, screens, isBorrowed);
         RowsPerTile = Gemv.RowsPerTile(new MatrixShape(rows.Rows, rows.Columns));
         TileCount = (rows.Rows + RowsPerTile - 1) / RowsPerTile;
     }
@@ -49,10 +55,19 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
     public int Rows => _rows.Rows;
 
+    /// <summary>The stored weights as a file has them.</summary>
+    public QuantizedCluster Stored => new(_projection?.Matrix, _rows.Matrix, _rows.BiasMemory);
+
+    /// <summary>The precision of the stored weights.</summary>
+    public WeightPrecision StoredPrecision => _rows.Matrix.Precision;
+
+    /// <summary>The copies, the coarsest first.</summary>
+    public IReadOnlyList<RowScreen> Screens => _screens;
+
     public long Bytes => _screens.Sum(screen => screen.Bytes);
 
     /// <summary>The copies.</summary>
-    public int Stages => _screens.Length;
+    public int Stages => _screens.Count;
 
     /// <summary>Whether all weights are finite.</summary>
     public bool IsFinite => double.IsFinite(_screens[0].Errors.LargestNorm + _screens[0].Errors.LargestBias);
@@ -61,14 +76,14 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     public bool IsAutomatic { get; init; }
 
     /// <summary>The copy that a search for a block of inputs begins with.</summary>
-    public int FirstStageOf(int inputs) => IsAutomatic && inputs >= BlockInputs ? _screens.Length - 1 : FirstStage;
+    public int FirstStageOf(int inputs) => IsAutomatic && inputs >= BlockInputs ? _screens.Count - 1 : FirstStage;
 
     /// <summary>The copy that a search begins with, by what the last ones left.</summary>
     public int FirstStage
     {
         get
         {
-            if (_screens.Length == 1 || _skips == 0) return 0;
+            if (_screens.Count == 1 || _skips == 0) return 0;
             _skips--;
             return 1;
         }
@@ -221,7 +236,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     /// <summary>A row's bound by the copies behind the one that was screened, where there are some.</summary>
     public float Refine(in Screening screening, int row, ref ScreenCounts counts)
     {
-        if (screening.Stage + 1 >= _screens.Length) return float.PositiveInfinity;
+        if (screening.Stage + 1 >= _screens.Count) return float.PositiveInfinity;
         var screen = _screens[screening.Stage + 1];
         counts.Add(screen.Precision, 1);
         var upper = screen.Upper(screening.Whole, screening.Norm, _rows.Bias, row);
@@ -258,7 +273,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
             var end = Math.Min(rows, first + RowsPerTile);
             for (var at = NextReaching(upper, first, end, Bar(logit, magnitude)); at < end; at = NextReaching(upper, at + 1, end, Bar(logit, magnitude)))
             {
-                if (++passed > capacity && screening.Stage + 1 < _screens.Length)
+                if (++passed > capacity && screening.Stage + 1 < _screens.Count)
                 {
                     counts.Rescored += count;
                     Skip();
@@ -292,7 +307,15 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
     public void Dispose()
     {
+        if (_isBorrowed) return;
         foreach (var screen in _screens) screen.Dispose();
+    }
+
+    private static RowScreen[] Screen(WorkerPool pool, StoredRows rows, ReadOnlySpan<WeightPrecision> precisions)
+    {
+        var screens = new RowScreen[precisions.Length];
+        for (var i = 0; i < screens.Length; i++) screens[i] = new RowScreen(pool, rows, precisions[i]);
+        return screens;
     }
 
     // A smaller logit than this has a smaller log-prob, even after rounding; it rises with the logit.

@@ -15,7 +15,7 @@ namespace AdaptiveSoftmax;
 /// computed by the stored weights, with their bits. The layer or copy that has them must outlive this decoder, and must not change:
 /// after any change of its weights this decoder refuses to decode. Safe from several threads at once.
 /// </remarks>
-public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
+public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
 {
     /// <summary>
     /// Log-probs are sums and differences of float32 numbers, rounded three times at most. This times the magnitudes that go
@@ -47,24 +47,28 @@ public sealed unsafe class CertifiedSoftmax : SoftmaxDecoder
     /// <param name="tails">Its tails.</param>
     /// <param name="certify">The stages.</param>
     /// <param name="options">How it runs.</param>
-    internal CertifiedSoftmax(SoftmaxDecoder layer, StoredRows head, IReadOnlyList<(StoredRows Projection, StoredRows Output)> tails, CertifyOptions certify, AdaptiveSoftmaxOptions options)
+    /// <param name="loaded">Copies that were loaded with the stored weights, and stay theirs.</param>
+    internal CertifiedSoftmax(SoftmaxDecoder layer, StoredRows head, IReadOnlyList<(StoredRows Projection, StoredRows Output)> tails, CertifyOptions certify, AdaptiveSoftmaxOptions options, CertifiedScreens? loaded = null)
         : base(layer.Identity, options, layer.Leases)
     {
         _layer = layer;
         _certified = layer.WeightsVersion;
         var isCached = (long)head.Rows * head.Columns <= LargestCached;
-        _head = new CertifiedCluster(Pool, head, null, certify.Stages switch
+        WeightPrecision[] stages = certify.Stages switch
         {
             ScreeningStages.Int8 => [WeightPrecision.Int8],
             ScreeningStages.Int4 => [WeightPrecision.Int4],
             ScreeningStages.Automatic when isCached => [WeightPrecision.Int8],
             _ => [WeightPrecision.Int4, WeightPrecision.Int8],
-        })
-        {
-            IsAutomatic = certify.Stages == ScreeningStages.Automatic,
-            Map = LogitMap.Of(Layout),
         };
-        _tails = [.. tails.Select(tail => new CertifiedCluster(Pool, tail.Output, tail.Projection, WeightPrecision.Int8))];
+        var isAutomatic = certify.Stages == ScreeningStages.Automatic;
+        var map = LogitMap.Of(Layout);
+        _head = loaded is not null && (isAutomatic || loaded.Head.Select(screen => screen.Precision).SequenceEqual(stages))
+            ? new CertifiedCluster(head, null, loaded.Head, isBorrowed: true) { IsAutomatic = isAutomatic, Map = map }
+            : new CertifiedCluster(Pool, head, null, stages) { IsAutomatic = isAutomatic, Map = map };
+        _tails = [.. tails.Select((tail, i) => loaded is null
+            ? new CertifiedCluster(Pool, tail.Output, tail.Projection, WeightPrecision.Int8)
+            : new CertifiedCluster(tail.Output, tail.Projection, [loaded.Tails[i]], isBorrowed: true))];
     }
 
     /// <summary>The bytes of the smaller copies, their scales and bounds, which are needed beside the stored weights.</summary>

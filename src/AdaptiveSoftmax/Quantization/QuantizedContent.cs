@@ -12,7 +12,15 @@ internal static unsafe class QuantizedContent
     /// <param name="tails">The tails in slot order.</param>
     /// <param name="prefix">What to put before each name.</param>
     /// <param name="use">Keeps the memory; disposed with the content.</param>
-    public static WeightsContent Create(SoftmaxIdentity identity, QuantizationOptions precision, QuantizedCluster head, IReadOnlyList<QuantizedCluster> tails, string prefix, MemoryLease use) => WeightsContent.Fill(content =>
+    /// <param name="screens">The copies of a certified decoder, if they are saved as well.</param>
+    public static WeightsContent Create(
+        SoftmaxIdentity identity,
+        QuantizationOptions precision,
+        QuantizedCluster head,
+        IReadOnlyList<QuantizedCluster> tails,
+        string prefix,
+        MemoryLease use,
+        CertifiedScreens? screens = null) => WeightsContent.Fill(content =>
     {
         content.Keep(use);
         var checksums = new SortedDictionary<string, uint>(StringComparer.Ordinal);
@@ -23,8 +31,26 @@ internal static unsafe class QuantizedContent
         }
 
         if (head.Bias is { } bias) Add("head.bias", new QuantizedTensor("", SafetensorsTypes.Float32, [identity.Layout.HeadRows]), bias);
+        var norms = new SortedDictionary<string, double>(StringComparer.Ordinal);
+        if (screens is not null)
+        {
+            IReadOnlyList<RowScreen>[] clusters = [screens.Head, .. screens.Tails.Select(screen => new[] { screen })];
+            foreach (var (weight, copies) in QuantizedTensors.Screened(identity.Layout).Zip(clusters))
+            {
+                foreach (var copy in copies)
+                {
+                    var tensors = QuantizedTensors.OfScreen(copy.Precision, weight.Rows, weight.Columns);
+                    norms.Add(weight.Name + tensors[0].Suffix, copy.Errors.LargestNorm);
+                    foreach (var (tensor, part) in tensors.Zip(copy.Parts)) Add(weight.Name, tensor, part);
+                }
+            }
+        }
+
         content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(identity).ToJson());
-        content.AddMetadata(QuantizedMetadata.Key, new QuantizedMetadata(precision, checksums).ToJson(tails.Count));
+        content.AddMetadata(QuantizedMetadata.Key, new QuantizedMetadata(precision, checksums)
+        {
+            Screens = screens is null ? null : new ScreensMetadata([.. screens.Head.Select(screen => screen.Precision)], norms),
+        }.ToJson(tails.Count));
 
         void Add(string weight, QuantizedTensor tensor, NativeFloats part)
         {

@@ -42,26 +42,28 @@ internal sealed unsafe class QuantizedRestore(WeightsFile file, SoftmaxIdentity 
 
         if (layout.HasHeadBias) Find("head.bias", new QuantizedTensor("", SafetensorsTypes.Float32, [layout.HeadRows]), WeightPrecision.Float32, differences);
         else if (file.TryGetTensor(Prefix + "head.bias", out _)) differences.Add($"the file has a tensor '{Excerpt.Name(Prefix)}head.bias', and the class has no head bias");
+        if (_metadata.Screens is { } screens) FindScreens(screens, differences);
         if (differences.Count > 0)
             throw new CheckpointMismatchException(file.FileName, differences, Remedy());
     }
 
-    /// <summary>Reads head and tails, which belong to the caller.</summary>
+    /// <summary>Reads head and tails, and copies for certified decoding where there are some; they belong to the caller.</summary>
     /// <param name="cancellationToken">Ends it between two tensors.</param>
     /// <exception cref="WeightsFormatException">A tensor is damaged.</exception>
-    public (QuantizedCluster Head, QuantizedCluster[] Tails) Read(CancellationToken cancellationToken)
+    public (QuantizedCluster Head, QuantizedCluster[] Tails, CertifiedScreens? Screens) Read(CancellationToken cancellationToken)
     {
         var matrices = new List<QuantizedMatrix>();
         foreach (var weight in QuantizedTensors.Weights(identity.Layout, Precision))
         {
-            var parts = QuantizedTensors.Of(weight.Precision, weight.Rows, weight.Columns).Select(tensor => Read(weight.Name + tensor.Suffix, cancellationToken)).ToList();
+            var parts = ReadAll(weight.Name, QuantizedTensors.Of(weight.Precision, weight.Rows, weight.Columns), cancellationToken);
             matrices.Add(new QuantizedMatrix(weight.Rows, weight.Columns, weight.Precision, parts));
         }
 
         var head = new QuantizedCluster(projection: null, matrices[0], identity.Layout.HasHeadBias ? Read("head.bias", cancellationToken) : null, LogitMap.Of(identity.Layout));
         var tails = Enumerable.Range(0, identity.Layout.TailCount).Select(tail => new QuantizedCluster(matrices[(2 * tail) + 1], matrices[(2 * tail) + 2], bias: null)).ToArray();
+        var screens = _metadata!.Screens is null ? null : ReadScreens(_metadata.Screens, [.. tails.Prepend(head).Select(cluster => cluster.Output)], cancellationToken);
         _parts.Clear();
-        return (head, tails);
+        return (head, tails, screens);
     }
 
     /// <summary>The tensors whose bytes are not those of their checksum, by name.</summary>
@@ -84,6 +86,51 @@ internal sealed unsafe class QuantizedRestore(WeightsFile file, SoftmaxIdentity 
         else if (!_metadata!.Checksums.ContainsKey(name)) differences.Add($"the file has no checksum of '{Excerpt.Name(found.Name)}'");
         else _sources.Add(name, (tensor, found));
     }
+
+    private void FindScreens(ScreensMetadata screens, List<string> differences)
+    {
+        foreach (var (cluster, weight) in QuantizedTensors.Screened(identity.Layout).Index())
+        {
+            foreach (var precision in screens.Of(cluster))
+            {
+                var tensors = QuantizedTensors.OfScreen(precision, weight.Rows, weight.Columns);
+                foreach (var tensor in tensors) Find(weight.Name, tensor, precision, differences);
+                var name = weight.Name + tensors[0].Suffix;
+                if (!screens.LargestNorms.ContainsKey(name)) differences.Add($"the file has no largest norm of '{Excerpt.Name(Prefix + name)}'");
+            }
+        }
+    }
+
+    private CertifiedScreens ReadScreens(ScreensMetadata screens, IReadOnlyList<StoredRows> rows, CancellationToken cancellationToken)
+    {
+        var clusters = new List<RowScreen[]>();
+        foreach (var (cluster, weight) in QuantizedTensors.Screened(identity.Layout).Index())
+        {
+            clusters.Add([.. screens.Of(cluster).Select(precision =>
+            {
+                var tensors = QuantizedTensors.OfScreen(precision, weight.Rows, weight.Columns);
+                var parts = ReadAll(weight.Name, tensors, cancellationToken);
+                CheckBounds(weight.Name + tensors[^1].Suffix, parts[^1], weight.Rows);
+                var errors = new RowErrors(rows[cluster], parts[^1], screens.LargestNorms[weight.Name + tensors[0].Suffix]);
+                return new RowScreen(new QuantizedMatrix(weight.Rows, weight.Columns, precision, parts[..^1]), errors);
+            })]);
+        }
+
+        return new CertifiedScreens(clusters[0], [.. clusters.Skip(1).Select(copies => copies[0])]);
+    }
+
+    // A bound that no comparison holds for would lose rows in silence.
+    private void CheckBounds(string name, NativeFloats bounds, int rows)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            if (bounds.Pointer[row] is >= 0 and < float.PositiveInfinity) continue;
+            throw file.CreateFault(Prefix + name, FormattableString.Invariant($"The bound of row {row} is no finite number of at least 0."), Damaged);
+        }
+    }
+
+    private List<NativeFloats> ReadAll(string weight, IReadOnlyList<QuantizedTensor> tensors, CancellationToken cancellationToken) =>
+        [.. tensors.Select(tensor => Read(weight + tensor.Suffix, cancellationToken))];
 
     private uint Checksum(WeightsTensor tensor, CancellationToken cancellationToken)
     {

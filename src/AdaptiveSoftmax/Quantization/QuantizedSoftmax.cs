@@ -13,6 +13,7 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
     private readonly Func<int, int> _tokenOf;
     private readonly QuantizedCluster _head;
     private readonly QuantizedCluster[] _tails;
+    private readonly CertifiedScreens? _screens;
 
     internal QuantizedSoftmax(SoftmaxDecoder source, HeadLayer head, IReadOnlyList<TailLayer> tails, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
         : base(source.Identity, options)
@@ -25,12 +26,12 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
     }
 
     /// <summary>A copy that was stored before, whose clusters belong to this from then on.</summary>
-    internal QuantizedSoftmax(SoftmaxDecoder vocabulary, QuantizedCluster head, QuantizedCluster[] tails, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
+    internal QuantizedSoftmax(SoftmaxDecoder vocabulary, QuantizedCluster head, QuantizedCluster[] tails, CertifiedScreens? screens, QuantizationOptions precision, AdaptiveSoftmaxOptions options)
         : base(vocabulary.Identity, options)
     {
-        (Precision, _head, _tails) = (precision, head, tails);
+        (Precision, _head, _tails, _screens) = (precision, head, tails, screens);
         (_slotOf, _tokenOf) = (vocabulary.SlotOf, vocabulary.TokenOf);
-        Leases.Watch(tails.Append(head).SelectMany(cluster => cluster.Maps));
+        Leases.Watch(tails.Append(head).SelectMany(cluster => cluster.Maps).Concat(screens?.Parts.Select(part => part.Map) ?? []));
     }
 
     /// <summary>The precisions of the weights.</summary>
@@ -41,9 +42,10 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
 
     /// <summary>
     /// Makes a greedy decoder that reads int4 and int8 copies of these weights first, and of the weights themselves only the rows that
-    /// may win: its predictions are this decoder's, to the last tie. It reads these weights, so dispose it first.
+    /// may win: its predictions are this decoder's, to the last tie. It reads these weights, so dispose it first. Where these were
+    /// loaded from what <see cref="CertifiedSoftmax.Save(string, string)"/> wrote, the copies are there and need not be made.
     /// </summary>
-    /// <param name="options">Which copies; null for what suits the size.</param>
+    /// <param name="options">Which copies; null for those that were loaded, or what suits the size.</param>
     /// <exception cref="ArgumentException">The weights are whole numbers themselves, or the options name no stages.</exception>
     /// <exception cref="DecodeException">A weight is not finite.</exception>
     /// <exception cref="ObjectDisposedException">It is disposed.</exception>
@@ -59,7 +61,7 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
                 throw new ArgumentException(FormattableString.Invariant($"{(i < 0 ? "The head" : FormattableString.Invariant($"Tail {i}"))} is in {precision.GetName()}, which int8 copies cannot screen; certify the layer itself, or a copy of it in float32, bfloat16 or float16."));
         }
 
-        var certified = new CertifiedSoftmax(this, _head.Output, [.. _tails.Select(tail => (tail.Projection!, tail.Output))], options, Options);
+        var certified = new CertifiedSoftmax(this, _head.Output, [.. _tails.Select(tail => (tail.Projection!, tail.Output))], options, Options, _screens);
         certified.CheckFinite();
         return certified;
     }
@@ -78,5 +80,6 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
     {
         _head.Dispose();
         foreach (var tail in _tails) tail.Dispose();
+        _screens?.Dispose();
     });
 }

@@ -34,6 +34,21 @@ internal static class QuantizedTensors
         _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "The precision has no layout in files."),
     };
 
+    /// <summary>The tensors of a certified decoder's copy of a weight, in the order of <see cref="RowScreen.Parts"/>.</summary>
+    public static IReadOnlyList<QuantizedTensor> OfScreen(WeightPrecision precision, int rows, int columns)
+    {
+        var name = "_" + precision.GetName();
+        return
+        [
+            .. Of(precision, rows, columns).Select(tensor => tensor with { Suffix = name + tensor.Suffix }),
+            new($"{name}_error", SafetensorsTypes.Float32, [rows]),
+        ];
+    }
+
+    /// <summary>The weights that a certified decoder has copies of: the head's and the tails' output.</summary>
+    public static IEnumerable<(string Name, int Rows, int Columns)> Screened(SoftmaxLayout layout) =>
+        Weights(layout, QuantizationOptions.Default).Where(weight => !weight.Name.EndsWith(".0.weight", StringComparison.Ordinal)).Select(weight => (weight.Name, weight.Rows, weight.Columns));
+
     /// <summary>The weights of a softmax under PyTorch's names, with their sizes and precisions.</summary>
     public static IEnumerable<(string Name, int Rows, int Columns, WeightPrecision Precision)> Weights(SoftmaxLayout layout, QuantizationOptions precision)
     {

@@ -41,26 +41,29 @@ internal sealed unsafe class RowErrors : IDisposable
 
     private readonly NativeFloats _of;
 
+    /// <summary>Measures the rows.</summary>
     public RowErrors(WorkerPool pool, StoredRows rows, QuantizedView screen)
+        : this(rows, Measure(pool, rows, screen, out var largestNorm), largestNorm)
     {
-        _of = new NativeFloats(rows.Rows);
-        var body = new NormsBody { Stored = rows.View, Screen = screen, Of = _of.Pointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, rows.Columns)) };
-        var tiles = (rows.Rows + body.RowsPerTile - 1) / body.RowsPerTile;
-        var largestNorms = new double[tiles];
-        fixed (double* norms = largestNorms)
-        {
-            body.LargestNorms = norms;
-            pool.Run(ref body, tiles);
-        }
+    }
 
-        Largest = rows.Rows == 0 ? 0 : SoftmaxKernel.Maximum(_of.Pointer, rows.Rows);
-        foreach (var norm in largestNorms) LargestNorm = Math.Max(LargestNorm, norm);
+    /// <summary>What was measured before, which belongs to this from then on.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="of">What <see cref="Of"/> was, [rows].</param>
+    /// <param name="largestNorm">What <see cref="LargestNorm"/> was.</param>
+    public RowErrors(StoredRows rows, NativeFloats of, double largestNorm)
+    {
+        (_of, LargestNorm) = (of, largestNorm);
+        Largest = rows.Rows == 0 ? 0 : SoftmaxKernel.Maximum(of.Pointer, rows.Rows);
         LargestBias = rows.Bias is null ? 0 : Vectors.LargestMagnitude(rows.Bias, rows.Rows);
         Floor = RoundUp((4 * UnitRoundoff * LargestBias) + (4 * rows.Columns * Smallest) + (Smallest * int.MaxValue));
     }
 
     /// <summary>The factor of the input's norm, [rows].</summary>
     public float* Of => _of.Pointer;
+
+    /// <summary>The memory of <see cref="Of"/>.</summary>
+    public NativeFloats Memory => _of;
 
     /// <summary>The largest factor of a row.</summary>
     public float Largest { get; }
@@ -83,6 +86,23 @@ internal sealed unsafe class RowErrors : IDisposable
     public static float Norm(WholeInput x) => RoundUp(x.Norm + ((ResidualFactor + 1) * x.Residual));
 
     public void Dispose() => _of.Dispose();
+
+    private static NativeFloats Measure(WorkerPool pool, StoredRows rows, QuantizedView screen, out double largestNorm)
+    {
+        var of = new NativeFloats(rows.Rows);
+        var body = new NormsBody { Stored = rows.View, Screen = screen, Of = of.Pointer, RowsPerTile = Math.Max(1, ValuesPerTile / Math.Max(1, rows.Columns)) };
+        var tiles = (rows.Rows + body.RowsPerTile - 1) / body.RowsPerTile;
+        var largestNorms = new double[tiles];
+        fixed (double* norms = largestNorms)
+        {
+            body.LargestNorms = norms;
+            pool.Run(ref body, tiles);
+        }
+
+        largestNorm = 0;
+        foreach (var norm in largestNorms) largestNorm = Math.Max(largestNorm, norm);
+        return of;
+    }
 
     private static float RoundUp(double value) => MathF.BitIncrement((float)(value * Surplus));
 

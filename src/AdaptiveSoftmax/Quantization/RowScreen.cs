@@ -7,13 +7,20 @@ internal sealed unsafe class RowScreen : IDisposable
 {
     private readonly QuantizedMatrix _copy;
 
+    /// <summary>Makes the copy and measures it.</summary>
     public RowScreen(WorkerPool pool, StoredRows rows, WeightPrecision precision)
     {
         _copy = new QuantizedMatrix(pool, rows.View, precision);
         Errors = new RowErrors(pool, rows, _copy.View);
     }
 
+    /// <summary>A copy that was made before, whose memory belongs to this from then on.</summary>
+    public RowScreen(QuantizedMatrix copy, RowErrors errors) => (_copy, Errors) = (copy, errors);
+
     public RowErrors Errors { get; }
+
+    /// <summary>The copy and the bounds as a file has them: the parts of the copy, and <see cref="RowErrors.Of"/>.</summary>
+    public IReadOnlyList<NativeFloats> Parts => [.. _copy.Parts, Errors.Memory];
 
     public WeightPrecision Precision => _copy.Precision;
 

@@ -34,6 +34,12 @@ internal sealed unsafe class StoredRows
     /// <summary>[rows], in float32; null where there is none.</summary>
     public float* Bias => _bias is not null ? _bias.ValuesPointer : _copiedBias is not null ? _copiedBias.Pointer : null;
 
+    /// <summary>The weights as a file has them; where they are a layer's, memory that stays the layer's.</summary>
+    public QuantizedMatrix Matrix => _matrix ?? new QuantizedMatrix(Rows, Columns, WeightPrecision.Float32, [new NativeFloats(_weight!.ValuesPointer, _weight.Count)]);
+
+    /// <inheritdoc cref="Matrix"/>
+    public NativeFloats? BiasMemory => _bias is null ? _copiedBias : new NativeFloats(_bias.ValuesPointer, _bias.Count);
+
     /// <summary>outputs = weight · input, [rows], with the bits of a decoder of these weights for one token.</summary>
     public void Multiply(WorkerPool pool, float* input, float* outputs)
     {
