@@ -27,7 +27,7 @@ dotnet build "$solution" --no-restore --configuration "$configuration"
 step "Formatting"
 dotnet format "$solution" --no-restore --verify-no-changes
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 faults=
 for project in tests/*/*.csproj; do
   name=$(basename "$project" .csproj)
   step "$name"
@@ -37,6 +37,9 @@ for project in tests/*/*.csproj; do
   env --default-signal=INT "tests/$name/bin/$configuration/net10.0/$name" -noLogo -noColor 2>&1 | tee "$log" || status=$?
   # Total: 4, Errors: 0, Failed: 1, Skipped: 2, Not Run: 0, Time: 0.1s
   summary=$(grep -E '^ +[^ ]+  Total: [0-9]+' "$log" | tail -n 1 || true)
+  # Said again at the end: long logs are cut, and a failure that comes once in a hundred runs must not be lost with them.
+  fault=$(grep -A 12 -F '[FAIL]' "$log" || true)
+  faults+=${fault:+$fault$'\n'}
   rm -f "$log"
   if [ -z "$summary" ]; then
     echo "$name ended with status $status and no summary: counted as one failure." >&2
@@ -51,6 +54,11 @@ for project in tests/*/*.csproj; do
   skipped=$((skipped + $(count Skipped) + $(count 'Not Run')))
   passed=$((passed + $(count Total) - $(count Failed) - $(count Skipped) - $(count 'Not Run')))
 done
+
+if [ -n "$faults" ]; then
+  step "What failed"
+  printf '%s' "$faults"
+fi
 
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ]
