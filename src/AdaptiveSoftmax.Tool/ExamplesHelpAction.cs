@@ -25,9 +25,10 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
             MigrateCommand.Name => MigrateCommand.Examples,
             ExtendCommand.Name => ExtendCommand.Examples,
             AdoptCommand.Name => AdoptCommand.Examples,
+            DraftCommand.Name => DraftCommand.Examples,
             InspectCommand.Name => InspectCommand.Examples,
             ConvertCommand.Name => ConvertCommand.Examples,
-            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. EvaluateCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1), .. MigrateCommand.Examples.Take(1), .. InspectCommand.Examples.Take(1), .. ConvertCommand.Examples.Take(1)],
+            _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. EvaluateCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1), .. MigrateCommand.Examples.Take(1), .. DraftCommand.Examples.Skip(1).Take(1), .. InspectCommand.Examples.Take(1), .. ConvertCommand.Examples.Take(1)],
         };
         var output = parseResult.InvocationConfiguration.Output;
         output.WriteLine("Examples:");

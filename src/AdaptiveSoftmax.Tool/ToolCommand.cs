@@ -56,7 +56,7 @@ internal static class ToolCommand
 
     private static RootCommand Create(ToolConsole console)
     {
-        var root = new RootCommand("Counts the tokens of a corpus, measures the machine, plans the clusters of an adaptive softmax, judges it, says when they no longer fit, and inspects and converts its weights.")
+        var root = new RootCommand("Counts the tokens of a corpus, measures the machine, plans the clusters of an adaptive softmax, judges it, says when they no longer fit, makes the vocabulary of a draft, and inspects and converts its weights.")
         {
             CountCommand.Create(console),
             CalibrateCommand.Create(console),
@@ -66,6 +66,7 @@ internal static class ToolCommand
             MigrateCommand.Create(console),
             ExtendCommand.Create(console),
             AdoptCommand.Create(console),
+            DraftCommand.Create(console),
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
         };

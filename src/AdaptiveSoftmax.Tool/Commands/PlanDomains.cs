@@ -13,11 +13,14 @@ internal sealed class PlanDomains
 
     public void AddTo(Command command)
     {
-        command.Add(_file);
+        AddFileTo(command);
         command.Add(_balance);
     }
 
-    public bool Balances(ParseResult parsed) => parsed.GetValue(_balance);
+    /// <summary>Adds the file alone, for a command that plans nothing.</summary>
+    public void AddFileTo(Command command) => command.Add(_file);
+
+    public bool Balances(ParseResult parsed) => parsed.GetResult(_balance) is not null && parsed.GetValue(_balance);
 
     /// <summary>The file of them, which need not be there.</summary>
     public string FileOf(ParseResult parsed, string tableFile) => parsed.GetValue(_file) ?? DomainTable.FileOf(tableFile);

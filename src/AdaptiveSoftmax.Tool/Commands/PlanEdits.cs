@@ -59,15 +59,26 @@ internal sealed class PlanEdits
         var drops = parsed.GetValue(_drop) is not null;
         if (!HasPins(parsed) && !drops) return table;
         if (HasPins(parsed) && KeptFileOf(parsed) is not null) throw new ToolException($"{(pins.Length > 0 ? "--pin" : "--pin-all")} moves tokens, and --keep leaves them where they are; give one of them.");
-        var bySpelling = SlotsBySpelling(table);
-        var pinned = Enumerable.Range(0, table.PinnedCount).Concat(pins.Select(pin => bySpelling.TryGetValue(pin, out var slot)
-            ? slot
-            : throw new ToolException($"--pin {Excerpt.Quote(pin)} is not a token of the table; write it as the table does, for example \\xe2\\x80\\xa6.")))
+        var pinned = Enumerable.Range(0, table.PinnedCount).Concat(FindTokens(table, pins, _pin.Name))
             .Concat((parsed.GetValue(_pinAll) ?? []).SelectMany(kind => FindAll(table, kind))).Distinct().ToArray();
         var isPinned = pinned.ToHashSet();
         var order = pinned.Concat(Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot) && !(drops && table.GetCount(slot) == 0))).ToArray();
         if (order.Length < 2) throw new ToolException($"Only {order.Length} tokens would be left; a softmax needs at least 2.");
         return Reorder(table, order, pinned.Length);
+    }
+
+    /// <summary>The slots of tokens as the table writes them.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="option">The option that names them.</param>
+    /// <exception cref="ToolException">One is not in the table.</exception>
+    public static IEnumerable<int> FindTokens(TokenTable table, IReadOnlyList<string> tokens, string option)
+    {
+        if (tokens.Count == 0) return [];
+        var bySpelling = SlotsBySpelling(table);
+        return tokens.Select(token => bySpelling.TryGetValue(token, out var slot)
+            ? slot
+            : throw new ToolException($"{option} {Excerpt.Quote(token)} is not a token of the table; write it as the table does, for example \\xe2\\x80\\xa6."));
     }
 
     private bool HasPins(ParseResult parsed) => parsed.GetValue(_pin) is { Length: > 0 } || parsed.GetValue(_pinAll) is { Length: > 0 };

@@ -57,6 +57,27 @@ public sealed class TokenTable : IEquatable<TokenTable>
     /// </summary>
     public string Fingerprint { get; }
 
+    /// <summary>
+    /// The fingerprint of the same ids and tokens by ascending id, which does not hang on counts or on who stands in front: that of the
+    /// tokenizer, as far as the table holds it.
+    /// </summary>
+    internal string FingerprintById()
+    {
+        var slots = new int[Count];
+        for (var slot = 0; slot < slots.Length; slot++) slots[slot] = slot;
+        int[] ids = [.. _ids];
+        Array.Sort(ids, slots);
+        var (offsets, bytes) = (new int[Count + 1], new byte[_bytes.Length]);
+        for (var i = 0; i < slots.Length; i++)
+        {
+            var token = GetToken(slots[i]);
+            token.CopyTo(bytes.AsSpan(offsets[i]));
+            offsets[i + 1] = offsets[i] + token.Length;
+        }
+
+        return Fingerprints.OfVocabulary(ids, offsets, bytes);
+    }
+
     /// <summary>The bytes of the token in a slot.</summary>
     /// <param name="slot">From 0 to V − 1.</param>
     /// <exception cref="IndexOutOfRangeException">There is no such slot.</exception>

@@ -40,14 +40,18 @@ public sealed unsafe partial class DecodeSession
     // Whether bounds may decide every row of a batch, and no row needs the stored weights for a log-prob.
     private bool AreScreened(ReadOnlySpan<DecodeSequence> sequences)
     {
-        if (_screened is null) return false;
         foreach (var sequence in sequences)
         {
-            var options = sequence.Options;
-            if (options.Sampler != SamplerKind.Gumbel || !float.IsPositiveInfinity(options.LogProbError) || !LogitDecoder.NeedsNoNormalizer(options, sequence.History, wantsDraw: true)) return false;
+            if (!IsScreened(sequence)) return false;
         }
 
-        return true;
+        return _screened is not null;
+    }
+
+    private bool IsScreened(DecodeSequence sequence)
+    {
+        var options = sequence.Options;
+        return _screened is not null && options.Sampler == SamplerKind.Gumbel && float.IsPositiveInfinity(options.LogProbError) && LogitDecoder.NeedsNoNormalizer(options, sequence.History, wantsDraw: true);
     }
 
     // A row that bounds leave open is a batch of one, whose bits are those of a batch of any size.

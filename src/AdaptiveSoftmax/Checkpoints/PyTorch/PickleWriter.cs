@@ -4,7 +4,7 @@ using System.Text;
 
 namespace AdaptiveSoftmax;
 
-/// <summary>Writes the pickle of a state dict, of protocol 2 as <c>torch.save</c> does.</summary>
+/// <summary>Writes the pickle of a state dict, or of one tensor, of protocol 2 as <c>torch.save</c> does.</summary>
 internal sealed class PickleWriter
 {
     private readonly ArrayBufferWriter<byte> _bytes = new();
@@ -18,9 +18,32 @@ internal sealed class PickleWriter
     public void AddTensor(WeightsContent.Entry tensor, string key)
     {
         AppendText(tensor.Name);
+        AppendTensor(tensor, key);
+    }
+
+    /// <summary>Ends the dict and the pickle.</summary>
+    public ReadOnlySpan<byte> End()
+    {
+        Append("u."u8);
+        return _bytes.WrittenSpan;
+    }
+
+    /// <summary>Writes a pickle that is one tensor.</summary>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="key">Its storage's record.</param>
+    public ReadOnlySpan<byte> WriteTensor(WeightsContent.Entry tensor, string key)
+    {
+        Append([0x80, 2]);
+        AppendTensor(tensor, key);
+        Append("."u8);
+        return _bytes.WrittenSpan;
+    }
+
+    private void AppendTensor(WeightsContent.Entry tensor, string key)
+    {
         Append("ctorch._utils\n_rebuild_tensor_v2\n(("u8);
         AppendText("storage");
-        Append("ctorch\nFloatStorage\n"u8);
+        Append(Encoding.ASCII.GetBytes($"ctorch\n{PyTorchTypes.StorageOf(tensor.Type)}\n"));
         AppendText(key);
         AppendText("cpu");
         AppendNumber(tensor.Count);
@@ -38,13 +61,6 @@ internal sealed class PickleWriter
         AppendNumbers(strides);
         // No gradient is wanted, and there are no hooks.
         Append([0x89, .. "ccollections\nOrderedDict\n)RtR"u8]);
-    }
-
-    /// <summary>Ends the dict and the pickle.</summary>
-    public ReadOnlySpan<byte> End()
-    {
-        Append("u."u8);
-        return _bytes.WrittenSpan;
     }
 
     private void AppendNumbers(IReadOnlyList<long> numbers)

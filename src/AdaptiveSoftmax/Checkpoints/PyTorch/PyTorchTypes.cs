@@ -72,6 +72,9 @@ internal static class PyTorchTypes
             ? s_storages.GetValueOrDefault(name[Module.Length..^StorageSuffix.Length])
             : null;
 
+    /// <summary>The storage of a value type that is named as in safetensors.</summary>
+    public static string StorageOf(string type) => s_storages.First(storage => storage.Value == type).Key + StorageSuffix;
+
     /// <summary>A value type by its name in safetensors, or PyTorch's where it has none; null for any other name.</summary>
     public static string? FindType(string name)
     {

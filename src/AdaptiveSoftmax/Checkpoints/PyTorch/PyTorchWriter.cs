@@ -49,6 +49,17 @@ public static class PyTorchWriter
         zip.Finish();
     }
 
+    /// <summary>Writes one tensor by itself, as <c>torch.save(tensor)</c> does.</summary>
+    internal static void WriteTensorTo(Stream stream, WeightsContent.Entry tensor, CancellationToken cancellationToken = default)
+    {
+        var zip = new StoredZipWriter(stream, StoredZipWriter.DefaultZip64From);
+        zip.Add(Root + "data.pkl", new PickleWriter().WriteTensor(tensor, GetKey(0)));
+        zip.Add(Root + "byteorder", "little"u8);
+        AddStorage(zip, $"{Root}data/{GetKey(0)}", tensor, cancellationToken);
+        zip.Add(Root + "version", "3\n"u8);
+        zip.Finish();
+    }
+
     private static string GetKey(int index) => index.ToString(CultureInfo.InvariantCulture);
 
     // The checksum stands before the values, which are therefore read twice: memory is faster than a file.

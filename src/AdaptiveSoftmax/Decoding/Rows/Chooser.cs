@@ -39,7 +39,9 @@ internal static class Chooser
         var limit = MinPLimit(row, ScoreKey.Score(keys[0]));
         while (keys.Length > 1 && ScoreKey.Score(keys[^1]) < limit) keys = keys[..^1];
 
-        var target = row.Random(DrawPurpose.Filtered, 0) * Sum(row, keys);
+        var left = Sum(row, keys);
+        if (row.Draft is { } draft) return KeptVerification.Choose(row, keys, left, draft);
+        var target = row.Random(DrawPurpose.Filtered, 0) * left;
         foreach (var key in keys)
         {
             var weight = Weight(row, key);
@@ -50,12 +52,13 @@ internal static class Chooser
         return keys[0];
     }
 
+    /// <summary>The weight of a token.</summary>
+    public static double Weight(RowDecoder row, ulong key) => Math.Exp(((double)ScoreKey.Score(key) - row.Reference) * row.InverseTemperature);
+
     private static double Sum(RowDecoder row, ReadOnlySpan<ulong> keys)
     {
         var sum = 0.0;
         foreach (var key in keys) sum += Weight(row, key);
         return sum;
     }
-
-    private static double Weight(RowDecoder row, ulong key) => Math.Exp(((double)ScoreKey.Score(key) - row.Reference) * row.InverseTemperature);
 }

@@ -17,4 +17,13 @@ internal enum DrawPurpose
 
     /// <summary>The Gumbel noise of a row.</summary>
     Noise,
+
+    /// <summary>A token of a draft.</summary>
+    Draft,
+
+    /// <summary>Whether a drafted token is accepted.</summary>
+    Verification,
+
+    /// <summary>The token in place of one that was rejected.</summary>
+    Residual,
 }

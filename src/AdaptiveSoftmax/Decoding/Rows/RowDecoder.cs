@@ -17,6 +17,7 @@ internal sealed unsafe class RowDecoder
     private readonly TopList _top = new();
     private readonly DrawChooser _draw;
     private readonly NucleusChooser _nucleus;
+    private readonly VerifyChooser _verify;
     private DecodeOptions _options = DecodeOptions.Default;
     private TokenHistory? _history;
     private Method _method;
@@ -36,6 +37,7 @@ internal sealed unsafe class RowDecoder
         _clusters = new ClusterState[layout.TailCount];
         _draw = new DrawChooser(this);
         _nucleus = new NucleusChooser(this);
+        _verify = new VerifyChooser(this, _draw);
     }
 
     private enum Method
@@ -48,6 +50,9 @@ internal sealed unsafe class RowDecoder
 
         /// <summary>Any token may be drawn.</summary>
         Draw,
+
+        /// <summary>Any token may be drawn, and one was drafted.</summary>
+        Verify,
     }
 
     public Span<ClusterState> Clusters => _clusters;
@@ -55,6 +60,9 @@ internal sealed unsafe class RowDecoder
     public SoftmaxLayout Layout => _layout;
 
     public DecodeOptions Options => _options;
+
+    /// <summary>The drafted token that is judged; null where none was drafted.</summary>
+    public DraftDistribution? Draft { get; private set; }
 
     /// <summary>The head's scores, [shortlist].</summary>
     public float* Head { get; private set; }
@@ -89,16 +97,18 @@ internal sealed unsafe class RowDecoder
     /// <param name="wantsDraw">Whether a token is to be drawn.</param>
     /// <param name="head">The head's logits, [shortlist + clusters], which become scores and must stay until the row is finished.</param>
     /// <param name="logSumExp">The head's log-sum-exp.</param>
-    public void Begin(DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, float* head, float logSumExp)
+    /// <param name="draft">A drafted token to judge by the same rules: it is drawn, or another in its place. Null for none.</param>
+    public void Begin(DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, float* head, float logSumExp, DraftDistribution? draft = null)
     {
         (_options, _history, _random) = (options, history, random);
         Head = head;
+        Draft = draft;
         HasFailed = false;
         (_tailsVisited, UnseenMass, _logNormalizer) = (0, 0, double.NegativeInfinity);
         _originals.Clear();
         _method = !wantsDraw || options.Temperature == 0 || options.TopK > 0 ? Method.Top
             : options.TopP < 1 || options.MinP > 0 ? Method.Nucleus
-            : Method.Draw;
+            : draft is null ? Method.Draw : Method.Verify;
         _isDecided = _method == Method.Top;
         InverseTemperature = options.Temperature > 0 ? MathF.Min(1 / options.Temperature, float.MaxValue) : 1;
         var wanted = !wantsDraw ? top : Math.Max(top, options.Temperature == 0 ? 1 : options.TopK);
@@ -118,6 +128,7 @@ internal sealed unsafe class RowDecoder
         }
 
         if (_method == Method.Nucleus) _nucleus.Begin(best);
+        else if (draft is not null) _verify.Begin(draft);
         else _draw.Begin();
     }
 
@@ -181,8 +192,14 @@ internal sealed unsafe class RowDecoder
 
         // Where the mass was known before, it is not known better to the last bit: no draw may hang on whether it was computed.
         if (state.LeastLogMass < state.MostLogMass) state.LeastLogMass = state.MostLogMass = logMass;
-        if (_method == Method.Nucleus) _nucleus.Accept(tail, logits, best);
-        else if (!double.IsNegativeInfinity(logMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, range.Size, best, tail);
+        if (_method == Method.Nucleus)
+        {
+            _nucleus.Accept(tail, logits, best);
+            return;
+        }
+
+        if (_method == Method.Verify) _verify.Accept(tail, logits);
+        if (!double.IsNegativeInfinity(logMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, range.Size, best, tail);
     }
 
     /// <summary>After <see cref="NextTail"/> gave −1: the chosen token's key; <see cref="ScoreKey.None"/> where none is left that may be chosen.</summary>
@@ -193,7 +210,7 @@ internal sealed unsafe class RowDecoder
         if (_method == Method.Top && _top.Count > 0) Reference = ScoreKey.Score(_top.Keys[0]);
         return _method switch
         {
-            Method.Draw or Method.Nucleus => _chosen,
+            Method.Draw or Method.Verify or Method.Nucleus => _chosen,
             _ when _top.Count == 0 => ScoreKey.None,
             _ when _options.Temperature == 0 => _top.Keys[0],
             _ => Chooser.Draw(this, _top.Keys[..Math.Min(_options.TopK, _top.Count)], allMass: null),
@@ -278,9 +295,9 @@ internal sealed unsafe class RowDecoder
         if (likeliest >= 0 && _options.Policy.ComputesAll) return likeliest;
         if (!_isDecided)
         {
-            var needed = _method == Method.Draw ? _draw.NextTail() : _nucleus.NextTail();
+            var needed = _method switch { Method.Draw => _draw.NextTail(), Method.Verify => _verify.NextTail(), _ => _nucleus.NextTail() };
             if (needed >= 0) return needed;
-            (_chosen, _isDecided) = (_method == Method.Draw ? _draw.Finish() : _nucleus.Finish(), true);
+            (_chosen, _isDecided) = (_method switch { Method.Draw => _draw.Finish(), Method.Verify => _verify.Finish(), _ => _nucleus.Finish() }, true);
         }
 
         if (likeliest < 0) return -1;
