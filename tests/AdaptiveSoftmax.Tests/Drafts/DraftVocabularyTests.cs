@@ -104,7 +104,7 @@ public sealed class DraftVocabularyTests : IDisposable
     {
         var table = CreateTable(new Random(4), 60, pinned: 0);
         var other = CreateTable(new Random(5), 60, pinned: 0);
-        DraftFile.Write(_folder["draft.safetensors"], DraftVocabulary.Create(DraftChoice.Create(table), 20));
+        DraftFile.Write(_folder["draft.safetensors"], DraftVocabulary.Create(DraftChoice.Create(table), 20), cancellationToken: TestContext.Current.CancellationToken);
         var vocabulary = DraftVocabulary.Load(_folder["draft.safetensors"]);
         var message = Assert.Throws<CheckpointMismatchException>(() => vocabulary.Check(other)).Message;
         Assert.Contains(vocabulary.FingerprintById, message, StringComparison.Ordinal);
@@ -177,11 +177,11 @@ public sealed class DraftVocabularyTests : IDisposable
         values[vocabulary.Tokens[3] * Hidden] = float.NaN;
         HuggingFaceFiles.WriteFile(_folder["model.safetensors"], new CheckpointTensor("lm_head.weight", "BF16", [rows, Hidden], values));
         using (var model = WeightsFile.Open(_folder["model.safetensors"]))
-            Assert.Contains($"Row {vocabulary.Tokens[3]}", Assert.ThrowsAny<WeightsFormatException>(() => DraftFile.Write(_folder["draft.safetensors"], vocabulary, model, DenseHead.Find(model))).Message, StringComparison.Ordinal);
+            Assert.Contains($"Row {vocabulary.Tokens[3]}", Assert.ThrowsAny<WeightsFormatException>(() => DraftFile.Write(_folder["draft.safetensors"], vocabulary, model, DenseHead.Find(model), cancellationToken: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         using (var model = WeightsFile.Open(_folder["model.safetensors"]))
         {
             var smaller = DraftVocabulary.Create(DraftChoice.Create(table), 20, rows + 3);
-            Assert.Contains($"has {rows} rows, and the maps are of a target with {rows + 3}", Assert.Throws<CheckpointMismatchException>(() => DraftFile.Write(_folder["draft.safetensors"], smaller, model, DenseHead.Find(model))).Message, StringComparison.Ordinal);
+            Assert.Contains($"has {rows} rows, and the maps are of a target with {rows + 3}", Assert.Throws<CheckpointMismatchException>(() => DraftFile.Write(_folder["draft.safetensors"], smaller, model, DenseHead.Find(model), cancellationToken: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         }
 
         Assert.Equal("old", File.ReadAllText(_folder["draft.safetensors"]));
@@ -199,7 +199,7 @@ public sealed class DraftVocabularyTests : IDisposable
     {
         Assert.True(file.TryGetTensor(name, out var tensor));
         var bytes = new List<byte>();
-        file.CopyBytes(tensor, chunk => bytes.AddRange(chunk), CancellationToken.None);
+        file.CopyBytes(tensor, chunk => bytes.AddRange(chunk), TestContext.Current.CancellationToken);
         return [.. bytes];
     }
 
@@ -213,7 +213,7 @@ public sealed class DraftVocabularyTests : IDisposable
     internal static DynamicAdaptiveSoftmax CreateSoftmax(TokenTable table)
     {
         using var text = new StringWriter();
-        TokenTableWriter.Write(text, table);
+        TokenTableWriter.Write(text, table, TestContext.Current.CancellationToken);
         var spec = SpecReader.Read("t.softmax.json", "{ \"hiddenSize\": 8, \"vocabulary\": \"t.tokens\", \"cutoffs\": [20], \"divValue\": 2 }");
         return new DynamicAdaptiveSoftmax(SoftmaxDefinitionReader.Combine(spec, TokenTableReader.Read("t.tokens", text.ToString())).Definition!, seed: 1);
     }

@@ -21,8 +21,8 @@ public sealed class DraftFileTests : IDisposable
         HuggingFaceFiles.WriteFile(_folder["model.safetensors"], new CheckpointTensor("lm_head.weight", "F32", [rows, 16], [.. Enumerable.Range(0, rows * 16).Select(_ => (float)(random.NextDouble() - 0.5))]));
         var vocabulary = DraftVocabulary.Create(DraftChoice.Create(table), 250, rows);
         using (var model = WeightsFile.Open(_folder["model.safetensors"]))
-            DraftFile.Write(_folder["draft.safetensors"], vocabulary, model, DenseHead.Find(model));
-        DraftFile.WriteTokenMap(_folder["hot.pt"], vocabulary);
+            DraftFile.Write(_folder["draft.safetensors"], vocabulary, model, DenseHead.Find(model), cancellationToken: TestContext.Current.CancellationToken);
+        DraftFile.WriteTokenMap(_folder["hot.pt"], vocabulary, TestContext.Current.CancellationToken);
 
         Assert.Contains("torch", Python.Run("draft.py", _folder["draft.safetensors"], _folder["hot.pt"], _folder["model.safetensors"], _folder["ids.json"]), StringComparison.Ordinal);
         Assert.Equal(vocabulary.Tokens.ToArray(), JsonSerializer.Deserialize<int[]>(File.ReadAllText(_folder["ids.json"])));

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Tests.Commands;
 
