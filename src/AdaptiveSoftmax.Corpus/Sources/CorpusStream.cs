@@ -40,8 +40,8 @@ internal sealed class CorpusStream : ForwardStream
         {
             var peeked = new PeekedStream(stored);
             var magic = peeked.Peek(4);
-            if (magic is [0x1F, 0x8B, ..]) return new CorpusStream(file, peeked, new PeekedStream(new GzipMembers(peeked)));
-            if (magic is [0x28, 0xB5, 0x2F, 0xFD]) return new CorpusStream(file, peeked, new PeekedStream(new DecompressionStream(peeked, BufferLength, leaveOpen: false)));
+            if (IsGzip(magic)) return new CorpusStream(file, peeked, new PeekedStream(new GzipMembers(peeked)));
+            if (IsZstd(magic)) return new CorpusStream(file, peeked, new PeekedStream(new DecompressionStream(peeked, BufferLength, leaveOpen: false)));
             return new CorpusStream(file, peeked, peeked);
         }
         catch (Exception exception)
@@ -50,6 +50,9 @@ internal sealed class CorpusStream : ForwardStream
             throw Translate(file, exception) ?? exception;
         }
     }
+
+    /// <summary>Whether what a file begins with says that it is compressed.</summary>
+    public static bool IsCompressed(ReadOnlySpan<byte> start) => IsGzip(start) || IsZstd(start);
 
     /// <summary>The first bytes, which stay to be read; fewer where there are no more.</summary>
     public ReadOnlySpan<byte> Peek(int count)
@@ -81,6 +84,10 @@ internal sealed class CorpusStream : ForwardStream
         if (disposing) _content.Dispose();
         base.Dispose(disposing);
     }
+
+    private static bool IsGzip(ReadOnlySpan<byte> start) => start is [0x1F, 0x8B, ..];
+
+    private static bool IsZstd(ReadOnlySpan<byte> start) => start is [0x28, 0xB5, 0x2F, 0xFD, ..];
 
     private static CorpusException? Translate(CorpusFile file, Exception exception) => exception switch
     {

@@ -19,6 +19,13 @@ internal static class PlainTextReader
 
     public static IEnumerable<TextPiece> Read(CorpusFile file, CancellationToken cancellationToken, int pieceLength = DefaultPieceLength, TextBorder border = TextBorder.Lines)
     {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (ShortTextReader.TryRead(file, pieceLength, out var whole))
+        {
+            yield return whole;
+            yield break;
+        }
+
         using var stream = file.Open();
         using var reader = new TextChars(stream);
         var buffer = ArrayPool<char>.Shared.Rent((int)Math.Clamp(file.Length + TextChars.LongestCharacter, Math.Min(SmallestBuffer, pieceLength * 2), pieceLength * 2));
