@@ -7,7 +7,8 @@
 # - PyTorch, in which the tests load what we save (eng/pytorch.sh);
 # - ptxas, the assembler that checks the CUDA kernels without a GPU (eng/ptxas.sh);
 # - a C compiler, for the library through which the tests emulate CUDA's driver (eng/compiler.sh);
-# - Chromium and its driver, in which the page of samples/Server is looked at (eng/chromium.sh).
+# - Chromium and its driver, in which the page of samples/Server is looked at (eng/chromium.sh);
+# - Open MPI and MPICH, under which the tests of many processes run (eng/mpi.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./apt.sh
@@ -30,3 +31,4 @@ bash ./pytorch.sh
 bash ./ptxas.sh
 bash ./compiler.sh
 bash ./chromium.sh
+bash ./mpi.sh

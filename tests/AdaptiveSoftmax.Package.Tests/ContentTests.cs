@@ -14,6 +14,7 @@ public sealed partial class ContentTests(PackedFeed feed)
     [InlineData("AdaptiveSoftmax", "net10.0:AdaptiveSoftmax.Vocabulary")]
     [InlineData("AdaptiveSoftmax.Corpus", "net10.0:AdaptiveSoftmax.Vocabulary,Microsoft.ML.Tokenizers,Microsoft.ML.Tokenizers.Data.Cl100kBase,Microsoft.ML.Tokenizers.Data.O200kBase,Microsoft.ML.Tokenizers.Data.R50kBase,Parquet.Net,Sylvan.Data.Csv,ZstdSharp.Port")]
     [InlineData("AdaptiveSoftmax.Plots", "net10.0:AdaptiveSoftmax.Vocabulary,ScottPlot")]
+    [InlineData("AdaptiveSoftmax.Distributed", "net10.0:AdaptiveSoftmax")]
     [InlineData("AdaptiveSoftmax.Gpu", "net10.0:AdaptiveSoftmax,ILGPU,ILGPU.Algorithms")]
     [InlineData("AdaptiveSoftmax.TorchSharp", "net10.0:AdaptiveSoftmax,TorchSharp")]
     [InlineData("AdaptiveSoftmax.Tool", "")]

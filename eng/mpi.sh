@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs Open MPI and MPICH, under whose mpirun the tests of AdaptiveSoftmax.Distributed run. Debian 12's own do not install
+# beside PoCL's libhwloc (eng/opencl.sh), so there both come from Debian 13's archive.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./apt.sh
+
+if command -v mpirun.openmpi >/dev/null 2>&1 && command -v mpirun.mpich >/dev/null 2>&1; then exit 0; fi
+need_apt "Open MPI or MPICH" "apt-get install openmpi-bin mpich"
+as_root apt-get update -qq
+packages=(openmpi-bin mpich)
+if apt-get install -s -qq --no-remove --no-install-recommends "${packages[@]}" >/dev/null 2>&1; then
+  as_root apt-get install -y -qq --no-remove --no-install-recommends "${packages[@]}"
+else
+  lists=$(mktemp -d)
+  side_lists "$lists" trixie main
+  as_root apt-get "${side_options[@]}" update -qq
+  as_root apt-get "${side_options[@]}" install -y -qq --no-install-recommends "${packages[@]}"
+  rm -rf "$lists"
+fi

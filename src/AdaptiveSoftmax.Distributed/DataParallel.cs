@@ -1,0 +1,184 @@
+namespace AdaptiveSoftmax.Distributed;
+
+/// <summary>
+/// Trains replicas of a model on parts of each batch. Every rank has all weights and takes some of the batch's shards; the
+/// gradients are those of the mean over the targets of all ranks, and every rank takes the same step with them.
+/// </summary>
+/// <remarks>
+/// The batch is cut into shards, whose number does not depend on the number of ranks, and sums are added up in the order of a tree
+/// over the shards (<see cref="SumTree"/>). Losses, gradients and weights have therefore the same bits with 1, 2, 3, … ranks,
+/// threads or processes. A cluster that no target of the batch needs is left out on all ranks; one that some shards need has a
+/// gradient on all.
+/// <para>
+/// A step: for each of <see cref="OwnShards"/> the body's forward pass, <see cref="Backward(ReadOnlySpan{float}, ReadOnlySpan{int}, Span{float}, LossOptions, ReadOnlySpan{float})"/>,
+/// the body's backward pass, <see cref="EndShard"/>; then <see cref="Reduce"/> and <see cref="Step"/>.
+/// </para>
+/// </remarks>
+public sealed class DataParallel : IDisposable
+{
+    private readonly Collectives _collectives;
+    private readonly AdaptiveSoftmaxLayer _softmax;
+    private readonly Parameter[] _parameters;
+    private readonly SumTree _tree;
+    private readonly GradientNodes _nodes;
+
+    // The sum of the losses and the sum of the weights of each own shard, [shards, 2].
+    private readonly double[] _terms;
+    private int _shard;
+    private double _loss;
+    private double _weight;
+
+    /// <summary>Compares the replicas: version, specification, sizes, weights and shards must be the same on all ranks.</summary>
+    /// <param name="collectives">The ranks.</param>
+    /// <param name="softmax">This rank's softmax.</param>
+    /// <param name="body">The parameters of what makes its hidden vectors, in the same order on each rank; null for none.</param>
+    /// <param name="shards">Into how many shards a batch is cut; at least one a rank. Other numbers give other bits.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are fewer shards than ranks.</exception>
+    /// <exception cref="RankMismatchException">The ranks do not agree; the message names what differs, and the values.</exception>
+    public DataParallel(Collectives collectives, AdaptiveSoftmaxLayer softmax, IEnumerable<Parameter>? body, int shards)
+    {
+        ArgumentNullException.ThrowIfNull(collectives);
+        ArgumentNullException.ThrowIfNull(softmax);
+        _collectives = collectives;
+        _softmax = softmax;
+        _parameters = [.. softmax.Parameters.Concat(body ?? []).Distinct()];
+        collectives.CheckAgreement(ReplicaFacts.Of(softmax.Identity, _parameters, shards));
+        _tree = new SumTree(shards, collectives.Size);
+        _nodes = new GradientNodes(_tree, _parameters);
+        var (start, end) = _tree.LeavesOf(collectives.Rank);
+        OwnShards = [.. Enumerable.Range(start, end - start)];
+        _terms = new double[2 * OwnShards.Count];
+    }
+
+    /// <summary>The shards of each batch that this rank takes, ascending; they stand side by side.</summary>
+    public IReadOnlyList<int> OwnShards { get; }
+
+    /// <summary>The number of threads that add gradients up, the caller's included, at least 1; all processors at first. It changes no bit.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
+    public int Threads
+    {
+        get;
+        set => field = ThreadCount.Check(value, nameof(Threads));
+    } = ThreadCount.Default;
+
+    /// <summary>The parameters: those of the softmax, then those of the body.</summary>
+    public IReadOnlyList<Parameter> Parameters => _parameters;
+
+    /// <summary>
+    /// The sum of the losses of some of the shard's tokens, and its gradients: sets that of the hidden vectors, adds to those of the
+    /// parameters. The division by the number of all ranks' targets follows in <see cref="Reduce"/>.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="hiddenGradient">Receives the gradient of the sum by the hidden vectors, [tokens, hidden].</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>. The reduction is the mean.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite and not negative.</param>
+    /// <returns>The sum of the losses.</returns>
+    /// <exception cref="ArgumentException">The reduction is not the mean, or a value is one that <see cref="AdaptiveSoftmaxLayer.Backward(ReadOnlySpan{float}, ReadOnlySpan{int}, Span{float}, LossOptions, ReadOnlySpan{float}, Span{float})"/> refuses.</exception>
+    public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null, ReadOnlySpan<float> weights = default)
+    {
+        var sum = SumOf(options, targets, weights, out var weight);
+        return Count(_softmax.Backward(hidden, targets, hiddenGradient, sum, weights), weight);
+    }
+
+    /// <summary>The same without the gradient of the hidden vectors: for a body that does not learn.</summary>
+    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
+    /// <param name="targets">Token ids, [tokens].</param>
+    /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>. The reduction is the mean.</param>
+    /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite and not negative.</param>
+    /// <returns>The sum of the losses.</returns>
+    /// <exception cref="ArgumentException">The reduction is not the mean, or a value is one that <see cref="AdaptiveSoftmaxLayer.Backward(ReadOnlySpan{float}, ReadOnlySpan{int}, LossOptions, ReadOnlySpan{float}, Span{float})"/> refuses.</exception>
+    public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default)
+    {
+        var sum = SumOf(options, targets, weights, out var weight);
+        return Count(_softmax.Backward(hidden, targets, sum, weights), weight);
+    }
+
+    /// <summary>Ends a shard: takes its gradients out of the parameters, where the next shard begins with none.</summary>
+    /// <param name="shard">The shard, one of <see cref="OwnShards"/>, in their order.</param>
+    /// <exception cref="InvalidOperationException">It is another shard's turn.</exception>
+    public void EndShard(int shard)
+    {
+        if (_shard == OwnShards.Count)
+            throw new InvalidOperationException(FormattableString.Invariant($"Shard {shard} is not expected: all {_shard} shards of rank {_collectives.Rank} are done; call {nameof(Reduce)}."));
+        if (shard != OwnShards[_shard])
+            throw new InvalidOperationException(FormattableString.Invariant($"Rank {_collectives.Rank} ends shard {shard} where shard {OwnShards[_shard]} is next; take the shards of {nameof(OwnShards)} in their order."));
+        _nodes.TakeShard(shard, Threads);
+        (_terms[2 * _shard], _terms[(2 * _shard) + 1]) = (_loss, _weight);
+        (_loss, _weight) = (0, 0);
+        _shard++;
+    }
+
+    /// <summary>
+    /// Sets the gradients of the parameters, on all ranks to the same bits, to those of the mean over the targets of all ranks.
+    /// Clipping by <see cref="GradientClipping.ClipByGlobalNorm"/> then uses the norm of the whole batch.
+    /// </summary>
+    /// <returns>The loss of the batch.</returns>
+    /// <exception cref="InvalidOperationException">A shard of this rank is missing.</exception>
+    /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters.</exception>
+    public BatchLoss Reduce()
+    {
+        if (_shard < OwnShards.Count)
+            throw new InvalidOperationException(FormattableString.Invariant($"Shard {OwnShards[_shard]} of rank {_collectives.Rank} is missing; call {nameof(EndShard)} for each of {nameof(OwnShards)}, also where a shard has no targets."));
+        _shard = 0;
+        double loss = 0, weight = 0;
+        var terms = _collectives.AllGatherUneven<double>(_terms, out _);
+        for (var term = 0; term < terms.Length; term += 2)
+        {
+            loss += terms[term];
+            weight += terms[term + 1];
+        }
+
+        var scale = weight > 0 ? 1 / weight : 0;
+        new GradientSum(_collectives, _tree, _parameters).Run(_nodes, (float)scale);
+        _nodes.Clear();
+        return new BatchLoss(loss * scale, weight);
+    }
+
+    /// <summary>Takes a step on every rank, after comparing the optimizers: kind, settings and steps must be the same on all ranks.</summary>
+    /// <param name="optimizer">This rank's optimizer.</param>
+    /// <exception cref="NotFiniteNumberException">A gradient is not finite, on all ranks alike; nothing was changed.</exception>
+    /// <exception cref="RankMismatchException">The optimizers differ; the message names what, and the values.</exception>
+    public void Step(Optimizer optimizer)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        _collectives.CheckAgreement(ReplicaFacts.Of(optimizer));
+        optimizer.Step(_parameters);
+    }
+
+    /// <summary>Takes a step on every rank, as <see cref="Step"/>, or leaves the batch out on all where a gradient is not finite.</summary>
+    /// <param name="optimizer">This rank's optimizer.</param>
+    /// <returns>Whether the step was taken.</returns>
+    /// <exception cref="RankMismatchException">The optimizers differ; the message names what, and the values.</exception>
+    public bool TryStep(Optimizer optimizer)
+    {
+        ArgumentNullException.ThrowIfNull(optimizer);
+        _collectives.CheckAgreement(ReplicaFacts.Of(optimizer));
+        return optimizer.TryStep(_parameters);
+    }
+
+    /// <summary>Releases working memory; the parameters are the caller's.</summary>
+    public void Dispose() => _nodes.Dispose();
+
+    private static LossOptions SumOf(LossOptions? options, ReadOnlySpan<int> targets, ReadOnlySpan<float> weights, out double weight)
+    {
+        options ??= LossOptions.Default;
+        if (options.Reduction != Reduction.Mean)
+            throw new ArgumentException($"The reduction is {options.Reduction}; data in parallel have the mean over the targets of all ranks.", nameof(options));
+        AdaptiveSoftmaxLayer.CheckWeights(weights, targets.Length, Reduction.Mean);
+        weight = 0;
+        for (var token = 0; token < targets.Length; token++)
+        {
+            if (targets[token] != options.IgnoreIndex) weight += weights.IsEmpty ? 1 : weights[token];
+        }
+
+        return options with { Reduction = Reduction.Sum };
+    }
+
+    private float Count(float loss, double weight)
+    {
+        _loss += loss;
+        _weight += weight;
+        return loss;
+    }
+}

@@ -1,0 +1,99 @@
+namespace AdaptiveSoftmax.Distributed;
+
+/// <summary>
+/// The gradients of this rank's shards, added up as far as the tree lets one rank: it holds at most one node a level, so their
+/// number grows with the logarithm of the number of shards.
+/// </summary>
+internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters) : IDisposable
+{
+    private readonly List<(TreeNode Place, NodeGradient?[] Gradients)> _nodes = [];
+    private readonly Stack<NativeFloats>[] _free = [.. parameters.Select(_ => new Stack<NativeFloats>())];
+
+    /// <summary>The nodes, in the order of their leaves.</summary>
+    public IReadOnlyList<(TreeNode Place, NodeGradient?[] Gradients)> Nodes => _nodes;
+
+    /// <summary>Takes the gradients of a shard out of the parameters, which then have none.</summary>
+    /// <param name="shard">The shard.</param>
+    /// <param name="threads">The number of threads, the caller's included.</param>
+    public void TakeShard(int shard, int threads)
+    {
+        var leaf = tree.Leaf(shard);
+        var gradients = new NodeGradient?[parameters.Length];
+        for (var i = 0; i < gradients.Length; i++) gradients[i] = Take(i);
+        while (_nodes.Count > 0 && tree.Parent(_nodes[^1].Place, leaf) is { } parent)
+        {
+            gradients = Add(_nodes[^1].Gradients, gradients, threads);
+            _nodes.RemoveAt(_nodes.Count - 1);
+            leaf = parent;
+        }
+
+        _nodes.Add((leaf, gradients));
+    }
+
+    /// <summary>Forgets the nodes and keeps their memory.</summary>
+    public void Clear()
+    {
+        foreach (var (_, gradients) in _nodes)
+        {
+            for (var i = 0; i < gradients.Length; i++) Free(i, gradients[i]);
+        }
+
+        _nodes.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Clear();
+        foreach (var free in _free)
+        {
+            while (free.TryPop(out var memory)) memory.Dispose();
+        }
+    }
+
+    private NodeGradient? Take(int index)
+    {
+        var parameter = parameters[index];
+        if (!parameter.HasGradient) return null;
+        NodeGradient result;
+        if (parameter.GradientLayout == GradientLayout.Dense)
+        {
+            var memory = _free[index].TryPop(out var free) ? free : new NativeFloats(parameter.Count);
+            Buffer.MemoryCopy(parameter.GradientPointer, memory.Pointer, parameter.Count * sizeof(float), parameter.Count * sizeof(float));
+            result = new DenseNodeGradient(memory);
+        }
+        else
+        {
+            int[] rows = [.. parameter.SortTouchedRows()];
+            var values = new float[(long)rows.Length * parameter.Columns];
+            for (var i = 0; i < rows.Length; i++) parameter.GradientRow(rows[i]).CopyTo(values.AsSpan(i * parameter.Columns));
+            result = new SparseNodeGradient(rows, values, parameter.Columns);
+        }
+
+        parameter.ZeroGradient();
+        return result;
+    }
+
+    private NodeGradient?[] Add(NodeGradient?[] left, NodeGradient?[] right, int threads)
+    {
+        for (var i = 0; i < left.Length; i++)
+        {
+            if (left[i] is null)
+            {
+                left[i] = right[i];
+            }
+            else if (right[i] is { } term)
+            {
+                left[i]!.Add(term, threads);
+                Free(i, term);
+            }
+        }
+
+        return left;
+    }
+
+    private void Free(int index, NodeGradient? gradient)
+    {
+        if (gradient is DenseNodeGradient dense) _free[index].Push(dense.Values);
+    }
+}

@@ -1,0 +1,43 @@
+using System.Globalization;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
+namespace AdaptiveSoftmax.Distributed;
+
+/// <summary>What replicas must have in common, by name.</summary>
+internal static class ReplicaFacts
+{
+    /// <summary>Version, shards, specification, and sizes and values of the weights.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Of(SoftmaxIdentity identity, IReadOnlyList<Parameter> parameters, int shards)
+    {
+        yield return new("the version of AdaptiveSoftmax.Distributed", Version);
+        yield return new("the number of shards", shards.ToString(CultureInfo.InvariantCulture));
+        if (identity.Fingerprint.Length > 0) yield return new("the fingerprint of the specification", identity.Fingerprint);
+        var layout = identity.Layout;
+        yield return new("the layout", string.Create(CultureInfo.InvariantCulture, $"{layout.VocabularySize} tokens, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, logit scale {layout.LogitScale:R}, soft cap {layout.LogitSoftCap:R}"));
+        yield return new("the number of parameters", parameters.Count.ToString(CultureInfo.InvariantCulture));
+        foreach (var parameter in parameters)
+        {
+            yield return new($"the shape of '{parameter.Name}'", FormattableString.Invariant($"[{parameter.Rows}, {parameter.Columns}]"));
+            yield return new($"the hash of '{parameter.Name}'", Hash(parameter));
+        }
+    }
+
+    /// <summary>Kind, settings and steps of an optimizer.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Of(Optimizer optimizer)
+    {
+        yield return new("the optimizer", optimizer.Kind);
+        yield return new("the optimizer's number of steps", optimizer.StepCount.ToString(CultureInfo.InvariantCulture));
+        foreach (var (name, value) in optimizer.Settings) yield return new($"the optimizer's '{name}'", value.ToString("R", CultureInfo.InvariantCulture));
+    }
+
+    private static string Version => typeof(ReplicaFacts).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    private static string Hash(Parameter parameter)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var row = 0; row < parameter.Rows; row++) hash.AppendData(MemoryMarshal.AsBytes(parameter.Row(row)));
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 8));
+    }
+}

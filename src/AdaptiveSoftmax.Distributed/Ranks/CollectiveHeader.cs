@@ -1,0 +1,43 @@
+using System.Runtime.InteropServices;
+
+namespace AdaptiveSoftmax.Distributed;
+
+/// <summary>Which call a rank makes.</summary>
+internal enum CollectiveKind
+{
+    Barrier,
+    Broadcast,
+    AllGather,
+    AllGatherUneven,
+    AllReduceBits,
+    AllReduce,
+    ReduceScatter,
+    ReduceGradients,
+    End,
+}
+
+/// <summary>What a rank says of its call before it begins.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly record struct CollectiveHeader(long Sequence, CollectiveKind Kind, int ElementSize, long Length, long Detail)
+{
+    /// <summary>Whether both are one call.</summary>
+    public bool Fits(in CollectiveHeader other) =>
+        Kind == other.Kind && Sequence == other.Sequence && ElementSize == other.ElementSize && Detail == other.Detail
+        && (Length == other.Length || Kind == CollectiveKind.AllGatherUneven);
+
+    /// <summary>What the rank does, as the words behind its name in a message.</summary>
+    public override string ToString()
+    {
+        var place = FormattableString.Invariant($" as its call {Sequence + 1}");
+        return Kind switch
+        {
+            CollectiveKind.End => FormattableString.Invariant($"ends after {Sequence} calls"),
+            CollectiveKind.Barrier => "calls Barrier" + place,
+            CollectiveKind.Broadcast => FormattableString.Invariant($"calls Broadcast from rank {Detail} with {Values}") + place,
+            CollectiveKind.AllReduce or CollectiveKind.ReduceScatter or CollectiveKind.ReduceGradients => FormattableString.Invariant($"calls {Kind} of {Detail} leaves with {Values}") + place,
+            _ => FormattableString.Invariant($"calls {Kind} with {Values}") + place,
+        };
+    }
+
+    private string Values => FormattableString.Invariant($"{Length} values of {ElementSize} bytes");
+}
