@@ -143,7 +143,10 @@ public abstract partial class GpuAdaptiveSoftmax
         return loss;
     }
 
-    /// <summary>The loss and its gradients on the device. It waits for nothing, not even to learn the loss.</summary>
+    /// <summary>
+    /// The loss and its gradients on the device. It does not wait for them; where a tail may take more than four chunks of
+    /// <see cref="GpuOptions.LogitBytes"/>, it waits until the targets of each cluster are counted, and a recording never does.
+    /// </summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="hiddenGradient">Receives the gradient of the hidden vectors, [tokens, hidden]; memory of its own.</param>
@@ -167,7 +170,7 @@ public abstract partial class GpuAdaptiveSoftmax
 
     /// <summary>
     /// The loss and the gradients of the parameters on the device, without that of the hidden vectors: for a body that does not
-    /// learn. It waits for nothing.
+    /// learn. It waits as that with this gradient does.
     /// </summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
@@ -254,13 +257,18 @@ public abstract partial class GpuAdaptiveSoftmax
         var wantsGradient = wish != GradientWish.None;
         _training.Reserve(tokens, wantsGradient, wish == GradientWish.HiddenToo, withLogits: _tensors is null);
         _tensors?.Reserve(tokens, _training, wantsGradient);
-        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, weights, tokens, wish, _options.KeepsLogits);
+        var known = wantsGradient && ReadsPlan(tokens) ? _plan : null;
+        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, weights, tokens, wish, _options.KeepsLogits, known);
         step.Group(hidden, targets);
         step.Head();
         step.Tails();
         step.Finish(hiddenGradient, losses);
         return result;
     }
+
+    // A batch that lies in the largest tail as a whole takes most passes, and another few of them. To wait for the device until it
+    // has counted costs as much as some ten launches that find nothing to do; each pass has three. A recording must not wait.
+    private bool ReadsPlan(int tokens) => !_isRecording && (_tensors?.MostPasses(tokens) ?? _training.MostPasses(tokens)) > 4;
 
     private static void RefuseSharedMemory(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> weights, ArrayView<float> output, string name, string argument)
     {

@@ -68,11 +68,24 @@ public abstract partial class GpuAdaptiveSoftmax
     private GpuRecording Record(Action call, bool usesGrowingMemory)
     {
         CheckUsable();
-        // For real, which compiles the kernels and allocates the memory that a recording may not.
-        call();
+        // For real, which compiles the kernels and allocates the memory that a recording may not: those of any batch.
+        Blindly(call);
         using var stream = Accelerator.CreateStream();
-        var graph = LaunchGraph.TryCapture(Accelerator, stream, recorded => RunOn(recorded, call), out var reason);
-        return new GpuRecording(this, call, graph, reason, usesGrowingMemory);
+        var graph = LaunchGraph.TryCapture(Accelerator, stream, recorded => RunOn(recorded, () => Blindly(call)), out var reason);
+        return new GpuRecording(this, () => Blindly(call), graph, reason, usesGrowingMemory);
+    }
+
+    private void Blindly(Action call)
+    {
+        _isRecording = true;
+        try
+        {
+            call();
+        }
+        finally
+        {
+            _isRecording = false;
+        }
     }
 
     private void RunOn(AcceleratorStream stream, Action call)

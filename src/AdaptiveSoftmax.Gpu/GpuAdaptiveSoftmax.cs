@@ -11,8 +11,8 @@ namespace AdaptiveSoftmax.Gpu;
 /// Generated classes derive from it; <see cref="DynamicGpuSoftmax"/> is one with sizes known only at run time.
 /// </summary>
 /// <remarks>
-/// Calls with spans copy from and to the host and wait. Calls with views of the device's memory copy nothing, wait for
-/// nothing, and once a batch of their size was seen allocate nothing. The same data on the same device give the same bits.
+/// Calls with spans copy from and to the host and wait. Calls with views of the device's memory copy nothing, do not wait for
+/// their results, and once a batch of their size was seen allocate nothing. The same data on the same device give the same bits.
 /// A layer belongs to one thread at a time. The accelerator stays the caller's, and must outlive the layer.
 /// </remarks>
 public abstract partial class GpuAdaptiveSoftmax : IDisposable
@@ -28,7 +28,9 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private readonly VectorScratch _one;
     private readonly DeviceTables _tables;
     private readonly LayerProducts _products;
+    private readonly BatchPlan[] _plan;
     private AcceleratorStream _stream;
+    private bool _isRecording;
     private bool _disposed;
 
     /// <summary>Puts head and tails together; the weights stay as they are.</summary>
@@ -55,6 +57,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         CheckSizes();
         GpuParameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
+        _plan = new BatchPlan[Layout.TailCount + 1];
         _kernels = KernelCache.Get(accelerator, device => new CommonKernels(device));
         var strips = _tails.Select(tail => tail.OutputLinear.Strips).Append(head.Linear.Strips).Max();
         _training = new TrainingScratch(accelerator, Layout, strips, _options.LogitBytes);

@@ -9,7 +9,8 @@ public sealed record GpuOptions
     /// <summary>
     /// The bytes of logits that a training step keeps at once. The rows of a weight are taken in chunks that fit, so that
     /// memory does not grow with the vocabulary: the logits of the first chunk stay from the forward to the backward pass,
-    /// those of further chunks are computed again. A larger budget means fewer products and fewer launches.
+    /// those of further chunks are computed again. A larger budget means fewer products and fewer launches. Where a sixteenth
+    /// more spares the head a chunk, it is taken.
     /// </summary>
     public long LogitBytes { get; init; } = 128L << 20;
 

@@ -100,6 +100,19 @@ internal sealed class ClusterProducts
         HasBias = Bias is null ? 0 : 1,
     };
 
+    /// <summary>The chunks of rows that a batch takes, whose plan was read back; 0 where no cluster has a token.</summary>
+    public int Passes(BatchPlan[] plan)
+    {
+        var passes = 0;
+        for (var i = 0; i < _linears.Length; i++)
+        {
+            var cluster = plan[_first + i];
+            if (cluster.Count > 0) passes = Math.Max(passes, Sizes.Tiles(_linears[i].Rows, cluster.ChunkRows));
+        }
+
+        return passes;
+    }
+
     /// <summary>inputs · weightᵀ (+ bias).</summary>
     public void Store(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<BatchPlan> plan, ArrayView<float> outputs, ClusterArguments arguments)
     {

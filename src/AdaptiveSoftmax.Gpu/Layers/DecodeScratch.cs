@@ -6,29 +6,57 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>The working memory of decoding: for each token a few values a strip, and its vectors.</summary>
-internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layout, int strips) : IDisposable
+internal sealed class DecodeScratch : IDisposable
 {
-    private readonly GrowingBuffer<float> _hidden = new(accelerator, "hidden vectors in decoding");
-    private readonly GrowingBuffer<float> _memberHidden = new(accelerator, "hidden vectors of a tail in decoding");
-    private readonly GrowingBuffer<float> _projected = new(accelerator, "projected vectors in decoding");
-    private readonly GrowingBuffer<float> _maximum = new(accelerator, "partial maxima in decoding");
-    private readonly GrowingBuffer<float> _sum = new(accelerator, "partial sums in decoding");
-    private readonly GrowingBuffer<float> _best = new(accelerator, "best logits in decoding");
-    private readonly GrowingBuffer<int> _bestRow = new(accelerator, "best rows in decoding");
-    private readonly GrowingBuffer<float> _clusters = new(accelerator, "log-probs of clusters in decoding");
-    private readonly GrowingBuffer<float> _score = new(accelerator, "best log-probs in decoding");
-    private readonly GrowingBuffer<int> _slot = new(accelerator, "best slots in decoding");
-    private readonly GrowingBuffer<int> _members = new(accelerator, "the tokens of a tail in decoding");
-    private readonly GrowingBuffer<float> _logSumExp = new(accelerator, "log-sum-exp in decoding");
-    private readonly GrowingBuffer<int> _noTargets = new(accelerator, "the missing targets of log-probs");
-    private readonly GrowingBuffer<float> _hostHidden = new(accelerator, "hidden vectors from the host");
-    private readonly GrowingBuffer<int> _tokens = new(accelerator, "predicted tokens");
-    private readonly GrowingBuffer<BatchPlan> _plan = new(accelerator, "the plan of decoding");
+    private readonly SoftmaxLayout _layout;
+    private readonly int _strips;
+    private readonly Scratch _memory;
+    private readonly GrowingBuffer<float> _hidden;
+    private readonly GrowingBuffer<float> _memberHidden;
+    private readonly GrowingBuffer<float> _projected;
+    private readonly GrowingBuffer<float> _maximum;
+    private readonly GrowingBuffer<float> _sum;
+    private readonly GrowingBuffer<float> _best;
+    private readonly GrowingBuffer<int> _bestRow;
+    private readonly GrowingBuffer<float> _clusters;
+    private readonly GrowingBuffer<float> _score;
+    private readonly GrowingBuffer<int> _slot;
+    private readonly GrowingBuffer<int> _members;
+    private readonly GrowingBuffer<float> _logSumExp;
+    private readonly GrowingBuffer<int> _noTargets;
+    private readonly GrowingBuffer<float> _hostHidden;
+    private readonly GrowingBuffer<int> _tokens;
+    private readonly GrowingBuffer<BatchPlan> _plan;
 
-    public int Capacity { get; private set; }
+    /// <summary>Describes the memory, of which nothing is there yet.</summary>
+    /// <param name="accelerator">The device.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="strips">The strips of the cluster that has most.</param>
+    public DecodeScratch(Accelerator accelerator, SoftmaxLayout layout, int strips)
+    {
+        _layout = layout;
+        _strips = strips;
+        _memory = new Scratch(accelerator);
+        _hidden = _memory.Add<float>("hidden vectors in decoding");
+        _memberHidden = _memory.Add<float>("hidden vectors of a tail in decoding");
+        _projected = _memory.Add<float>("projected vectors in decoding");
+        _maximum = _memory.Add<float>("partial maxima in decoding");
+        _sum = _memory.Add<float>("partial sums in decoding");
+        _best = _memory.Add<float>("best logits in decoding");
+        _bestRow = _memory.Add<int>("best rows in decoding");
+        _clusters = _memory.Add<float>("log-probs of clusters in decoding");
+        _score = _memory.Add<float>("best log-probs in decoding");
+        _slot = _memory.Add<int>("best slots in decoding");
+        _members = _memory.Add<int>("the tokens of a tail in decoding");
+        _logSumExp = _memory.Add<float>("log-sum-exp in decoding");
+        _noTargets = _memory.Add<int>("the missing targets of log-probs");
+        _hostHidden = _memory.Add<float>("hidden vectors from the host");
+        _tokens = _memory.Add<int>("predicted tokens");
+        _plan = _memory.Add<BatchPlan>("the plan of decoding");
+    }
 
     /// <summary>How often the memory was exchanged.</summary>
-    public int Generation { get; private set; }
+    public int Generation => _memory.Generation;
 
     public ArrayView<float> Hidden => _hidden.View;
 
@@ -62,38 +90,34 @@ internal sealed class DecodeScratch(Accelerator accelerator, SoftmaxLayout layou
 
     public ArrayView<BatchPlan> Plan => _plan.View;
 
-    public long Bytes =>
-        _hidden.Bytes + _memberHidden.Bytes + _projected.Bytes + _maximum.Bytes + _sum.Bytes + _best.Bytes + _bestRow.Bytes + _clusters.Bytes
-        + _score.Bytes + _slot.Bytes + _members.Bytes + _logSumExp.Bytes + _noTargets.Bytes + _hostHidden.Bytes + _tokens.Bytes + _plan.Bytes;
+    public long Bytes => _memory.Bytes;
 
     public void Reserve(int tokens)
     {
-        if (tokens <= Capacity) return;
-        var width = layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
-        _hidden.Reserve((long)tokens * Sizes.Stride(layout.HiddenSize));
-        _memberHidden.Reserve((long)tokens * Sizes.Stride(layout.HiddenSize));
+        if (tokens > _memory.Capacity) Exchange(tokens);
+    }
+
+    public void Dispose() => _memory.Dispose();
+
+    private void Exchange(int tokens) => _memory.Exchange(tokens, () =>
+    {
+        var width = _layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
+        _hidden.Reserve((long)tokens * Sizes.Stride(_layout.HiddenSize));
+        _memberHidden.Reserve((long)tokens * Sizes.Stride(_layout.HiddenSize));
         _projected.Reserve((long)tokens * width);
-        _maximum.Reserve((long)tokens * strips);
-        _sum.Reserve((long)tokens * strips);
-        _best.Reserve((long)tokens * strips);
-        _bestRow.Reserve((long)tokens * strips);
-        _clusters.Reserve((long)tokens * layout.TailCount);
+        _maximum.Reserve((long)tokens * _strips);
+        _sum.Reserve((long)tokens * _strips);
+        _best.Reserve((long)tokens * _strips);
+        _bestRow.Reserve((long)tokens * _strips);
+        _clusters.Reserve((long)tokens * _layout.TailCount);
         _score.Reserve(tokens);
         _slot.Reserve(tokens);
         _members.Reserve(tokens);
         _logSumExp.Reserve(tokens);
         _noTargets.Reserve(tokens);
         _noTargets.View.MemSet(0xFF);
-        _hostHidden.Reserve((long)tokens * layout.HiddenSize);
+        _hostHidden.Reserve((long)tokens * _layout.HiddenSize);
         _tokens.Reserve(tokens);
-        _plan.Reserve(layout.TailCount + 1);
-        Capacity = tokens;
-        Generation++;
-    }
-
-    public void Dispose()
-    {
-        foreach (var buffer in new IDisposable[] { _hidden, _memberHidden, _projected, _maximum, _sum, _best, _bestRow, _clusters, _score, _slot, _members, _logSumExp, _noTargets, _hostHidden, _tokens, _plan })
-            buffer.Dispose();
-    }
+        _plan.Reserve(_layout.TailCount + 1);
+    });
 }

@@ -6,47 +6,93 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>The working memory of training, within the budget for logits.</summary>
-internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout layout, int strips, long logitBytes) : IDisposable
+internal sealed class TrainingScratch : IDisposable
 {
     // What sums of an input's gradient in several shares may take; without it a narrow tail would use few groups.
     private const long MostShareValues = 4L << 20;
 
-    private readonly GrowingBuffer<int> _slots = new(accelerator, "the slots of targets");
-    private readonly GrowingBuffer<int> _order = new(accelerator, "the order of tokens by cluster");
-    private readonly GrowingBuffer<int> _headRows = new(accelerator, "the head's rows of targets");
-    private readonly GrowingBuffer<int> _tailRows = new(accelerator, "the tails' rows of targets");
-    private readonly GrowingBuffer<int> _maskedRows = new(accelerator, "a tail's rows of targets");
-    private readonly GrowingBuffer<float> _gathered = new(accelerator, "hidden vectors by cluster");
-    private readonly GrowingBuffer<float> _gatheredGradient = new(accelerator, "the gradient of hidden vectors by cluster");
-    private readonly GrowingBuffer<float> _projected = new(accelerator, "projected vectors");
-    private readonly GrowingBuffer<float> _projectedGradient = new(accelerator, "the gradient of projected vectors");
-    private readonly GrowingBuffer<float> _logitGradient = new(accelerator, "the gradient of logits");
-    private readonly GrowingBuffer<float> _shares = new(accelerator, "shares of an input's gradient");
-    private readonly GrowingBuffer<float> _maximum = new(accelerator, "partial maxima");
-    private readonly GrowingBuffer<float> _sum = new(accelerator, "partial sums");
-    private readonly GrowingBuffer<float> _targetLogits = new(accelerator, "the logits of targets");
-    private readonly GrowingBuffer<float> _logSumExp = new(accelerator, "log-sum-exp");
-    private readonly GrowingBuffer<float> _targetLogProbs = new(accelerator, "the log-probs of targets");
-    private readonly GrowingBuffer<float> _smoothing = new(accelerator, "label smoothing");
-    private readonly GrowingBuffer<BatchPlan> _plan = new(accelerator, "the plan of a step");
-    private readonly GrowingBuffer<float> _tokenWeights = new(accelerator, "the weights of tokens");
-    private readonly GrowingBuffer<float> _scales = new(accelerator, "the scales of loss and gradients");
-    private readonly GrowingBuffer<float> _hostHidden = new(accelerator, "hidden vectors from the host");
-    private readonly GrowingBuffer<int> _hostTargets = new(accelerator, "targets from the host");
-    private readonly GrowingBuffer<float> _hostResult = new(accelerator, "a result for the host");
-    private readonly GrowingBuffer<float> _hostWeights = new(accelerator, "weights of tokens from the host");
-    private readonly GrowingBuffer<float> _hostLosses = new(accelerator, "losses for the host");
+    private readonly SoftmaxLayout _layout;
+    private readonly int _strips;
+    private readonly long _logitBytes;
+    private readonly Scratch _batch;
+    private readonly Scratch _gradient;
+    private readonly Scratch _hiddenGradient;
+    private readonly Scratch _host;
+    private readonly GrowingBuffer<int> _slots;
+    private readonly GrowingBuffer<int> _order;
+    private readonly GrowingBuffer<int> _headRows;
+    private readonly GrowingBuffer<int> _tailRows;
+    private readonly GrowingBuffer<int> _maskedRows;
+    private readonly GrowingBuffer<float> _gathered;
+    private readonly GrowingBuffer<float> _gatheredGradient;
+    private readonly GrowingBuffer<float> _projected;
+    private readonly GrowingBuffer<float> _projectedGradient;
+    private readonly GrowingBuffer<float> _logitGradient;
+    private readonly GrowingBuffer<float> _shares;
+    private readonly GrowingBuffer<float> _maximum;
+    private readonly GrowingBuffer<float> _sum;
+    private readonly GrowingBuffer<float> _targetLogits;
+    private readonly GrowingBuffer<float> _logSumExp;
+    private readonly GrowingBuffer<float> _targetLogProbs;
+    private readonly GrowingBuffer<float> _smoothing;
+    private readonly GrowingBuffer<BatchPlan> _plan;
+    private readonly GrowingBuffer<float> _tokenWeights;
+    private readonly GrowingBuffer<float> _scales;
+    private readonly GrowingBuffer<float> _hostHidden;
+    private readonly GrowingBuffer<int> _hostTargets;
+    private readonly GrowingBuffer<float> _hostResult;
+    private readonly GrowingBuffer<float> _hostWeights;
+    private readonly GrowingBuffer<float> _hostLosses;
+    private readonly int _mostRows;
+    private readonly int _stride;
+    private readonly int _width;
 
-    private readonly int _mostRows = layout.Tails.Select(tail => tail.Size).Append(layout.HeadRows).Max();
-    private readonly int _stride = Sizes.Stride(layout.HiddenSize);
-    private readonly int _width = layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
-    private int _gradientCapacity;
-    private int _hiddenGradientCapacity;
+    /// <summary>Describes the memory, of which nothing is there yet.</summary>
+    /// <param name="accelerator">The device.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="strips">The strips of the cluster that has most.</param>
+    /// <param name="logitBytes">The budget for logits.</param>
+    public TrainingScratch(Accelerator accelerator, SoftmaxLayout layout, int strips, long logitBytes)
+    {
+        _layout = layout;
+        _strips = strips;
+        _logitBytes = logitBytes;
+        _batch = new Scratch(accelerator);
+        _gradient = new Scratch(accelerator);
+        _hiddenGradient = new Scratch(accelerator);
+        _host = new Scratch(accelerator);
+        _slots = _batch.Add<int>("the slots of targets");
+        _order = _batch.Add<int>("the order of tokens by cluster");
+        _headRows = _batch.Add<int>("the head's rows of targets");
+        _tailRows = _batch.Add<int>("the tails' rows of targets");
+        _maskedRows = _batch.Add<int>("a tail's rows of targets");
+        _gathered = _batch.Add<float>("hidden vectors by cluster");
+        _gatheredGradient = _hiddenGradient.Add<float>("the gradient of hidden vectors by cluster");
+        _projected = _batch.Add<float>("projected vectors");
+        _projectedGradient = _gradient.Add<float>("the gradient of projected vectors");
+        _logitGradient = _gradient.Add<float>("the gradient of logits");
+        _shares = _gradient.Add<float>("shares of an input's gradient");
+        _maximum = _batch.Add<float>("partial maxima");
+        _sum = _batch.Add<float>("partial sums");
+        _targetLogits = _batch.Add<float>("the logits of targets");
+        _logSumExp = _batch.Add<float>("log-sum-exp");
+        _targetLogProbs = _batch.Add<float>("the log-probs of targets");
+        _smoothing = _batch.Add<float>("label smoothing");
+        _plan = _batch.Add<BatchPlan>("the plan of a step");
+        _tokenWeights = _batch.Add<float>("the weights of tokens");
+        _scales = _batch.Add<float>("the scales of loss and gradients");
+        _hostHidden = _host.Add<float>("hidden vectors from the host");
+        _hostTargets = _host.Add<int>("targets from the host");
+        _hostResult = _host.Add<float>("a result for the host");
+        _hostWeights = _host.Add<float>("weights of tokens from the host");
+        _hostLosses = _host.Add<float>("losses for the host");
+        _mostRows = layout.Tails.Select(tail => tail.Size).Append(layout.HeadRows).Max();
+        _stride = Sizes.Stride(layout.HiddenSize);
+        _width = layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
+    }
 
-    public int Capacity { get; private set; }
-
-    /// <summary>How often the memory was exchanged.</summary>
-    public int Generation { get; private set; }
+    /// <summary>How often the memory of a step was exchanged.</summary>
+    public int Generation => _batch.Generation + _gradient.Generation + _hiddenGradient.Generation;
 
     public ArrayView<int> Slots => _slots.View;
 
@@ -69,7 +115,7 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     public ArrayView<float> LogitGradient => _logitGradient.View;
 
     /// <summary>Where logits are kept until the backward pass takes them; without one nothing is written there.</summary>
-    public ArrayView<float> Kept => _gradientCapacity > 0 ? LogitGradient : Maximum;
+    public ArrayView<float> Kept => _gradient.Capacity > 0 ? LogitGradient : Maximum;
 
     public ArrayView<float> Shares => _shares.View;
 
@@ -103,11 +149,10 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
 
     public ArrayView<float> HostLosses => _hostLosses.View;
 
-    public long Bytes =>
-        _slots.Bytes + _order.Bytes + _headRows.Bytes + _tailRows.Bytes + _maskedRows.Bytes + _gathered.Bytes + _gatheredGradient.Bytes + _projected.Bytes
-        + _projectedGradient.Bytes + _logitGradient.Bytes + _shares.Bytes + _maximum.Bytes + _sum.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
-        + _targetLogProbs.Bytes + _smoothing.Bytes + _plan.Bytes + _tokenWeights.Bytes + _scales.Bytes + _hostHidden.Bytes + _hostTargets.Bytes
-        + _hostResult.Bytes + _hostWeights.Bytes + _hostLosses.Bytes;
+    public long Bytes => _batch.Bytes + _gradient.Bytes + _hiddenGradient.Bytes + _host.Bytes;
+
+    /// <summary>How many chunks the largest cluster's rows may take.</summary>
+    public int MostPasses(int tokens) => MostPasses(_mostRows, tokens);
 
     /// <summary>How many chunks a cluster's rows may take, if every token needs it.</summary>
     public int MostPasses(int rows, int tokens)
@@ -116,11 +161,19 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
         return (int)((rows + chunk - 1) / chunk);
     }
 
-    /// <summary>The values that the gradient of logits has room for: the budget, and at least one tile of columns.</summary>
+    /// <summary>
+    /// The values that the gradient of logits has room for: the budget, and at least one tile of columns. Up to a sixteenth more
+    /// where that spares the head, in which all tokens are, its last chunk, of which there may be two rows.
+    /// </summary>
     public long LogitCapacity(int tokens)
     {
         var whole = (long)tokens * Sizes.Tiles(_mostRows, TileProduct.Columns) * TileProduct.Columns;
-        return Math.Max((long)tokens * TileProduct.Columns, Math.Min(whole, logitBytes / sizeof(float)));
+        var capacity = Math.Max((long)tokens * TileProduct.Columns, Math.Min(whole, _logitBytes / sizeof(float)));
+        var tiles = Sizes.Tiles(_layout.HeadRows, TileProduct.Columns);
+        var chunks = Sizes.Tiles(tiles, (int)Math.Min(tiles, capacity / Math.Max(1, tokens) / TileProduct.Columns));
+        if (chunks == 1) return capacity;
+        var fewer = (long)tokens * Sizes.Tiles(tiles, chunks - 1) * TileProduct.Columns;
+        return fewer <= capacity + (capacity / 16) ? Math.Max(capacity, fewer) : capacity;
     }
 
     /// <summary>The values that shares of an input's gradient have room for.</summary>
@@ -133,52 +186,50 @@ internal sealed class TrainingScratch(Accelerator accelerator, SoftmaxLayout lay
     /// <param name="withLogits">Whether the gradient of logits is in float32.</param>
     public void Reserve(int tokens, bool withGradient, bool withHiddenGradient, bool withLogits = true)
     {
-        if (withHiddenGradient && tokens > _hiddenGradientCapacity)
-        {
-            _gatheredGradient.Reserve((long)tokens * _stride);
-            _hiddenGradientCapacity = tokens;
-            Generation++;
-        }
-
-        if (withGradient && tokens > _gradientCapacity)
-        {
-            _projectedGradient.Reserve((long)tokens * _width);
-            _logitGradient.Reserve(withLogits ? LogitCapacity(tokens) : 1);
-            _shares.Reserve(withLogits ? ShareCapacity(tokens) : 4);
-            _gradientCapacity = tokens;
-            Generation++;
-        }
-
-        if (tokens <= Capacity) return;
-        foreach (var buffer in new[] { _slots, _order, _headRows, _tailRows, _maskedRows, _hostTargets }) buffer.Reserve(tokens);
-        foreach (var buffer in new[] { _targetLogits, _logSumExp, _targetLogProbs, _smoothing, _tokenWeights }) buffer.Reserve(tokens);
-        _gathered.Reserve((long)tokens * _stride);
-        _projected.Reserve((long)tokens * _width);
-        _maximum.Reserve((long)tokens * strips);
-        _sum.Reserve((long)tokens * strips);
-        _plan.Reserve(layout.TailCount + 1);
-        _scales.Reserve(2);
-        Capacity = tokens;
-        Generation++;
+        if (withHiddenGradient && tokens > _hiddenGradient.Capacity) ExchangeHiddenGradient(tokens);
+        if (withGradient && tokens > _gradient.Capacity) ExchangeGradient(tokens, withLogits);
+        if (tokens > _batch.Capacity) ExchangeBatch(tokens);
     }
 
     /// <summary>Memory for vectors that come from the host, and for what goes back there.</summary>
     public void ReserveHost(int tokens)
     {
-        _hostHidden.Reserve((long)tokens * layout.HiddenSize);
-        _hostResult.Reserve(Math.Max(1, (long)tokens * layout.HiddenSize));
-        _hostWeights.Reserve(tokens);
-        _hostLosses.Reserve(tokens);
+        if (tokens > _host.Capacity || _host.Bytes == 0) ExchangeHost(tokens);
     }
 
     public void Dispose()
     {
-        foreach (var buffer in new IDisposable[]
-        {
-            _slots, _order, _headRows, _tailRows, _maskedRows, _gathered, _gatheredGradient, _projected, _projectedGradient, _logitGradient, _shares,
-            _maximum, _sum, _targetLogits, _logSumExp, _targetLogProbs, _smoothing, _plan, _tokenWeights, _scales, _hostHidden, _hostTargets,
-            _hostResult, _hostWeights, _hostLosses,
-        })
-            buffer.Dispose();
+        foreach (var memory in new[] { _batch, _gradient, _hiddenGradient, _host }) memory.Dispose();
     }
+
+    // Apart from the questions, so that a batch for which there is room allocates nothing on the host either.
+    private void ExchangeHiddenGradient(int tokens) => _hiddenGradient.Exchange(tokens, () => _gatheredGradient.Reserve((long)tokens * _stride));
+
+    private void ExchangeGradient(int tokens, bool withLogits) => _gradient.Exchange(tokens, () =>
+    {
+        _projectedGradient.Reserve((long)tokens * _width);
+        _logitGradient.Reserve(withLogits ? LogitCapacity(tokens) : 1);
+        _shares.Reserve(withLogits ? ShareCapacity(tokens) : 4);
+    });
+
+    private void ExchangeBatch(int tokens) => _batch.Exchange(tokens, () =>
+    {
+        foreach (var buffer in new[] { _slots, _order, _headRows, _tailRows, _maskedRows }) buffer.Reserve(tokens);
+        foreach (var buffer in new[] { _targetLogits, _logSumExp, _targetLogProbs, _smoothing, _tokenWeights }) buffer.Reserve(tokens);
+        _gathered.Reserve((long)tokens * _stride);
+        _projected.Reserve((long)tokens * _width);
+        _maximum.Reserve((long)tokens * _strips);
+        _sum.Reserve((long)tokens * _strips);
+        _plan.Reserve(_layout.TailCount + 1);
+        _scales.Reserve(2);
+    });
+
+    private void ExchangeHost(int tokens) => _host.Exchange(tokens, () =>
+    {
+        _hostHidden.Reserve((long)tokens * _layout.HiddenSize);
+        _hostTargets.Reserve(tokens);
+        _hostResult.Reserve(Math.Max(1, (long)tokens * _layout.HiddenSize));
+        _hostWeights.Reserve(tokens);
+        _hostLosses.Reserve(tokens);
+    });
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 
 namespace AdaptiveSoftmax.Gpu;
 
@@ -9,7 +11,7 @@ public sealed class GpuMemoryException : Exception
         : base(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The device '{device}' with {deviceBytes / 1e9:F1} GB of memory has no room for {bytes / 1e6:F1} MB for {purpose}. Lower GpuOptions.LogitBytes or the tokens of a batch, free other buffers, or take a larger device."),
+                $"The device '{device}' with {deviceBytes / 1e9:F1} GB of memory has no room for {bytes / 1e6:F1} MB for {purpose}. Lower GpuOptions.LogitBytes or the tokens of a batch, free other buffers, or take a larger device.{Words(inner)}"),
             inner)
     {
         Purpose = purpose;
@@ -21,4 +23,12 @@ public sealed class GpuMemoryException : Exception
 
     /// <summary>The bytes that were asked for.</summary>
     public long RequiredBytes { get; }
+
+    // Drivers use some of their errors for more than one thing, so the error is named.
+    private static string Words(Exception inner) => inner switch
+    {
+        CudaException cuda => $" The driver says {cuda.Error}.",
+        CLException openCl => $" The driver says {openCl.Error}.",
+        _ => "",
+    };
 }

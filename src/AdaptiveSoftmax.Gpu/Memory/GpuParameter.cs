@@ -119,6 +119,9 @@ public sealed partial class GpuParameter : IDisposable
         }
     }
 
+    /// <summary>Its memory was released: who remembers something of it on the device releases that as well.</summary>
+    internal event Action<GpuParameter>? Disposed;
+
     /// <summary>Whether the memory is released.</summary>
     internal bool IsDisposed => _buffers is { IsDisposed: true };
 
@@ -199,6 +202,7 @@ public sealed partial class GpuParameter : IDisposable
     {
         _buffers?.Dispose();
         _gradient?.Dispose();
+        Disposed?.Invoke(this);
     }
 
     /// <summary>A weight without memory, which the layer that takes it over allocates.</summary>

@@ -1,32 +1,56 @@
-using ILGPU;
 using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu;
 
-/// <summary>A buffer that grows to the largest batch seen and then stays, so that later steps allocate nothing.</summary>
-internal sealed class GrowingBuffer<T>(Accelerator accelerator, string purpose) : IDisposable
-    where T : unmanaged
+/// <summary>
+/// Working memory that grows to the largest batch seen and then stays, so that later steps allocate nothing. Its buffers are
+/// exchanged together: where one of them finds no room all are released, and the next batch that fits gets them anew.
+/// </summary>
+internal sealed class Scratch(Accelerator accelerator) : IDisposable
 {
-    private MemoryBuffer1D<T, Stride1D.Dense>? _buffer;
+    private readonly List<GrowingBuffer> _buffers = [];
 
-    /// <summary>How often there was other memory than before.</summary>
+    /// <summary>The tokens that there is room for; 0 after an exchange that failed.</summary>
+    public int Capacity { get; private set; }
+
+    /// <summary>How often the memory was exchanged, or an exchange was tried: what was recorded before must not be replayed.</summary>
     public int Generation { get; private set; }
 
-    public long Bytes => _buffer?.LengthInBytes ?? 0;
+    public long Bytes => _buffers.Sum(buffer => buffer.Bytes);
 
-    /// <summary>All that is there. At least as long as asked for last.</summary>
-    public ArrayView<T> View => _buffer is null ? throw new InvalidOperationException($"There is no memory for {purpose} yet.") : _buffer.View;
-
-    public void Reserve(long length)
+    /// <summary>Adds a buffer, which has no memory yet.</summary>
+    public GrowingBuffer<T> Add<T>(string purpose)
+        where T : unmanaged
     {
-        if (_buffer is not null && _buffer.Length >= length) return;
-        // The old one goes first, so that growing does not need the memory of both.
-        if (_buffer is not null) accelerator.Synchronize();
-        _buffer?.Dispose();
-        _buffer = null;
-        Generation++;
-        _buffer = DeviceMemory.Allocate<T>(accelerator, length, purpose);
+        var buffer = new GrowingBuffer<T>(accelerator, purpose);
+        _buffers.Add(buffer);
+        return buffer;
     }
 
-    public void Dispose() => _buffer?.Dispose();
+    /// <summary>Makes room for a batch, whose tokens are more than there is room for.</summary>
+    /// <param name="tokens">The tokens of the batch.</param>
+    /// <param name="reserve">Reserves the buffers.</param>
+    public void Exchange(int tokens, Action reserve)
+    {
+        // Said before the first buffer goes, and kept however this ends.
+        Generation++;
+        var capacity = Math.Max(tokens, Capacity);
+        Capacity = 0;
+        try
+        {
+            reserve();
+            Capacity = capacity;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Releases the memory.</summary>
+    public void Dispose()
+    {
+        foreach (var buffer in _buffers) buffer.Release();
+    }
 }

@@ -6,12 +6,12 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>
-/// The launches of one training step. How many tokens a tail has is known on the device alone, so launches are sized for
-/// the most, and those without work return at once.
+/// The launches of one training step. How many tokens a tail has is known on the device alone: launches are sized for the
+/// most, and those without work return at once, unless the plan is read back to leave them out.
 /// </summary>
 internal readonly ref struct TrainingStep(
     AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, LayerProducts products, TrainingScratch scratch,
-    TensorTraining? tensors, DeviceTables tables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool keepsLogits)
+    TensorTraining? tensors, DeviceTables tables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool keepsLogits, BatchPlan[]? known)
 {
     private bool WantsGradient => wish != GradientWish.None;
 
@@ -48,6 +48,7 @@ internal readonly ref struct TrainingStep(
         };
         kernels.WeighTokens(stream, Launches.OneGroup, scratch.Plan, scratch.Order, TokenWeights, scratch.TokenWeights, scratch.Scales, weighing);
         kernels.Gather(stream, Launches.Threads(accelerator, (long)tokens * layout.HiddenSize), hidden, scratch.Order, scratch.Plan, scratch.Gathered, layout.HiddenSize, 0);
+        if (known is not null) scratch.Plan.SubView(0, known.Length).CopyToCPU(stream, known.AsSpan());
     }
 
     /// <summary>The head over all tokens with a target.</summary>
@@ -100,6 +101,7 @@ internal readonly ref struct TrainingStep(
 
     private void Tails(TailProducts tails, ArrayView<int> targetRows, int allRows)
     {
+        if (known is not null && tails.Outputs.Passes(known) == 0) return;
         var arguments = tails.Projections.Arguments(tokens);
         tails.Projections.Store(stream, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
         Reduce(tails.Outputs, scratch.Projected, targetRows, allRows);
@@ -135,13 +137,13 @@ internal readonly ref struct TrainingStep(
     {
         if (tensors is not null)
         {
-            tensors.Backward(stream, outputs, tokens, scratch, inputGradient, wantsInputGradient);
+            tensors.Backward(stream, outputs, tokens, scratch, inputGradient, wantsInputGradient, known);
             return;
         }
 
         // The forward pass left the logits of the first chunk in their gradient's place; further chunks are computed again.
         var arguments = outputs.Arguments(tokens);
-        var passes = scratch.MostPasses(outputs.MostRows, tokens);
+        var passes = known is null ? scratch.MostPasses(outputs.MostRows, tokens) : outputs.Passes(known);
         for (arguments.Pass = 0; arguments.Pass < passes; arguments.Pass++)
         {
             outputs.LogitGradient(

@@ -15,12 +15,14 @@ internal sealed class TensorTraining : IDisposable
     private readonly Dictionary<GpuLinear, (ITensorProducts Products, ArrayView<ushort> Weights)> _linears = [];
     private readonly DeviceBuffers _weights;
     private readonly NarrowLaunches _launches;
+    private readonly Scratch _memory;
     private readonly GrowingBuffer<ushort> _inputs;
     private readonly GrowingBuffer<int> _targets;
     private readonly GrowingBuffer<float> _targetLogits;
     private readonly GrowingBuffer<float> _logSumExp;
     private readonly GrowingBuffer<float> _workspace;
     private readonly GrowingBuffer<float> _biasShares;
+    private int _gradientCapacity;
 
     /// <summary>Prepares some weights for tensor cores.</summary>
     /// <param name="accelerator">The device.</param>
@@ -31,12 +33,13 @@ internal sealed class TensorTraining : IDisposable
         _accelerator = accelerator;
         _logitBytes = logitBytes;
         _launches = KernelCache.Get(accelerator, device => new NarrowLaunches(device));
-        _inputs = new(accelerator, "vectors in bfloat16");
-        _targets = new(accelerator, "a cluster's target rows");
-        _targetLogits = new(accelerator, "a cluster's target logits");
-        _logSumExp = new(accelerator, "a cluster's log-sum-exp");
-        _workspace = new(accelerator, "maxima and sums of strips of columns, then the gradient of logits in bfloat16 and shares of sums");
-        _biasShares = new(accelerator, "shares of a bias's gradient");
+        _memory = new Scratch(accelerator);
+        _inputs = _memory.Add<ushort>("vectors in bfloat16");
+        _targets = _memory.Add<int>("a cluster's target rows");
+        _targetLogits = _memory.Add<float>("a cluster's target logits");
+        _logSumExp = _memory.Add<float>("a cluster's log-sum-exp");
+        _workspace = _memory.Add<float>("maxima and sums of strips of columns, then the gradient of logits in bfloat16 and shares of sums");
+        _biasShares = _memory.Add<float>("shares of a bias's gradient");
         _weights = new DeviceBuffers(accelerator);
         foreach (var (linear, products) in linears)
         {
@@ -44,13 +47,10 @@ internal sealed class TensorTraining : IDisposable
         }
     }
 
-    public long Bytes =>
-        _weights.Bytes + _inputs.Bytes + _targets.Bytes + _targetLogits.Bytes + _logSumExp.Bytes
-        + _workspace.Bytes + _biasShares.Bytes;
+    public long Bytes => _weights.Bytes + _memory.Bytes;
 
     /// <summary>How often memory was exchanged.</summary>
-    public int Generation =>
-        _inputs.Generation + _targets.Generation + _targetLogits.Generation + _logSumExp.Generation + _workspace.Generation + _biasShares.Generation;
+    public int Generation => _memory.Generation;
 
     /// <summary>
     /// The values that the gradient of logits has room for: three quarters of the budget, and at least one tile of columns.
@@ -68,17 +68,7 @@ internal sealed class TensorTraining : IDisposable
     /// <summary>Memory for a batch. None of it is less for a larger one, so that a smaller one exchanges nothing.</summary>
     public void Reserve(int tokens, TrainingScratch scratch, bool withGradient)
     {
-        if (withGradient) _workspace.Reserve(GradientLength(tokens) + scratch.ShareCapacity(tokens));
-        foreach (var linear in _linears.Keys)
-        {
-            _inputs.Reserve((long)tokens * linear.Weight.Stride);
-            _workspace.Reserve(2L * tokens * Strips(linear));
-            if (withGradient && linear.Bias is not null) _biasShares.Reserve((LogitCapacity(tokens) / NarrowKernels.BiasTokens) + linear.Rows + TileProduct.Columns);
-        }
-
-        _targets.Reserve(tokens);
-        _targetLogits.Reserve(tokens);
-        _logSumExp.Reserve(tokens);
+        if (tokens > _memory.Capacity || (withGradient && tokens > _gradientCapacity)) Exchange(tokens, scratch, withGradient);
     }
 
     /// <summary>Log-sum-exp and the target's log-prob of a cluster's tokens.</summary>
@@ -95,8 +85,11 @@ internal sealed class TensorTraining : IDisposable
             scratch.TargetLogProbs, cluster, Strips(linear), tokens);
     }
 
+    /// <summary>How many chunks the rows of the largest weight take if every token needs them.</summary>
+    public int MostPasses(int tokens) => _linears.Keys.Max(linear => MostPasses(linear, tokens));
+
     /// <summary>After <see cref="Reduce"/>: adds to the gradients of weight and bias, and sets that of the cluster's vectors, where they are wanted.</summary>
-    public void Backward(AcceleratorStream stream, ClusterProducts output, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient, bool wantsInputGradient)
+    public void Backward(AcceleratorStream stream, ClusterProducts output, int tokens, TrainingScratch scratch, ArrayView<float> inputGradient, bool wantsInputGradient, BatchPlan[]? known)
     {
         var (linear, cluster) = (output.Single, output.First);
         var (products, weights) = _linears[linear];
@@ -108,7 +101,8 @@ internal sealed class TensorTraining : IDisposable
 
         // Logits are computed again, none are kept: the gradient needs them in float32, and to write and read them so saves
         // no more than the product costs.
-        for (var pass = 0; pass < passes; pass++)
+        var launched = known is null ? passes : output.Passes(known);
+        for (var pass = 0; pass < launched; pass++)
         {
             products.Gradient(
                 stream, tokens, _inputs.View, weights, linear.Bias, scratch.Plan, cluster, pass, _logSumExp.View, _targets.View, scratch.Scales.SubView(1, 1), gradient);
@@ -129,7 +123,28 @@ internal sealed class TensorTraining : IDisposable
     public void Dispose()
     {
         _weights.Dispose();
-        foreach (var buffer in new IDisposable[] { _inputs, _targets, _targetLogits, _logSumExp, _workspace, _biasShares }) buffer.Dispose();
+        _memory.Dispose();
+    }
+
+    private void Exchange(int tokens, TrainingScratch scratch, bool withGradient)
+    {
+        var gradientCapacity = withGradient ? Math.Max(tokens, _gradientCapacity) : _gradientCapacity;
+        _gradientCapacity = 0;
+        _memory.Exchange(tokens, () =>
+        {
+            if (withGradient) _workspace.Reserve(GradientLength(tokens) + scratch.ShareCapacity(tokens));
+            foreach (var linear in _linears.Keys)
+            {
+                _inputs.Reserve((long)tokens * linear.Weight.Stride);
+                _workspace.Reserve(2L * tokens * Strips(linear));
+                if (withGradient && linear.Bias is not null) _biasShares.Reserve((LogitCapacity(tokens) / NarrowKernels.BiasTokens) + linear.Rows + TileProduct.Columns);
+            }
+
+            _targets.Reserve(tokens);
+            _targetLogits.Reserve(tokens);
+            _logSumExp.Reserve(tokens);
+        });
+        _gradientCapacity = gradientCapacity;
     }
 
     private static int Tiles(GpuLinear linear) => Sizes.Tiles(linear.Rows, TensorCoreMethods.LogitTileColumns);

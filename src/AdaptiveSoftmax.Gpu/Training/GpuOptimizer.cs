@@ -59,7 +59,7 @@ public sealed partial class GpuOptimizer : IDisposable
     /// <param name="learningRateFactor">What <see cref="LearningRate"/> is multiplied by for them.</param>
     /// <param name="weightDecay">Their weight decay; null for the optimizer's.</param>
     /// <exception cref="ArgumentException">A parameter is in a group already, or a value is out of range.</exception>
-    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or a parameter is disposed.</exception>
     public void AddGroup(IEnumerable<GpuParameter> parameters, double learningRateFactor = 1, double? weightDecay = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -68,7 +68,12 @@ public sealed partial class GpuOptimizer : IDisposable
         _rule.CheckGroupSettings(learningRateFactor, weightDecay);
         if (group.Parameters.FirstOrDefault(_groups.ContainsKey) is { } twice)
             throw new ArgumentException($"'{twice.Name}' is in a group already; a parameter can be in one.", nameof(parameters));
-        foreach (var parameter in group.Parameters) _groups.Add(parameter, group);
+        foreach (var parameter in group.Parameters) ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
+        foreach (var parameter in group.Parameters)
+        {
+            _groups.Add(parameter, group);
+            Watch(parameter);
+        }
     }
 
     /// <summary>
@@ -118,8 +123,7 @@ public sealed partial class GpuOptimizer : IDisposable
     /// <summary>Releases the state. The parameters stay as they are.</summary>
     public void Dispose()
     {
-        foreach (var state in _states.Values) state.Dispose();
-        _states.Clear();
+        ForgetAll();
         _status?.Dispose();
         _status = null;
         _rule.Dispose();
@@ -142,13 +146,12 @@ public sealed partial class GpuOptimizer : IDisposable
     /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
     internal unsafe Optimizer ToHost(IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
     {
-        ForgetDisposed();
         if (_states.Keys.Concat(_groups.Keys).Except(parameters).FirstOrDefault() is { } other)
             throw new InvalidOperationException($"The optimizer has stepped '{other.Name}' or has a group of it, and it is not in the checkpoint, so the run could not be resumed from it; add the parameter.");
         var result = CreateHost();
         var hostOf = parameters.Zip(hosts).ToDictionary();
         foreach (var group in _groups.Values.Distinct())
-            result.AddGroup(group.Parameters.Select(parameter => hostOf[parameter]), group.LearningRateFactor, group.WeightDecay);
+            result.AddGroup(group.Parameters.Where(_groups.ContainsKey).Select(parameter => hostOf[parameter]), group.LearningRateFactor, group.WeightDecay);
         result.StepCount = StepCount;
         for (var i = 0; i < parameters.Count; i++)
         {
@@ -167,9 +170,7 @@ public sealed partial class GpuOptimizer : IDisposable
     internal unsafe void FromHost(Optimizer source, IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
     {
         var rule = Copy(source);
-        foreach (var state in _states.Values) state.Dispose();
-        _states.Clear();
-        _groups.Clear();
+        ForgetAll();
         var deviceOf = hosts.Zip(parameters).ToDictionary();
         foreach (var group in source.Groups)
             AddGroup(group.Parameters.Select(parameter => deviceOf[parameter]), group.LearningRateFactor, group.WeightDecay);
@@ -208,6 +209,7 @@ public sealed partial class GpuOptimizer : IDisposable
         if (_states.TryGetValue(parameter, out var state)) return state;
         state = new GpuOptimizerState(parameter, _rule.State);
         _states.Add(parameter, state);
+        Watch(parameter);
         return state;
     }
 
@@ -225,7 +227,6 @@ public sealed partial class GpuOptimizer : IDisposable
                 throw new ArgumentException($"'{parameters[i].Name}' is on '{parameters[i].Accelerator.Name}' and the optimizer's parameters are on another accelerator, '{expected.Name}'; use an optimizer for each.", nameof(parameters));
         }
 
-        ForgetDisposed();
         if (parameters.Count == 0) return;
         for (var i = 0; i < parameters.Count; i++)
         {
@@ -238,15 +239,23 @@ public sealed partial class GpuOptimizer : IDisposable
         _status ??= DeviceMemory.AllocateZeros<int>(_accelerator, StepStatus.Length, "the status of an optimizer's steps");
     }
 
-    // What was remembered of a parameter that is gone would stay on the device for nothing.
-    private void ForgetDisposed()
+    // What is remembered of a parameter that is gone would stay on the device for nothing.
+    private void Watch(GpuParameter parameter)
     {
-        foreach (var (parameter, state) in _states)
-        {
-            if (!parameter.IsDisposed) continue;
-            state.Dispose();
-            _states.Remove(parameter);
-        }
+        parameter.Disposed -= Forget;
+        parameter.Disposed += Forget;
+    }
+
+    private void Forget(GpuParameter parameter)
+    {
+        parameter.Disposed -= Forget;
+        _groups.Remove(parameter);
+        if (_states.Remove(parameter, out var state)) state.Dispose();
+    }
+
+    private void ForgetAll()
+    {
+        foreach (var parameter in _states.Keys.Union(_groups.Keys).ToArray()) Forget(parameter);
     }
 
     private int ReadStatus(int index)

@@ -22,6 +22,9 @@ internal sealed class CudaDevice
     /// <summary>The kernels that were launched, by name, recorded ones each time that they ran.</summary>
     public Dictionary<string, int> Launches { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>How many more buffers the device has room for; null for as many as its memory holds.</summary>
+    public int? AllocationsLeft { get; set; }
+
     /// <summary>The thread's context.</summary>
     /// <exception cref="CudaFailure">It has none, or one that is broken.</exception>
     public static CudaContext Current

@@ -19,6 +19,7 @@ internal static unsafe partial class CudaExports
     {
         var context = CudaDevice.CurrentForWaiting("cuMemAlloc");
         if (size <= 0) throw new CudaFailure(CudaStatus.InvalidValue, "A buffer of no bytes was asked for.");
+        if (Device.AllocationsLeft-- <= 0) throw new CudaFailure(CudaStatus.OutOfMemory, "The device was told to have no room for another buffer.");
         if (size > CudaAttributes.MemoryBytes - Device.Memory.AllocatedBytes) throw new CudaFailure(CudaStatus.OutOfMemory, $"The device has no {size} bytes left.");
         *address = Device.Memory.Allocate(size);
         context.Buffers.Add(*address);

@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Cuda;
 
+[Collection(Backend.Collection)]
 public sealed class DeviceMemoryTests
 {
     [Theory]
@@ -15,6 +17,24 @@ public sealed class DeviceMemoryTests
         var exception = (CudaException)RuntimeHelpers.GetUninitializedObject(typeof(CudaException));
         ErrorOf(exception) = error;
         Assert.Equal(isMemory, DeviceMemory.MeansTooLittle(exception));
+    }
+
+    [Theory]
+    [InlineData(CLError.CL_MEM_OBJECT_ALLOCATION_FAILURE, true)]
+    [InlineData(CLError.CL_OUT_OF_RESOURCES, true)]
+    [InlineData(CLError.CL_OUT_OF_HOST_MEMORY, true)]
+    [InlineData(CLError.CL_INVALID_BUFFER_SIZE, true)]
+    [InlineData(CLError.CL_INVALID_CONTEXT, false)]
+    [InlineData(CLError.CL_INVALID_COMMAND_QUEUE, false)]
+    [InlineData(CLError.CL_DEVICE_NOT_AVAILABLE, false)]
+    public void ErrorOfOpenCl_IsTooLittleMemoryOnlyWhereItSaysSo(CLError error, bool isMemory)
+    {
+        var exception = new CLException(error);
+        Assert.Equal(isMemory, DeviceMemory.MeansTooLittle(exception));
+        var explained = DeviceMemory.Explain(Backend.OpenCl, 1000, "something", exception);
+        Assert.Equal(isMemory ? typeof(GpuMemoryException) : typeof(CLException), explained!.GetType());
+        Assert.Contains(error.ToString(), explained.Message, StringComparison.Ordinal);
+        Assert.Same(exception, explained.InnerException);
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "<Error>k__BackingField")]

@@ -60,6 +60,31 @@ public abstract class RecordingTests
     }
 
     [Fact]
+    public void Replay_TakesAnyBatch_WhereOtherCallsReadTheirPlanBack()
+    {
+        // Chunks of 128 rows, of which the recorded batch takes one of the head and none of the tails.
+        var layout = SoftmaxLayout.Create(24, 900, [100, 200], [8, 4], hasHeadBias: true);
+        var options = new GpuOptions { LogitBytes = 0 };
+        using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 3, options);
+        using var plain = new DynamicGpuSoftmax(Accelerator, layout, seed: 3, options);
+        using var hidden = Accelerator.Allocate1D(Random(1, 9 * 24));
+        using var gradient = Accelerator.Allocate1D<float>(9 * 24);
+        using var targets = Accelerator.Allocate1D(Enumerable.Range(0, 9).ToArray());
+        using var recording = layer.RecordBackward(hidden.View, targets.View, gradient.View);
+        Assert.Equal(HasGraphs, recording.IsGraph);
+        foreach (var batch in new int[][] { [1, 150, 899, 700, 2, 3, 4, 5, -100], [899, 898, 897, 896, 895, 894, 893, 892, 891], [0, 1, 2, 3, 4, 5, 6, 7, 8] })
+        {
+            targets.CopyFromCPU(batch);
+            foreach (var parameter in layer.Parameters.Concat(plain.Parameters)) parameter.ZeroGradient();
+            recording.Replay();
+            var replayed = gradient.GetAsArray1D();
+            Assert.Equal(plain.Backward(hidden.View, targets.View, gradient.View).Read(), recording.Loss.Read());
+            Assert.Equal(gradient.GetAsArray1D(), replayed);
+            for (var i = 0; i < layer.Parameters.Count; i++) Assert.Equal(Gradient(plain.Parameters[i]), Gradient(layer.Parameters[i]));
+        }
+    }
+
+    [Fact]
     public void LargerBatch_EndsAGraphAndNotPlainLaunches()
     {
         using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3);
@@ -83,6 +108,13 @@ public abstract class RecordingTests
     {
         var random = new Random(seed + 50);
         return [.. Enumerable.Range(0, 40).Select(_ => random.Next(90))];
+    }
+
+    private static float[] Gradient(GpuParameter parameter)
+    {
+        var values = new float[parameter.Rows * parameter.Columns];
+        parameter.CopyGradientTo(values);
+        return values;
     }
 
     private static float[] Values(GpuParameter parameter)

@@ -93,6 +93,22 @@ public abstract class GpuGroupTests
     }
 
     [Fact]
+    public void GroupOfADisposedParameter_GoesWithIt()
+    {
+        using var folder = new TemporaryFolder();
+        using var one = new GpuParameter(Accelerator, "one", 3, 5);
+        var gone = new GpuParameter(Accelerator, "gone", 3, 5);
+        using var optimizer = new GpuOptimizer(new Sgd(0.1));
+        optimizer.AddGroup([one, gone], weightDecay: 0.5);
+        gone.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => optimizer.AddGroup([gone]));
+        var checkpoint = new GpuCheckpoint([one], optimizer);
+        checkpoint.Save(folder["run"]);
+        checkpoint.Restore(folder["run"]);
+        Assert.Contains("'one' is in a group already", Assert.Throws<ArgumentException>(() => optimizer.AddGroup([one])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task AsynchronousRestoring_GivesTheSameBits_OrLeavesThem()
     {
         using var folder = new TemporaryFolder();

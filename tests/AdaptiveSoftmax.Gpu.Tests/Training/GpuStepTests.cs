@@ -114,6 +114,7 @@ public abstract class GpuStepTests
         optimizer.Step(parameter, gone);
         var (before, bytes) = (Values(parameter), optimizer.StateBytes);
         gone.Dispose();
+        Assert.True(optimizer.StateBytes < bytes / 2);
         Touch(parameter);
         Assert.Throws<ObjectDisposedException>(() => optimizer.Step(parameter, gone));
         Assert.Throws<ObjectDisposedException>(() => optimizer.TryStep(gone));
@@ -121,7 +122,6 @@ public abstract class GpuStepTests
         Assert.Equal(before, Values(parameter));
         optimizer.Step(parameter);
         Assert.NotEqual(before, Values(parameter));
-        Assert.True(optimizer.StateBytes < bytes / 2);
         var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2);
         layer.Dispose();
         Assert.Throws<ObjectDisposedException>(() => optimizer.Step(layer));

@@ -1,0 +1,108 @@
+using AdaptiveSoftmax.CudaEmulation.Tests.Driver;
+using AdaptiveSoftmax.Gpu;
+using AdaptiveSoftmax.Gpu.Tests;
+using AdaptiveSoftmax.Gpu.Tests.Generated;
+using AdaptiveSoftmax.Vocabulary;
+using ILGPU.Runtime;
+
+namespace AdaptiveSoftmax.CudaEmulation.Tests;
+
+/// <summary>
+/// A batch larger than those before, for which the device has room for some of the working memory and not for all: tried
+/// with each number of buffers that may still be had.
+/// </summary>
+[Collection(Backend.Collection)]
+public sealed class FailedExchangeTests
+{
+    private const int Few = 2;
+    private const int Many = 18;
+
+    private static readonly SoftmaxLayout s_layout = SoftmaxLayout.Create(24, 90, [20, 50], [8, 4], hasHeadBias: true);
+
+    private static Accelerator Accelerator => EmulatedBackend.Cuda;
+
+    [Fact]
+    public void LargerPrediction_EndsRecordingsAndLeavesSmallerBatchesWorking() => TryEach(leastBuffers: 12, () => new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3), (layer, tokens) =>
+    {
+        var hidden = Accelerator.Allocate1D(Hidden(layer, tokens));
+        var result = Accelerator.Allocate1D<int>(tokens);
+        return new(() => layer.Predict(hidden.View, result.View), () => layer.RecordPredict(hidden.View, result.View), () => [.. result.GetAsArray1D().Select(token => (float)token)]);
+    });
+
+    [Fact]
+    public void LargerStep_EndsRecordingsAndLeavesSmallerBatchesWorking() => TryEach(leastBuffers: 12, () => new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3), Step);
+
+    [Fact]
+    public void LargerStepOnTensorCores_EndsRecordingsAndLeavesSmallerBatchesWorking() =>
+        TryEach(leastBuffers: 14, () => Shop.Create(Accelerator, seed: 1, new GpuOptions { TensorCores = TensorCoreUse.On }), Step);
+
+    [Fact]
+    public void LargerStepFromTheHost_LeavesSmallerBatchesWorking()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3);
+        var gradient = new float[Many * 24];
+        var expected = layer.Backward(Hidden(layer, Few), Targets(layer, Few), gradient.AsSpan(0, Few * 24));
+        var allowed = 0;
+        while (!Try(allowed, () => layer.Backward(Hidden(layer, Many), Targets(layer, Many), gradient)))
+        {
+            Assert.Equal(expected, layer.Backward(Hidden(layer, Few), Targets(layer, Few), gradient.AsSpan(0, Few * 24)));
+            allowed++;
+        }
+
+        Assert.True(allowed >= 14, $"Only {allowed} buffers were asked for.");
+    }
+
+    private static Call Step(GpuAdaptiveSoftmax layer, int tokens)
+    {
+        var hidden = Accelerator.Allocate1D(Hidden(layer, tokens));
+        var targets = Accelerator.Allocate1D(Targets(layer, tokens));
+        var gradient = Accelerator.Allocate1D<float>(hidden.Length);
+        return new(
+            () => layer.Backward(hidden.View, targets.View, gradient.View), () => layer.RecordBackward(hidden.View, targets.View, gradient.View), gradient.GetAsArray1D);
+    }
+
+    private static void TryEach(int leastBuffers, Func<GpuAdaptiveSoftmax> create, Func<GpuAdaptiveSoftmax, int, Call> prepare)
+    {
+        var allowed = 0;
+        for (var succeeded = false; !succeeded; allowed++)
+        {
+            using var layer = create();
+            var (few, many) = (prepare(layer, Few), prepare(layer, Many));
+            using var recording = few.Record();
+            recording.Replay();
+            var expected = few.Read();
+            succeeded = Try(allowed, many.Run);
+            Assert.Throws<InvalidOperationException>(recording.Replay);
+            few.Run();
+            Assert.Equal(expected, few.Read());
+        }
+
+        Assert.True(allowed > leastBuffers, $"Only {allowed} buffers were asked for.");
+    }
+
+    // Whether there was room enough.
+    private static bool Try(int allowed, Action call)
+    {
+        CudaExports.Device.AllocationsLeft = allowed;
+        try
+        {
+            call();
+            return true;
+        }
+        catch (GpuMemoryException exception)
+        {
+            Assert.Contains("CUDA_ERROR_OUT_OF_MEMORY", exception.Message, StringComparison.Ordinal);
+            return false;
+        }
+        finally
+        {
+            CudaExports.Device.AllocationsLeft = null;
+        }
+    }
+
+    private static float[] Hidden(GpuAdaptiveSoftmax layer, int tokens) => [.. Enumerable.Range(0, tokens * layer.Layout.HiddenSize).Select(i => MathF.Sin(i * i))];
+
+    private static int[] Targets(GpuAdaptiveSoftmax layer, int tokens) => [.. Enumerable.Range(0, tokens).Select(i => i * 7 % layer.Layout.VocabularySize)];
+
+    private sealed record Call(Action Run, Func<GpuRecording> Record, Func<float[]> Read);
+}
