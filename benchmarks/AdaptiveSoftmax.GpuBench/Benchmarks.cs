@@ -1,6 +1,5 @@
 using AdaptiveSoftmax.Gpu;
 using AdaptiveSoftmax.Vocabulary;
-using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 
@@ -13,9 +12,8 @@ namespace AdaptiveSoftmax.GpuBench;
 /// <param name="isWanted">Which rows, by <c>case contender hidden tokens</c>.</param>
 internal sealed class Benchmarks(Accelerator accelerator, bool quick, double seconds, Func<string, bool> isWanted)
 {
-    // A step reads more than any cache holds. Decoding one token reads the head, 34 MB at a hidden size of 1,024.
+    // A step reads more than any cache holds.
     private const int TrainingCopies = 3;
-    private const int DecodingCopies = 8;
 
     private bool _hasFailed;
 
@@ -34,23 +32,28 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
     {
         foreach (var hidden in HiddenSizes)
         {
-            if (IsWanted("train", "adaptive", hidden, TrainingTokens)) yield return Try("train", "adaptive", hidden, TrainingTokens, () => Train(Layout(hidden), withOptimizer: false));
-            if (IsWanted("train", "adaptive+adagrad", hidden, TrainingTokens)) yield return Try("train", "adaptive+adagrad", hidden, TrainingTokens, () => Train(Layout(hidden), withOptimizer: true));
+            foreach (var row in Train(hidden, onTensorCores: false)) yield return row;
             foreach (var row in Decode(hidden)) yield return row;
         }
 
-        foreach (var hidden in HiddenSizes)
+        foreach (var row in HiddenSizes.SelectMany(hidden => Train(hidden, onTensorCores: true))) yield return row;
+    }
+
+    private IEnumerable<Result> Train(int hidden, bool onTensorCores)
+    {
+        foreach (var (withOptimizer, recorded) in new[] { (false, false), (false, true), (true, false), (true, true) })
         {
-            if (IsWanted("train", "adaptive tensor cores", hidden, TrainingTokens))
-                yield return Try("train", "adaptive tensor cores", hidden, TrainingTokens, () => Train(Layout(hidden), withOptimizer: false, onTensorCores: true)) with { Precision = "bf16" };
+            var contender = $"adaptive{(withOptimizer ? "+adagrad" : "")}{(onTensorCores ? " tensor cores" : "")}{(recorded ? " graph" : "")}";
+            if (!IsWanted("train", contender, hidden, TrainingTokens)) continue;
+            yield return Try("train", contender, hidden, TrainingTokens, () => Train(Layout(hidden), withOptimizer, recorded, onTensorCores)) with { Precision = onTensorCores ? "bf16" : "float32" };
         }
     }
 
     private IEnumerable<Result> Decode(int hidden)
     {
-        Workload? work = null;
-        Workload Work() => work ??= new Workload(accelerator, Layout(hidden), DecodingCopies);
-        foreach (var tokens in new[] { 1, 8, 64, 512 })
+        DecodeWorkload? work = null;
+        DecodeWorkload Work() => work ??= new DecodeWorkload(accelerator, Layout(hidden));
+        foreach (var tokens in new[] { 1, 8, 64, DecodeWorkload.Vectors })
         {
             if (IsWanted("decode", "adaptive", hidden, tokens)) yield return Try("decode", "adaptive", hidden, tokens, () => Decode(Work(), tokens, recorded: false));
             if (IsWanted("decode", "adaptive graph", hidden, tokens)) yield return Try("decode", "adaptive graph", hidden, tokens, () => Decode(Work(), tokens, recorded: true));
@@ -83,39 +86,25 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
         }
     }
 
-    private Result Train(SoftmaxLayout layout, bool withOptimizer, bool onTensorCores = false)
+    private Result Train(SoftmaxLayout layout, bool withOptimizer, bool recorded, bool onTensorCores)
     {
         using var work = new Workload(accelerator, layout, TrainingCopies, onTensorCores);
-        using var hidden = work.Hidden(TrainingTokens);
+        using var hidden = accelerator.Allocate1D(Workload.Hidden(TrainingTokens, layout.HiddenSize));
         using var gradient = accelerator.Allocate1D<float>(hidden.Length);
         using var targets = accelerator.Allocate1D(ZipfTargets.Create(TrainingTokens, Vocabulary, Cutoffs));
         using var optimizer = new GpuOptimizer(new Adagrad(1e-3));
-        var (median, minimum) = Stopwatches.Time(accelerator, seconds, call =>
-        {
-            var layer = work[call];
-            layer.Backward(hidden.View, targets.View, gradient.View);
-            if (withOptimizer) optimizer.Step(layer);
-            else foreach (var parameter in layer.Parameters) parameter.ZeroGradient();
-        });
-        return Measured(median, minimum, work.WorkingBytes, "gradients of the weights written over, as after a step");
-    }
-
-    private Result Decode(Workload work, int tokens, bool recorded)
-    {
-        using var hidden = work.Hidden(tokens);
-        using var result = accelerator.Allocate1D<int>(tokens);
-        ArrayView<float> vectors = hidden.View;
-        ArrayView<int> predictions = result.View;
-        var recordings = new List<GpuRecording>();
-        for (var copy = 0; copy < (recorded ? work.Copies : 0); copy++) recordings.Add(work[copy].RecordPredict(vectors, predictions));
+        var recordings = Record(recorded ? TrainingCopies : 0, call => work[call].RecordBackward(hidden.View, targets.View, gradient.View));
         try
         {
             var (median, minimum) = Stopwatches.Time(accelerator, seconds, call =>
             {
+                var layer = work[call];
                 if (recorded) recordings[call % recordings.Count].Replay();
-                else work[call].Predict(vectors, predictions);
+                else layer.Backward(hidden.View, targets.View, gradient.View);
+                if (withOptimizer) optimizer.Step(layer);
+                else foreach (var parameter in layer.Parameters) parameter.ZeroGradient();
             });
-            return Measured(median, minimum, work.WorkingBytes, recorded && !recordings[0].IsGraph ? $"no graph: {recordings[0].WhyPlain}" : "");
+            return Measured(median, minimum, work.WorkingBytes, "gradients of the weights written over, as after a step", recordings);
         }
         finally
         {
@@ -123,7 +112,33 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
         }
     }
 
-    private Result Measured(double median, double minimum, long extraBytes, string note) => new()
+    private Result Decode(DecodeWorkload work, int tokens, bool recorded)
+    {
+        var recordings = Record(recorded ? DecodeWorkload.Calls(tokens) : 0, call => work.Layer(call).RecordPredict(work.Hidden(call, tokens), work.Tokens(tokens)));
+        try
+        {
+            var (median, minimum) = Stopwatches.Time(accelerator, seconds, call =>
+            {
+                if (recorded) recordings[call % recordings.Count].Replay();
+                else work.Layer(call).Predict(work.Hidden(call, tokens), work.Tokens(tokens));
+            });
+            return Measured(median, minimum, work.WorkingBytes, work.DescribeVisits(tokens), recordings);
+        }
+        finally
+        {
+            foreach (var recording in recordings) recording.Dispose();
+        }
+    }
+
+    // One after the other: a recording that cannot be made leaves those before to be disposed with the accelerator.
+    private static List<GpuRecording> Record(int count, Func<int, GpuRecording> record)
+    {
+        var recordings = new List<GpuRecording>();
+        for (var call = 0; call < count; call++) recordings.Add(record(call));
+        return recordings;
+    }
+
+    private Result Measured(double median, double minimum, long extraBytes, string note, List<GpuRecording> recordings) => new()
     {
         Device = accelerator.Name,
         Case = "",
@@ -134,6 +149,6 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
         Median = median,
         Minimum = minimum,
         ExtraBytes = extraBytes,
-        Note = note,
+        Note = recordings is [{ IsGraph: false }, ..] ? $"{note}; no graph: {recordings[0].WhyPlain}" : note,
     };
 }

@@ -28,13 +28,13 @@ internal sealed class Workload : IDisposable
 
     public GpuAdaptiveSoftmax this[int call] => _layers[call % _layers.Length];
 
-    /// <summary>Hidden vectors on the device, uniform in ±1, [tokens, hidden].</summary>
-    public MemoryBuffer1D<float, ILGPU.Stride1D.Dense> Hidden(int tokens)
+    /// <summary>Hidden vectors, uniform in ±1, [tokens, hidden].</summary>
+    public static float[] Hidden(int tokens, int size)
     {
         var random = new Random(5);
-        var values = new float[tokens * Layout.HiddenSize];
+        var values = new float[tokens * size];
         foreach (ref var value in values.AsSpan()) value = (2 * random.NextSingle()) - 1;
-        return Accelerator.Allocate1D(values);
+        return values;
     }
 
     public void Dispose()

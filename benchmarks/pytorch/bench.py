@@ -7,6 +7,9 @@ a step reads more than a cache holds and each copy would be compiled again. Time
 a row, of at least 20 ms, as in gpu-bench; the median and the least of such runs count, for one step. Extra memory is the
 most that was allocated during a step beside weights and their gradients. A contender that is missing, fails or runs out
 of memory is a row that says so, and so is one for which the time of --minutes did not suffice; compiled rows come last.
+
+Greedy decoding takes one window after the other of 512 hidden vectors, and the head's rows of the clusters are scaled so
+that 10 and 5 % of these have the cluster as their best row, for which the module looks into the tail: as gpu-bench does.
 """
 
 import argparse
@@ -20,6 +23,9 @@ import time
 from targets import check, zipf_targets
 
 PRECISIONS = ("float32", "tf32", "bf16")
+VECTORS = 512  # hidden vectors to decode from
+TAIL_SHARES = (0.10, 0.05)  # of the tokens that visit each tail in decoding, as of targets
+BF16_ONLY = ("adaptive autocast", "liger sm90", "quack")
 
 
 def parse():
@@ -27,7 +33,7 @@ def parse():
     parser.add_argument("--json", metavar="FILE", help="append the rows to a file, one JSON object a line")
     parser.add_argument("--only", metavar="REGEX", default="", help='measure the rows whose "case contender precision hidden tokens" a regular expression finds')
     parser.add_argument("--seconds", type=float, default=1.0, help="how long to measure a row; 1 if omitted")
-    parser.add_argument("--minutes", type=float, default=6.0, help="after which no further row is begun; 6 if omitted")
+    parser.add_argument("--minutes", type=float, default=8.0, help="after which no further row is begun; 8 if omitted")
     parser.add_argument("--device", default="cuda", help="cuda, or cpu to see that everything runs")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
     return parser.parse_args()
@@ -56,13 +62,15 @@ class Bench:
     def run(self):
         torch = self.torch
         print(f"PyTorch {torch.__version__} on {self.name}, CUDA {torch.version.cuda}", flush=True)
-        plain = ("adaptive", "adaptive+adagrad", "full", "cut-cross-entropy", "liger")
+        plain = ("adaptive", "adaptive+adagrad", "adaptive autocast", "full", "linear-cross-entropy", "cut-cross-entropy", "liger", "liger sm90", "quack")
         for contenders in (plain, ("adaptive compiled", "full compiled")):
             for hidden in self.sizes.hidden:
                 for precision in PRECISIONS:
                     # "high" is tf32 for matrix products, "highest" is float32.
                     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
                     for contender in contenders:
+                        if contender in BF16_ONLY and precision != "bf16":
+                            continue
                         self.measure("train", contender, precision, hidden, self.sizes.tokens)
                     for tokens in self.sizes.decode if contenders is plain else ():
                         for contender in ("adaptive", "full"):
@@ -86,7 +94,7 @@ class Bench:
             self.fill(row, self.train_step if case == "train" else self.decode_step)
         self.rows.append(row)
         took = "-" if row["median_ms"] is None else f"{row['median_ms']:.3f} ms"
-        print(f"{case:7}{contender:20}{precision:9}{hidden:6}{tokens:6}  {took:>14}  {row['note']}", flush=True)
+        print(f"{case:7}{contender:21}{precision:9}{hidden:6}{tokens:6}  {took:>14}  {row['note']}", flush=True)
         if self.arguments.json:
             with open(self.arguments.json, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -131,13 +139,21 @@ class Bench:
         x = self.inputs(hidden, precision, tokens).requires_grad_()
         y = torch.tensor(zipf_targets(tokens, sizes.vocabulary, sizes.cutoffs), device=self.device)
         copies = 1 if contender.endswith("compiled") else sizes.training_copies
-        if contender.startswith("adaptive"):
+        note = "parameters and input bfloat16" if precision == "bf16" else ""
+        if contender == "adaptive autocast":
+            # As a float32 model is trained in bfloat16: products in it, parameters and their gradients in float32.
+            note = "parameters float32, products bfloat16"
+            x = self.inputs(hidden, "float32", tokens).requires_grad_()
+            models = [self.adaptive(hidden, "float32") for _ in range(copies)]
+            losses = [lambda m=m: self.autocast(lambda: m(x, y).loss) for m in models]
+            parameters = [list(m.parameters()) for m in models]
+        elif contender.startswith("adaptive"):
             models = [self.adaptive(hidden, precision) for _ in range(copies)]
             losses = [lambda m=m: m(x, y).loss for m in models]
             parameters = [list(m.parameters()) for m in models]
         else:
             models = [self.full_weight(hidden, precision) for _ in range(copies)]
-            losses = [self.full_loss(contender, x, y, w) for w in models]
+            losses, note = [self.full_loss(contender, x, y, w) for w in models], self.full_note(contender, note)
             parameters = [[w] for w in models]
         if contender.endswith("compiled"):
             losses = [torch.compile(loss) for loss in losses]
@@ -152,7 +168,17 @@ class Bench:
             if optimizers:
                 optimizers[copy].step()
 
-        return step, copies, "parameters and input bfloat16" if precision == "bf16" else ""
+        return step, copies, note
+
+    def autocast(self, call):
+        with self.torch.autocast(self.device.type, dtype=self.torch.bfloat16):
+            return call()
+
+    def full_note(self, contender, note):
+        if contender != "linear-cross-entropy":
+            return note
+        path = "in chunks" if hasattr(self.torch.nn, "LinearCrossEntropyOptions") else "the reference path, since this PyTorch has no chunks"
+        return f"{note}; {path}" if note else path
 
     def full_loss(self, contender, x, y, weight):
         functional = self.torch.nn.functional
@@ -165,15 +191,33 @@ class Bench:
 
             loss = LigerFusedLinearCrossEntropyLoss()
             return lambda: loss(weight, x, y)
+        if contender == "liger sm90":
+            from liger_kernel.ops.cutedsl.ops.fused_linear_cross_entropy_sm90 import LigerFusedLinearCrossEntropySM90Function
+
+            return lambda: LigerFusedLinearCrossEntropySM90Function.apply(x, weight, y)
+        if contender == "quack":
+            from quack.linear_cross_entropy import chunked_linear_cross_entropy
+
+            return lambda: chunked_linear_cross_entropy(x, weight, y)
+        if contender == "linear-cross-entropy":
+            if not hasattr(functional, "linear_cross_entropy"):
+                raise RuntimeError("this PyTorch has no torch.nn.functional.linear_cross_entropy")
+            chunks = {"options": self.torch.nn.LinearCrossEntropyOptions()} if hasattr(self.torch.nn, "LinearCrossEntropyOptions") else {}
+            return lambda: functional.linear_cross_entropy(x, weight, y, **chunks)
         return lambda: functional.cross_entropy(functional.linear(x, weight).float(), y)
 
     def decode_step(self, contender, precision, hidden, tokens):
         torch, sizes = self.torch, self.sizes
-        x = self.inputs(hidden, precision, tokens)
+        x = self.inputs(hidden, precision, VECTORS)
+        windows = x.split(tokens)
         # A full weight is larger than any cache.
-        copies = sizes.decoding_copies if contender == "adaptive" else sizes.training_copies
+        copies, note = sizes.decoding_copies if contender == "adaptive" else sizes.training_copies, ""
         if contender == "adaptive":
             models = [self.adaptive(hidden, precision).eval() for _ in range(copies)]
+            visits = [self.visit_tails(m, x).view(len(windows), tokens, -1) for m in models]
+            calls = range(max(copies, len(windows)))
+            shares = torch.stack([visits[call % copies][call % len(windows)] for call in calls]).double().mean((0, 1))
+            note = "tails visited by " + " and ".join(f"{100 * share:.1f} %" for share in shares.tolist()) + " of tokens"
             predict = [m.predict for m in models]
         else:
             weights = [self.full_weight(hidden, precision) for _ in range(copies)]
@@ -181,9 +225,21 @@ class Bench:
 
         def step(call):
             with torch.inference_mode():
-                predict[call % copies](x)
+                predict[call % copies](windows[call % len(windows)])
 
-        return step, copies, ""
+        return step, copies, note
+
+    def visit_tails(self, model, x):
+        """Scales the head's rows of the clusters as the program for C# does; says which vectors visit which tail."""
+        torch, shortlist = self.torch, self.sizes.cutoffs[0]
+        with torch.no_grad():
+            logits = torch.nn.functional.linear(x, model.head.weight).double()
+            best = logits[:, :shortlist].max(1, keepdim=True).values
+            ratios = (logits[:, shortlist:] / best).sort(0, descending=True).values
+            for tail, share in enumerate(TAIL_SHARES):
+                visitors = round(share * len(x))
+                model.head.weight[shortlist + tail] /= ratios[visitors - 1 : visitors + 1, tail].mean()
+            return torch.nn.functional.linear(x, model.head.weight)[:, shortlist:] > best
 
     def time(self, step, copies):
         torch = self.torch
