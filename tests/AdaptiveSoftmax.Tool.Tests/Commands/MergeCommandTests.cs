@@ -11,6 +11,7 @@ public sealed class MergeCommandTests
     [InlineData("--encoding cl100k_base")]
     [InlineData("--words --lower-case --min-count 4 --end-of-text <eos>")]
     [InlineData("--words")]
+    [InlineData("--words --min-count 4 --unknown <other> --front <pad> --front is")]
     public async Task Shards_AddUpToTheBytesOfTheWhole(string options)
     {
         using var run = new ToolRun();
