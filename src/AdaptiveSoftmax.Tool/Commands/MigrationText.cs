@@ -37,8 +37,8 @@ internal static class MigrationText
         table.Write(console.Output);
         if (report.Before is { } before && report.After is { } after)
         {
-            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Perplexity over {before.Count} states: {before.Perplexity:F3} before, {after.Perplexity:F3} after ({after.Perplexity / before.Perplexity:F4} times){(report.Polished is { } polished ? string.Create(CultureInfo.InvariantCulture, $", {polished.Perplexity:F3} polished ({polished.Perplexity / before.Perplexity:F4} times)") : "")}."));
-            if (report.LeftOut > 0) console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{report.LeftOut} states are in no perplexity, since one of the vocabularies does not have their target."));
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Perplexity over {before.Count:N0} states: {before.Perplexity:N3} before, {after.Perplexity:N3} after ({after.Perplexity / before.Perplexity:N4} times){(report.Polished is { } polished ? string.Create(CultureInfo.InvariantCulture, $", {polished.Perplexity:N3} polished ({polished.Perplexity / before.Perplexity:N4} times)") : "")}."));
+            if (report.LeftOut > 0) console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{report.LeftOut:N0} states are in no perplexity, since one of the vocabularies does not have their target."));
         }
 
         if (!report.HasStates) console.WriteNote("There were no states, so some were made up from rows and counts: the perplexity may be several times the former one. Give --states; at least --judge, which measures it; or train on from these weights before they are used.");
@@ -49,7 +49,7 @@ internal static class MigrationText
 
     private static string Count(int count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
-    private static string Number(double? number) => number is { } value && double.IsFinite(value) ? value.ToString("F3", CultureInfo.InvariantCulture) : "";
+    private static string Number(double? number) => number is { } value && double.IsFinite(value) ? value.ToString("N3", CultureInfo.InvariantCulture) : "";
 
     // JSON has no NaN, which a cluster without targets has for a perplexity.
     private sealed class NotANumberAsNull : JsonConverter<double>

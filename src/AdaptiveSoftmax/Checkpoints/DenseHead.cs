@@ -9,6 +9,9 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed class DenseHead
 {
+    /// <summary>What helps where <see cref="TieFault"/> says something.</summary>
+    internal const string TieRemedy = "Take a checkpoint of the whole model, with its output layer.";
+
     private const string Suffix = "weight";
     private const string OutputBias = "lm_head.bias";
     private const int MaximumShown = 8;
@@ -47,6 +50,11 @@ public sealed class DenseHead
     public double? LogitSoftCap => Config.LogitSoftCap;
 
     internal ModelConfig Config { get; }
+
+    /// <summary>What is wrong where embeddings stand for an output layer that the configuration tells from them; null where nothing is.</summary>
+    internal string? TieFault => IsTied && Config.IsTied == false
+        ? $"the file has no output layer, and the config.json beside it says that '{Excerpt.Name(Weight.Name)}', its embeddings, are not tied to one"
+        : null;
 
     /// <summary>Finds the output layer of a model.</summary>
     /// <param name="file">The model: a file, an index, or a folder, as <see cref="WeightsFile.Open(string)"/> takes them.</param>

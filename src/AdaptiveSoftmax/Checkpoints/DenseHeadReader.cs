@@ -42,7 +42,7 @@ internal sealed unsafe class DenseHeadReader
             differences.Add(FormattableString.Invariant($"'{name}' has {head.Rows} rows, which are token ids, and {beyond} of the vocabulary's {layout.VocabularySize} tokens have larger ids, up to {largest}"));
         if (head.Bias is null && layout.HasHeadBias) differences.Add($"the class has a head bias, and '{name}' has none beside it");
         if (head.Bias is not null && !layout.HasHeadBias) differences.Add($"the file has a bias '{Excerpt.Name(head.Bias.Name)}', and the class has none");
-        if (head.IsTied && head.Config.IsTied == false) differences.Add($"the file has no output layer, and the config.json beside it says that '{name}', its embeddings, are not tied to one");
+        if (head.TieFault is { } tie) differences.Add(tie);
         if (Differs(head.LogitScale, layout.LogitScale)) differences.Add(FormattableString.Invariant($"the config.json beside it scales logits by {head.LogitScale:R}, and the spec by {layout.LogitScale:R}"));
         if (Differs(head.LogitSoftCap, layout.LogitSoftCap))
             differences.Add(FormattableString.Invariant($"the config.json beside it caps logits at {head.LogitSoftCap:R}, and the spec {(double.IsInfinity(layout.LogitSoftCap) ? "nowhere" : FormattableString.Invariant($"at {layout.LogitSoftCap:R}"))}"));
@@ -142,7 +142,7 @@ internal sealed unsafe class DenseHeadReader
         if (layout.TailCount > 0) return "Write \"softmax\": \"full\" in the spec, or make the head adaptive with `adaptive-softmax adopt`.";
         if (_head.HiddenSize != layout.HiddenSize) return FormattableString.Invariant($"Set \"hiddenSize\" of the spec to {_head.HiddenSize}, if it is this model's.");
         if (beyond > 0) return "Give the spec of this model's tokenizer, or drop the tokens that the model has no rows for.";
-        if (_head.IsTied && _head.Config.IsTied == false) return "Take a checkpoint of the whole model, with its output layer.";
+        if (_head.TieFault is not null) return DenseHead.TieRemedy;
         if (_head.Bias is null != layout.HasHeadBias) return $"Set {string.Join(" and ", SpecOf(_head))} in a spec of a full softmax, or move config.json away if it is another model's.";
         return $"Set \"headBias\": {(_head.Bias is null ? "false" : "true")} in the spec.";
     }

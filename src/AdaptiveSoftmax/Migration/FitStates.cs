@@ -1,12 +1,13 @@
 namespace AdaptiveSoftmax;
 
 /// <summary>The states that rows and gates are fitted over, in memory, and their second moment.</summary>
-internal sealed class FitStates
+internal sealed unsafe class FitStates
 {
     /// <summary>The share of the mean second moment that keeps unseen directions out of fits.</summary>
     public const double FitRidge = 1e-3;
 
     private const double WhiteningRidge = 1e-4;
+    private const int StatesPerTile = 256;
 
     private readonly WorkerPool _pool;
     private readonly Cholesky _fit;
@@ -21,7 +22,7 @@ internal sealed class FitStates
         Count = hidden.Length / size;
         Moment = WeightedMoment([.. Enumerable.Repeat(1.0 / Count, Count)]);
         _fit = Cholesky.OfRidge(Moment, FitRidge);
-        Whitening = areReal ? Cholesky.OfRidge(Moment, WhiteningRidge) : null;
+        Whitening = Cholesky.OfRidge(Moment, WhiteningRidge);
         Mean = new double[size];
         for (var i = 0; i < Count; i++) DoubleVectors.Add(Mean, 1.0 / Count, hidden.AsSpan(i * size, size));
         Constant = FitTo([.. Enumerable.Repeat(1.0, Count)], default, withOffset: false).Vector;
@@ -46,8 +47,8 @@ internal sealed class FitStates
     /// <summary>The direction whose product with every state is nearest to 1: a bias as a row.</summary>
     public double[] Constant { get; }
 
-    /// <summary>The second moment as whitening takes it; null for the identity.</summary>
-    public Cholesky? Whitening { get; }
+    /// <summary>The second moment as whitening takes it.</summary>
+    public Cholesky Whitening { get; }
 
     /// <summary>Takes states of a file, evenly spread over it.</summary>
     /// <param name="pool">The threads.</param>
@@ -72,58 +73,13 @@ internal sealed class FitStates
         return new FitStates(pool, hidden, file.HiddenSize, areReal: true);
     }
 
-    /// <summary>
-    /// States where there are none. The mean state is nearly the one whose logits are the logarithms of the tokens' shares, which the
-    /// rows of the head tell; the others lie around it, as far away as it is long.
-    /// </summary>
+    /// <summary>States where there are none, as rows and counts tell of them.</summary>
     /// <param name="pool">The threads.</param>
     /// <param name="source">The source.</param>
-    /// <param name="logShares">The logarithm of the share of each row of its head, tails included, [head rows].</param>
+    /// <param name="counts">How often each of its tokens was seen, by slot.</param>
     /// <param name="most">How many states at most.</param>
-    public static FitStates Invent(WorkerPool pool, SoftmaxWeights source, double[] logShares, int most)
-    {
-        const ulong Seed = 0x57A7E5;
-        var size = source.Layout.HiddenSize;
-        var mean = FindMeanState(pool, source, logShares);
-        var spread = Math.Sqrt(DoubleVectors.Dot(mean, mean) / size);
-        var count = Math.Min(most, Math.Max(4 * size, 64));
-        var hidden = new float[(long)count * size];
-        var start = CountedRandom.Start(Seed, stream: 0);
-        for (var i = 0; i < hidden.Length; i++)
-        {
-            // Four uniform numbers add up to a nearly normal one.
-            var sum = 0.0;
-            for (var k = 0UL; k < 4; k++) sum += CountedRandom.Unit(start, (4 * (ulong)i) + k);
-            hidden[i] = (float)(mean[i % size] + (spread * Math.Sqrt(3) * (sum - 2)));
-        }
-
-        return new FitStates(pool, hidden, size, areReal: false);
-    }
-
-    // Logits are known but for a common number, so rows and shares are compared less their means.
-    private static double[] FindMeanState(WorkerPool pool, SoftmaxWeights source, double[] logShares)
-    {
-        var (rows, size) = (source.Head.Weight.Rows, source.Layout.HiddenSize);
-        var (meanRow, right) = (new double[size], new double[size]);
-        for (var row = 0; row < rows; row++) DoubleVectors.Add(meanRow, 1.0 / rows, source.Head.Weight.Row(row));
-        var meanShare = logShares.Average();
-        var gram = new DoubleMatrix(size, size);
-        DoubleProducts.AddGram(pool, gram, rows, (index, row) =>
-        {
-            var from = source.Head.Weight.Row(index);
-            for (var j = 0; j < size; j++) row[j] = from[j] - meanRow[j];
-            return 1.0 / rows;
-        });
-        for (var row = 0; row < rows; row++)
-        {
-            var value = (logShares[row] - meanShare - (source.Head.Bias?.Values[row] ?? 0)) / rows;
-            DoubleVectors.Add(right, value, source.Head.Weight.Row(row));
-            DoubleVectors.Add(right, -value, meanRow);
-        }
-
-        Cholesky.OfRidge(gram, FitRidge).Solve(right);
-        return right;
-    }
+    public static FitStates Invent(WorkerPool pool, SoftmaxWeights source, double[] counts, int most) =>
+        new(pool, InventedStates.Draw(pool, source, counts, most), source.Layout.HiddenSize, areReal: false);
 
     /// <summary>The vector whose product with each state, plus an offset, is nearest to a value of that state's, by least squares.</summary>
     /// <param name="values">The values, [count].</param>
@@ -148,10 +104,39 @@ internal sealed class FitStates
 
         // Of centred states and values, the fit needs no offset.
         if (withOffset) DoubleVectors.Add(right, -mean, centre);
-        Factor(withOffset, weights, centre).Solve(right);
+        (weights is null ? Factor(withOffset) : Factor(withOffset, weights, centre)).Solve(right);
         var offset = withOffset ? mean - DoubleVectors.Dot(right, centre) : 0;
         if (!prior.IsEmpty) DoubleVectors.Add(right, 1, prior);
         return (right, offset);
+    }
+
+    /// <summary>The product of a vector with each state.</summary>
+    /// <param name="vector">The vector, [hidden].</param>
+    /// <param name="results">Receives them, [count].</param>
+    public void Multiply(ReadOnlySpan<double> vector, Span<double> results)
+    {
+        fixed (double* left = vector, products = results)
+        fixed (float* hidden = Hidden)
+        {
+            var body = new Products { Hidden = hidden, Vector = left, Results = products, Count = Count, Size = Size };
+            _pool.Run(ref body, Tiles);
+        }
+    }
+
+    /// <summary>Adds Σ factor · state to a vector.</summary>
+    /// <param name="factors">A factor of each state, [count].</param>
+    /// <param name="result">What it is added to, [hidden].</param>
+    public void AddUp(ReadOnlySpan<double> factors, Span<double> result)
+    {
+        var sums = new DoubleMatrix(Tiles, Size);
+        fixed (double* left = factors, partial = sums.Values)
+        fixed (float* hidden = Hidden)
+        {
+            var body = new Sums { Hidden = hidden, Factors = left, Results = partial, Count = Count, Size = Size };
+            _pool.Run(ref body, Tiles);
+        }
+
+        for (var tile = 0; tile < sums.Rows; tile++) DoubleVectors.Add(result, 1, sums.Row(tile));
     }
 
     /// <summary>The second moment as whitening takes it, of states that count differently.</summary>
@@ -171,9 +156,11 @@ internal sealed class FitStates
         return Math.Sqrt(sum / Count);
     }
 
-    private Cholesky Factor(bool isCentred, double[]? weights, double[] centre)
+    /// <summary>The second moment as fits take it, about the mean or about zero.</summary>
+    public Cholesky Factor(bool isCentred) => isCentred ? _centredFit ??= Cholesky.OfRidge(Centre(Moment, Mean), FitRidge) : _fit;
+
+    private Cholesky Factor(bool isCentred, double[] weights, double[] centre)
     {
-        if (weights is null) return isCentred ? _centredFit ??= Cholesky.OfRidge(Centre(Moment, centre), FitRidge) : _fit;
         var moment = WeightedMoment(weights);
         return Cholesky.OfRidge(isCentred ? Centre(moment, centre) : moment, FitRidge);
     }
@@ -208,5 +195,34 @@ internal sealed class FitStates
         }
 
         return kept;
+    }
+
+    private int Tiles => (Count + StatesPerTile - 1) / StatesPerTile;
+
+    private struct Products : IParallelBody
+    {
+        public float* Hidden;
+        public double* Vector, Results;
+        public int Count, Size;
+
+        public readonly void Run(int tile)
+        {
+            for (var i = tile * StatesPerTile; i < Math.Min(Count, (tile + 1) * StatesPerTile); i++)
+                Results[i] = DoubleVectors.Dot(new ReadOnlySpan<double>(Vector, Size), new ReadOnlySpan<float>(Hidden + ((long)i * Size), Size));
+        }
+    }
+
+    private struct Sums : IParallelBody
+    {
+        public float* Hidden;
+        public double* Factors, Results;
+        public int Count, Size;
+
+        public readonly void Run(int tile)
+        {
+            var sum = new Span<double>(Results + ((long)tile * Size), Size);
+            for (var i = tile * StatesPerTile; i < Math.Min(Count, (tile + 1) * StatesPerTile); i++)
+                DoubleVectors.Add(sum, Factors[i], new ReadOnlySpan<float>(Hidden + ((long)i * Size), Size));
+        }
     }
 }

@@ -16,9 +16,9 @@ public readonly record struct SplitPart(ReadOnlyMemory<byte> Token, double Weigh
 public sealed record MigrationOptions
 {
     /// <summary>
-    /// A <see cref="StatesFile"/> of the model, to fit rows and gates over. Without one, states are made up from the head's rows and
-    /// the tokens' counts, and factorisations are not whitened: a start to train on from, whose perplexity may be several times the
-    /// former one, and nothing says so without <see cref="JudgeStatesPath"/>.
+    /// A <see cref="StatesFile"/> of the model, to fit rows and gates over. Without one, states are made up that the head's rows and
+    /// the tokens' counts tell of: a start to train on from, whose perplexity may be some times the former one, and nothing says so
+    /// without <see cref="JudgeStatesPath"/>.
     /// </summary>
     public string? StatesPath { get; init; }
 

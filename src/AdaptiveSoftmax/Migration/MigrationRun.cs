@@ -49,7 +49,7 @@ internal sealed class MigrationRun : IDisposable
         if (_states.File is null && _source.Head.Bias is not null && !_map.To.HasHeadBias)
             throw new ArgumentException("The head has a bias, and the new spec gives it none: rows take it up over states, which made-up ones are too far from. Name a states file, or set \"headBias\": true in the new spec.");
         Tell("states", 0);
-        var states = _states.ReadFit(_pool, _source, LogShares(sourceCounts), cancellationToken);
+        var states = _states.ReadFit(_pool, _source, sourceCounts, cancellationToken);
         if (states.Count == 0) throw new ArgumentException("There are no states to fit over beside those that are kept to judge by; give a file with more.");
         Tell("rows", 0);
         _builder = new TargetBuilder(_pool, _map, _source, states, counts, splits, _options.AddedShare, cancellationToken)
@@ -77,20 +77,6 @@ internal sealed class MigrationRun : IDisposable
         _builder?.Dispose();
         _states.Dispose();
         _workers.Dispose();
-    }
-
-    // Of shortlist tokens and whole tails. Where nothing was counted, slots are still ranks.
-    private double[] LogShares(double[] counts)
-    {
-        var shares = new double[_map.From.HeadRows];
-        var isCounted = counts.Any(count => count > 0);
-        for (var slot = 0; slot < counts.Length; slot++)
-        {
-            var cluster = _map.From.ClusterOf(slot);
-            shares[cluster == 0 ? slot : _map.From.ShortlistSize + cluster - 1] += isCounted ? counts[slot] + 0.5 : 1 / (slot + 2.7);
-        }
-
-        return Array.ConvertAll(shares, Math.Log);
     }
 
     // Tokens that either side does not have are in no perplexity, so that all are of the same targets.

@@ -53,8 +53,8 @@ internal sealed class MigrationStates : IDisposable
     public bool IsJudged(long row) => _judge is null && row % JudgedShare == JudgedShare - 1;
 
     /// <summary>The states to fit over, made up from the source where there is no file.</summary>
-    public FitStates ReadFit(WorkerPool pool, SoftmaxWeights source, double[] logShares, CancellationToken cancellationToken) => _fit is null
-        ? FitStates.Invent(pool, source, logShares, _options.FitStates)
+    public FitStates ReadFit(WorkerPool pool, SoftmaxWeights source, double[] counts, CancellationToken cancellationToken) => _fit is null
+        ? FitStates.Invent(pool, source, counts, _options.FitStates)
         : FitStates.Read(pool, _fit, _options.FitStates, IsJudged, cancellationToken);
 
     /// <summary>Gives the judged states in blocks: hidden vectors and targets.</summary>

@@ -21,6 +21,13 @@ internal sealed unsafe class RowScorer : IDisposable
         _softmax = new LinearSoftmax<MatrixShape>(new MatrixShape(rows.Rows, rows.Columns), rows, bias);
     }
 
+    /// <summary>Scores copies of some rows.</summary>
+    /// <param name="from">Their matrix, [n, width].</param>
+    /// <param name="bias">Its bias, [n]; null for none.</param>
+    /// <param name="projection">What states are multiplied by first; null for nothing.</param>
+    /// <param name="rows">Which rows.</param>
+    public static RowScorer OfRows(Parameter from, Parameter? bias, Parameter? projection, int[] rows) => new(Take(from, rows), TakeBias(bias, rows), projection, ownsRows: true);
+
     /// <summary>The rows.</summary>
     public int Count => _rows.Rows;
 
@@ -70,5 +77,23 @@ internal sealed unsafe class RowScorer : IDisposable
         if (!_ownsRows) return;
         _rows.Dispose();
         _bias?.Dispose();
+    }
+
+    private static Parameter Take(Parameter from, int[] rows)
+    {
+        var taken = new Parameter("rows", rows.Length, from.Columns);
+        for (var i = 0; i < rows.Length; i++) from.Row(rows[i]).CopyTo(taken.WritableRow(i));
+        return taken;
+    }
+
+    private static Parameter? TakeBias(Parameter? from, int[] rows)
+    {
+        if (from is null) return null;
+        var taken = Parameter.CreateVector("bias", rows.Length);
+        taken.Edit(values =>
+        {
+            for (var i = 0; i < rows.Length; i++) values[i] = from.Values[rows[i]];
+        });
+        return taken;
     }
 }

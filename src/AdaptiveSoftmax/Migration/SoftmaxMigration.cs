@@ -63,6 +63,7 @@ public static class SoftmaxMigration
     /// <param name="cancellationToken">Ends it, and leaves a file that was there as it was.</param>
     /// <returns>What was done.</returns>
     /// <exception cref="ArgumentException">The hidden sizes differ, an id is no row, an option is out of range, or a head loses its bias without states.</exception>
+    /// <exception cref="CheckpointMismatchException">The <c>config.json</c> beside the model caps its logits, or says that its output layer is another. A scale of logits goes into the rows.</exception>
     /// <exception cref="WeightsFormatException">A file is damaged, has no output layer, or states do not fit.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
     public static MigrationReport Adopt(string modelPath, SoftmaxDefinition to, string outputPath, string? headName = null, MigrationOptions? options = null, CancellationToken cancellationToken = default)

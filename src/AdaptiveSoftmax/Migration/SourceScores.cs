@@ -70,7 +70,7 @@ internal sealed class SourceScores : IDisposable
         var total = (double[])masses[0].Clone();
         foreach (var mass in masses.Skip(1))
         {
-            for (var i = 0; i < total.Length; i++) total[i] = AddLogs(total[i], mass[i]);
+            for (var i = 0; i < total.Length; i++) total[i] = DoubleVectors.AddLogs(total[i], mass[i]);
         }
 
         return total;
@@ -92,8 +92,8 @@ internal sealed class SourceScores : IDisposable
         if (_groups.TryGetValue(group, out var scorer)) return scorer;
         scorer = group.Origin switch
         {
-            RowOrigin.Head => new RowScorer(Take(_source.Head.Weight, group.Rows), TakeBias(_source.Head.Bias, group.Rows), null, ownsRows: true),
-            RowOrigin.Tail => new RowScorer(Take(_source.Tails[group.Tail].Output, group.Rows), null, _source.Tails[group.Tail].Projection, ownsRows: true),
+            RowOrigin.Head => RowScorer.OfRows(_source.Head.Weight, _source.Head.Bias, null, group.Rows),
+            RowOrigin.Tail => RowScorer.OfRows(_source.Tails[group.Tail].Output, null, _source.Tails[group.Tail].Projection, group.Rows),
             _ => _added!.CreateScorer(group.Rows),
         };
         _groups.Add(group, scorer);
@@ -103,29 +103,5 @@ internal sealed class SourceScores : IDisposable
     public void Dispose()
     {
         foreach (var scorer in _groups.Values) scorer.Dispose();
-    }
-
-    private static Parameter Take(Parameter from, int[] rows)
-    {
-        var taken = new Parameter("rows", rows.Length, from.Columns);
-        for (var i = 0; i < rows.Length; i++) from.Row(rows[i]).CopyTo(taken.WritableRow(i));
-        return taken;
-    }
-
-    private static Parameter? TakeBias(Parameter? from, int[] rows)
-    {
-        if (from is null) return null;
-        var taken = Parameter.CreateVector("bias", rows.Length);
-        taken.Edit(values =>
-        {
-            for (var i = 0; i < rows.Length; i++) values[i] = from.Values[rows[i]];
-        });
-        return taken;
-    }
-
-    private static double AddLogs(double a, double b)
-    {
-        var (more, less) = a > b ? (a, b) : (b, a);
-        return more + Math.Log(1 + Math.Exp(less - more));
     }
 }

@@ -15,7 +15,7 @@ internal sealed class TailFactors
     private readonly AddedRows _added;
     private readonly SoftmaxWeights _source;
     private readonly FitStates _states;
-    private readonly Cholesky? _whitening;
+    private readonly Cholesky _whitening;
     private readonly IReadOnlyList<RowGroup> _groups;
     private readonly double[] _weights;
     private readonly double[] _mean;
@@ -26,10 +26,10 @@ internal sealed class TailFactors
     /// <param name="effective">Its rows.</param>
     /// <param name="added">New tokens' rows.</param>
     /// <param name="states">The states.</param>
-    /// <param name="whitening">The second moment of the states, factored; null for the identity.</param>
+    /// <param name="whitening">The second moment of the states, factored.</param>
     /// <param name="groups">The tail's members.</param>
     /// <param name="weights">How much each member's error counts, by its place, [n].</param>
-    public TailFactors(WorkerPool pool, SoftmaxWeights source, EffectiveRows effective, AddedRows added, FitStates states, Cholesky? whitening, IReadOnlyList<RowGroup> groups, double[] weights)
+    public TailFactors(WorkerPool pool, SoftmaxWeights source, EffectiveRows effective, AddedRows added, FitStates states, Cholesky whitening, IReadOnlyList<RowGroup> groups, double[] weights)
     {
         (_pool, _source, _effective, _added, _states, _whitening, _groups, _weights) = (pool, source, effective, added, states, whitening, groups, weights);
         var total = weights.Sum();
@@ -88,8 +88,7 @@ internal sealed class TailFactors
     private DoubleMatrix Truncate(Parameter projection, ref int used)
     {
         var moment = Moment();
-        if (_whitening is not null)
-            moment = DoubleProducts.MultiplyTransposed(_pool, _whitening.Factor, DoubleProducts.Multiply(_pool, moment, _whitening.Factor));
+        moment = DoubleProducts.MultiplyTransposed(_pool, _whitening.Factor, DoubleProducts.Multiply(_pool, moment, _whitening.Factor));
         for (var i = 0; i < moment.Rows; i++)
         {
             for (var j = 0; j < i; j++) moment[i, j] = moment[j, i] = (moment[i, j] + moment[j, i]) / 2;
@@ -105,11 +104,11 @@ internal sealed class TailFactors
         var vectors = new DoubleMatrix(used, moment.Rows);
         for (var k = 0; k < used; k++) eigen.Vectors.Row(k).CopyTo(vectors.Row(k));
         var transposed = vectors.Transpose();
-        var factor = _whitening is null ? transposed : DoubleProducts.Multiply(_pool, _whitening.Factor, transposed);
+        var factor = DoubleProducts.Multiply(_pool, _whitening.Factor, transposed);
         for (var k = 0; k < used; k++)
         {
             var vector = vectors.Row(k);
-            _whitening?.SolveTransposed(vector);
+            _whitening.SolveTransposed(vector);
             Copy(vector, projection.WritableRow(k));
         }
 

@@ -15,9 +15,11 @@ internal sealed class TargetBuilder : IDisposable
     private readonly AddedTokens _added;
     private readonly SourceScores _scores;
     private readonly double[][] _normalisers;
-    private readonly StateWeights? _weights;
+    private readonly StateWeights _weights;
     private readonly double[] _counts;
     private readonly double? _addedShare;
+    private readonly List<FreeGate> _gates = [];
+    private double[][]? _shortlistMasses;
 
     /// <param name="pool">The threads.</param>
     /// <param name="map">Which token goes where.</param>
@@ -34,8 +36,7 @@ internal sealed class TargetBuilder : IDisposable
         using (var scores = new SourceScores(source))
         {
             _normalisers = scores.Normalisers(pool, states.Hidden, states.Count, cancellationToken);
-            // Made-up states say where a model's may be, not how often.
-            if (states.AreReal) _weights = new StateWeights(scores.HeadNormaliser(pool, states.Hidden, states.Count, cancellationToken));
+            _weights = new StateWeights(scores.HeadNormaliser(pool, states.Hidden, states.Count, cancellationToken));
         }
 
         _effective = new EffectiveRows(source, states, _normalisers, map.To.HasHeadBias, new double[source.Tails.Count][]);
@@ -81,6 +82,7 @@ internal sealed class TargetBuilder : IDisposable
             advance();
         }
 
+        FitGates(report, cancellationToken);
         return report;
     }
 
@@ -92,7 +94,7 @@ internal sealed class TargetBuilder : IDisposable
 
     private ClusterMigration BuildShortlist(CancellationToken cancellationToken)
     {
-        var effective = RowsOf(ShortlistGroups, ShortlistGroups.Any(group => group.Origin == RowOrigin.Tail) ? MassesOf(ShortlistGroups, cancellationToken) : [], cluster: null);
+        var effective = RowsOf(ShortlistGroups, ShortlistGroups.Any(group => group.Origin == RowOrigin.Tail) ? ShortlistMasses(cancellationToken) : [], cluster: null);
         var row = new double[_effective.Size];
         var (kept, added) = (0, 0);
         for (var slot = 0; slot < _map.To.ShortlistSize; slot++)
@@ -141,19 +143,20 @@ internal sealed class TargetBuilder : IDisposable
         {
             var factors = new TailFactors(
                 _pool, _source, RowsOf(groups, masses, mass), _added.Rows, _states,
-                mass is null || _weights is null ? _states.Whitening : _states.WhitenBy(_weights.OfCluster(mass)), groups, WeightsOf(tail));
+                mass is null ? _states.Whitening : _states.WhitenBy(_weights.OfCluster(mass)), groups, WeightsOf(tail));
             factors.Write(target);
             (lost, error) = (factors.LostShare, factors.LogitError);
         }
 
         var isWhole = copies && groups[0].Rows.Length == _source.Layout.Tails[groups[0].Tail].Size && CopyHeadRow(_source.GateOf(groups[0].Tail), Target.GateOf(tail.Index));
-        double? gateError = isWhole ? null : FitGate(tail, groups, mass);
+        if (!isWhole) StartGate(tail, groups, mass);
         Changes[tail.Index] = isWhole ? ClusterChange.Kept : copies ? ClusterChange.Reduced : isNew ? ClusterChange.Added : ClusterChange.Factored;
         var kept = copies ? tail.Size : 0;
-        return new ClusterMigration(tail.Cluster, Changes[tail.Index], tail.Size, kept, tail.Size - kept - addedCount, addedCount, lost, error, gateError);
+        return new ClusterMigration(tail.Cluster, Changes[tail.Index], tail.Size, kept, tail.Size - kept - addedCount, addedCount, lost, error);
     }
 
-    private double FitGate(TailCluster tail, IReadOnlyList<RowGroup> groups, double[]? mass)
+    // By least squares to the log of the mass: what the fit of all gates starts from, and stays near to.
+    private void StartGate(TailCluster tail, IReadOnlyList<RowGroup> groups, double[]? mass)
     {
         double[] prior = [];
         if (mass is null)
@@ -170,9 +173,27 @@ internal sealed class TargetBuilder : IDisposable
         }
 
         var (gate, offset) = _states.FitTo(mass, prior, _map.To.HasHeadBias);
-        WriteHeadRow(Target.GateOf(tail.Index), gate, offset);
-        return _states.Residual(mass, gate, offset);
+        _gates.Add(new FreeGate(tail, gate, offset, mass));
     }
+
+    // All at once, since each loses to the others what it takes: the shares of clusters, as the rows that are there leave them.
+    private void FitGates(List<ClusterMigration> report, CancellationToken cancellationToken)
+    {
+        if (_gates.Count == 0) return;
+        var free = _gates.Select(gate => gate.Tail.Index).ToHashSet();
+        int[] rows = [.. Enumerable.Range(0, _map.To.HeadRows).Where(row => row < _map.To.ShortlistSize || !free.Contains(row - _map.To.ShortlistSize))];
+        var rest = new double[_states.Count];
+        using (var scorer = RowScorer.OfRows(Target.Head.Weight, Target.Head.Bias, null, rows)) scorer.LogSumExp(_pool, _states.Hidden, _states.Count, rest, cancellationToken);
+        var kept = TailGroups.Where((_, tail) => !free.Contains(tail)).SelectMany(groups => MassesOf(groups, cancellationToken));
+        var fit = new GateFit(_pool, _states, rest, SourceScores.AddUp([.. ShortlistMasses(cancellationToken), .. kept]), [.. _gates.Select(gate => gate.Mass)], [.. _gates.Select(gate => (gate.Vector, gate.Offset))], _map.To.HasHeadBias);
+        foreach (var ((tail, _, _, mass), (vector, offset)) in _gates.Zip(fit.Run(cancellationToken)))
+        {
+            WriteHeadRow(Target.GateOf(tail.Index), vector, offset);
+            report[tail.Cluster] = report[tail.Cluster] with { GateError = _states.Residual(mass, vector, offset) };
+        }
+    }
+
+    private double[][] ShortlistMasses(CancellationToken cancellationToken) => _shortlistMasses ??= MassesOf(ShortlistGroups, cancellationToken);
 
     private double[][] MassesOf(IReadOnlyList<RowGroup> groups, CancellationToken cancellationToken) =>
         _scores.LogMasses(_pool, groups, _states.Hidden, _states.Count, _normalisers, cancellationToken);
@@ -180,7 +201,7 @@ internal sealed class TargetBuilder : IDisposable
     // A tail's log-sum-exp is linear only nearly: it is fitted anew where its members go, over the states in which they matter.
     private EffectiveRows RowsOf(IReadOnlyList<RowGroup> groups, double[][] masses, double[]? cluster)
     {
-        if (_weights is null || masses.Length == 0 || !groups.Any(group => group.Origin == RowOrigin.Tail)) return _effective;
+        if (masses.Length == 0 || !groups.Any(group => group.Origin == RowOrigin.Tail)) return _effective;
         var weights = new double[]?[_source.Tails.Count];
         for (var i = 0; i < groups.Count; i++)
         {
@@ -269,4 +290,7 @@ internal sealed class TargetBuilder : IDisposable
         for (var i = 0; i < to.Length; i++) to[i] = (float)(values[i] + (constant * _states.Constant[i]));
         if (Target.Head.Bias is not null) Target.Head.Bias.WritableValues[row] = (float)offset;
     }
+
+    /// <summary>A gate that is to be fitted: what it starts from, and the log of the mass that its tail should have, [count].</summary>
+    private sealed record FreeGate(TailCluster Tail, double[] Vector, double Offset, double[] Mass);
 }

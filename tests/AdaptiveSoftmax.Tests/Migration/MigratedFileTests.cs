@@ -122,6 +122,52 @@ public sealed class MigratedFileTests : IDisposable
         float[] Dense(int id) => [.. upper.AsSpan(id * ToyVocabulary.Hidden, ToyVocabulary.Hidden).ToArray().Select(bits => BitConverter.UInt32BitsToSingle((uint)bits << 16))];
     }
 
+    // Rows of the shortlist show the scale as it is; it is a power of two, so that no bit is lost.
+    [Fact]
+    public void WhatAModelMultipliesLogitsBy_GoesIntoTheRows()
+    {
+        Directory.CreateDirectory(_folder["scaled"]);
+        var random = new Random(6);
+        CheckpointTensor weight = new("lm_head.weight", "F32", [12, 8], Draw(96)), bias = new("lm_head.bias", "F32", [12], Draw(12));
+        HuggingFaceFiles.WriteFile(Path.Combine(_folder["scaled"], "model.safetensors"), weight, bias);
+        File.WriteAllText(Path.Combine(_folder["scaled"], "config.json"), """{ "logits_scaling": 4 }""");
+        var to = ToyVocabulary.Create(s_tokens, [4, 8], [8, 8], headBias: true);
+        WriteStates(to);
+        SoftmaxMigration.Adopt(_folder["scaled"], to, _folder["new"], options: new MigrationOptions { StatesPath = _folder["states"] }, cancellationToken: TestContext.Current.CancellationToken);
+        using var migrated = DynamicAdaptiveSoftmax.Load(_folder["new"], to.Layout);
+        for (var row = 0; row < 4; row++)
+        {
+            Assert.Equal(weight.Values[(8 * row)..(8 * (row + 1))].Select(value => value / 4), migrated.Parameters[0].Row(row).ToArray());
+            Assert.Equal(bias.Values[row] / 4, migrated.Parameters[1].Values[row]);
+        }
+
+        var state = ToyVocabulary.CreateState(random, ToyVocabulary.Hidden);
+        var after = ToyVocabulary.LogProbs(migrated, state);
+        foreach (var tail in to.Layout.Tails)
+        {
+            var expected = ToyVocabulary.LogSoftmax([.. Enumerable.Range(tail.Start, tail.Size).Select(slot => (bias.Values[slot] + Enumerable.Range(0, 8).Sum(k => (double)weight.Values[(8 * slot) + k] * state[k])) / 4)]);
+            var actual = ToyVocabulary.LogSoftmax(after[tail.Start..(tail.Start + tail.Size)]);
+            // A tail has no bias: it is a row over the states, nearly.
+            for (var j = 0; j < expected.Length; j++) Assert.Equal(expected[j], actual[j], 0.05);
+        }
+
+        float[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => (4 * random.NextSingle()) - 2)];
+    }
+
+    [Theory]
+    [InlineData("lm_head.weight", """{ "final_logit_softcapping": 30.0 }""", "caps logits at 30", "\"logitSoftCap\"")]
+    [InlineData("model.embed_tokens.weight", """{ "tie_word_embeddings": false }""", "are not tied to one", "with its output layer")]
+    public void AConfigurationThatSaysOtherwise_IsRefused(string name, string config, string difference, string remedy)
+    {
+        Directory.CreateDirectory(_folder["other"]);
+        HuggingFaceFiles.WriteFile(Path.Combine(_folder["other"], "model.safetensors"), new CheckpointTensor(name, "F32", [12, 8], new float[96]));
+        File.WriteAllText(Path.Combine(_folder["other"], "config.json"), config);
+        var mismatch = Assert.Throws<CheckpointMismatchException>(() => SoftmaxMigration.Adopt(_folder["other"], _to, _folder["new"], cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Contains(difference, Assert.Single(mismatch.Differences), StringComparison.Ordinal);
+        Assert.Contains(remedy, mismatch.Remedy, StringComparison.Ordinal);
+        Assert.DoesNotContain("new", _folder.Files);
+    }
+
     [Theory]
     [InlineData(true, true)]
     [InlineData(true, false)]

@@ -1,38 +1,18 @@
-using AdaptiveSoftmax.Tests.Checkpoints;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tests.Migration;
 
 /// <summary>What a migration keeps, and how near the rest comes, against log-probs in double precision.</summary>
-public sealed class MigrationTests : IDisposable
+public sealed class MigrationTests : ToyMigration
 {
-    private static readonly string[] s_tokens = ToyVocabulary.Tokens(Enumerable.Range(0, 20));
-
     private static readonly int[] s_widths = [8, 4, 1];
-
-    private readonly TemporaryFolder _folder = new();
-    private readonly SoftmaxDefinition _from = ToyVocabulary.Create(s_tokens, [5, 11], [4, 3]);
-    private readonly DynamicAdaptiveSoftmax _source;
-
-    public MigrationTests()
-    {
-        _source = ToyVocabulary.CreateModel(_from);
-        ToyVocabulary.Save(_folder["old"], _source, _from);
-        ToyVocabulary.WriteStates(_folder["states"], _source, _from, 1200);
-    }
-
-    public void Dispose()
-    {
-        _source.Dispose();
-        _folder.Dispose();
-    }
 
     [Fact]
     public void SameSpec_KeepsEveryBit()
     {
-        using var migrated = Migrate(_from, out var report);
+        using var migrated = Migrate(From, out var report);
         Assert.All(report.Clusters.Skip(1), cluster => Assert.Equal(ClusterChange.Kept, cluster.Change));
-        foreach (var (expected, actual) in _source.Parameters.Zip(migrated.Parameters)) Assert.Equal(expected.Values.ToArray(), actual.Values.ToArray());
+        foreach (var (expected, actual) in Source.Parameters.Zip(migrated.Parameters)) Assert.Equal(expected.Values.ToArray(), actual.Values.ToArray());
         Assert.Equal(report.Before!.Perplexity, report.After!.Perplexity);
     }
 
@@ -41,23 +21,23 @@ public sealed class MigrationTests : IDisposable
     {
         var to = ToyVocabulary.Create(ToyVocabulary.Tokens(4, 3, 2, 1, 0, 10, 9, 8, 7, 6, 5, 19, 18, 17, 16, 15, 14, 13, 12, 11), [5, 11], [4, 3]);
         using var migrated = Migrate(to, out _);
-        Assert.Equal(_source.Parameters[0].Row(1).ToArray(), migrated.Parameters[0].Row(3).ToArray());
-        Assert.Equal(_source.Parameters[2].Row(0).ToArray(), migrated.Parameters[2].Row(5).ToArray());
+        Assert.Equal(Source.Parameters[0].Row(1).ToArray(), migrated.Parameters[0].Row(3).ToArray());
+        Assert.Equal(Source.Parameters[2].Row(0).ToArray(), migrated.Parameters[2].Row(5).ToArray());
         AssertSameLogProbs(to, migrated, 1e-6);
     }
 
     [Fact]
     public void APromotedToken_LeavesAllOthersTheirBits()
     {
-        var to = ToyVocabulary.Create(s_tokens, [6, 11], [4, 3]);
+        var to = ToyVocabulary.Create(Tokens, [6, 11], [4, 3]);
         using var migrated = Migrate(to, out var report);
         Assert.Equal([ClusterChange.Head, ClusterChange.Reduced, ClusterChange.Kept], report.Clusters.Select(cluster => cluster.Change));
         Assert.Equal((5, 1), (report.Clusters[0].Kept, report.Clusters[0].Moved));
-        for (var slot = 0; slot < 5; slot++) Assert.Equal(_source.Parameters[0].Row(slot).ToArray(), migrated.Parameters[0].Row(slot).ToArray());
-        Assert.Equal(_source.Parameters[0].Row(6).ToArray(), migrated.Parameters[0].Row(7).ToArray());
-        Assert.Equal(_source.Parameters[1].Values.ToArray(), migrated.Parameters[1].Values.ToArray());
-        for (var row = 1; row < 6; row++) Assert.Equal(_source.Parameters[2].Row(row).ToArray(), migrated.Parameters[2].Row(row - 1).ToArray());
-        Assert.Equal(_source.Parameters[4].Values.ToArray(), migrated.Parameters[4].Values.ToArray());
+        for (var slot = 0; slot < 5; slot++) Assert.Equal(Source.Parameters[0].Row(slot).ToArray(), migrated.Parameters[0].Row(slot).ToArray());
+        Assert.Equal(Source.Parameters[0].Row(6).ToArray(), migrated.Parameters[0].Row(7).ToArray());
+        Assert.Equal(Source.Parameters[1].Values.ToArray(), migrated.Parameters[1].Values.ToArray());
+        for (var row = 1; row < 6; row++) Assert.Equal(Source.Parameters[2].Row(row).ToArray(), migrated.Parameters[2].Row(row - 1).ToArray());
+        Assert.Equal(Source.Parameters[4].Values.ToArray(), migrated.Parameters[4].Values.ToArray());
         Assert.InRange(report.After!.Perplexity, report.Before!.Perplexity * 0.98, report.Before.Perplexity * 1.02);
     }
 
@@ -67,12 +47,12 @@ public sealed class MigrationTests : IDisposable
     {
         var from = ToyVocabulary.Create(ToyVocabulary.Tokens(0, 1, 2, 3, 4), [3, 4], [2, 3]);
         using var source = ToyVocabulary.CreateModel(from);
-        ToyVocabulary.Save(_folder["one"], source, from);
-        ToyVocabulary.WriteStates(_folder["one-states"], source, from, 400);
+        ToyVocabulary.Save(Folder["one"], source, from);
+        ToyVocabulary.WriteStates(Folder["one-states"], source, from, 400);
         foreach (var to in new[] { ToyVocabulary.Create(ToyVocabulary.Tokens(0, 1, 4, 3, 2), [4], [2]), ToyVocabulary.Create(ToyVocabulary.Tokens(3, 4, 0, 1, 2), [3, 4], [1, 1]) })
         {
-            SoftmaxMigration.Migrate(_folder["one"], from, to, _folder["one-new"], new MigrationOptions { StatesPath = _folder["one-states"], Threads = 2 }, TestContext.Current.CancellationToken);
-            using var migrated = DynamicAdaptiveSoftmax.Load(_folder["one-new"], to.Layout);
+            SoftmaxMigration.Migrate(Folder["one"], from, to, Folder["one-new"], new MigrationOptions { StatesPath = Folder["one-states"], Threads = 2 }, TestContext.Current.CancellationToken);
+            using var migrated = DynamicAdaptiveSoftmax.Load(Folder["one-new"], to.Layout);
             AssertSameLogProbs(from, source, to, migrated, 2e-5);
         }
     }
@@ -88,7 +68,7 @@ public sealed class MigrationTests : IDisposable
         for (var i = 0; i < 20; i++)
         {
             var state = ToyVocabulary.CreateState(random, ToyVocabulary.Hidden);
-            var (before, after) = (ToyVocabulary.LogProbs(_source, state), ToyVocabulary.LogProbs(migrated, state));
+            var (before, after) = (ToyVocabulary.LogProbs(Source, state), ToyVocabulary.LogProbs(migrated, state));
             foreach (var tail in to.Layout.Tails.Skip(1))
             {
                 var members = Enumerable.Range(tail.Start, tail.Size).ToArray();
@@ -120,7 +100,7 @@ public sealed class MigrationTests : IDisposable
         using var migrated = Migrate(to, out var report);
         Assert.Equal((1, 0), (report.Removed, report.Added));
         var state = ToyVocabulary.CreateState(new Random(2), ToyVocabulary.Hidden);
-        var (before, after) = (ToyVocabulary.LogProbs(_source, state), ToyVocabulary.LogProbs(migrated, state));
+        var (before, after) = (ToyVocabulary.LogProbs(Source, state), ToyVocabulary.LogProbs(migrated, state));
         var rest = Math.Log(1 - Math.Exp(before[2]));
         for (var slot = 0; slot < after.Length; slot++) Assert.Equal(before[to.Table.GetId(slot)] - rest, after[slot], 1e-5);
         Assert.True(report.LeftOut > 0);
@@ -130,35 +110,35 @@ public sealed class MigrationTests : IDisposable
     public void AnExtension_TakesFromOldTokensTheNewMassAlone()
     {
         var domain = TokenTable.Create([90, 91, 92], [40, 20, 60], ["t1t2"u8.ToArray(), "zz"u8.ToArray(), "t3"u8.ToArray()]);
-        var to = SoftmaxMigration.Extend(_from, domain, projectionWidth: 2, "extended.tokens", out var share);
+        var to = SoftmaxMigration.Extend(From, domain, projectionWidth: 2, "extended.tokens", out var share);
         Assert.Equal(60.0 / (60 + 2100), share, 1e-12);
         Assert.Equal([5, 11, 20], to.Layout.Tails.Select(tail => tail.Start));
-        using var migrated = Migrate(to, out var report, new MigrationOptions { StatesPath = _folder["states"], AddedShare = share });
+        using var migrated = Migrate(to, out var report, new MigrationOptions { StatesPath = Folder["states"], AddedShare = share });
         Assert.Equal([ClusterChange.Head, ClusterChange.Kept, ClusterChange.Kept, ClusterChange.Added], report.Clusters.Select(cluster => cluster.Change));
-        foreach (var parameter in _source.Parameters.Skip(1)) Assert.Equal(parameter.Values.ToArray(), migrated.Parameters.Single(other => other.Name == parameter.Name).Values.ToArray());
-        for (var row = 0; row < 7; row++) Assert.Equal(_source.Parameters[0].Row(row).ToArray(), migrated.Parameters[0].Row(row).ToArray());
+        foreach (var parameter in Source.Parameters.Skip(1)) Assert.Equal(parameter.Values.ToArray(), migrated.Parameters.Single(other => other.Name == parameter.Name).Values.ToArray());
+        for (var row = 0; row < 7; row++) Assert.Equal(Source.Parameters[0].Row(row).ToArray(), migrated.Parameters[0].Row(row).ToArray());
         var (random, mass) = (new Random(4), 0.0);
         for (var i = 0; i < 200; i++)
         {
             var state = ToyVocabulary.CreateState(random, ToyVocabulary.Hidden);
-            var (before, after) = (ToyVocabulary.LogProbs(_source, state), ToyVocabulary.LogProbs(migrated, state));
+            var (before, after) = (ToyVocabulary.LogProbs(Source, state), ToyVocabulary.LogProbs(migrated, state));
             var added = Math.Exp(after[20]) + Math.Exp(after[21]);
             mass += added / 200;
             for (var slot = 0; slot < 20; slot++) Assert.Equal(before[slot] + Math.Log(1 - added), after[slot], 1e-5);
         }
 
         Assert.InRange(mass, share * 0.8, share * 1.25);
-        using var file = WeightsFile.Open(_folder["new"]);
+        using var file = WeightsFile.Open(Folder["new"]);
         Assert.Equal("extend", Assert.Single(SoftmaxMigration.ReadChain(file)).Job);
     }
 
     [Fact]
     public void ANewToken_StartsAsTheMeanOfItsParts_AndAsLikelyAsItsCluster()
     {
-        var to = ToyVocabulary.Create(["t0", "t1", "t1t3", "t2", "t3", "t4", .. s_tokens[5..]], [6, 12], [4, 3], idOf: token => token == "t1t3" ? 99 : int.Parse(token.AsSpan(1), System.Globalization.CultureInfo.InvariantCulture));
+        var to = ToyVocabulary.Create(["t0", "t1", "t1t3", "t2", "t3", "t4", .. Tokens[5..]], [6, 12], [4, 3], idOf: token => token == "t1t3" ? 99 : int.Parse(token.AsSpan(1), System.Globalization.CultureInfo.InvariantCulture));
         using var migrated = Migrate(to, out var report);
         Assert.Equal(1, report.Added);
-        var (row, head) = (migrated.Parameters[0].Row(2).ToArray(), _source.Parameters[0]);
+        var (row, head) = (migrated.Parameters[0].Row(2).ToArray(), Source.Parameters[0]);
         var mean = head.Row(1).ToArray().Zip(head.Row(3).ToArray(), (a, b) => (a + b) / 2.0).ToArray();
 
         // Apart from the level, the row is that of its parts: the difference of its scores and theirs is near a constant.
@@ -177,24 +157,24 @@ public sealed class MigrationTests : IDisposable
     [Fact]
     public void WithoutStates_ItWorks_AndSaysSo()
     {
-        var to = ToyVocabulary.Create(s_tokens, [6, 12], [4, 3]);
-        using var migrated = Migrate(to, out var report, new MigrationOptions { JudgeStatesPath = _folder["states"] });
+        var to = ToyVocabulary.Create(Tokens, [6, 12], [4, 3]);
+        using var migrated = Migrate(to, out var report, new MigrationOptions { JudgeStatesPath = Folder["states"] });
         Assert.False(report.HasStates);
         Assert.Equal(0, report.FittedStates);
         Assert.True(double.IsFinite(report.After!.Perplexity));
-        Assert.Equal(_source.Parameters[0].Row(4).ToArray(), migrated.Parameters[0].Row(4).ToArray());
+        Assert.Equal(Source.Parameters[0].Row(4).ToArray(), migrated.Parameters[0].Row(4).ToArray());
     }
 
     [Fact]
     public void ABiasThatGoes_TakesStates()
     {
-        var from = ToyVocabulary.Create(s_tokens, [5, 11], [4, 3], headBias: true);
+        var from = ToyVocabulary.Create(Tokens, [5, 11], [4, 3], headBias: true);
         using var source = ToyVocabulary.CreateModel(from);
-        ToyVocabulary.Save(_folder["biased"], source, from);
-        var exception = Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(_folder["biased"], from, _from, _folder["new"], cancellationToken: TestContext.Current.CancellationToken));
+        ToyVocabulary.Save(Folder["biased"], source, from);
+        var exception = Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(Folder["biased"], from, From, Folder["new"], cancellationToken: TestContext.Current.CancellationToken));
         Assert.Contains("headBias", exception.Message, StringComparison.Ordinal);
-        SoftmaxMigration.Migrate(_folder["biased"], from, _from, _folder["new"], new MigrationOptions { StatesPath = _folder["states"] }, TestContext.Current.CancellationToken);
-        SoftmaxMigration.Migrate(_folder["biased"], from, from, _folder["new"], cancellationToken: TestContext.Current.CancellationToken);
+        SoftmaxMigration.Migrate(Folder["biased"], from, From, Folder["new"], new MigrationOptions { StatesPath = Folder["states"] }, TestContext.Current.CancellationToken);
+        SoftmaxMigration.Migrate(Folder["biased"], from, from, Folder["new"], cancellationToken: TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -203,10 +183,10 @@ public sealed class MigrationTests : IDisposable
         var to = ToyVocabulary.Create(ToyVocabulary.Tokens(0, 1, 11, 12, 5, 6, 2, 13, 14, 7, 8, 3, 15, 16, 9, 10, 4, 17, 18, 19), [4, 12], [2, 2]);
         using var plain = Migrate(to, out _);
         var before = Divergence(to, plain);
-        using var polished = Migrate(to, out var report, new MigrationOptions { StatesPath = _folder["states"], PolishSteps = 150, PolishLearningRate = 0.01 });
+        using var polished = Migrate(to, out var report, new MigrationOptions { StatesPath = Folder["states"], PolishSteps = 150, PolishLearningRate = 0.01 });
         Assert.NotNull(report.Polished);
         Assert.True(Divergence(to, polished) < 0.8 * before, $"{Divergence(to, polished)} after {before}");
-        Assert.Equal(_source.Parameters[0].Row(1).ToArray(), polished.Parameters[0].Row(1).ToArray());
+        Assert.Equal(Source.Parameters[0].Row(1).ToArray(), polished.Parameters[0].Row(1).ToArray());
     }
 
     [Fact]
@@ -215,8 +195,8 @@ public sealed class MigrationTests : IDisposable
         var to = ToyVocabulary.Create([.. ToyVocabulary.Tokens(0, 1, 11, 12, 5, 6, 2, 13, 14, 7, 8, 3, 15, 16, 9, 10, 4), "t21"], [4, 12], [2, 2]);
         var files = Enumerable.Range(1, 3).Select(threads =>
         {
-            Migrate(to, out _, new MigrationOptions { StatesPath = _folder["states"], PolishSteps = 5, Threads = threads }).Dispose();
-            return File.ReadAllBytes(_folder["new"]);
+            Migrate(to, out _, new MigrationOptions { StatesPath = Folder["states"], PolishSteps = 5, Threads = threads }).Dispose();
+            return File.ReadAllBytes(Folder["new"]);
         }).ToArray();
         Assert.Equal(files[0], files[1]);
         Assert.Equal(files[0], files[2]);
@@ -228,18 +208,12 @@ public sealed class MigrationTests : IDisposable
         return Enumerable.Range(0, 300).Average(_ =>
         {
             var state = ToyVocabulary.CreateState(random, ToyVocabulary.Hidden);
-            var (before, after) = (ToyVocabulary.LogProbs(_source, state), ToyVocabulary.LogProbs(migrated, state));
+            var (before, after) = (ToyVocabulary.LogProbs(Source, state), ToyVocabulary.LogProbs(migrated, state));
             return Enumerable.Range(0, after.Length).Sum(slot => Math.Exp(before[to.Table.GetId(slot)]) * (before[to.Table.GetId(slot)] - after[slot]));
         });
     }
 
-    private DynamicAdaptiveSoftmax Migrate(SoftmaxDefinition to, out MigrationReport report, MigrationOptions? options = null)
-    {
-        report = SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], options ?? new MigrationOptions { StatesPath = _folder["states"] }, TestContext.Current.CancellationToken);
-        return DynamicAdaptiveSoftmax.Load(_folder["new"], to.Layout);
-    }
-
-    private void AssertSameLogProbs(SoftmaxDefinition to, DynamicAdaptiveSoftmax migrated, double tolerance) => AssertSameLogProbs(_from, _source, to, migrated, tolerance);
+    private void AssertSameLogProbs(SoftmaxDefinition to, DynamicAdaptiveSoftmax migrated, double tolerance) => AssertSameLogProbs(From, Source, to, migrated, tolerance);
 
     private static void AssertSameLogProbs(SoftmaxDefinition from, DynamicAdaptiveSoftmax source, SoftmaxDefinition to, DynamicAdaptiveSoftmax migrated, double tolerance)
     {

@@ -4,35 +4,16 @@ using AdaptiveSoftmax.Vocabulary;
 namespace AdaptiveSoftmax.Tests.Migration;
 
 /// <summary>Where new tokens begin, what states count, what polishing learns, and what is said of a prefix.</summary>
-public sealed class StartingPointTests : IDisposable
+public sealed class StartingPointTests : ToyMigration
 {
-    private static readonly string[] s_tokens = ToyVocabulary.Tokens(Enumerable.Range(0, 20));
-
-    private readonly TemporaryFolder _folder = new();
-    private readonly SoftmaxDefinition _from = ToyVocabulary.Create(s_tokens, [5, 11], [4, 3]);
-    private readonly DynamicAdaptiveSoftmax _source;
-
-    public StartingPointTests()
-    {
-        _source = ToyVocabulary.CreateModel(_from);
-        ToyVocabulary.Save(_folder["old"], _source, _from);
-        ToyVocabulary.WriteStates(_folder["states"], _source, _from, 1200);
-    }
-
-    public void Dispose()
-    {
-        _source.Dispose();
-        _folder.Dispose();
-    }
-
     [Fact]
     public void NewTokens_AreAsLikelyInTheMeanStateAsTheirCountsSay()
     {
         var domain = TokenTable.Create([90, 91, 92], [400, 20, 60], ["t1t2"u8.ToArray(), "zz"u8.ToArray(), "t9t12"u8.ToArray()]);
-        var to = SoftmaxMigration.Extend(_from, domain, projectionWidth: 8, "extended.tokens", out var share);
-        var options = new MigrationOptions { StatesPath = _folder["states"], AddedShare = share, AddedCounts = domain };
-        SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], options, TestContext.Current.CancellationToken);
-        using var migrated = DynamicAdaptiveSoftmax.Load(_folder["new"], to.Layout);
+        var to = SoftmaxMigration.Extend(From, domain, projectionWidth: 8, "extended.tokens", out var share);
+        var options = new MigrationOptions { StatesPath = Folder["states"], AddedShare = share, AddedCounts = domain };
+        SoftmaxMigration.Migrate(Folder["old"], From, to, Folder["new"], options, TestContext.Current.CancellationToken);
+        using var migrated = DynamicAdaptiveSoftmax.Load(Folder["new"], to.Layout);
         var random = new Random(6);
         var mean = new float[ToyVocabulary.Hidden];
         for (var i = 0; i < 1000; i++)
@@ -65,16 +46,16 @@ public sealed class StartingPointTests : IDisposable
         var (actual, offset) = once.FitTo(values, prior, withOffset, weights);
         Assert.Equal(expectedOffset, offset, 1e-9);
         for (var i = 0; i < actual.Length; i++) Assert.Equal(expected[i], actual[i], 1e-9);
-        var (factor, other) = (several.Whitening!.Factor.Values, once.WhitenBy(weights).Factor.Values);
+        var (factor, other) = (several.Whitening.Factor.Values, once.WhitenBy(weights).Factor.Values);
         for (var i = 0; i < factor.Length; i++) Assert.Equal(factor[i], other[i], 1e-9);
 
         FitStates Read(string name, float[][] rows)
         {
-            StatesWriter.Write(_folder[name], ToyVocabulary.Hidden, writer =>
+            StatesWriter.Write(Folder[name], ToyVocabulary.Hidden, writer =>
             {
                 foreach (var row in rows) writer.Add(row, [0]);
             }, cancellationToken: TestContext.Current.CancellationToken);
-            using var file = StatesFile.Open(_folder[name]);
+            using var file = StatesFile.Open(Folder[name]);
             return FitStates.Read(WorkerPool.Get(2), file, rows.Length, isLeftOut: null, TestContext.Current.CancellationToken);
         }
     }
@@ -105,18 +86,18 @@ public sealed class StartingPointTests : IDisposable
     {
         var to = ToyVocabulary.Create(ToyVocabulary.Tokens([0, 1, 11, 12, 5, 6, 2, 13, 14, 7, 8, 3, 15, 16, 9, 10, 4, 17, 18, 19]), [4, 12], [2, 2]);
         var random = new Random(7);
-        StatesWriter.Write(_folder["one"], ToyVocabulary.Hidden, writer =>
+        StatesWriter.Write(Folder["one"], ToyVocabulary.Hidden, writer =>
         {
             for (var i = 0; i < 400; i++) writer.Add(ToyVocabulary.CreateState(random, ToyVocabulary.Hidden), [i % 2 == 0 ? 11 : 13]);
         }, cancellationToken: TestContext.Current.CancellationToken);
         double[] perplexities = [.. new[] { 0, 0.5, 1 }.Select(share =>
         {
-            var options = new MigrationOptions { StatesPath = _folder["one"], PolishSteps = 60, PolishLearningRate = 0.02, PolishTargetShare = share };
-            return SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], options, TestContext.Current.CancellationToken).Polished!.Perplexity;
+            var options = new MigrationOptions { StatesPath = Folder["one"], PolishSteps = 60, PolishLearningRate = 0.02, PolishTargetShare = share };
+            return SoftmaxMigration.Migrate(Folder["old"], From, to, Folder["new"], options, TestContext.Current.CancellationToken).Polished!.Perplexity;
         })];
         Assert.True(perplexities[0] > 1.3 * perplexities[1] && perplexities[1] > perplexities[2], string.Join(' ', perplexities));
         var wrong = new MigrationOptions { PolishTargetShare = 1.1 };
-        Assert.Contains("PolishTargetShare", Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], wrong, TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("PolishTargetShare", Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(Folder["old"], From, to, Folder["new"], wrong, TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -126,15 +107,15 @@ public sealed class StartingPointTests : IDisposable
     [InlineData("", "b.x", "what stands before their names")]
     public void AWrongPrefix_IsToldTheRightOne(string given, string there, string said)
     {
-        var copies = there.Split(',').SelectMany(prefix => _source.Parameters.Select(parameter =>
+        var copies = there.Split(',').SelectMany(prefix => Source.Parameters.Select(parameter =>
         {
             var copy = new Parameter(prefix + parameter.Name, parameter.Rows, parameter.Columns);
             copy.Set(parameter.Values);
             return copy;
         }));
-        SafetensorsWriter.Write(_folder["named"], [.. copies]);
-        var options = new MigrationOptions { StatesPath = _folder["states"], Prefix = given };
-        var error = Assert.Throws<CheckpointMismatchException>(() => SoftmaxMigration.Migrate(_folder["named"], _from, _from, _folder["new"], options, TestContext.Current.CancellationToken));
+        SafetensorsWriter.Write(Folder["named"], [.. copies]);
+        var options = new MigrationOptions { StatesPath = Folder["states"], Prefix = given };
+        var error = Assert.Throws<CheckpointMismatchException>(() => SoftmaxMigration.Migrate(Folder["named"], From, From, Folder["new"], options, TestContext.Current.CancellationToken));
         Assert.Contains(said, error.Message, StringComparison.Ordinal);
     }
 
@@ -143,13 +124,13 @@ public sealed class StartingPointTests : IDisposable
     {
         var random = new Random(3);
         CheckpointTensor[] tensors = [Tensor("model.norm.weight", 8), Tensor("lm_head.weight", 20, 8), Tensor("model.layers.0.weight", 8, 8)];
-        HuggingFaceFiles.WriteFile(_folder["one"], tensors);
-        Directory.CreateDirectory(_folder["model"]);
-        HuggingFaceFiles.Write(name => Path.Combine(_folder["model"], name), [tensors[0]], [tensors[1]], [tensors[2]]);
-        var files = new[] { _folder["one"], _folder["model"], Path.Combine(_folder["model"], "model.safetensors.index.json") }.Select(model =>
+        HuggingFaceFiles.WriteFile(Folder["one"], tensors);
+        Directory.CreateDirectory(Folder["model"]);
+        HuggingFaceFiles.Write(name => Path.Combine(Folder["model"], name), [tensors[0]], [tensors[1]], [tensors[2]]);
+        var files = new[] { Folder["one"], Folder["model"], Path.Combine(Folder["model"], "model.safetensors.index.json") }.Select(model =>
         {
-            SoftmaxMigration.Adopt(model, _from, _folder["new"], options: new MigrationOptions { StatesPath = _folder["states"] }, cancellationToken: TestContext.Current.CancellationToken);
-            using var file = WeightsFile.Open(_folder["new"]);
+            SoftmaxMigration.Adopt(model, From, Folder["new"], options: new MigrationOptions { StatesPath = Folder["states"] }, cancellationToken: TestContext.Current.CancellationToken);
+            using var file = WeightsFile.Open(Folder["new"]);
             return file.Tensors.OrderBy(tensor => tensor.Name, StringComparer.Ordinal).Select(tensor =>
             {
                 using var parameter = tensor.Shape.Count == 1 ? Parameter.CreateVector(tensor.Name, (int)tensor.Count) : new Parameter(tensor.Name, (int)tensor.Shape[0], (int)tensor.Shape[1]);
