@@ -10,7 +10,7 @@ public sealed partial class PageTests
     public void TheProgramOfThePage_IsTheSample()
     {
         var page = File.ReadAllText(Path.Combine(Root(), "docs/distributed.md"));
-        Assert.Equal(File.ReadAllText(Path.Combine(Root(), "samples/Cluster/Program.cs")), CSharpBlock.Match(page).Groups[1].Value);
+        Assert.Equal(File.ReadAllText(Path.Combine(Root(), "samples/Cluster/Train.cs")), CSharpBlock.Match(page).Groups[1].Value);
     }
 
     [Theory]
