@@ -9,8 +9,13 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// <param name="selection">What keeping the best tokens costs.</param>
 internal sealed class HeadCosts(double fixedTime, double rowTime, MemoryTimes? memory, int reads, int hiddenSize, SelectionCosts selection)
 {
-    public double CostOf(double rows) =>
-        fixedTime + Math.Max(rows * rowTime, reads * memory?.Read(rows * hiddenSize * sizeof(float)) ?? 0) + selection.CostOf(rows);
+    /// <summary>The nanoseconds of a head.</summary>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="bytesBetween">What else is read from one reading of its weights to the next.</param>
+    public double CostOf(double rows, double bytesBetween = 0) =>
+        fixedTime + Math.Max(rows * rowTime, reads * memory?.Read(BytesOf(rows), BytesOf(rows) + bytesBetween) ?? 0) + selection.CostOf(rows);
+
+    public double BytesOf(double rows) => rows * hiddenSize * sizeof(float);
 }
 
 /// <summary>What it costs to keep the best tokens of a row while it is read.</summary>
@@ -62,8 +67,13 @@ internal sealed class TailCosts
         _projectionRead = memory?.Read(_projectionWeights * sizeof(float)) ?? 0;
     }
 
+    public double BytesOf(double size) => ((size * _width) + _projectionWeights) * sizeof(float);
+
     /// <summary>The expected nanoseconds of a step: for those that visit the tail, projection, output and update.</summary>
-    public double CostOf(double size, TailVisits visits)
+    /// <param name="size">The tokens of the tail.</param>
+    /// <param name="visits">How often it is visited.</param>
+    /// <param name="bytesBetween">What else is read from one visit to the next; null to take each weight as if it were read alone.</param>
+    public double CostOf(double size, TailVisits visits, double? bytesBetween = null)
     {
         if (visits.Visited == 0) return 0;
         var (batch, part) = _times.PlaceOf(Math.Max(visits.Tokens, _leastTogether));
@@ -71,8 +81,9 @@ internal sealed class TailCosts
         var projection = ProductTimes.Between(_projection, batch, part);
         if (_memory is not null)
         {
-            output = Math.Max(output, _memory.Read(size * _width * sizeof(float)));
-            projection = Math.Max(projection, _projectionRead);
+            var outputBytes = size * _width * sizeof(float);
+            output = Math.Max(output, bytesBetween is { } between ? _memory.Read(outputBytes, BytesOf(size) + between) : _memory.Read(outputBytes));
+            projection = Math.Max(projection, bytesBetween is { } others ? _memory.Read(_projectionWeights * sizeof(float), BytesOf(size) + others) : _projectionRead);
         }
 
         var selection = visits.Tokens * _selection.CostOf(size);

@@ -123,7 +123,13 @@ public static class ClusterPlanner
         const int Halvings = 24;
         const double UnpayablePrice = 1e9;
         var free = search.FindCutoffs(clusters, pricePerByte: 0);
-        if (free is null || maximumBytes is not { } limit || search.BytesOf(free) <= limit) return free;
+        if (free is null) return null;
+        if (maximumBytes is not { } limit || search.BytesOf(free) <= limit)
+        {
+            if (search.SharesCaches) search.Refine(free, maximumBytes ?? double.PositiveInfinity);
+            return free;
+        }
+
         var best = search.FindCutoffs(clusters, UnpayablePrice)!;
         if (search.BytesOf(best) > limit) return null;
         // From a thousandth of a bit a nanosecond to far more than any weight takes.

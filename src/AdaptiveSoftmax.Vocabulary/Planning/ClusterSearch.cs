@@ -11,6 +11,11 @@ internal sealed class ClusterSearch
     private readonly int _hiddenSize;
     private readonly int _leastShortlist;
     private readonly HeadCosts[] _heads;
+    private readonly IShareModel _shares;
+    private readonly IReadOnlyList<SoftmaxCostModel> _parts;
+
+    // Of whole steps, in decoding, where clusters push each other out of the caches.
+    private readonly StepCosts[] _steps;
 
     // The cost of each tail, [widths][end · (end − 1) / 2 + start] with candidates as starts and ends.
     private readonly double[][] _tails;
@@ -19,6 +24,8 @@ internal sealed class ClusterSearch
     {
         (_candidates, _leastShortlist, _widths, _hiddenSize) = (candidates, leastShortlist, widths, hiddenSize);
         var parts = model.Parts;
+        (_parts, _shares) = (parts, shares);
+        _steps = model.Use == SoftmaxUse.Training ? [] : [.. parts.Select(part => new StepCosts(part, hiddenSize, widths))];
         _heads = [.. parts.Select(part => part.Head(hiddenSize))];
         _tails = new double[widths.Length][];
         var costs = new TailCosts[parts.Count][];
@@ -41,7 +48,13 @@ internal sealed class ClusterSearch
         }
     }
 
-    /// <summary>The cheapest cutoffs of a number of clusters.</summary>
+    /// <summary>Whether a cutoff changes what other clusters cost.</summary>
+    public bool SharesCaches => _steps.Length > 0;
+
+    /// <summary>
+    /// The cheapest cutoffs of a number of clusters, each taken as if it had the caches for itself; <see cref="Refine"/> moves them
+    /// to where they cost least together.
+    /// </summary>
     /// <param name="clusters">The number of clusters, at most that of the widths.</param>
     /// <param name="pricePerByte">The nanoseconds that each byte of weights counts as.</param>
     /// <returns>The candidates that are cutoffs, by index; null where the shortlist leaves too few tokens.</returns>
@@ -88,7 +101,26 @@ internal sealed class ClusterSearch
     {
         var cost = HeadCost(_candidates[cutoffs[0]] + cutoffs.Length);
         for (var k = 0; k < cutoffs.Length; k++) cost += _tails[k][Row(EndOf(cutoffs, k)) + cutoffs[k]];
-        return cost;
+        return !SharesCaches || double.IsInfinity(cost) ? cost : CostTogether(cutoffs);
+    }
+
+    private double CostTogether(ReadOnlySpan<int> cutoffs)
+    {
+        Span<double> sizes = stackalloc double[ClusterPlanner.MaximumClusters];
+        Span<double> probabilities = stackalloc double[ClusterPlanner.MaximumClusters];
+        var sum = 0.0;
+        for (var part = 0; part < _steps.Length; part++)
+        {
+            for (var k = 0; k < cutoffs.Length; k++)
+            {
+                var (start, end) = (_candidates[cutoffs[k]], _candidates[EndOf(cutoffs, k)]);
+                (sizes[k], probabilities[k]) = (end - start, _shares.VisitProbability(_parts[part].Use, start, end));
+            }
+
+            sum += _steps[part].CostOf(_candidates[cutoffs[0]] + cutoffs.Length, sizes.Slice(0, cutoffs.Length), probabilities.Slice(0, cutoffs.Length));
+        }
+
+        return sum / _steps.Length;
     }
 
     /// <summary>The bytes of weights that cutoffs, given by index, lead to.</summary>

@@ -36,6 +36,11 @@ public sealed record MemoryTimes
     /// <param name="bytes">The bytes, 0 or more.</param>
     public double Read(double bytes) => bytes / RateOf(bytes);
 
+    /// <summary>The same of bytes that are read again and again among others.</summary>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="between">The bytes that are read from one time to the next, these ones included.</param>
+    internal double Read(double bytes, double between) => bytes / RateOf(between);
+
     private double RateOf(double bytes)
     {
         if (bytes <= Bytes[0]) return GigabytesPerSecond[0];

@@ -88,12 +88,12 @@ public sealed record SoftmaxCostModel
         return this with { RivalShare = total > 0 ? rival / total : 0 };
     }
 
-    /// <summary>The nanoseconds of the head, in which every token takes part.</summary>
+    /// <summary>The nanoseconds of the head alone, in which every token takes part.</summary>
     /// <param name="rows">The head's rows: shortlist and clusters.</param>
     /// <param name="hiddenSize">The hidden size H.</param>
     public double CostOfHead(long rows, int hiddenSize) => Parts.Average(part => part.Head(hiddenSize).CostOf(rows));
 
-    /// <summary>The expected nanoseconds of a tail. A step in which no token visits it pays nothing.</summary>
+    /// <summary>The expected nanoseconds of a tail alone. A step in which no token visits it pays nothing.</summary>
     /// <param name="size">The tokens in the cluster.</param>
     /// <param name="width">The width of its projection.</param>
     /// <param name="hiddenSize">The hidden size H.</param>
@@ -101,7 +101,7 @@ public sealed record SoftmaxCostModel
     public double CostOfTail(long size, int width, int hiddenSize, double share) =>
         Parts.Average(part => part.Tail(width, hiddenSize).CostOf(size, part.VisitsOf(part.VisitProbability(share))));
 
-    /// <summary>The expected nanoseconds of a step with a layout.</summary>
+    /// <summary>The expected nanoseconds of a step with a layout, whose clusters push each other out of the caches in decoding.</summary>
     /// <param name="layout">The sizes of head and tails.</param>
     /// <param name="coverage">The share of occurrences on the shortlist, then on each tail cluster.</param>
     /// <exception cref="ArgumentException">There is not one share for each.</exception>
@@ -111,8 +111,9 @@ public sealed record SoftmaxCostModel
         if (coverage is null) throw new ArgumentNullException(nameof(coverage));
         if (coverage.Count != layout.TailCount + 1)
             throw new ArgumentException(FormattableString.Invariant($"There are {coverage.Count} shares for a shortlist and {layout.TailCount} clusters; give one each."), nameof(coverage));
-        return CostOfHead(layout.HeadRows, layout.HiddenSize)
-            + layout.Tails.Sum(tail => CostOfTail(tail.Size, tail.ProjectionWidth, layout.HiddenSize, coverage[tail.Cluster]));
+        double[] sizes = [.. layout.Tails.Select(tail => (double)tail.Size)];
+        return Parts.Average(part => new StepCosts(part, layout.HiddenSize, layout.Tails.Select(tail => tail.ProjectionWidth))
+            .CostOf(layout.HeadRows, sizes, [.. layout.Tails.Select(tail => part.VisitProbability(coverage[tail.Cluster]))]));
     }
 
     /// <summary>The probability that a token visits a tail with a share of the occurrences.</summary>
@@ -135,7 +136,7 @@ public sealed record SoftmaxCostModel
     internal TailVisits VisitsOf(double probability)
     {
         if (probability <= 0) return default;
-        if (IsOneByOne) return new TailVisits(Batch * Math.Min(probability, 1), 1);
+        if (IsOneByOne) return new TailVisits(Batch * Math.Min(probability, 1), 1, Math.Min(probability, 1));
         // Powers by squaring are the same bits on every platform, which the library's are not.
         var missed = 1.0;
         var factor = 1 - Math.Min(probability, 1);
@@ -148,7 +149,7 @@ public sealed record SoftmaxCostModel
         // Where the probability is too small for the difference to 1, the sum of the tokens' chances is exact enough.
         var expected = Batch * probability;
         var visited = missed < 1 ? Math.Min(1 - missed, expected) : expected;
-        return new TailVisits(visited, expected / visited);
+        return new TailVisits(visited, expected / visited, visited);
     }
 
     /// <summary>The cost of heads of a hidden size, of a model that is one part.</summary>
@@ -177,6 +178,7 @@ public sealed record SoftmaxCostModel
 }
 
 /// <summary>How often steps visit a tail.</summary>
-/// <param name="Visited">The share of steps that do.</param>
+/// <param name="Visited">The share of steps that do, or their number where each token of a step is one of its own.</param>
 /// <param name="Tokens">The tokens of such a step that do.</param>
-internal readonly record struct TailVisits(double Visited, double Tokens);
+/// <param name="Chance">The share of reads of the head after which the tail is read.</param>
+internal readonly record struct TailVisits(double Visited, double Tokens, double Chance);

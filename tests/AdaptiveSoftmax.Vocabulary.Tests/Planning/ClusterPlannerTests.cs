@@ -41,8 +41,9 @@ public sealed class ClusterPlannerTests
                 var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = clusters, CostModel = model }, TestContext.Current.CancellationToken);
 
                 var expected = Subsets(counts.Length, clusters).Min(cutoffs => reference.Of(cutoffs, Halves));
-                Assert.Equal(1, plan.Cost / expected, 1e-9);
-                Assert.Equal(1, reference.Of([.. plan.Cutoffs], Halves) / expected, 1e-9);
+                // Where clusters share caches, single cutoffs are moved to where they cost least together: near the best.
+                Assert.InRange(plan.Cost / expected, 1 - 1e-9, use == SoftmaxUse.Training ? 1 + 1e-9 : 1.02);
+                Assert.Equal(1, reference.Of([.. plan.Cutoffs], Halves) / plan.Cost, 1e-9);
                 Assert.Equal(1, plan.FullCost / reference.Full(), 1e-9);
             }
 
@@ -52,7 +53,45 @@ public sealed class ClusterPlannerTests
                 .Select(cutoffs => reference.Of(cutoffs, Halves))
                 .ToArray();
             var best = ClusterPlanner.Plan(counts, 16, CostOnly with { CostModel = model }, TestContext.Current.CancellationToken);
-            Assert.Equal(1, best.Cost / roomy.Min(), 1e-9);
+            Assert.InRange(best.Cost / roomy.Min(), 1 - 1e-9, use == SoftmaxUse.Training ? 1 + 1e-9 : 1.02);
+        }
+    }
+
+    // The head is read as fast as its cache allows where no tail is visited, and from beyond it where one is, in each step.
+    [Theory]
+    [InlineData(0.0, 8.0)]
+    [InlineData(1.0, 2.0)]
+    [InlineData(0.25, 0.0)]
+    public void VisitedTail_PushesTheHeadOutOfTheCache(double visits, double rate)
+    {
+        var machine = Machines.Small with { DecodingHeadTime = 0, DecodingTailTime = 0, Sampling = new ProductTimes([1], [1], [1e-9]) };
+        var model = new SoftmaxCostModel { Machine = machine, Use = SoftmaxUse.Sampling, Batch = 1 };
+        // A head of 2 × 8 values is 64 bytes, and a tail of 8 × (8 + 192) is 6,400.
+        var layout = SoftmaxLayout.Create(8, 193, [1], [8]);
+        var tail = visits * ((8 * 8 * 4 / 2.0) + (8 * 192 * 4 / 2.0));
+        var head = rate > 0 ? 64 / rate : (0.75 * 64 / 8) + (0.25 * 64 / 2);
+
+        Assert.Equal(head + tail, model.CostOf(layout, [1 - visits, visits]), 1e-4);
+        Assert.Equal(8, model.CostOfHead(2, 8), 1e-4);
+    }
+
+    // Reading is what takes the time, and three tails push each other and the head out of the caches.
+    [Theory]
+    [MemberData(nameof(SmallCounts))]
+    public void PlansOfSlowMemory_CostLittleMoreThanTheBest(long[] counts)
+    {
+        var machine = Machines.Small with { Memory = new MemoryTimes([64, 4096], [0.8, 0.02]) };
+        foreach (var (use, batch) in new[] { (SoftmaxUse.Greedy, 1), (SoftmaxUse.Greedy, 5), (SoftmaxUse.Greedy, 20), (SoftmaxUse.TopK, 1), (SoftmaxUse.Sampling, 3), (SoftmaxUse.Serving, 16) })
+        {
+            var model = SmallModel with { Machine = machine, Use = use, Batch = batch, TopK = 3 };
+            var reference = new CostReference(counts, 16, model);
+            for (var clusters = 1; clusters <= Math.Min(3, counts.Length - 1); clusters++)
+            {
+                var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = clusters, CostModel = model }, TestContext.Current.CancellationToken);
+                Assert.Equal(1, reference.Of([.. plan.Cutoffs], Halves) / plan.Cost, 1e-9);
+                Assert.InRange(plan.Cost / Subsets(counts.Length, clusters).Min(cutoffs => reference.Of(cutoffs, Halves)), 1 - 1e-9, 1.25);
+                Assert.Equal(1, plan.FullCost / reference.Full(), 1e-9);
+            }
         }
     }
 
@@ -136,6 +175,20 @@ public sealed class ClusterPlannerTests
         Assert.InRange(plan.Layout.ShortlistSize, 1000, 20_000);
         Assert.True(plan.SpeedUp > 5);
         Assert.Equal(plan.FullCost, new SoftmaxCostModel().CostOfHead(200_000, 512));
+    }
+
+    // What planning anew for drift keeps to: the second tail of a div value has at least 16 values, the first one any.
+    [Theory]
+    [InlineData(63, 1)]
+    [InlineData(64, 2)]
+    [InlineData(20, 1)]
+    public void SecondTail_IsNotNarrowerThan16(int hiddenSize, int most)
+    {
+        var options = new ClusterPlanOptions { DivValue = 2, MinimumWidthShare = 0 };
+        var plan = ClusterPlanner.Plan(Zipf(200_000), hiddenSize, options, TestContext.Current.CancellationToken);
+
+        Assert.Equal(most, plan.Layout.TailCount);
+        Assert.Equal(hiddenSize / 2, plan.Layout.Tails[0].ProjectionWidth);
     }
 
     [Fact]
@@ -240,7 +293,7 @@ public sealed class ClusterPlannerTests
     [InlineData(1.0, 1.0)]
     public void Visits_AreTheStepsWithATarget(double probability, double expected)
     {
-        var (visited, targets) = new SoftmaxCostModel().VisitsOf(probability);
+        var (visited, targets, _) = new SoftmaxCostModel().VisitsOf(probability);
 
         Assert.Equal(expected, visited, expected * 1e-4);
         Assert.Equal(256 * probability, visited * targets, 1e-9);

@@ -10,10 +10,38 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         // A server decodes greedily in one step and draws in the next.
         if (model.Use == SoftmaxUse.Serving) return (As(SoftmaxUse.Greedy).Of(cutoffs, widthOf) + As(SoftmaxUse.Sampling).Of(cutoffs, widthOf)) / 2;
         var tails = cutoffs.Select((start, i) => (Start: start, End: i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length, Width: widthOf(i)));
-        return Head(cutoffs[0] + cutoffs.Length) + tails.Sum(tail => Tail(tail.Start, tail.End, tail.Width));
+        var headRows = cutoffs[0] + cutoffs.Length;
+        if (model.Use == SoftmaxUse.Training) return Head(headRows, 0) + tails.Sum(tail => Tail(tail.Start, tail.End, tail.Width, 0));
+
+        // Whatever set of the other tails is visited between two readings of a cluster, the largest of them lies between.
+        var clusters = tails.Select(tail => (Floats: (double)tail.Width * (hiddenSize + tail.End - tail.Start), Chance: ChanceOfStep(tail.Start, tail.End), Cost: (Func<double, double>)(between => Tail(tail.Start, tail.End, tail.Width, (headRows * hiddenSize) + between))))
+            .Prepend((Floats: (double)headRows * hiddenSize, Chance: 1.0, Cost: (Func<double, double>)(between => Head(headRows, between))))
+            .ToArray();
+        var sum = 0.0;
+        for (var own = 0; own < clusters.Length; own++)
+        {
+            if (clusters[own].Chance == 0) continue;
+            var others = Enumerable.Range(1, cutoffs.Length).Where(other => other != own).ToArray();
+            for (var set = 0; set < 1 << others.Length; set++)
+            {
+                var (chance, between) = (1.0, 0.0);
+                for (var i = 0; i < others.Length; i++)
+                {
+                    var (p, q) = (clusters[others[i]].Chance, clusters[own].Chance);
+                    // The steps from one visit to the next end with a visit: other steps come before it as long as they are none.
+                    var isBetween = 1 - ((1 - p) * q / (1 - ((1 - p) * (1 - q))));
+                    chance *= ((set >> i) & 1) != 0 ? isBetween : 1 - isBetween;
+                    if (((set >> i) & 1) != 0) between = Math.Max(between, clusters[others[i]].Floats);
+                }
+
+                if (chance > 0) sum += chance * clusters[own].Cost(between);
+            }
+        }
+
+        return sum;
     }
 
-    public double Full() => model.Use == SoftmaxUse.Serving ? (As(SoftmaxUse.Greedy).Full() + As(SoftmaxUse.Sampling).Full()) / 2 : Head(counts.Length);
+    public double Full() => model.Use == SoftmaxUse.Serving ? (As(SoftmaxUse.Greedy).Full() + As(SoftmaxUse.Sampling).Full()) / 2 : Head(counts.Length, 0);
 
     public double Bytes(int[] cutoffs, Func<int, int> widthOf) => 4.0 * (((cutoffs[0] + cutoffs.Length) * hiddenSize)
         + cutoffs.Select((start, i) => widthOf(i) * (hiddenSize + (i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length) - start)).Sum());
@@ -29,17 +57,17 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         return model.Machine.SelectionTime * kept * (1 + (Math.Log(2) * (power + (rows / kept / Math.Pow(2, power)) - 1)));
     }
 
-    private double Head(double rows)
+    private double Head(double rows, double between)
     {
         var machine = model.Machine;
         if (model.Use == SoftmaxUse.Training) return machine.TrainingHeadTime + (rows * (Row(machine.Training, hiddenSize, model.Batch) + (hiddenSize * machine.UpdateTime)));
         if (model.Use == SoftmaxUse.Greedy && model.Batch < 8)
-            return machine.DecodingHeadTime + (model.Batch * Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize)));
+            return machine.DecodingHeadTime + (model.Batch * Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize, (rows * hiddenSize) + between)));
         var together = model.Use == SoftmaxUse.Greedy ? Math.Max(16, model.Batch) : model.Batch;
-        return machine.DecodingHeadTime + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize));
+        return machine.DecodingHeadTime + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize, (rows * hiddenSize) + between));
     }
 
-    private double Tail(int start, int end, int width)
+    private double Tail(int start, int end, int width, double between)
     {
         var machine = model.Machine;
         var chance = Chance(_shares[start..end].Sum());
@@ -57,8 +85,14 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         var selection = together * Selection(size);
         if (!isSingle && model.Batch > 1) together = Math.Max(model.Use == SoftmaxUse.Greedy ? 16 : 2, together);
         return visits * (selection + machine.DecodingTailTime
-            + Math.Max(width * Row(model.Use, hiddenSize, together), Read(width * hiddenSize))
-            + Math.Max(size * Row(model.Use, width, together), Read(size * width)));
+            + Math.Max(width * Row(model.Use, hiddenSize, together), Read(width * hiddenSize, (width * (hiddenSize + size)) + between))
+            + Math.Max(size * Row(model.Use, width, together), Read(size * width, (width * (hiddenSize + size)) + between)));
+    }
+
+    private double ChanceOfStep(int start, int end)
+    {
+        var chance = Chance(_shares[start..end].Sum());
+        return chance <= 0 ? 0 : model.Use == SoftmaxUse.Greedy && model.Batch < 8 ? chance : Visits(chance).Visited;
     }
 
     private (double Visited, double Tokens) Visits(double chance)
@@ -83,11 +117,13 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         };
     }
 
-    private static double Read(double weights)
+    // Of four bytes each; from 64 to 4,096 of them the rate falls along a straight line.
+    private double Read(double weights, double together)
     {
-        var bytes = 4 * weights;
-        var rate = bytes <= 64 ? 8 : bytes >= 4096 ? 2 : 8 - (6 * (bytes - 64) / (4096 - 64));
-        return bytes / rate;
+        var bytes = 4 * together;
+        var (near, far) = (model.Machine.Memory.GigabytesPerSecond[0], model.Machine.Memory.GigabytesPerSecond[1]);
+        var rate = bytes <= 64 ? near : bytes >= 4096 ? far : near - ((near - far) * (bytes - 64) / (4096 - 64));
+        return 4 * weights / rate;
     }
 
     private double Row(SoftmaxUse use, double width, double tokens) =>
