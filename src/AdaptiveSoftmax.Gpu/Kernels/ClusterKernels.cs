@@ -13,24 +13,25 @@ internal sealed class ClusterKernels<TTile>(Accelerator accelerator)
 {
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments> Store =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments>(
-            ForwardKernels.Store<TTile>, Launches.Specialization);
+            ForwardKernels.Store<TTile>, Launches.Tiles<TTile>());
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments> Reduce =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments>(
-            LogitKernels.Reduce<TTile>, Launches.Specialization);
+            LogitKernels.Reduce<TTile>, Launches.Tiles<TTile>());
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<float>, ClusterArguments> Sum =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<float>, ClusterArguments>(
-            LogitKernels.Sum<TTile>, Launches.Specialization);
+            LogitKernels.Sum<TTile>, Launches.Tiles<TTile>());
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments, LossWeights> LogitGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments, LossWeights>(
-            GradientKernels.Logits<TTile>, Launches.Specialization);
+            GradientKernels.Logits<TTile>, Launches.Tiles<TTile>());
 
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments> InputGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments>(
-            GradientKernels.Input<TTile>, Launches.Specialization);
+            GradientKernels.Input<TTile>, Launches.Tiles<TTile>());
 
+    // By itself it takes what two groups have; told of them, it spills some in its loop.
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments> WeightGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments>(
             GradientKernels.Weight<TTile>, Launches.Specialization);

@@ -10,9 +10,9 @@ internal sealed class DecodeProducts<TShape, TTile>(Accelerator accelerator)
 {
     public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int> LogProbs =>
         field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ProductArguments, int, int>(
-            ForwardKernels.LogProbs<TShape, TTile>, Launches.Specialization);
+            ForwardKernels.LogProbs<TShape, TTile>, Launches.Tiles<TTile>());
 
     public Action<AcceleratorStream, KernelConfig, TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments> Best =>
         field ??= accelerator.LoadKernel<TShape, ArrayView<Float4>, ArrayView<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ProductArguments>(
-            DecodeKernels.Best<TShape, TTile>, Launches.Specialization);
+            DecodeKernels.Best<TShape, TTile>, Launches.Tiles<TTile>());
 }

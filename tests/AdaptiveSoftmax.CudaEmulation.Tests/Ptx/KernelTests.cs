@@ -14,7 +14,7 @@ public sealed class KernelTests
     public void EveryInstruction_IsKnown(string name)
     {
         var kernel = KernelCases.All[name];
-        var program = PtxParser.Parse(PtxCompiler.Compile(kernel.Method, kernel.GroupSize, CudaArchitecture.SM_90));
+        var program = PtxParser.Parse(PtxCompiler.Compile(kernel.Method, kernel.GroupSize, CudaArchitecture.SM_90, kernel.GroupsAtOnce));
         Assert.Equal(kernel.GroupSize, program.MaximumThreads);
         Assert.NotEmpty(program.Operations);
     }

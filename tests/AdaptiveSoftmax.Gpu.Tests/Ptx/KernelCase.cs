@@ -10,8 +10,9 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <param name="MaximumRegisters">The most registers a thread may take, which decides how many groups run at a time.</param>
 /// <param name="WideReads">The fewest reads of 16 bytes of values that must stand in its loops, where it streams matrices; 0 elsewhere.</param>
 /// <param name="LeastProductShare">The share of a product's loop that must multiply, or 0 for a kernel without a large product.</param>
+/// <param name="GroupsAtOnce">How many groups a multiprocessor is to run at once, where the compiler is told.</param>
 internal sealed record KernelCase(
-    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, int WideReads, double LeastProductShare = 0)
+    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, int WideReads, double LeastProductShare = 0, int? GroupsAtOnce = null)
 {
     /// <summary>What a test shows for it.</summary>
     public override string ToString() => $"{Layout} {Name}";

@@ -14,9 +14,16 @@ internal sealed record KernelReport(KernelCase Kernel, AssembledKernel Assembled
     /// <param name="kernel">The kernel.</param>
     /// <param name="architecture">The device's architecture.</param>
     /// <param name="readCode">Whether to read the instructions of products, which takes half a second.</param>
-    public static KernelReport Create(KernelCase kernel, CudaArchitecture architecture, bool readCode = false)
+    public static KernelReport Create(KernelCase kernel, CudaArchitecture architecture, bool readCode = false) =>
+        Create(kernel, PtxCompiler.Compile(kernel.Method, kernel.GroupSize, architecture, kernel.GroupsAtOnce), architecture, readCode);
+
+    /// <summary>Assembles the text of a kernel.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="ptx">Its text.</param>
+    /// <param name="architecture">The device's architecture.</param>
+    /// <param name="readCode">Whether to read the instructions of products, which takes half a second.</param>
+    public static KernelReport Create(KernelCase kernel, string ptx, CudaArchitecture architecture, bool readCode = false)
     {
-        var ptx = PtxCompiler.Compile(kernel.Method, kernel.GroupSize, architecture);
         var (assembled, code) = readCode && kernel.LeastProductShare > 0 ? Ptxas.AssembleAndRead(ptx, architecture) : (Ptxas.Assemble(ptx, architecture), null);
         return new(kernel, assembled, PtxText.Read(ptx), code);
     }

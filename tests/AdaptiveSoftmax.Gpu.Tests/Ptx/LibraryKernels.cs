@@ -7,10 +7,8 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <summary>The library's kernels for layouts from 50 to a million tokens.</summary>
 internal sealed class LibraryKernels : IKernelCases
 {
-    // The registers of 256 threads of which two groups fit a multiprocessor, and what the assembler takes for tiles of 128
-    // rows on sm_80: the table shows that on sm_90 all of them keep to the former.
+    // The registers of 256 threads of which two groups fit a multiprocessor.
     private const int TwoGroups = 128;
-    private const int OneGroup = 136;
 
     // Two matrices, each read ahead of the loop over the depth and in it.
     private const int ReadsOfProduct = 4;
@@ -27,10 +25,10 @@ internal sealed class LibraryKernels : IKernelCases
         .. Shapes<Tail262K>("262,144 tail"),
         .. Shapes<Tail1M>("1,000,000 tail"),
         .. Shapes<MatrixShape>("any"),
-        .. Clusters<Tile128>(OneGroup),
-        .. Clusters<Tile16>(TwoGroups),
-        Cluster<Tile128>(typeof(LogitKernels), nameof(LogitKernels.Sum), OneGroup),
-        Cluster<Tile128>(typeof(GradientKernels), nameof(GradientKernels.Logits), OneGroup),
+        .. Clusters<Tile128>(),
+        .. Clusters<Tile16>(),
+        Cluster<Tile128>(typeof(LogitKernels), nameof(LogitKernels.Sum)),
+        Cluster<Tile128>(typeof(GradientKernels), nameof(GradientKernels.Logits)),
         .. Generated("200,019 generated", typeof(ApiDocs)),
         .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))),
         .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(GradientCheckKernels))).Concat(Common(typeof(MatrixPlan))),
@@ -39,33 +37,33 @@ internal sealed class LibraryKernels : IKernelCases
     private static IEnumerable<KernelCase> Shapes<TShape>(string layout)
         where TShape : unmanaged, IMatrixShape
     {
-        yield return Case<TShape, Tile128>(layout, typeof(ForwardKernels), nameof(ForwardKernels.LogProbs), OneGroup);
-        yield return Case<TShape, Tile16>(layout, typeof(ForwardKernels), nameof(ForwardKernels.LogProbs), TwoGroups);
-        yield return Case<TShape, Tile128>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best), OneGroup);
-        yield return Case<TShape, Tile16>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best), TwoGroups);
+        yield return Case<TShape, Tile128>(layout, typeof(ForwardKernels), nameof(ForwardKernels.LogProbs));
+        yield return Case<TShape, Tile16>(layout, typeof(ForwardKernels), nameof(ForwardKernels.LogProbs));
+        yield return Case<TShape, Tile128>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best));
+        yield return Case<TShape, Tile16>(layout, typeof(DecodeKernels), nameof(DecodeKernels.Best));
         yield return Case<TShape>(layout, typeof(VectorKernels), nameof(VectorKernels.Best), wideReads: 1);
         yield return Case<TShape>(layout, typeof(VectorKernels), nameof(VectorKernels.Project), wideReads: 0);
     }
 
     // The products of training and of a body, which take their sizes from a table and so serve every layout.
-    private static IEnumerable<KernelCase> Clusters<TTile>(int registers)
+    private static IEnumerable<KernelCase> Clusters<TTile>()
         where TTile : unmanaged, IRegisterTile
     {
-        yield return Cluster<TTile>(typeof(ForwardKernels), nameof(ForwardKernels.Store), registers);
-        yield return Cluster<TTile>(typeof(LogitKernels), nameof(LogitKernels.Reduce), registers);
-        yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Input), registers);
-        yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Weight), registers);
+        yield return Cluster<TTile>(typeof(ForwardKernels), nameof(ForwardKernels.Store));
+        yield return Cluster<TTile>(typeof(LogitKernels), nameof(LogitKernels.Reduce));
+        yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Input));
+        yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Weight)) with { GroupsAtOnce = Launches.Specialization.MinNumGroupsPerMultiprocessor };
     }
 
-    private static KernelCase Cluster<TTile>(Type type, string name, int registers)
+    private static KernelCase Cluster<TTile>(Type type, string name)
         where TTile : unmanaged, IRegisterTile => new(
         "any", $"{type.Name}.{name} {typeof(TTile).Name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TTile)),
-        TileProduct.GroupSize, registers, ReadsOfProduct, ProductShare<TTile>());
+        TileProduct.GroupSize, TwoGroups, ReadsOfProduct, ProductShare<TTile>(), Launches.Tiles<TTile>().MinNumGroupsPerMultiprocessor);
 
-    private static KernelCase Case<TShape, TTile>(string layout, Type type, string name, int registers)
+    private static KernelCase Case<TShape, TTile>(string layout, Type type, string name)
         where TTile : unmanaged, IRegisterTile => new(
         layout, $"{type.Name}.{name} {typeof(TTile).Name}", type.GetMethod(name)!.MakeGenericMethod(typeof(TShape), typeof(TTile)),
-        TileProduct.GroupSize, registers, ReadsOfProduct, ProductShare<TTile>());
+        TileProduct.GroupSize, TwoGroups, ReadsOfProduct, ProductShare<TTile>(), Launches.Tiles<TTile>().MinNumGroupsPerMultiprocessor);
 
     private static double ProductShare<TTile>()
         where TTile : unmanaged, IRegisterTile => default(TTile).GroupRows == default(Tile128).GroupRows ? LeastProductShare : 0;

@@ -14,12 +14,13 @@ internal static class PtxCompiler
     /// <param name="kernel">An explicitly grouped kernel.</param>
     /// <param name="groupSize">The threads of a group.</param>
     /// <param name="architecture">The device's architecture.</param>
+    /// <param name="groupsAtOnce">How many groups a multiprocessor is to run at once, which bounds the registers as well.</param>
     /// <returns>
     /// The PTX text as a device of that architecture is given it. Its target is sm_80 at most, since ILGPU names no later
     /// one: the driver, and ptxas likewise, translates it for the device and refuses what sm_80 does not have.
     /// </returns>
     /// <exception cref="InvalidOperationException">ILGPU cannot compile it.</exception>
-    public static string Compile(MethodInfo kernel, int groupSize, CudaArchitecture architecture)
+    public static string Compile(MethodInfo kernel, int groupSize, CudaArchitecture architecture, int? groupsAtOnce = null)
     {
         // A kernel that fails to compile leaves its context unusable, so each has its own.
         using var context = Context.Create(builder => GpuContext.Configure(builder));
@@ -29,7 +30,7 @@ internal static class PtxCompiler
         try
         {
             var compiled = (PTXCompiledKernel)backend.Compile(
-                EntryPointDescription.FromExplicitlyGroupedKernel(kernel), new KernelSpecialization(groupSize, null));
+                EntryPointDescription.FromExplicitlyGroupedKernel(kernel), new KernelSpecialization(groupSize, groupsAtOnce));
             return compiled.PTXAssembly;
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
