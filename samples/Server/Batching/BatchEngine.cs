@@ -40,6 +40,7 @@ internal sealed class BatchEngine : IDisposable
     private readonly List<BatchStep> _steps = [];
     private readonly List<BatchStep> _running = [];
     private readonly Thread _thread;
+    private readonly BurstWatch _burst;
     private readonly int _maxBatch;
     private readonly TimeSpan _patience;
     private TaskCompletionSource? _idle;
@@ -51,9 +52,10 @@ internal sealed class BatchEngine : IDisposable
     /// <param name="maxQueue">The continuations that have a place beside them at most.</param>
     /// <param name="patience">How long an answer may wait for its client, in all, where others find no place.</param>
     /// <param name="observer">Who is told of steps.</param>
-    public BatchEngine(CurrentModel models, int maxBatch, int maxQueue, TimeSpan patience, IEngineObserver observer)
+    /// <param name="burst">Tells whether there is a burst.</param>
+    public BatchEngine(CurrentModel models, int maxBatch, int maxQueue, TimeSpan patience, IEngineObserver observer, BurstWatch burst)
     {
-        (_models, _maxBatch, _patience, _observer) = (models, maxBatch, patience, observer);
+        (_models, _maxBatch, _patience, _observer, _burst) = (models, maxBatch, patience, observer, burst);
         Capacity = maxBatch + maxQueue;
         models.Replaced += WakeUp;
         _thread = new Thread(Run) { Name = "batching", IsBackground = true };
@@ -109,6 +111,7 @@ internal sealed class BatchEngine : IDisposable
             foreach (var sequence in generation.Sequences)
             {
                 Move(sequence, SequenceState.Waiting);
+                sequence.WaitingSince = Stopwatch.GetTimestamp();
                 sequence.Node = _waiting.AddLast(sequence);
             }
 
@@ -139,6 +142,7 @@ internal sealed class BatchEngine : IDisposable
                 var sequence = generation.Sequences[i];
                 if (sequence.State != SequenceState.Paused) continue;
                 Move(sequence, SequenceState.Waiting);
+                sequence.WaitingSince = Stopwatch.GetTimestamp();
                 sequence.Node = _waiting.AddFirst(sequence);
             }
 
@@ -238,9 +242,11 @@ internal sealed class BatchEngine : IDisposable
                 if (_active.Count > 0)
                 {
                     AssignRows();
+                    LookForBurst();
                     return true;
                 }
 
+                if (_burst.Rest()) _observer.BurstChanged(false);
                 if (_isStopped) return false;
                 Monitor.Wait(_gate);
             }
@@ -250,9 +256,10 @@ internal sealed class BatchEngine : IDisposable
     private void Run(BatchStep step)
     {
         var start = Stopwatch.GetTimestamp();
+        foreach (var sequence in step.Rows) sequence.Follow(_burst.Policy);
         var results = step.Run(out var faults);
         var duration = Stopwatch.GetElapsedTime(start);
-        _observer.Stepped(duration, faults.Count == 0 ? results : [.. results.ToArray().Where(result => result.Token >= 0)]);
+        _observer.Stepped(duration, faults.Count == 0 ? results : [.. results.ToArray().Where(result => result.Token >= 0)], _burst.IsBurst);
         // What goes wrong with one continuation ends its request and no other.
         foreach (var fault in faults) Fail(step.Rows[fault.Row], new FaultyRowException(fault));
         for (var i = 0; i < step.Rows.Count; i++)
@@ -272,6 +279,7 @@ internal sealed class BatchEngine : IDisposable
     private void Accept(BatchStep step, int row, DecodedToken token)
     {
         var (sequence, generation) = (step.Rows[row], step.Rows[row].Generation);
+        generation.Decoded.Add(token, _burst.IsBurst);
         if (generation.MarkFirstToken()) _observer.FirstToken(generation.FirstToken!.Value);
         var top = generation.Options.WantsLogProbs ? step.CopyTop(row, _top) : 0;
         if (sequence.Accept(token, _top.AsSpan(0, top)) is null) return;
@@ -341,6 +349,15 @@ internal sealed class BatchEngine : IDisposable
             _steps[i].Dispose();
             _steps.RemoveAt(i);
         }
+    }
+
+    // The queue is a few hundred long at most. One that waited for its client stands before those that have waited for longer.
+    private void LookForBurst()
+    {
+        if (_burst.Options is null) return;
+        var now = Stopwatch.GetTimestamp();
+        var longest = _waiting.Count == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(_waiting.Min(sequence => sequence.WaitingSince), now);
+        if (_burst.Look(_waiting.Count, longest)) _observer.BurstChanged(_burst.IsBurst);
     }
 
     private void AssignRows()

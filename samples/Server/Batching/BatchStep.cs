@@ -24,7 +24,7 @@ internal sealed class BatchStep : IDisposable
     public BatchStep(ModelLease lease, int maximumRows)
     {
         _lease = lease;
-        _session = Model.Model.Softmax.CreateSession();
+        _session = Model.Head.CreateSession();
         _windows = new int[Math.Max(LeastRows, maximumRows) * Model.Model.Window];
         _sequences = new DecodeSequence[maximumRows];
         _results = new DecodedToken[maximumRows];

@@ -33,6 +33,9 @@ internal sealed class Generation
 
     public IReadOnlyList<GenerationSequence> Sequences { get; }
 
+    /// <summary>How its tokens were decoded. The engine's to write; whoever has read a piece sees its tokens counted.</summary>
+    public DecodeTally Decoded { get; } = new();
+
     /// <summary>How long the answer may yet wait for its client.</summary>
     public ReadAllowance Reading { get; }
 

@@ -7,6 +7,8 @@ namespace ServerSample;
 internal sealed class GenerationSequence
 {
     private readonly EncodedVocabulary _vocabulary;
+    private readonly DecodeOptions _asked;
+    private DecodeOptions? _inBurst;
     private readonly TextAssembler _text;
     private readonly List<TokenReport> _unreported = [];
     private readonly int[] _window;
@@ -18,7 +20,8 @@ internal sealed class GenerationSequence
         (Generation, Choice) = (generation, choice);
         _vocabulary = model.Tokenizer.Vocabulary;
         var options = generation.Options;
-        Decode = new DecodeSequence(model.Model.Softmax, options.Decode) { Random = new SampleRandom(options.Seed, (ulong)choice) };
+        _asked = options.Decode;
+        Decode = new DecodeSequence(model.Head, _asked) { Random = new SampleRandom(options.Seed, (ulong)choice) };
         _text = new TextAssembler(options.Stops);
         _tokens = new int[options.MaxTokens];
 
@@ -37,6 +40,9 @@ internal sealed class GenerationSequence
     /// <summary>Options, random numbers and penalised tokens.</summary>
     public DecodeSequence Decode { get; }
 
+    /// <summary>When it came into the queue. The engine's to set, under its lock.</summary>
+    public long WaitingSince { get; set; }
+
     /// <summary>The last tokens, oldest first, [window].</summary>
     public ReadOnlySpan<int> Window => _window;
 
@@ -48,6 +54,15 @@ internal sealed class GenerationSequence
 
     /// <summary>Its place in the queue while it waits.</summary>
     public LinkedListNode<GenerationSequence>? Node { get; set; }
+
+    /// <summary>Chooses how the next token is decoded. Called by the thread that steps.</summary>
+    /// <param name="policy">A burst's policy, which holds until the next call; null for what the request asks for.</param>
+    public void Follow(DecodePolicy? policy)
+    {
+        if (policy is { } burst && _inBurst?.Policy != burst) _inBurst = _asked with { Policy = burst };
+        var options = policy is null ? _asked : _inBurst!;
+        if (!ReferenceEquals(Decode.Options, options)) Decode.Options = options;
+    }
 
     /// <summary>Takes the next token.</summary>
     /// <param name="token">The token.</param>

@@ -50,6 +50,7 @@ internal static class CommandLine
     {
         var model = new ModelArguments();
         var limits = new LimitArguments();
+        var burst = new BurstArguments();
         var urls = new Option<string[]>("--urls") { Description = "Where to listen; port 0 takes a free one.", HelpName = "URL", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["http://127.0.0.1:5080"] };
         var remote = new Option<bool>("--allow-remote") { Description = "Allow addresses that other machines can reach. The server asks nobody who they are." };
         var watch = new Option<bool>("--watch") { Description = "Take up the model's files when they are replaced. Requests that run end with the model they began with." };
@@ -64,12 +65,12 @@ internal static class CommandLine
         {
             model.Checkpoint, model.Spec, watch, model.Quick, model.Threads, urls, remote, LoadCommand.Create(console),
         };
-        foreach (var limit in limits.All) root.Add(limit);
+        foreach (var option in limits.All.Concat(burst.All)) root.Add(option);
         root.SetAction(async (parsed, cancellation) =>
         {
             var source = model.Find(parsed, console, cancellation);
             var seen = ModelWatch.Look(source);
-            await using var app = CompletionServer.Create(source.Load(), limits.Read(parsed) with { Urls = parsed.GetRequiredValue(urls), AllowRemote = parsed.GetValue(remote) }, LogToConsole, services =>
+            await using var app = CompletionServer.Create(source.Load(), limits.Read(parsed) with { Burst = burst.Read(parsed), Urls = parsed.GetRequiredValue(urls), AllowRemote = parsed.GetValue(remote) }, LogToConsole, services =>
             {
                 if (parsed.GetValue(watch)) CompletionServer.AddWatch(services, source, seen, s_watchPeriod);
             });

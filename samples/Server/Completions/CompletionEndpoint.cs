@@ -46,7 +46,7 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
             // A client that leaves frees its places at once, wherever the answer stands.
             await using var leaving = context.RequestAborted.Register(() => engine.Release(generation));
             var withUsage = request.StreamOptions?.IncludeUsage == true;
-            var builder = new ResponseBuilder(generation, withUsage);
+            var builder = new ResponseBuilder(generation, options.Burst, withUsage);
             if (request.Stream == true) await StreamAsync(context, generation, builder, withUsage);
             else await WriteAsync(context, generation, builder);
             outcome = Outcome.Completed;
@@ -89,6 +89,7 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
         var pieces = new List<TextPiece>();
         await foreach (var piece in generation.Pieces.ReadAllAsync(context.RequestAborted)) pieces.Add(piece);
         var answer = builder.Whole(pieces);
+        BurstHeaders.Write(context.Response, CompletionDecoding.Of(generation, options.Burst), generation.CompletionTokens);
         await generation.Reading.SendAsync(token => context.Response.WriteAsJsonAsync(answer, WireFormat.Plain.CompletionResponse, cancellationToken: token), context.RequestAborted);
         // The end of the body is yet to come, so that a client that asks again has its place back.
         engine.Release(generation);
@@ -103,6 +104,7 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
         context.Response.Headers.CacheControl = "no-cache";
         // nginx would gather events otherwise.
         context.Response.Headers["X-Accel-Buffering"] = "no";
+        BurstHeaders.Write(context.Response, CompletionDecoding.Of(generation, options.Burst), tokens: null);
         do
         {
             // All that is there goes out at once.

@@ -36,7 +36,24 @@ internal sealed record CompletionLogProbs(
     IReadOnlyList<int> TextOffset);
 
 /// <summary>What a request took, in tokens.</summary>
-internal sealed record CompletionUsage(int PromptTokens, int CompletionTokens, int TotalTokens);
+internal sealed record CompletionUsage(int PromptTokens, int CompletionTokens, int TotalTokens)
+{
+    /// <summary>How its tokens were decoded, where there is a policy for bursts.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CompletionDecoding? Decoding { get; init; }
+}
+
+/// <summary>How the tokens of an answer were decoded.</summary>
+/// <param name="Policy">The burst's policy if any token was made under it, <c>exact</c> otherwise.</param>
+/// <param name="BurstTokens">The tokens made under it.</param>
+/// <param name="UnseenTokens">Those for which a tail was left out that could have mattered.</param>
+/// <param name="UnseenMass">The probability of what was left out, the mean over all tokens of the answer.</param>
+internal sealed record CompletionDecoding(string Policy, long BurstTokens, long UnseenTokens, double UnseenMass)
+{
+    /// <summary>What it is of a request; null where the server has no policy for bursts.</summary>
+    public static CompletionDecoding? Of(Generation generation, BurstOptions? burst) => burst is null ? null : new CompletionDecoding(
+        generation.Decoded.BurstTokens > 0 ? burst.Name : "exact", generation.Decoded.BurstTokens, generation.Decoded.UnseenTokens, generation.Decoded.MeanUnseenMass);
+}
 
 /// <summary>The models, of which there is one.</summary>
 internal sealed record ModelList(IReadOnlyList<ModelInfo> Data)

@@ -119,6 +119,6 @@ internal sealed class RequestValidator(ServerOptions options)
                 throw ApiException.Invalid($"'logit_bias' names token {token} twice.", "logit_bias");
         }
 
-        return model.Model.Softmax.CreateBias(biases);
+        return model.Head.CreateBias(biases);
     }
 }

@@ -4,8 +4,9 @@ namespace ServerSample;
 
 /// <summary>Puts a request's pieces into the interface's form, whole or as events.</summary>
 /// <param name="generation">The request.</param>
+/// <param name="burst">The policy of bursts; null for none.</param>
 /// <param name="countsEvents">Whether events say what the request took: the last one, and the others that they do not.</param>
-internal sealed class ResponseBuilder(Generation generation, bool countsEvents)
+internal sealed class ResponseBuilder(Generation generation, BurstOptions? burst, bool countsEvents)
 {
     private static readonly JsonElement s_null = JsonElement.Parse("null");
 
@@ -32,7 +33,7 @@ internal sealed class ResponseBuilder(Generation generation, bool countsEvents)
     public CompletionResponse UsagePart() => Response([]) with { Usage = Usage };
 
     private JsonElement Usage => JsonSerializer.SerializeToElement(
-        new CompletionUsage(generation.PromptTokens, generation.CompletionTokens, generation.PromptTokens + generation.CompletionTokens), WireFormat.Plain.CompletionUsage);
+        new CompletionUsage(generation.PromptTokens, generation.CompletionTokens, generation.PromptTokens + generation.CompletionTokens) { Decoding = CompletionDecoding.Of(generation, burst) }, WireFormat.Plain.CompletionUsage);
 
     private ServedModel Model => generation.Lease.Model;
 

@@ -89,11 +89,13 @@ internal static class CompletionServer
             models.Replaced += () => live.Restart(models.Model.Model.Layout.TailCount);
             return live;
         });
-        services.AddSingleton(provider => new ServerMetrics(provider.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), model.Id, provider.GetRequiredService<BatchEngine>));
+        services.AddSingleton(_ => new BurstWatch(options.Burst, TimeProvider.System));
+        services.AddSingleton<BurstStatistics>();
+        services.AddSingleton(provider => new ServerMetrics(provider.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), model.Id, provider.GetRequiredService<BurstWatch>(), provider.GetRequiredService<BatchEngine>));
         services.AddSingleton(provider => new DriftWatch(provider.GetRequiredService<CurrentModel>(), options.Drift, TimeProvider.System, provider.GetRequiredService<ILogger<DriftWatch>>()));
         services.AddSingleton<IEngineObserver, EngineReports>();
         services.AddSingleton<RequestReports>();
-        services.AddSingleton(provider => new BatchEngine(provider.GetRequiredService<CurrentModel>(), options.MaxBatch, options.MaxQueue, options.ContestedReadTime, provider.GetRequiredService<IEngineObserver>()));
+        services.AddSingleton(provider => new BatchEngine(provider.GetRequiredService<CurrentModel>(), options.MaxBatch, options.MaxQueue, options.ContestedReadTime, provider.GetRequiredService<IEngineObserver>(), provider.GetRequiredService<BurstWatch>()));
         services.AddSingleton<RequestValidator>();
         services.AddSingleton<PromptEncoder>();
         services.AddSingleton<CompletionEndpoint>();

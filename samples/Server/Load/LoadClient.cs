@@ -10,9 +10,11 @@ namespace ServerSample;
 /// <param name="Id">The answer's own name.</param>
 /// <param name="Content">All that must be the same each time: texts, log-probs to the last bit, and why it ended.</param>
 /// <param name="Tokens">The tokens made.</param>
+/// <param name="BurstTokens">Those of them that were made under a burst's policy.</param>
+/// <param name="UnseenMass">The probability of what the policy left out, summed over the tokens.</param>
 /// <param name="FirstText">The time to the first text.</param>
 /// <param name="Total">The time to the end.</param>
-internal sealed record LoadAnswer(string Id, string Content, int Tokens, TimeSpan FirstText, TimeSpan Total);
+internal sealed record LoadAnswer(string Id, string Content, int Tokens, int BurstTokens, double UnseenMass, TimeSpan FirstText, TimeSpan Total);
 
 /// <summary>Asks as a client does, over HTTP.</summary>
 internal static class LoadClient
@@ -28,17 +30,23 @@ internal static class LoadClient
         if (!response.IsSuccessStatusCode)
             throw new InvalidDataException($"The server answers with status {(int)response.StatusCode}: {await response.Content.ReadAsStringAsync(cancellation)}");
         await using var body = await response.Content.ReadAsStreamAsync(cancellation);
-        var (id, tokens, firstText) = ("", 0, TimeSpan.Zero);
+        var (id, tokens, burstTokens, unseen, firstText) = ("", 0, 0, 0.0, TimeSpan.Zero);
         var (text, logProbs, finish) = (new StringBuilder(), new StringBuilder(), "");
         await foreach (var item in SseParser.Create(body).EnumerateAsync(cancellation))
         {
             if (item.Data == "[DONE]")
-                return new LoadAnswer(id, $"{text}\n{logProbs}\n{finish}", tokens, firstText, Stopwatch.GetElapsedTime(start));
+                return new LoadAnswer(id, $"{text}\n{logProbs}\n{finish}", tokens, burstTokens, unseen, firstText, Stopwatch.GetElapsedTime(start));
             using var part = JsonDocument.Parse(item.Data);
             var root = part.RootElement;
             if (root.TryGetProperty("error", out var error)) throw new InvalidDataException($"The answer ends with an error: {error.GetRawText()}");
             id = root.GetProperty("id").GetString()!;
-            if (root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object) tokens = usage.GetProperty("completion_tokens").GetInt32();
+            if (root.TryGetProperty("usage", out var usage) && usage.ValueKind == JsonValueKind.Object)
+            {
+                tokens = usage.GetProperty("completion_tokens").GetInt32();
+                if (usage.TryGetProperty("decoding", out var decoding))
+                    (burstTokens, unseen) = (decoding.GetProperty("burst_tokens").GetInt32(), tokens * decoding.GetProperty("unseen_mass").GetDouble());
+            }
+
             foreach (var choice in root.GetProperty("choices").EnumerateArray())
             {
                 if (firstText == TimeSpan.Zero) firstText = Stopwatch.GetElapsedTime(start);

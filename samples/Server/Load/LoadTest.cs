@@ -7,12 +7,14 @@ namespace ServerSample;
 /// <summary>What a number of clients got.</summary>
 /// <param name="Clients">The clients, each of which asks, reads the answer and asks again.</param>
 /// <param name="Requests">The answers, all of which were read to their end.</param>
-/// <param name="Wrong">The answers that were not the one that the same request has alone.</param>
+/// <param name="Wrong">The answers that were not the one that the same request has alone, and had no token under a burst's policy.</param>
+/// <param name="InBurst">The answers with tokens under a burst's policy, which may be others.</param>
+/// <param name="UnseenMass">The probability of what the policy left out, the mean over all tokens.</param>
 /// <param name="TokensPerSecond">The tokens of all answers over the time of all.</param>
 /// <param name="RequestsPerSecond">The answers over the time of all.</param>
 /// <param name="Request">The time of a request, to the end of its answer.</param>
 /// <param name="FirstText">The time to the first text.</param>
-internal sealed record LoadLevel(int Clients, int Requests, int Wrong, double TokensPerSecond, double RequestsPerSecond, LatencySnapshot Request, LatencySnapshot FirstText);
+internal sealed record LoadLevel(int Clients, int Requests, int Wrong, int InBurst, double UnseenMass, double TokensPerSecond, double RequestsPerSecond, LatencySnapshot Request, LatencySnapshot FirstText);
 
 /// <summary>
 /// Asks with one client and then with more, and compares every answer with what the same request had alone. Bounded by a
@@ -49,11 +51,14 @@ internal sealed class LoadTest(HttpClient client, IReadOnlyList<JsonObject> requ
             first.Add(answer.FirstText);
         }
 
+        var tokens = (double)answers.Values.Sum(each => each.Answer.Tokens);
         return new LoadLevel(
             clients,
             count,
-            answers.Values.Count(each => each.Answer.Content != _expected[each.Request]),
-            answers.Values.Sum(each => each.Answer.Tokens) / seconds,
+            answers.Values.Count(each => each.Answer.BurstTokens == 0 && each.Answer.Content != _expected[each.Request]),
+            answers.Values.Count(each => each.Answer.BurstTokens > 0),
+            answers.Values.Sum(each => each.Answer.UnseenMass) / tokens,
+            tokens / seconds,
             count / seconds,
             total.Snapshot()!,
             first.Snapshot()!);

@@ -11,7 +11,7 @@ using Spectre.Console;
 namespace ServerSample;
 
 /// <summary>Loads the language model of the sample beside this one, or trains a small one where there is none yet.</summary>
-internal sealed class ModelLoader(IAnsiConsole console, int threads)
+internal sealed class ModelLoader(IAnsiConsole console, int threads, ServedHead head = ServedHead.Stored)
 {
     private const ulong Seed = 1;
 
@@ -38,7 +38,7 @@ internal sealed class ModelLoader(IAnsiConsole console, int threads)
                 ? DriftBaseline.FromTable(Path.Combine(AppContext.BaseDirectory, "ApiDocs.tokens"), model.Softmax.Identity)
                 : new DriftBaseline(spec.Table, spec.Layout);
             Say($"Serving {path}, {checkpoint.Step:N0} steps of training, {model.Layout.VocabularySize:N0} tokens.");
-            return new ServedModel("api-docs", model, tokenizer, baseline, FingerprintOf(model));
+            return new ServedModel("api-docs", model, tokenizer, baseline, FingerprintOf(model, head)) { Head = ServedHeads.Create(model.Softmax, head) };
         }
         catch
         {
@@ -90,12 +90,13 @@ internal sealed class ModelLoader(IAnsiConsole console, int threads)
         }
     }
 
-    /// <summary>A name of the weights and of the vector width, which decides the last bits of sums.</summary>
-    public static string FingerprintOf(Model model)
+    /// <summary>A name of the weights, of what decodes with them, and of the vector width, which decides the last bits of sums.</summary>
+    public static string FingerprintOf(Model model, ServedHead head = ServedHead.Stored)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var parameter in model.Parameters) hash.AppendData(MemoryMarshal.AsBytes(parameter.Values));
         hash.AppendData([Vector512.IsHardwareAccelerated ? (byte)64 : Vector256.IsHardwareAccelerated ? (byte)32 : (byte)16]);
+        if (head != ServedHead.Stored) hash.AppendData([(byte)head]);
         return $"fp_{Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 6))}";
     }
 

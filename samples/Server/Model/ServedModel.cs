@@ -14,8 +14,16 @@ internal sealed record ServedModel(string Id, Model Model, CorpusTokenizer Token
 {
     private readonly HashSet<int> _written = [.. Baseline.Table.Ids];
 
+    /// <summary>What decodes: the model's own softmax, or a smaller or certified copy of it, which is this object's from then on.</summary>
+    public SoftmaxDecoder Head { get; init; } = Model.Softmax;
+
     /// <summary>Whether the softmax has a token. It has not all that the tokenizer makes where rare ones were dropped.</summary>
     public bool Writes(int token) => _written.Contains(token);
 
-    public void Dispose() => Model.Dispose();
+    public void Dispose()
+    {
+        // A certified copy reads the model's weights.
+        Head.Dispose();
+        Model.Dispose();
+    }
 }

@@ -42,6 +42,7 @@ internal static class MonitorEndpoints
             Paused = engine.Paused,
             Unsent = engine.Unsent,
             Live = live.Snapshot(),
+            Burst = services.GetRequiredService<BurstStatistics>().Snapshot(),
             StabilityThreshold = options.Drift.StabilityThreshold,
             DivergenceThreshold = options.Drift.JensenShannonThreshold,
             Drift = services.GetRequiredService<DriftWatch>().Snapshot(),

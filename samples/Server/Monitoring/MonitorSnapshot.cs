@@ -32,6 +32,9 @@ internal sealed record MonitorSnapshot
 
     public required LiveSnapshot Live { get; init; }
 
+    /// <summary>What bursts have cost; null where no policy is given for them.</summary>
+    public required BurstSnapshot? Burst { get; init; }
+
     /// <summary>The stability index, over clusters or over frequencies, from which there is drift.</summary>
     public required double StabilityThreshold { get; init; }
 
@@ -63,6 +66,33 @@ internal sealed record LiveSnapshot(
     LatencySnapshot? FirstToken,
     LatencySnapshot? Request,
     IReadOnlyList<ClusterSnapshot> Clusters);
+
+/// <summary>The policy of bursts, and what it has cost since the start.</summary>
+/// <param name="Policy">Its name.</param>
+/// <param name="IsInForce">Whether there is a burst now.</param>
+/// <param name="Queue">The continuations that wait from which on there is a burst.</param>
+/// <param name="WaitMilliseconds">The time that one has waited from which on there is a burst.</param>
+/// <param name="Bursts">The bursts that began.</param>
+/// <param name="Tokens">All tokens.</param>
+/// <param name="BurstTokens">Those made under the policy.</param>
+/// <param name="UnseenTokens">Those for which a tail was left out that could have mattered.</param>
+/// <param name="UnseenMass">The probability of what was left out, the mean over the tokens made under the policy.</param>
+/// <param name="Requests">All requests that got tokens and have ended.</param>
+/// <param name="BurstRequests">Those that got tokens under the policy.</param>
+/// <param name="UnseenRequests">Those for which something was left out.</param>
+internal sealed record BurstSnapshot(
+    string Policy,
+    bool IsInForce,
+    int Queue,
+    double WaitMilliseconds,
+    long Bursts,
+    long Tokens,
+    long BurstTokens,
+    long UnseenTokens,
+    double UnseenMass,
+    long Requests,
+    long BurstRequests,
+    long UnseenRequests);
 
 /// <summary>Percentiles in milliseconds.</summary>
 internal sealed record LatencySnapshot(int Count, double P50, double P90, double P99);

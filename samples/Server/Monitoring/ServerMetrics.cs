@@ -15,10 +15,15 @@ internal sealed class ServerMetrics
     private readonly Histogram<int> _batchSize;
     private readonly Counter<long> _tokens;
     private readonly Counter<long> _refused;
+    private readonly Counter<long> _burstTokens;
+    private readonly Counter<double> _unseenMass;
+    private readonly Counter<long> _burstRequests;
+    private readonly Counter<long> _bursts;
+    private readonly Tag _policy;
     private readonly Tag _model;
     private Tag[] _clusters = [];
 
-    public ServerMetrics(IMeterFactory meters, string model, Func<BatchEngine> engine)
+    public ServerMetrics(IMeterFactory meters, string model, BurstWatch burst, Func<BatchEngine> engine)
     {
         var meter = meters.Create(MeterName);
         _model = new Tag("gen_ai.request.model", model);
@@ -28,17 +33,30 @@ internal sealed class ServerMetrics
         _batchSize = meter.CreateHistogram("adaptive_softmax.server.batch.size", "{sequence}", "Continuations that share a step.", null, new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 4, 8, 16, 32, 64, 128, 256] });
         _tokens = meter.CreateCounter<long>("adaptive_softmax.server.tokens", "{token}", "Tokens of prompts and of answers, by type.");
         _refused = meter.CreateCounter<long>("adaptive_softmax.server.refused", "{request}", "Requests that were refused, by HTTP status.");
+        _policy = new Tag("policy", burst.Options?.Name ?? "none");
+        _bursts = meter.CreateCounter<long>("adaptive_softmax.server.bursts", "{burst}", "Bursts that began.");
+        _burstTokens = meter.CreateCounter<long>("adaptive_softmax.server.burst.tokens", "{token}", "Tokens made under a burst's policy.");
+        _unseenMass = meter.CreateCounter<double>("adaptive_softmax.server.burst.unseen_mass", "{probability}", "Probability of tails that could have mattered and were left out, summed over those tokens.");
+        _burstRequests = meter.CreateCounter<long>("adaptive_softmax.server.burst.requests", "{request}", "Requests with tokens made under a burst's policy, by whether something was left out.");
+        if (burst.Options is not null) meter.CreateObservableGauge("adaptive_softmax.server.burst.in_force", () => new Measurement<int>(burst.IsBurst ? 1 : 0, _policy), "{policy}", "Whether the policy of bursts is in force.");
         meter.CreateObservableGauge("adaptive_softmax.server.active", () => engine().Active, "{sequence}", "Continuations in the batch.");
         meter.CreateObservableGauge("adaptive_softmax.server.waiting", () => engine().Waiting, "{sequence}", "Continuations in the queue.");
         meter.CreateObservableGauge("adaptive_softmax.server.paused", () => engine().Paused, "{sequence}", "Continuations that wait for their client to read.");
         meter.CreateObservableGauge("adaptive_softmax.server.unsent", () => engine().Unsent, "{sequence}", "Continuations that are made, but not yet sent.");
     }
 
-    public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
+    public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens, bool isBurst)
     {
         _batchSize.Record(tokens.Length);
         foreach (var token in tokens) _tokenDuration.Record(duration.TotalSeconds, ClusterTag(token.Cluster));
+        if (!isBurst) return;
+        _burstTokens.Add(tokens.Length, _policy);
+        var unseen = 0.0;
+        foreach (var token in tokens) unseen += token.UnseenMass;
+        _unseenMass.Add(unseen, _policy);
     }
+
+    public void BurstBegan() => _bursts.Add(1, _policy);
 
     public void FirstToken(TimeSpan elapsed) => _firstToken.Record(elapsed.TotalSeconds, _model);
 
@@ -47,6 +65,7 @@ internal sealed class ServerMetrics
     public void Ended(Generation generation, Outcome outcome)
     {
         _requestDuration.Record(generation.Elapsed.TotalSeconds, _model, new Tag("outcome", NameOf(outcome)));
+        if (generation.Decoded.BurstTokens > 0) _burstRequests.Add(1, _policy, new Tag("unseen", generation.Decoded.UnseenTokens > 0 ? "some" : "none"));
         _tokens.Add(generation.PromptTokens, new Tag("type", "prompt"));
         _tokens.Add(generation.CompletionTokens, new Tag("type", "completion"));
     }

@@ -47,6 +47,9 @@ internal sealed record ServerOptions
     /// <summary>How long running requests may take to end when the server shuts down.</summary>
     public TimeSpan ShutdownTime { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How to decode during a burst; null for as always.</summary>
+    public BurstOptions? Burst { get; init; }
+
     /// <summary>What the watch for drift looks at.</summary>
     public DriftOptions Drift { get; init; } = new() { Name = "server" };
 }

@@ -67,6 +67,9 @@ public sealed partial class CommandLineTests : IDisposable
     [InlineData("--allow-remote", "--urls", "http://0.0.0.0:5080")]
     [InlineData("--max-batch is 0", "--max-batch", "0")]
     [InlineData("from 1 to 1024", "load", "--clients", "0")]
+    [InlineData("write budget:N", "--burst-policy", "budget:0")]
+    [InlineData("--burst-queue is 0", "--burst-policy", "head-only", "--burst-queue", "0")]
+    [InlineData("give --burst-policy as well", "load", "--burst-wait", "100")]
     public void WrongOption_IsAnErrorThatSaysHowToMendIt(string part, params string[] arguments)
     {
         var parsed = CommandLine.CreateRoot(Console()).Parse(arguments);

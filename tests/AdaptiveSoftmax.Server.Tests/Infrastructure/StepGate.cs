@@ -32,9 +32,9 @@ internal sealed class StepGate : IEngineObserver
         return this;
     });
 
-    public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens)
+    public void Stepped(TimeSpan duration, ReadOnlySpan<DecodedToken> tokens, bool isBurst)
     {
-        _inner!.Stepped(duration, tokens);
+        _inner!.Stepped(duration, tokens, isBurst);
         lock (_lock)
         {
             _steps++;
@@ -46,6 +46,8 @@ internal sealed class StepGate : IEngineObserver
     }
 
     public void FirstToken(TimeSpan elapsed) => _inner!.FirstToken(elapsed);
+
+    public void BurstChanged(bool isBurst) => _inner!.BurstChanged(isBurst);
 
     public void StepFailed(Exception exception) => _inner!.StepFailed(exception);
 

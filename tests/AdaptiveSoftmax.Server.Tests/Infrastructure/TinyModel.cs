@@ -25,11 +25,25 @@ internal static class TinyModel
     public static int EndOfText => Tokenizer.Vocabulary.EndOfTextId;
 
     /// <summary>A model of one's own: models work for one engine at a time.</summary>
-    public static ServedModel Create()
+    public static ServedModel Create() => Create(ServedHead.Stored);
+
+    /// <summary>The model with another copy of its softmax.</summary>
+    public static ServedModel Create(ServedHead head)
     {
         var (tokenizer, weights) = s_trained.Value;
         var model = CreateModel(tokenizer);
         for (var i = 0; i < weights.Length; i++) model.Parameters[i].Set(weights[i]);
+        return new ServedModel("tiny", model, tokenizer, CreateBaseline(tokenizer, model.Layout), ModelLoader.FingerprintOf(model, head)) { Head = ServedHeads.Create(model.Softmax, head) };
+    }
+
+    /// <summary>A model with a full softmax, which knows no text.</summary>
+    public static ServedModel CreateFull()
+    {
+        var (tokenizer, weights) = s_trained.Value;
+        var vocabulary = tokenizer.Vocabulary;
+        var softmax = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(HiddenSize, vocabulary.Count), seed: 4, new AdaptiveSoftmaxOptions { Threads = 2 });
+        var model = new Model(CreateBody(vocabulary.Count), softmax, [.. Enumerable.Range(0, vocabulary.Count)], vocabulary.EndOfTextId);
+        for (var i = 0; i < model.Body.Parameters.Count; i++) model.Body.Parameters[i].Set(weights[i]);
         return new ServedModel("tiny", model, tokenizer, CreateBaseline(tokenizer, model.Layout), ModelLoader.FingerprintOf(model));
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using ServerSample;
 
 namespace AdaptiveSoftmax.Server.Tests;
 
@@ -42,6 +43,41 @@ public sealed class MetricsTests
         HasGrown("http_server_request_duration_seconds_count", 1, "http_route=\"/v1/completions\"");
         Assert.Contains(after, line => line.StartsWith("adaptive_softmax_server_active", StringComparison.Ordinal));
         Assert.Contains(after, line => line.StartsWith("adaptive_softmax_server_waiting", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Bursts_AreMeasured()
+    {
+        var gate = new StepGate();
+        var burst = BurstOptions.TryParse("head-only", out _)! with { Queue = 1, Calm = TimeSpan.FromHours(1) };
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 1, Burst = burst }, gate);
+        Assert.Equal(0, Sum(await ScrapeAsync(server), "adaptive_softmax_server_burst_in_force", ["policy=\"head-only\""]));
+        var request = new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 10, ["logit_bias"] = new JsonObject { [$"{TinyModel.EndOfText}"] = -100 } };
+        gate.Close();
+        var answers = new List<Task<JsonNode>> { server.PostAsync(request) };
+        await Wait.UntilAsync(() => gate.Steps == 1);
+        answers.Add(server.PostAsync(request));
+        await Wait.UntilAsync(() => server.Engine.Waiting == 1);
+        gate.Allow(2);
+        await Wait.UntilAsync(() => gate.Steps == 3);
+        await Wait.UntilAsync(async () => Sum(await ScrapeAsync(server), "adaptive_softmax_server_burst_in_force", ["policy=\"head-only\""]) == 1);
+        gate.Allow();
+        await Task.WhenAll(answers);
+        var after = Array.Empty<string>();
+        await Wait.UntilAsync(async () =>
+        {
+            after = await ScrapeAsync(server);
+            return Sum(after, "adaptive_softmax_server_burst_requests_total", ["policy=\"head-only\""]) == 2
+                && Sum(after, "adaptive_softmax_server_burst_in_force", ["policy=\"head-only\""]) == 0;
+        });
+
+        // Nine of the first request and all of the second, whose text has most of its tokens in tails.
+        Assert.Equal(19, Sum(after, "adaptive_softmax_server_burst_tokens_total", ["policy=\"head-only\""]));
+        Assert.Equal(1, Sum(after, "adaptive_softmax_server_bursts_total", ["policy=\"head-only\""]));
+        Assert.Equal(2, Sum(after, "adaptive_softmax_server_burst_requests_total", ["unseen=\"some\""]));
+        var mass = 0.0;
+        foreach (var answer in answers) mass += 10 * (double)(await answer)["usage"]!["decoding"]!["unseen_mass"]!;
+        Assert.Equal(mass, Sum(after, "adaptive_softmax_server_burst_unseen_mass_total", []), 1e-4);
     }
 
     private static async Task<string[]> ScrapeAsync(TestServer server) =>

@@ -16,7 +16,7 @@ public sealed class PageTests
     public async Task Page_ShowsLatencyTailsAndDrift_AndKeepsUp(int width)
     {
         Browser.Require();
-        await using var server = await TestServer.StartAsync(new ServerOptions { Drift = new DriftOptions { MinimumTokens = 200, WindowTokens = 4000, EvaluateEvery = 100 } });
+        await using var server = await TestServer.StartAsync(new ServerOptions { Burst = BurstOptions.TryParse("budget:1", out _), Drift = new DriftOptions { MinimumTokens = 200, WindowTokens = 4000, EvaluateEvery = 100 } });
         await server.PostAsync(new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 60 });
         await server.PostAsync(new JsonObject { ["prompt"] = new string('z', 300), ["max_tokens"] = 1, ["user"] = "<img src=x onerror=\"document.title='broken in'\">" });
 
@@ -32,6 +32,8 @@ public sealed class PageTests
         Assert.All(clusters, row => Assert.Contains(" ms", row, StringComparison.Ordinal));
         Assert.Equal(3, page.FindElements(By.CssSelector("#clusters .range")).Count);
         Assert.Equal(3, page.FindElements(By.CssSelector("#tails .bar")).Count);
+
+        Assert.Equal("budget:1", page.FindElement(By.Id("burstPolicy")).Text);
 
         // A user's name is text, whatever it holds.
         var drift = page.FindElements(By.CssSelector("#drift tr")).Select(row => row.Text).ToArray();
