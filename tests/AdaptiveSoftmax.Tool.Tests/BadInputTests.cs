@@ -36,6 +36,9 @@ public sealed class BadInputTests : IDisposable
         BitConverter.GetBytes(float.NaN).CopyTo(nan, 8 + (int)BitConverter.ToUInt64(nan));
         File.WriteAllBytes(_run.Path("nan"), nan);
         Directory.CreateDirectory(_run.Path("folder"));
+        using var dense = new Parameter("lm_head.weight", 64, EvaluationFiles.HiddenSize);
+        SafetensorsWriter.Write(_run.Path("dense.safetensors"), [dense]);
+        _run.Write("full.softmax.json", """{ "hiddenSize": 16, "vocabulary": "news.tokens", "softmax": "full" }""");
     }
 
     public void Dispose() => _run.Dispose();
@@ -84,6 +87,11 @@ public sealed class BadInputTests : IDisposable
             rows.Add("evaluate @states.safetensors --weights @news.safetensors --spec @other.softmax.json --report @n.html", "news.safetensors does not fit", "Give the spec that the weights were trained with");
             rows.Add("migrate @news.safetensors --from @other.softmax.json --to @news.softmax.json --output @new.safetensors", "news.safetensors", "Give the spec and token table that the weights were trained with");
             rows.Add("migrate @news.safetensors --from @news.softmax.json --to @apart.softmax.json --output @new.safetensors", "no token in common", "same tokenizer");
+            // Another tokenizer, with the very sizes of the one that the weights were trained with, and a model with fewer rows than it has ids.
+            rows.Add("evaluate @states.safetensors --weights @news.safetensors --spec @apart.softmax.json --report @n.html", "vocabulary", "Give the spec that the weights were trained with");
+            rows.Add("extend @news.safetensors --from @apart.softmax.json --domain @news.tokens --width 2 --spec-output @n.softmax.json --output @new.safetensors", "vocabulary", "Give the spec and token table that the weights were trained with");
+            rows.Add("adopt @dense.safetensors --to @news.softmax.json --output @new.safetensors", "the head has 64 rows", "same tokenizer");
+            rows.Add("evaluate @states.safetensors --weights @dense.safetensors --spec @full.softmax.json", "has 64 rows, which are token ids", "this model's tokenizer");
             rows.Add("plan @news.tokens -H 16 --keep @apart.softmax.json --output @n.softmax.json", "no token in common", "same tokenizer");
             rows.Add("drift @apart.tokens --observed @seen.tokens --spec @news.softmax.json --replan @n.softmax.json", "apart.tokens", "the table that the spec names");
             // What cannot be written.

@@ -49,6 +49,24 @@ public sealed class MigrateCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task LargeNumbers_HaveSeparators()
+    {
+        using (var model = new DynamicAdaptiveSoftmax(SpecFile.Read(_run.Path("old.softmax.json"), TestContext.Current.CancellationToken).Layout, seed: 4))
+        {
+            // The last token of the shortlist has all of the mass, and is no state's target.
+            model.Parameters[0].EditRow(3, row => row[0] = 60);
+            SafetensorsWriter.Write(_run.Path("old.safetensors"), model.Parameters);
+        }
+
+        StatesWriter.Write(_run.Path("states.safetensors"), Hidden, writer =>
+        {
+            for (var i = 0; i < 4400; i++) writer.Add([.. Enumerable.Range(0, Hidden).Select(k => k == 0 ? 0.2f : 0.1f)], [i % 3]);
+        }, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal(0, await MigrateAsync("--states", _run.Path("states.safetensors")));
+        Assert.Matches(@"Perplexity over 1,100 states: \d{1,3}(,\d{3})+\.\d{3} before, \d{1,3}(,\d{3})+\.\d{3} after", _run.Output);
+    }
+
+    [Fact]
     public async Task OutputsOfOneName_AreRefused()
     {
         _run.Write("domain.tokens", "90\t30\tw1w2\n91\t20\tzz\n");
