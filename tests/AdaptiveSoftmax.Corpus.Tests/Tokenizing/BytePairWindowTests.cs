@@ -70,6 +70,25 @@ public sealed class BytePairWindowTests
         Assert.Equal(JoinAll(Text(word), ranks, areCharacters: false).Select(piece => ranks[piece]), ids);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void ALongWindow_IsJoinedInAHeapAlike(int letters)
+    {
+        var random = new Random(letters);
+        for (var trial = 0; trial < 20; trial++)
+        {
+            var tokens = RandomTokens(random, letters);
+            var ranks = tokens.ToDictionary(token => Text(token.Token), token => token.Rank);
+            var text = RandomWord(random, tokens, 520 + random.Next(300));
+            var joiner = new PairJoiner(new BytePairRanks(tokens));
+            joiner.Join(text, areCharacters: false, TestContext.Current.CancellationToken);
+            List<int> ids = [];
+            for (var start = 0; start < text.Length; start = joiner.EndOf(start)) ids.Add(joiner.IdOf(start));
+            Assert.Equal(JoinAll(Text(text), ranks, areCharacters: false).Select(piece => ranks[piece]), ids);
+        }
+    }
+
     [Fact]
     public void Characters_AreJoinedAsInTheWholeWord()
     {
