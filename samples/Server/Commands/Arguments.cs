@@ -11,6 +11,8 @@ internal sealed class ModelArguments
 
     public Option<string?> Spec { get; } = new("--spec") { Description = "The spec of the checkpoint's softmax, with its token table beside it, where `adaptive-softmax migrate` gave it another than the one this program was built with.", HelpName = "PATH" };
 
+    public Option<string> Head { get; } = CreateHead();
+
     public Option<bool> Quick { get; } = new("--quick") { Description = "Where a model must be trained first, train for 10 seconds instead of 40." };
 
     public Option<int> Threads { get; } = ThreadsOption.Create();
@@ -30,10 +32,18 @@ internal sealed class ModelArguments
         });
     }
 
+    private static Option<string> CreateHead()
+    {
+        string[] names = [.. Enum.GetNames<ServedHead>().Select(name => name.ToLowerInvariant())];
+        var head = new Option<string>("--head") { Description = "What decodes: the softmax as it is stored, an int8 or int4 copy of it, or a certified one, whose greedy tokens are those of the stored weights.", HelpName = string.Join('|', names), DefaultValueFactory = _ => names[0] };
+        head.AcceptOnlyFromAmong(names);
+        return head;
+    }
+
     /// <summary>Where the model is. It is trained first where it must be.</summary>
     public CheckpointSource Find(ParseResult parsed, IAnsiConsole console, CancellationToken cancellation)
     {
-        var loader = new ModelLoader(console, parsed.GetValue(Threads));
+        var loader = new ModelLoader(console, parsed.GetValue(Threads), Enum.Parse<ServedHead>(parsed.GetRequiredValue(Head), ignoreCase: true));
         var path = parsed.GetValue(Checkpoint) ?? ModelLoader.DefaultCheckpoint;
         if (!File.Exists(path)) loader.Train(path, parsed.GetValue(Quick) ? 10 : 40, cancellation);
         return new CheckpointSource(loader, path, parsed.GetValue(Spec));

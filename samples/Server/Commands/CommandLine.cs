@@ -63,7 +63,7 @@ internal static class CommandLine
         });
         var root = new RootCommand("Serves the language model of samples/LanguageModel in the form of OpenAI's completions, with continuous batching, metrics and a page that shows what goes on.")
         {
-            model.Checkpoint, model.Spec, watch, model.Quick, model.Threads, urls, remote, LoadCommand.Create(console),
+            model.Checkpoint, model.Spec, model.Head, watch, model.Quick, model.Threads, urls, remote, LoadCommand.Create(console),
         };
         foreach (var option in limits.All.Concat(burst.All)) root.Add(option);
         root.SetAction(async (parsed, cancellation) =>

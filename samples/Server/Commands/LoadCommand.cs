@@ -7,6 +7,8 @@ namespace ServerSample;
 /// <summary><c>load</c>: throughput and latency at several numbers of clients, every answer checked.</summary>
 internal static class LoadCommand
 {
+    private static readonly string[] s_ofBursts = ["in a burst", "unseen mass"];
+
     private const int DistinctRequests = 64;
 
     public static Command Create(IAnsiConsole console)
@@ -35,7 +37,7 @@ internal static class LoadCommand
         });
         var command = new Command("load", "Starts a server of its own on a free port of the loopback address, asks it with 1, 8 and 64 clients, and compares every answer with what the same request has alone. With --burst-policy, does so without and with it.")
         {
-            model.Checkpoint, model.Spec, model.Quick, model.Threads, clients, requests, maxTokens, maxBatch,
+            model.Checkpoint, model.Spec, model.Head, model.Quick, model.Threads, clients, requests, maxTokens, maxBatch,
         };
         foreach (var option in burst.All) command.Add(option);
         command.SetAction(async (parsed, cancellation) =>
@@ -62,13 +64,18 @@ internal static class LoadCommand
         return command;
     }
 
-    private static void Write(IAnsiConsole console, IReadOnlyList<(string Policy, LoadLevel Level)> levels)
+    private static void Write(IAnsiConsole console, List<(string Policy, LoadLevel Level)> levels)
     {
         var table = new Table().Border(TableBorder.Markdown);
         var hasPolicy = levels.Any(each => each.Policy != levels[0].Policy);
         if (hasPolicy) table.AddColumn("policy in a burst");
-        foreach (var name in new[] { "clients", "tokens/s", "requests/s", "request p50", "request p99", "first text p50", "first text p99" }.Concat(hasPolicy ? ["in a burst", "unseen mass"] : Array.Empty<string>()).Concat(["requests", "wrong answers"]))
-            table.AddColumn(new TableColumn(name).RightAligned());
+        string[] columns =
+        [
+            "clients", "tokens/s", "requests/s", "request p50", "request p99", "first text p50", "first text p99",
+            .. hasPolicy ? s_ofBursts : [],
+            "requests", "wrong answers",
+        ];
+        foreach (var name in columns) table.AddColumn(new TableColumn(name).RightAligned());
         foreach (var (policy, level) in levels)
         {
             string[] cells =

@@ -41,7 +41,8 @@ public sealed class BurstTests
         Assert.Equal((policy, Tokens - 1), (first.Policy, first.BurstTokens));
         Answer[] inBurst = [first, .. others];
         var unseen = 0;
-        foreach (var (prompt, answer) in new[] { " cat", "off" }.Zip(others))
+        string[] prompts = [" cat", "off"];
+        foreach (var (prompt, answer) in prompts.Zip(others))
         {
             var expected = Decode(server.Model, prompt, tails);
             Assert.Equal(TextOf(server.Model, expected.Tokens), answer.Text);

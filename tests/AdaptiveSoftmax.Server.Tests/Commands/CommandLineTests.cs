@@ -52,6 +52,15 @@ public sealed partial class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Load_WithAPolicyForBursts_ShowsBoth()
+    {
+        using (var model = Models.CreateAdaptive(seed: 4, threads: 2)) new Checkpoint(model.Softmax, model.Body.Parameters).Save(CheckpointPath);
+        Assert.Equal(0, await RunAsync(TestServer.Cancellation, "load", "--checkpoint", CheckpointPath, "--head", "int8", "--requests", "40", "--clients", "12", "--max-tokens", "4", "--max-batch", "2", "--burst-policy", "head-only", "--burst-queue", "3"));
+        Assert.Matches(@"\| exact\s+\|\s+12 \|.*\|\s+0 \|\s+0\.0000 \|\s+40 \|\s+0 \|", Output);
+        Assert.Matches(@"\| head-only\s+\|\s+12 \|.*\|\s+[1-9]\d* \|\s+0\.\d{4} \|\s+40 \|\s+0 \|", Output);
+    }
+
+    [Fact]
     public void ModelThatIsMissing_IsTrainedAndSaved()
     {
         var loader = new ModelLoader(Console(), threads: 2);
