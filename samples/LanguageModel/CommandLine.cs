@@ -14,6 +14,7 @@ internal static class CommandLine
           Ten minutes, then ten minutes more:   --seconds 600, then --resume --seconds 600
           On a graphics card:                   --device cuda
           One's own text and prompt:            --corpus notes/ book.txt --prompt "Once upon a time"
+          What a continuous cache gains:        --cache 2000
           Adaptive against full, for hours:     --study, or --study --quick for a minute
         """;
 
@@ -40,11 +41,18 @@ internal static class CommandLine
             if (result.GetValueOrDefault<int>() < 1) result.AddError("--states-tokens must be at least 1.");
         });
 
+        var cache = new Option<int>("--cache") { Description = "Measures what a continuous cache of the last N states gains on held-out text; on the processor.", HelpName = "N" };
+        cache.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1) result.AddError("--cache must be at least 1.");
+            else if (DeviceName.TryParse(result.GetRequiredValue(device)) is { Kind: not DeviceKind.Cpu }) result.AddError("--cache looks at the states of a model on the processor; leave --device or --cache out.");
+        });
+
         var root = new RootCommand("Trains a language model over 200,019 tokens through a generated adaptive softmax, compares it with a full softmax, and lets it write.");
         training.AddTo(root);
         var study = new StudyCommandLine();
         study.AddTo(root);
-        foreach (var option in new Option[] { device, states, statesTokens }) root.Options.Add(option);
+        foreach (var option in new Option[] { device, states, statesTokens, cache }) root.Options.Add(option);
         root.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             if (parsed.GetRequiredValue(device) == ListDevices)
@@ -58,6 +66,7 @@ internal static class CommandLine
                 Device = DeviceName.TryParse(parsed.GetRequiredValue(device))!,
                 StatesPath = parsed.GetValue(states),
                 StatesTokens = parsed.GetValue(statesTokens),
+                CacheStates = parsed.GetValue(cache),
             };
             if (study.Read(parsed, options.IsQuick) is { } studyOptions) new Study(studyOptions, options, console).Execute(cancellation);
             else new Run(options, console).Execute(cancellation);

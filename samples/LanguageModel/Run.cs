@@ -34,6 +34,7 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
         console.Say($"The same body with a full softmax, for {options.BaselineSeconds:F0} s...");
         var comparison = Comparison.Measure(model, device, text, options, cancellation);
         comparison.Write(console, device.MemoryName, trainer.Step, perplexity);
+        if (options.CacheStates > 0) CacheGain.Measure((Model)model, text.HeldOut, options.CacheStates, cancellation).Write(console);
 
         var decoder = new Decoder(model, tokenizer);
         console.WriteContinuations(options.Prompts, prompt => decoder.Continue(prompt, WrittenTokens));

@@ -32,6 +32,9 @@ internal sealed record RunOptions
     /// <summary>Of how many tokens states are written.</summary>
     public int StatesTokens { get; init; } = 8192;
 
+    /// <summary>The states that a continuous cache keeps whose gain is measured; 0 for none.</summary>
+    public int CacheStates { get; init; }
+
     /// <summary>Whether a first look is enough.</summary>
     public bool IsQuick { get; init; }
 

@@ -15,10 +15,11 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task WholeRun_TrainsComparesAndWrites_AndResumes()
     {
-        var (code, output) = await RunAsync("--seconds", "1", "--prompt", "The quick");
+        var (code, output) = await RunAsync("--seconds", "1", "--prompt", "The quick", "--cache", "50");
         Assert.Equal(0, code);
         Assert.Contains("200,019 tokens in the vocabulary", output, StringComparison.Ordinal);
         Assert.Contains("greedy decoding of a token", output, StringComparison.Ordinal);
+        Assert.Contains("A cache of the last 50 states", output, StringComparison.Ordinal);
         Assert.Contains("The quick", output, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', output);
 
@@ -66,6 +67,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("fr-FR", "--threads", "1.0")]
     [InlineData("", "--seconds", "NaN")]
     [InlineData("", "--study-steps", "0")]
+    [InlineData("", "--cache", "0")]
+    [InlineData("", "--cache", "10", "--device", "opencl")]
     [InlineData("", "--study-rates", "-1")]
     [InlineData("", "--seed", "-1")]
     [InlineData("", "--prompt", "x", "--corpus", "")]

@@ -30,6 +30,7 @@ public sealed class DecodeSequence
         _softmax = source._softmax;
         Options = source.Options;
         History = source.History.Clone();
+        (Retrieved, RetrievedWeight) = (source.Retrieved, source.RetrievedWeight);
         Random = random;
     }
 
@@ -49,10 +50,31 @@ public sealed class DecodeSequence
     /// <summary>The tokens so far; add a prompt's to have penalties count them. Decoding adds each chosen token.</summary>
     public TokenHistory History { get; }
 
+    /// <summary>What a retriever found, mixed into the next tokens; null for nothing. Set by <see cref="Retrieve"/>.</summary>
+    public RetrievedTokens? Retrieved { get; private set; }
+
+    /// <summary>λ, the weight of <see cref="Retrieved"/>.</summary>
+    public float RetrievedWeight { get; private set; }
+
+    /// <summary>
+    /// Says what is mixed into the distributions of the next steps, until it is said anew. The tokens are not copied: fill them
+    /// before each step.
+    /// </summary>
+    /// <param name="retrieved">The retrieved tokens; null for none.</param>
+    /// <param name="weight">λ, from 0 to 1.</param>
+    /// <exception cref="ArgumentException">λ is out of range, or the tokens are of another vocabulary; all stays as it was.</exception>
+    public void Retrieve(RetrievedTokens? retrieved, float weight)
+    {
+        RetrievedTokens.Check(_softmax, retrieved, weight);
+        (Retrieved, RetrievedWeight) = (retrieved, weight);
+    }
+
+    internal Retrieval Retrieval => new(Retrieved, RetrievedWeight);
+
     /// <summary>Where the random numbers stand. Decoding moves it on by a position a token; set it back to draw the same numbers again.</summary>
     public SampleRandom Random { get; set; }
 
-    /// <summary>A sequence with the same options and tokens so far, which goes its own way from here.</summary>
+    /// <summary>A sequence with the same options, retrieved tokens and tokens so far, which goes its own way from here.</summary>
     /// <param name="random">Its random numbers: those of this one give the same tokens, another stream gives others.</param>
     public DecodeSequence Fork(SampleRandom random) => new(this, random);
 

@@ -50,14 +50,14 @@ public sealed unsafe partial class DecodeSession
                     var sequence = sequences[first + i];
                     if (_rows[first + i].HasFailed) continue;
                     var logits = head + ((nint)i * _softmax.Layout.HeadRows);
-                    if (sequence.Options.Sampler == SamplerKind.Gumbel) results[first + i] = DrawRow(_rows[first + i], sequence, logits, logSumExp[i]);
-                    else _rows[first + i].Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, logits, logSumExp[i]);
+                    if (DrawsByLogits(sequence.Options, sequence.Retrieval)) results[first + i] = DrawRow(_rows[first + i], sequence, logits, logSumExp[i]);
+                    else _rows[first + i].Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, logits, logSumExp[i], retrieved: sequence.Retrieval);
                 }
 
                 RunTails(block, first, count, ref faults);
                 for (var i = first; i < first + count; i++)
                 {
-                    if (sequences[i].Options.Sampler == SamplerKind.Gumbel && !_rows[i].HasFailed)
+                    if (DrawsByLogits(sequences[i].Options, sequences[i].Retrieval) && !_rows[i].HasFailed)
                     {
                         if (results[i].Token < 0) faults.AddNoTokenLeft(i);
                         continue;
@@ -93,8 +93,26 @@ public sealed unsafe partial class DecodeSession
     /// <exception cref="ArgumentException">The sizes do not agree, vectors and log-probs share memory, or an option is out of range.</exception>
     /// <exception cref="DecodeException">For some rows a value that was read is not finite: they have no tokens, and all others have theirs.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
-    public void TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, Span<TopKResult> results, DecodeOptions? options = null)
+    public void TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, Span<TopKResult> results, DecodeOptions? options = null) =>
+        TopK(hidden, default, weight: 0, tokens, logProbs, results, options);
+
+    /// <summary>The most probable tokens of each hidden vector in its mixture (1 − λ) p + λ q.</summary>
+    /// <param name="hidden">Hidden vectors, [rows, hidden].</param>
+    /// <param name="retrieved">q of each row, [rows]; null where nothing was retrieved.</param>
+    /// <param name="weight">λ, from 0 to 1.</param>
+    /// <param name="tokens">Receives token ids, best first, [rows, k]; −1 where a row has fewer.</param>
+    /// <param name="logProbs">Receives their log-probs in the mixture, [rows, k]; −∞ where a row has fewer.</param>
+    /// <param name="results">Receives what was found, [rows].</param>
+    /// <param name="options">Biases, mask and policy; null for none.</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, vectors and log-probs share memory, an option or λ is out of range, or retrieved tokens are of another vocabulary.</exception>
+    /// <exception cref="DecodeException">For some rows a value that was read is not finite: they have no tokens, and all others have theirs.</exception>
+    /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
+    public void TopK(ReadOnlySpan<float> hidden, ReadOnlySpan<RetrievedTokens?> retrieved, float weight, Span<int> tokens, Span<float> logProbs, Span<TopKResult> results, DecodeOptions? options = null)
     {
+        if (!retrieved.IsEmpty && retrieved.Length != results.Length)
+            throw new ArgumentException($"There are retrieved tokens of {retrieved.Length} rows and room for {results.Length} results; give one each.", nameof(retrieved));
+        RetrievedTokens.Check(_softmax, retrieved: null, weight);
+        foreach (var ofRow in retrieved) RetrievedTokens.Check(_softmax, ofRow, weight);
         CheckBatch(hidden, results.Length);
         options ??= DecodeOptions.Default;
         CheckOptions(options, history: null);
@@ -120,14 +138,15 @@ public sealed unsafe partial class DecodeSession
                 {
                     if (_rows[first + i].HasFailed) continue;
                     var logits = head + ((nint)i * _softmax.Layout.HeadRows);
-                    if (RanksByLogits(options)) results[first + i] = RankRow(_rows[first + i], options, logits, logSumExp[i], tokens.Slice((first + i) * k, k), logProbs.Slice((first + i) * k, k));
-                    else _rows[first + i].Begin(options, history: null, default, k, wantsDraw: false, logits, logSumExp[i]);
+                    var retrieval = retrieved.IsEmpty ? default : new Retrieval(retrieved[first + i], weight);
+                    if (RanksByLogits(options) && !retrieval.IsActive) results[first + i] = RankRow(_rows[first + i], options, logits, logSumExp[i], tokens.Slice((first + i) * k, k), logProbs.Slice((first + i) * k, k));
+                    else _rows[first + i].Begin(options, history: null, default, k, wantsDraw: false, logits, logSumExp[i], retrieved: retrieval);
                 }
 
                 RunTails(block, first, count, ref faults);
                 for (var i = first; i < first + count; i++)
                 {
-                    if (RanksByLogits(options) && !_rows[i].HasFailed) continue;
+                    if (RanksByLogits(options) && !_rows[i].HasFailed && (retrieved.IsEmpty || !new Retrieval(retrieved[i], weight).IsActive)) continue;
                     results[i] = CopyTopK(_rows[i], tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
                     if (results[i].Count > 0) tally.Add(BestCluster(_rows[i]), results[i].TailsVisited);
                     if (results[i].UnseenMass > 0) approximate++;
@@ -180,6 +199,7 @@ public sealed unsafe partial class DecodeSession
             if (!sequences[i].Enter(batch))
                 throw new ArgumentException(FormattableString.Invariant($"Sequence {i} stands in an earlier row too; each row needs a sequence of its own, since it has one history and one stream of random numbers."), nameof(sequences));
             CheckOptions(sequences[i].Options, sequences[i].History);
+            RetrievedTokens.Check(_softmax, sequences[i].Retrieved, sequences[i].RetrievedWeight);
         }
     }
 

@@ -18,12 +18,12 @@ public sealed unsafe partial class DecodeSession
         }
     }
 
-    private DecodedToken DrawByLogits(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history, long start)
+    private DecodedToken DrawByLogits(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history, long start, Retrieval retrieval)
     {
         _row.Clear(options);
         fixed (float* vector = hidden)
         {
-            var result = Drawn(Decide(vector, options, history, random, count: 1, wantsDraw: true));
+            var result = retrieval.IsActive ? DrawMixture(source: null, vector, options, random, history, retrieval) : Drawn(Decide(vector, options, history, random, count: 1, wantsDraw: true));
             if (result.Token < 0)
             {
                 var faults = default(DecodeFaults);
@@ -51,7 +51,7 @@ public sealed unsafe partial class DecodeSession
     private bool IsScreened(DecodeSequence sequence)
     {
         var options = sequence.Options;
-        return _screened is not null && options.Sampler == SamplerKind.Gumbel && float.IsPositiveInfinity(options.LogProbError) && LogitDecoder.NeedsNoNormalizer(options, sequence.History, wantsDraw: true);
+        return _screened is not null && !sequence.Retrieval.IsActive && options.Sampler == SamplerKind.Gumbel && float.IsPositiveInfinity(options.LogProbError) && LogitDecoder.NeedsNoNormalizer(options, sequence.History, wantsDraw: true);
     }
 
     // A row that bounds leave open is a batch of one, whose bits are those of a batch of any size.
@@ -88,6 +88,7 @@ public sealed unsafe partial class DecodeSession
         row.Clear(sequence.Options);
         using var scope = _scratch.Begin();
         _computed.Begin(_scratch, logits, _softmax.Layout.VocabularySize, logSumExp);
+        if (sequence.Retrieval.IsActive) return DrawMixture(_computed, vector: null, sequence.Options, sequence.Random, sequence.History, sequence.Retrieval);
         _logits.TryDraw(_softmax.Pool, _computed, sequence.Options, sequence.History, sequence.Random);
         return Drawn(_computed);
     }
@@ -130,10 +131,17 @@ public sealed unsafe partial class DecodeSession
             _screened.End(isDecided: false);
         }
 
+        ComputeAll(vector);
+        TryDecide(_computed, options, history, random, count, wantsDraw);
+        return _computed;
+    }
+
+    private ComputedLogits ComputeAll(float* vector)
+    {
+        _scratch.Reset();
         var head = _softmax.DecodingHead.ForwardOne(_softmax.Pool, _scratch, vector, _scratch.Floats(_softmax.Layout.HeadRows));
         CheckFinite(head.LogSumExp[0], tail: -1, vector, head.Logits);
         _computed.Begin(_scratch, head.Logits, _softmax.Layout.VocabularySize, head.LogSumExp[0]);
-        TryDecide(_computed, options, history, random, count, wantsDraw);
         return _computed;
     }
 

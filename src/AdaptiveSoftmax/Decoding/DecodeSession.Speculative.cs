@@ -14,6 +14,8 @@ public sealed unsafe partial class DecodeSession
         CheckOptions(sequence.Options, sequence.History);
         if (!sequence.Options.Policy.IsExact)
             throw new ArgumentException($"The policy {sequence.Options.Policy} leaves out tails, and drafts are verified exactly; set {nameof(DecodeOptions.Policy)} to {nameof(DecodePolicy.Exact)}.", nameof(sequence));
+        if (sequence.Retrieval.IsActive)
+            throw new ArgumentException($"The sequence mixes in retrieved tokens, and drafts are verified against the model alone; call {nameof(DecodeSequence.Retrieve)} with null first.", nameof(sequence));
         using var step = Begin();
         var (start, length, random) = (DecodeMetrics.Start(), sequence.History.Length, sequence.Random);
         PrepareRows(rows);

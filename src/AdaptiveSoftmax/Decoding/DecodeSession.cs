@@ -15,6 +15,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     private readonly RowDecoder _row;
     private readonly LogitDecoder _logits = new();
     private readonly ComputedLogits _computed = new();
+    private readonly RetrievedMixture _mixture;
     private readonly ScreenedLogits? _screened;
     private DecodeOptions? _checked;
     private int _state;
@@ -23,6 +24,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     {
         (_softmax, Cache) = (softmax, cache);
         _row = new RowDecoder(softmax.Layout);
+        _mixture = new RetrievedMixture(softmax.Layout);
         _screened = softmax.CreateScreenedLogits();
     }
 
@@ -40,23 +42,8 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// <exception cref="ArgumentException">The sizes do not agree, vectors and log-probs share memory, or an option is out of range.</exception>
     /// <exception cref="DecodeException">A value that was read is not finite.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
-    public TopKResult TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, DecodeOptions? options = null, TokenHistory? history = null)
-    {
-        if (logProbs.Length != tokens.Length)
-            throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs; give one place each.", nameof(logProbs));
-        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
-        Check(hidden, ref options, history);
-        using var step = Begin();
-        var start = DecodeMetrics.Start();
-        if (RanksByLogits(options)) return TopKByLogits(hidden, tokens, logProbs, options, history, start);
-        RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false);
-        var result = CopyTopK(_row, tokens, logProbs);
-
-        // By the best token, which is where a step of one token would have ended.
-        if (_row.Top.Length > 0) DecodeMetrics.Record(start, _softmax.Tags, BestCluster(_row), _row.TailsVisited);
-        if (_row.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
-        return result;
-    }
+    public TopKResult TopK(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, DecodeOptions? options = null, TokenHistory? history = null) =>
+        TopK(hidden, default, tokens, logProbs, options, history);
 
     /// <summary>Draws the next token.</summary>
     /// <param name="hidden">A hidden vector, [hidden].</param>
@@ -66,28 +53,8 @@ public sealed unsafe partial class DecodeSession : IDisposable
     /// <exception cref="ArgumentException">The sizes do not agree, or an option is out of range.</exception>
     /// <exception cref="DecodeException">A value that was read is not finite, or mask, biases and policy together leave no token.</exception>
     /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
-    public DecodedToken Sample(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history = null)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        Check(hidden, ref options!, history);
-        using var step = Begin();
-        var start = DecodeMetrics.Start();
-        if (options.Sampler == SamplerKind.Gumbel) return DrawByLogits(hidden, options, ref random, history, start);
-        RunOne(hidden, options, history, random, options.TopLogProbs, wantsDraw: true);
-        var key = _row.Finish();
-        if (key == ScoreKey.None)
-        {
-            var faults = default(DecodeFaults);
-            faults.AddNoTokenLeft(row: 0);
-            faults.ThrowIfAny();
-        }
-
-        var result = Report(_row, key);
-        random = random.Next();
-        DecodeMetrics.Record(start, _softmax.Tags, result.Cluster, result.TailsVisited);
-        if (result.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());
-        return result;
-    }
+    public DecodedToken Sample(ReadOnlySpan<float> hidden, DecodeOptions options, ref SampleRandom random, TokenHistory? history = null) =>
+        Sample(hidden, default, options, ref random, history);
 
     /// <summary>Draws the next token of a sequence and adds it to the sequence.</summary>
     /// <inheritdoc cref="Sample(ReadOnlySpan{float}, DecodeOptions, ref SampleRandom, TokenHistory?)"/>
@@ -97,7 +64,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(sequence);
         var random = sequence.Random;
-        var result = Sample(hidden, sequence.Options, ref random, sequence.History);
+        var result = Sample(hidden, sequence.Retrieval, sequence.Options, ref random, sequence.History);
         sequence.Random = random;
         sequence.History.Add(result.Token);
         return result;
@@ -168,14 +135,14 @@ public sealed unsafe partial class DecodeSession : IDisposable
         return new DecodedToken(_softmax.TokenOf(slot), row.ReportedLogProb(key), _softmax.Layout.ClusterOf(slot), row.TailsVisited, row.UnseenMass);
     }
 
-    private void RunOne(ReadOnlySpan<float> hidden, DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw)
+    private void RunOne(ReadOnlySpan<float> hidden, DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, Retrieval retrieval)
     {
         fixed (float* vector = hidden)
         {
             _scratch.Reset();
             var head = _softmax.DecodingHead.ForwardOne(_softmax.Pool, _scratch, vector, _scratch.Floats(_softmax.Layout.HeadRows));
             CheckFinite(head.LogSumExp[0], tail: -1, vector, head.Logits);
-            _row.Begin(options, history, random, top, wantsDraw, head.Logits, head.LogSumExp[0]);
+            _row.Begin(options, history, random, top, wantsDraw, head.Logits, head.LogSumExp[0], retrieved: retrieval);
             for (var tail = _row.NextTail(); tail >= 0; tail = _row.NextTail())
             {
                 using var ofTail = _scratch.Begin();

@@ -38,6 +38,14 @@ public abstract partial class SoftmaxDecoder
         return new TokenHistory(this);
     }
 
+    /// <summary>An empty set of retrieved tokens, to be filled before each step and mixed into its distribution.</summary>
+    /// <exception cref="ObjectDisposedException">The softmax is disposed.</exception>
+    public RetrievedTokens CreateRetrieved()
+    {
+        ThrowIfDisposed();
+        return new RetrievedTokens(this);
+    }
+
     /// <summary>Biases of single tokens.</summary>
     /// <param name="values">Token ids and what is added to their log-probs; −∞ forbids a token.</param>
     /// <exception cref="ArgumentException">A token is not in the vocabulary or occurs twice, or a value is NaN, +∞ or beyond ±1e20.</exception>

@@ -61,7 +61,7 @@ public sealed class TokenMask
     {
         var slot = _softmax.SlotOf(token);
         if (slot < 0) throw new ArgumentException(FormattableString.Invariant($"Token {token} is not in the vocabulary of {VocabularySize} tokens."), nameof(token));
-        return (_allowed[slot / WordBits] >> (slot % WordBits) & 1) != 0;
+        return Allows(slot);
     }
 
     /// <summary>Sets the mask from bits by token id, as grammar engines give them. It allocates nothing after the first time.</summary>
@@ -125,6 +125,9 @@ public sealed class TokenMask
         ClearPadding();
         Count();
     }
+
+    /// <summary>Whether the token of a slot may be chosen.</summary>
+    internal bool Allows(int slot) => (_allowed[slot / WordBits] >> (slot % WordBits) & 1) != 0;
 
     /// <summary>The allowed tokens of a cluster: cluster 0 is the head, cluster i + 1 is tail i.</summary>
     internal int Count(int cluster) => _counts[cluster];

@@ -39,6 +39,7 @@ internal static class Chooser
         var limit = MinPLimit(row, ScoreKey.Score(keys[0]));
         while (keys.Length > 1 && ScoreKey.Score(keys[^1]) < limit) keys = keys[..^1];
 
+        if (options.Sampler == SamplerKind.Gumbel) return DrawByNoise(row, keys);
         var left = Sum(row, keys);
         if (row.Draft is { } draft) return KeptVerification.Choose(row, keys, left, draft);
         var target = row.Random(DrawPurpose.Filtered, 0) * left;
@@ -54,6 +55,18 @@ internal static class Chooser
 
     /// <summary>The weight of a token.</summary>
     public static double Weight(RowDecoder row, ulong key) => Math.Exp(((double)ScoreKey.Score(key) - row.Reference) * row.InverseTemperature);
+
+    private static ulong DrawByNoise(RowDecoder row, ReadOnlySpan<ulong> keys)
+    {
+        var (best, most) = (keys[0], double.NegativeInfinity);
+        foreach (var key in keys)
+        {
+            var value = ((double)ScoreKey.Score(key) * row.InverseTemperature) + row.Noise.Of(ScoreKey.Slot(key));
+            if (value > most || (value == most && ScoreKey.Slot(key) < ScoreKey.Slot(best))) (best, most) = (key, value);
+        }
+
+        return best;
+    }
 
     private static double Sum(RowDecoder row, ReadOnlySpan<ulong> keys)
     {

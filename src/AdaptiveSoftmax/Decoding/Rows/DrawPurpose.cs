@@ -26,4 +26,7 @@ internal enum DrawPurpose
 
     /// <summary>The token in place of one that was rejected.</summary>
     Residual,
+
+    /// <summary>Whether a draw is from the retrieved tokens (0), and which of them it is (1).</summary>
+    Retrieved,
 }

@@ -35,6 +35,9 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         Add(scores, range.Size, range.Start, best);
     }
 
+    /// <summary>Takes one token.</summary>
+    public void Accept(int slot, float score) => Add(&score, 1, slot, score);
+
     public int NextTail()
     {
         var likeliest = row.MostProbable();

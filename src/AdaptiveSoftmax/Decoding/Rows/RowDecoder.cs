@@ -9,7 +9,7 @@ namespace AdaptiveSoftmax;
 /// <remarks>
 /// Exact, since no token of a tail has a higher score than the tail's bound.
 /// </remarks>
-internal sealed unsafe class RowDecoder
+internal sealed unsafe partial class RowDecoder
 {
     private readonly SoftmaxLayout _layout;
     private readonly ClusterState[] _clusters;
@@ -38,6 +38,7 @@ internal sealed unsafe class RowDecoder
         _draw = new DrawChooser(this);
         _nucleus = new NucleusChooser(this);
         _verify = new VerifyChooser(this, _draw);
+        _mixture = new RetrievedMixture(layout);
     }
 
     private enum Method
@@ -98,7 +99,8 @@ internal sealed unsafe class RowDecoder
     /// <param name="head">The head's logits, [shortlist + clusters], which become scores and must stay until the row is finished.</param>
     /// <param name="logSumExp">The head's log-sum-exp.</param>
     /// <param name="draft">A drafted token to judge by the same rules: it is drawn, or another in its place. Null for none.</param>
-    public void Begin(DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, float* head, float logSumExp, DraftDistribution? draft = null)
+    /// <param name="retrieved">What is mixed in.</param>
+    public void Begin(DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, float* head, float logSumExp, DraftDistribution? draft = null, Retrieval retrieved = default)
     {
         (_options, _history, _random) = (options, history, random);
         Head = head;
@@ -106,6 +108,8 @@ internal sealed unsafe class RowDecoder
         HasFailed = false;
         (_tailsVisited, UnseenMass, _logNormalizer) = (0, 0, double.NegativeInfinity);
         _originals.Clear();
+        _mixture.Begin(retrieved, options, history, _layout);
+        _phase = Phase.Ranking;
         _method = !wantsDraw || options.Temperature == 0 || options.TopK > 0 ? Method.Top
             : options.TopP < 1 || options.MinP > 0 ? Method.Nucleus
             : draft is null ? Method.Draw : Method.Verify;
@@ -117,19 +121,17 @@ internal sealed unsafe class RowDecoder
         ReadClusters(head + _layout.ShortlistSize, logSumExp);
         SoftmaxKernel.LogProbs(head, _layout.ShortlistSize, logSumExp, cluster: 0, head);
         Adjustment.Apply(cluster: 0, start: 0, _layout.ShortlistSize, head, _originals);
-        _top.AddRange(head, _layout.ShortlistSize, firstSlot: 0);
+        if (_mixture.IsActive) _mixture.Read(cluster: 0, start: 0, head, _originals);
+        if (!_mixture.MayBeChosen) _top.AddRange(head, _layout.ShortlistSize, firstSlot: 0);
         if (NeedsNormalizer) _logNormalizer = LogMass(head, _layout.ShortlistSize, inverse: 1, out _);
-        if (_method == Method.Top) return;
-
-        var best = SetMasses();
-        for (var i = 0; _method == Method.Draw && options.Policy.MaximumTails == 0 && i < _clusters.Length; i++)
+        if (_mixture.MayBeChosen) BeginMixture(wantsDraw);
+        else if (_method == Method.Nucleus) _nucleus.Begin(SetMasses(InverseTemperature));
+        else if (_method == Method.Draw) BeginDraw();
+        else if (_method == Method.Verify)
         {
-            if (!_clusters[i].IsVisited) LeaveOut(i);
+            SetMasses(InverseTemperature);
+            _verify.Begin(draft!);
         }
-
-        if (_method == Method.Nucleus) _nucleus.Begin(best);
-        else if (draft is not null) _verify.Begin(draft);
-        else _draw.Begin();
     }
 
     /// <summary>The next tail that must be seen, or −1 where the row is finished.</summary>
@@ -139,7 +141,7 @@ internal sealed unsafe class RowDecoder
         {
             var tail = FindNeeded();
             if (tail < 0) return -1;
-            if (_tailsVisited < _options.Policy.MaximumTails) return tail;
+            if (_tailsVisited < _options.Policy.MaximumTails || _clusters[tail].IsCounted) return tail;
 
             LeaveOut(tail);
         }
@@ -158,7 +160,7 @@ internal sealed unsafe class RowDecoder
     /// <summary>Holds no tokens, of a row that is decoded elsewhere.</summary>
     public void Clear(DecodeOptions options)
     {
-        (_options, _method, _isDecided, HasFailed) = (options, Method.Top, true, false);
+        (_options, _method, _isDecided, HasFailed, _phase) = (options, Method.Top, true, false, Phase.Ranking);
         _top.Reset(0);
         (_tailsVisited, UnseenMass) = (0, 0);
     }
@@ -170,6 +172,7 @@ internal sealed unsafe class RowDecoder
         UnseenMass += MathF.Exp(state.LogProb);
         (state.Bound, state.IsVisited) = (float.NegativeInfinity, true);
         state.LeastLogMass = state.MostLogMass = double.NegativeInfinity;
+        if (_mixture.MayBeChosen && _phase == Phase.Ranking) OfferWithoutModel(tail);
     }
 
     /// <summary>Takes a tail that <see cref="NextTail"/> asked for.</summary>
@@ -182,10 +185,16 @@ internal sealed unsafe class RowDecoder
         ref var state = ref _clusters[tail];
         SoftmaxKernel.LogProbs(logits, range.Size, logSumExp, state.LogProb, logits);
         Adjustment.Apply(tail + 1, range.Start, range.Size, logits, _originals);
-        _top.AddRange(logits, range.Size, range.Start);
-        _tailsVisited++;
         state.IsVisited = true;
-        if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(logits, range.Size, inverse: 1, out _));
+        if (!state.IsCounted)
+        {
+            state.IsCounted = true;
+            _tailsVisited++;
+            if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(logits, range.Size, inverse: 1, out _));
+        }
+
+        if (_mixture.IsActive && !AcceptMixture(tail, logits)) return;
+        if (_phase == Phase.Ranking) _top.AddRange(logits, range.Size, range.Start);
         if (_isDecided) return;
 
         var logMass = LogMass(logits, range.Size, InverseTemperature, out var best);
@@ -224,7 +233,7 @@ internal sealed unsafe class RowDecoder
         _top.Sort();
         foreach (ref var state in _clusters.AsSpan())
         {
-            if (NeedsNormalizer && !state.IsVisited) _logNormalizer = TailMass.Add(_logNormalizer, state.LogProb);
+            if (NeedsNormalizer && !state.IsVisited && !state.IsCounted) _logNormalizer = TailMass.Add(_logNormalizer, state.LogProb);
         }
     }
 
@@ -240,6 +249,7 @@ internal sealed unsafe class RowDecoder
     public float ReportedLogProb(ulong key)
     {
         var score = ScoreKey.Score(key);
+        if (_mixture.IsActive) return ReportedLogProbOfMixture(ScoreKey.Slot(key), score);
         if (_options.LogProbs == LogProbKind.Adjusted) return AnyTouched ? (float)(score - _logNormalizer) : score;
         return _originals.Count > 0 && _originals.TryGetValue(ScoreKey.Slot(key), out var logProb) ? logProb : score;
     }
@@ -268,20 +278,31 @@ internal sealed unsafe class RowDecoder
         }
     }
 
+    private void BeginDraw()
+    {
+        SetMasses(InverseTemperature);
+        for (var i = 0; _options.Policy.MaximumTails == 0 && i < _clusters.Length; i++)
+        {
+            if (!_clusters[i].IsVisited) LeaveOut(i);
+        }
+
+        _draw.Begin();
+    }
+
     // The mass of the head, and for each tail between what its mass must lie; gives the head's best score.
-    private float SetMasses()
+    private float SetMasses(float inverse)
     {
         var adjustment = Adjustment;
-        HeadLogMass = LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var best);
+        HeadLogMass = LogMass(Head, _layout.ShortlistSize, inverse, out var best);
         Reference = best > float.NegativeInfinity ? best : 0;
         for (var i = 0; i < _clusters.Length; i++)
         {
             ref var state = ref _clusters[i];
             state.LeastLogMass = state.MostLogMass = double.NegativeInfinity;
             var allowed = adjustment.AllowedCount(i + 1, _layout.Tails[i].Size);
-            if (allowed == 0) continue;
+            if (allowed == 0 || state.Bound == float.NegativeInfinity) continue;
             adjustment.Bound(i + 1, state.LogProb, out var raised);
-            TailMass.Bounds(state, allowed, raised, InverseTemperature, out state.LeastLogMass, out state.MostLogMass);
+            TailMass.Bounds(state, allowed, raised, inverse, out state.LeastLogMass, out state.MostLogMass);
         }
 
         return best;
@@ -291,6 +312,7 @@ internal sealed unsafe class RowDecoder
     // spend its budget.
     private int FindNeeded()
     {
+        if (_phase != Phase.Ranking && FindNeededBeforeRanking() is >= 0 and var early) return early;
         var likeliest = MostProbable();
         if (likeliest >= 0 && _options.Policy.ComputesAll) return likeliest;
         if (!_isDecided)
@@ -306,7 +328,7 @@ internal sealed unsafe class RowDecoder
         if (ScoreKey.Of(_clusters[likeliest].Bound, _layout.Tails[likeliest].Start) < _top.Limit) return likeliest;
         for (var i = 0; NeedsNormalizer && i < _clusters.Length; i++)
         {
-            if (_clusters[i].IsTouched && !_clusters[i].IsVisited) return i;
+            if (_clusters[i].IsTouched && !_clusters[i].IsVisited && !_clusters[i].IsCounted) return i;
         }
 
         return -1;

@@ -43,6 +43,18 @@ internal readonly ref struct ScoreAdjustment(DecodeOptions options, TokenHistory
         return bound;
     }
 
+    /// <summary>What becomes of one token's log-prob.</summary>
+    /// <param name="slot">The token's slot.</param>
+    /// <param name="cluster">Its cluster.</param>
+    /// <param name="logProb">A log-prob, which need not be the model's.</param>
+    public double Of(int slot, int cluster, double logProb)
+    {
+        if (options.Mask?.Allows(slot) == false) return double.NegativeInfinity;
+        if (_history?.CountOf(slot) is > 0 and var count) logProb = (logProb * options.RepetitionPenalty) - (options.PresencePenalty + ((double)options.FrequencyPenalty * count));
+        if (options.Bias is { } bias && bias.Slots(cluster).BinarySearch(slot) is >= 0 and var at) logProb += bias.Values(cluster)[at];
+        return logProb;
+    }
+
     /// <summary>Turns a cluster's log-probs into scores.</summary>
     /// <param name="cluster">The cluster.</param>
     /// <param name="start">The cluster's first slot.</param>
