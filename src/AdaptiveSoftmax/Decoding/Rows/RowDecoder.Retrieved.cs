@@ -169,9 +169,10 @@ internal sealed unsafe partial class RowDecoder
         {
             ref var state = ref _clusters[i];
             state.IsVisited = state.Bound == float.NegativeInfinity;
-            if (state.IsVisited) continue;
-            state.Bound = _mixture.Bound(i + 1, state.Bound);
-            state.LeastLogMass = state.MostLogMass = _mixture.LogMass(i + 1, _mixture.Relative(state.Best, _rankInverse, state.RelativeLogMass));
+
+            // Where a nucleus ends hangs on the mass of all, so that no token is offered before that is known.
+            state.LeastLogMass = state.MostLogMass = _mixture.LogMass(i + 1, state.IsVisited ? double.NegativeInfinity : _mixture.Relative(state.Best, _rankInverse, state.RelativeLogMass));
+            if (!state.IsVisited) state.Bound = _mixture.Bound(i + 1, state.Bound);
         }
 
         if (_method == Method.Nucleus)
