@@ -118,7 +118,7 @@ internal sealed unsafe class FitStates
         fixed (double* left = vector, products = results)
         fixed (float* hidden = Hidden)
         {
-            var body = new Products { Hidden = hidden, Vector = left, Results = products, Count = Count, Size = Size };
+            var body = new ProductsBody { Hidden = hidden, Vector = left, Results = products, Count = Count, Size = Size };
             _pool.Run(ref body, Tiles);
         }
     }
@@ -132,7 +132,7 @@ internal sealed unsafe class FitStates
         fixed (double* left = factors, partial = sums.Values)
         fixed (float* hidden = Hidden)
         {
-            var body = new Sums { Hidden = hidden, Factors = left, Results = partial, Count = Count, Size = Size };
+            var body = new SumsBody { Hidden = hidden, Factors = left, Results = partial, Count = Count, Size = Size };
             _pool.Run(ref body, Tiles);
         }
 
@@ -199,7 +199,7 @@ internal sealed unsafe class FitStates
 
     private int Tiles => (Count + StatesPerTile - 1) / StatesPerTile;
 
-    private struct Products : IParallelBody
+    private struct ProductsBody : IParallelBody
     {
         public float* Hidden;
         public double* Vector, Results;
@@ -212,7 +212,7 @@ internal sealed unsafe class FitStates
         }
     }
 
-    private struct Sums : IParallelBody
+    private struct SumsBody : IParallelBody
     {
         public float* Hidden;
         public double* Factors, Results;

@@ -13,6 +13,8 @@ public sealed class DisposedMembersTests
 
     private static readonly DecodeSequence s_sequence = new(new DynamicAdaptiveSoftmax(s_layout));
 
+    private static readonly RetrievedTokens s_retrieved = new DynamicAdaptiveSoftmax(s_layout).CreateRetrieved();
+
     private static readonly Dictionary<string, Action<SoftmaxDecoder>> s_decoder = new()
     {
         ["CreateAllowMask(tokens)"] = softmax => softmax.CreateAllowMask([1]),
@@ -20,6 +22,7 @@ public sealed class DisposedMembersTests
         ["CreateDenyMask(tokens)"] = softmax => softmax.CreateDenyMask([]),
         ["CreateHistory()"] = softmax => softmax.CreateHistory(),
         ["CreateMask()"] = softmax => softmax.CreateMask(),
+        ["CreateRetrieved()"] = softmax => softmax.CreateRetrieved(),
         ["CreateSession(cache)"] = softmax => softmax.CreateSession(),
         ["LogProb(hidden, output)"] = softmax => softmax.LogProb([], []),
         ["LogProbOf(hidden, token)"] = softmax => softmax.LogProbOf(new float[4], 1),
@@ -66,19 +69,35 @@ public sealed class DisposedMembersTests
         ["SaveAsync(stream, prefix, cancellationToken)"] = copy => Wait(copy.SaveAsync(Stream.Null)),
     };
 
+    private static readonly Dictionary<string, Action<CertifiedSoftmax>> s_certified = new()
+    {
+        ["Save(path, prefix)"] = certified => certified.Save(""),
+        ["Save(stream, prefix)"] = certified => certified.Save(Stream.Null),
+        ["SaveAsync(path, prefix, cancellationToken)"] = certified => Wait(certified.SaveAsync("")),
+        ["SaveAsync(stream, prefix, cancellationToken)"] = certified => Wait(certified.SaveAsync(Stream.Null)),
+    };
+
     private static readonly Dictionary<string, Action<DecodeSession>> s_session = new()
     {
         ["CopyTopLogProbs(row, tokens)"] = session => session.CopyTopLogProbs(0, []),
         ["CopyTopLogProbs(tokens)"] = session => session.CopyTopLogProbs([]),
+        ["Predict(hidden, retrieved, weight)"] = session => session.Predict(new float[4], s_retrieved, 0.5f),
         ["Sample(hidden, options, random, history)"] = session =>
         {
             var random = default(SampleRandom);
             session.Sample(new float[4], DecodeOptions.Default, ref random);
         },
+        ["Sample(hidden, retrieved, weight, options, random, history)"] = session =>
+        {
+            var random = default(SampleRandom);
+            session.Sample(new float[4], s_retrieved, 0.5f, DecodeOptions.Default, ref random);
+        },
         ["Sample(hidden, sequence)"] = session => session.Sample(new float[4], s_sequence),
         ["Sample(hidden, sequences, results)"] = session => session.Sample([], [], []),
         ["TopK(contextKey, computeHidden, tokens, logProbs)"] = session => session.TopK(7, hidden => hidden.Clear(), new int[2], new float[2]),
         ["TopK(contextKey, hidden, tokens, logProbs)"] = session => session.TopK(7, new float[4], new int[2], new float[2]),
+        ["TopK(hidden, retrieved, weight, tokens, logProbs, options, history)"] = session => session.TopK(new float[4], s_retrieved, 0.5f, [], []),
+        ["TopK(hidden, retrieved, weight, tokens, logProbs, results, options)"] = session => session.TopK([], [], 0.5f, [], [], []),
         ["TopK(hidden, tokens, logProbs, options, history)"] = session => session.TopK(new float[4], [], []),
         ["TopK(hidden, tokens, logProbs, results, options)"] = session => session.TopK([], [], [], []),
     };
@@ -131,7 +150,7 @@ public sealed class DisposedMembersTests
         if (isLayersEnd) layer.Dispose();
         else certified.Dispose();
         Check(typeof(SoftmaxDecoder), certified, s_decoder, nameof(SoftmaxDecoder.Identity), nameof(SoftmaxDecoder.Layout), nameof(SoftmaxDecoder.WeightsVersion));
-        Check(typeof(CertifiedSoftmax), certified, [], nameof(CertifiedSoftmax.ScreeningBytes), nameof(CertifiedSoftmax.Statistics));
+        Check(typeof(CertifiedSoftmax), certified, s_certified, nameof(CertifiedSoftmax.ScreeningBytes), nameof(CertifiedSoftmax.Statistics));
     }
 
     [Theory]
