@@ -57,7 +57,7 @@ internal sealed record CacheGain(int States, int ChosenOn, int JudgedOn, float T
         console.Say($"perplexity of the next {JudgedOn:N0} {Without:F2} without and {With:F2} with it; a greedy step of the softmax takes {MillisecondsWithout:F3} ms without and {MillisecondsWith:F3} ms with it.");
     }
 
-    private static States Read(Model model, int[] text, int start, int count)
+    private static TextStates Read(Model model, int[] text, int start, int count)
     {
         var size = model.Layout.HiddenSize;
         var (hidden, logProbs) = (new float[count * size], new float[count]);
@@ -70,11 +70,11 @@ internal sealed record CacheGain(int States, int ChosenOn, int JudgedOn, float T
             model.Softmax.LogProbOf(own, batch.Targets, logProbs.AsSpan(part[0], part.Length));
         }
 
-        return new States(text.AsMemory(start, count), hidden, logProbs, size);
+        return new TextStates(text.AsMemory(start, count), hidden, logProbs, size);
     }
 
     /// <summary>Consecutive tokens of a text, the state before each, and its log-prob.</summary>
-    private sealed record States(ReadOnlyMemory<int> Tokens, float[] Hidden, float[] LogProbs, int Size)
+    private sealed record TextStates(ReadOnlyMemory<int> Tokens, float[] Hidden, float[] LogProbs, int Size)
     {
         public int Count => LogProbs.Length;
 
