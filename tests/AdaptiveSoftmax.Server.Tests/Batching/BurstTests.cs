@@ -111,7 +111,12 @@ public sealed class BurstTests
         // The random numbers, penalties and biases of a request are the same in a burst: a softmax without tails shows it.
         var request = new JsonObject
         {
-            ["prompt"] = "the", ["max_tokens"] = Tokens, ["seed"] = 5, ["temperature"] = 1.3, ["presence_penalty"] = 1.5, ["logprobs"] = 3,
+            ["prompt"] = "the",
+            ["max_tokens"] = Tokens,
+            ["seed"] = 5,
+            ["temperature"] = 1.3,
+            ["presence_penalty"] = 1.5,
+            ["logprobs"] = 3,
             ["logit_bias"] = new JsonObject { [$"{TinyModel.EndOfText}"] = -100, ["97"] = 3 },
         };
         var gate = new StepGate();

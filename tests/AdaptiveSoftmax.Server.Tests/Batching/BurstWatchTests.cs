@@ -7,7 +7,11 @@ public sealed class BurstWatchTests
 {
     private static readonly BurstOptions s_options = new()
     {
-        Name = "budget:1", Policy = DecodePolicy.Budget(1), Queue = 8, Wait = TimeSpan.FromSeconds(4), Calm = TimeSpan.FromSeconds(10),
+        Name = "budget:1",
+        Policy = DecodePolicy.Budget(1),
+        Queue = 8,
+        Wait = TimeSpan.FromSeconds(4),
+        Calm = TimeSpan.FromSeconds(10),
     };
 
     private readonly ManualTime _time = new();
