@@ -15,7 +15,7 @@ public sealed partial class RetrievalPageTests
         var run = new GeneratorRun(PageProgram.Create(
             $$"""
             using var softmax = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(4, 30, new[] { 10, 20 }, new[] { 2, 1 }));
-            foreach (var parameter in softmax.Parameters) parameter.WritableValues.Clear();
+            foreach (var parameter in softmax.Parameters) parameter.Set(new float[parameter.Count]);
             int[] tokens = { 25, 3, 25 }, best = new int[1];
             float[] masses = { 4, 1, 4 }, logProbs = new float[1], hidden = { 1, 2, 3, 4 }, hiddenOfAllRows = { 1, 2, 3, 4, 4, 3, 2, 1 };
             var (options, random, sequence) = (DecodeOptions.Default, new SampleRandom(1), new DecodeSequence(softmax));
