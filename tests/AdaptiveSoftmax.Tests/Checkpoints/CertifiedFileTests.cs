@@ -113,7 +113,7 @@ public sealed class CertifiedFileTests : IDisposable
 
         // No bound is below the residual of its row, and the largest norm not below that of a row.
         var weight = layer.Parameters[0];
-        var (values, scales, errors) = (Bytes(file, "a.head.weight_int8"), Floats(file, "a.head.weight_int8_scale"), Floats(file, "a.head.weight_int8_error"));
+        var (values, scales, errors) = (TensorData.Bytes(file, "a.head.weight_int8"), TensorData.Floats(file, "a.head.weight_int8_scale"), TensorData.Floats(file, "a.head.weight_int8_error"));
         for (var row = 0; row < weight.Rows; row++)
         {
             double residual = 0, norm = 0;
@@ -240,15 +240,4 @@ public sealed class CertifiedFileTests : IDisposable
         stream.Position = 8 + BitConverter.ToInt64(header) + start;
         for (var row = 0; row < rows; row++) stream.Write(BitConverter.GetBytes(value));
     }
-
-    private static byte[] Bytes(SafetensorsReader file, string name)
-    {
-        Assert.True(file.TryGetTensor(name, out var tensor));
-        var own = (SafetensorsTensor)tensor;
-        var bytes = new byte[own.End - own.Start];
-        file.ReadBytes(tensor, 0, bytes);
-        return bytes;
-    }
-
-    private static float[] Floats(SafetensorsReader file, string name) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(Bytes(file, name)).ToArray();
 }

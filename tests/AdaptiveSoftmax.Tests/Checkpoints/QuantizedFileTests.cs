@@ -59,7 +59,7 @@ public sealed class QuantizedFileTests : IDisposable
         Assert.Equal("int8", json.RootElement.GetProperty("head").GetString());
         Assert.Equal(["bfloat16", "float32"], json.RootElement.GetProperty("tails").EnumerateArray().Select(tail => tail.GetString()));
 
-        var (weight, scales) = (Bytes(file, "a.head.weight").Select(value => (sbyte)value).ToArray(), Floats(file, "a.head.weight_scale"));
+        var (weight, scales) = (TensorData.Bytes(file, "a.head.weight").Select(value => (sbyte)value).ToArray(), TensorData.Floats(file, "a.head.weight_scale"));
         var head = _layer.Parameters[0];
         for (var row = 0; row < head.Rows; row++)
         {
@@ -68,11 +68,11 @@ public sealed class QuantizedFileTests : IDisposable
             for (var k = 0; k < head.Columns; k++) Assert.Equal(Math.Round(head.Row(row)[k] / (largest / 127.0)), weight[(row * head.Columns) + k], 1.0 + 1e-3);
         }
 
-        Assert.Equal(_layer.Parameters[1].Values.ToArray(), Floats(file, "a.head.bias"));
+        Assert.Equal(_layer.Parameters[1].Values.ToArray(), TensorData.Floats(file, "a.head.bias"));
         foreach (var tensor in file.Tensors)
         {
             var checksum = json.RootElement.GetProperty("crc32c").GetProperty(tensor.Name[2..]).GetString();
-            Assert.Equal(BitByBit(Bytes(file, tensor.Name)).ToString("x8", System.Globalization.CultureInfo.InvariantCulture), checksum);
+            Assert.Equal(BitByBit(TensorData.Bytes(file, tensor.Name)).ToString("x8", System.Globalization.CultureInfo.InvariantCulture), checksum);
         }
     }
 
@@ -208,17 +208,6 @@ public sealed class QuantizedFileTests : IDisposable
             Assert.Equal(left, right);
         }
     }
-
-    private static byte[] Bytes(SafetensorsReader file, string name)
-    {
-        Assert.True(file.TryGetTensor(name, out var tensor));
-        var own = (SafetensorsTensor)tensor;
-        var bytes = new byte[own.End - own.Start];
-        file.ReadBytes(tensor, 0, bytes);
-        return bytes;
-    }
-
-    private static float[] Floats(SafetensorsReader file, string name) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(Bytes(file, name)).ToArray();
 
     private static uint BitByBit(byte[] bytes)
     {
