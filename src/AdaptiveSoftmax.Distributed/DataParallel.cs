@@ -165,7 +165,7 @@ public sealed class DataParallel : IDisposable
         options ??= LossOptions.Default;
         if (options.Reduction != Reduction.Mean)
             throw new ArgumentException($"The reduction is {options.Reduction}; data in parallel have the mean over the targets of all ranks.", nameof(options));
-        AdaptiveSoftmaxLayer.CheckWeights(weights, targets.Length, Reduction.Mean);
+        TrainingRun.CheckWeights(weights, targets.Length, Reduction.Mean);
         weight = 0;
         for (var token = 0; token < targets.Length; token++)
         {

@@ -56,7 +56,7 @@ public abstract partial class GpuAdaptiveSoftmax
     public float Forward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> targetLogProbs, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
-        AdaptiveSoftmaxLayer.CheckRoom(targetLogProbs.Length, targets.Length, "log-probs", nameof(targetLogProbs));
+        TrainingRun.CheckRoom(targetLogProbs.Length, targets.Length, "log-probs", nameof(targetLogProbs));
         var batch = Upload(hidden, targets, options, weights, losses);
         var result = _training.HostResult.SubView(0, targets.Length);
         var loss = Forward(batch.Hidden, batch.Targets, result, options, batch.Weights, batch.Losses).Read();
@@ -216,8 +216,8 @@ public abstract partial class GpuAdaptiveSoftmax
             if (targets[i] != options.IgnoreIndex && FindSlot(targets[i]) < 0) throw UnknownTarget(i, targets[i]);
         }
 
-        if (!losses.IsEmpty || options.Reduction == Reduction.None) AdaptiveSoftmaxLayer.CheckRoom(losses.Length, tokens, "losses", nameof(losses));
-        AdaptiveSoftmaxLayer.CheckWeights(weights, tokens, options.Reduction);
+        if (!losses.IsEmpty || options.Reduction == Reduction.None) TrainingRun.CheckRoom(losses.Length, tokens, "losses", nameof(losses));
+        TrainingRun.CheckWeights(weights, tokens, options.Reduction);
         _training.Reserve(Math.Max(1, tokens), withGradient: false, withHiddenGradient: false);
         _training.ReserveHost(tokens);
         var batch = new HostBatch

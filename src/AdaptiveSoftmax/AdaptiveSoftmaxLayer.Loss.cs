@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace AdaptiveSoftmax;
 
 public abstract partial class AdaptiveSoftmaxLayer
@@ -18,7 +16,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// </exception>
     public float Loss(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default) =>
-        Train(hidden, targets, [], [], options, weights, losses, wantsGradient: false);
+        _training.Run(CheckHidden(hidden), hidden, targets, [], [], options, weights, losses, wantsGradient: false);
 
     /// <summary>The log-prob of each target and the loss: PyTorch's <c>forward</c>.</summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
@@ -36,8 +34,8 @@ public abstract partial class AdaptiveSoftmaxLayer
     public float Forward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> targetLogProbs, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
-        CheckRoom(targetLogProbs.Length, targets.Length, "log-probs", nameof(targetLogProbs));
-        return Train(hidden, targets, targetLogProbs, [], options, weights, losses, wantsGradient: false);
+        TrainingRun.CheckRoom(targetLogProbs.Length, targets.Length, "log-probs", nameof(targetLogProbs));
+        return _training.Run(CheckHidden(hidden), hidden, targets, targetLogProbs, [], options, weights, losses, wantsGradient: false);
     }
 
     /// <summary>
@@ -61,7 +59,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     {
         if (hiddenGradient.Length != hidden.Length)
             throw new ArgumentException($"The gradient has room for {hiddenGradient.Length} values of {hidden.Length}; it must have the hidden vectors' shape.", nameof(hiddenGradient));
-        return Train(hidden, targets, [], hiddenGradient, options, weights, losses, wantsGradient: true);
+        return _training.Run(CheckHidden(hidden), hidden, targets, [], hiddenGradient, options, weights, losses, wantsGradient: true);
     }
 
     /// <summary>
@@ -81,101 +79,5 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// </exception>
     public float Backward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default) =>
-        Train(hidden, targets, [], [], options, weights, losses, wantsGradient: true);
-
-    private unsafe float Train(
-        ReadOnlySpan<float> hidden,
-        ReadOnlySpan<int> targets,
-        Span<float> targetLogProbs,
-        Span<float> hiddenGradient,
-        LossOptions? options,
-        ReadOnlySpan<float> weights,
-        Span<float> losses,
-        bool wantsGradient)
-    {
-        options ??= LossOptions.Default;
-        options.Check();
-        var tokens = CheckHidden(hidden);
-        if (targets.Length != tokens)
-            throw new ArgumentException(FormattableString.Invariant($"There are {targets.Length} targets for {tokens} hidden vectors; give one each."), nameof(targets));
-        if (!losses.IsEmpty || options.Reduction == Reduction.None) CheckRoom(losses.Length, tokens, "losses", nameof(losses));
-        CheckWeights(weights, tokens, options.Reduction);
-        RefuseSharedMemory(hidden, weights, hiddenGradient, "the gradient of the hidden vectors", nameof(hiddenGradient));
-        RefuseSharedMemory(hidden, weights, targetLogProbs, "the log-probs", nameof(targetLogProbs));
-        RefuseSharedMemory(hidden, weights, losses, "the losses", nameof(losses));
-        SpanOverlap.Refuse<float, float>(hiddenGradient, losses, "the gradient of the hidden vectors", "the losses", nameof(losses));
-        SpanOverlap.Refuse<float, float>(targetLogProbs, losses, "the log-probs", "the losses", nameof(losses));
-
-        var scratch = ScratchPool.Rent();
-        try
-        {
-            var slots = scratch.Ints(tokens);
-            FindSlots(targets, options.IgnoreIndex, slots);
-            fixed (float* vectors = hidden, gradient = hiddenGradient, tokenWeights = weights)
-            {
-                new Span<float>(gradient, hiddenGradient.Length).Clear();
-                var batch = new TrainingBatch(Layout, scratch, vectors, gradient, slots, tokens, options, wantsGradient, tokenWeights) { LossScale = options.GradientScale };
-                RunCluster(batch, _head.Cluster, TrainingBatch.Head);
-                for (var cluster = 0; cluster < _tails.Length; cluster++) RunCluster(batch, _tails[cluster].Cluster, cluster);
-                for (var token = 0; token < targetLogProbs.Length; token++) targetLogProbs[token] = (float)batch.TargetLogProbs[token];
-                if (!losses.IsEmpty) batch.CopyLosses(losses);
-                return (float)batch.Loss();
-            }
-        }
-        finally
-        {
-            ScratchPool.Return(scratch);
-        }
-    }
-
-    internal static void CheckRoom(int room, int tokens, string name, string argument)
-    {
-        if (room != tokens)
-            throw new ArgumentException(FormattableString.Invariant($"There is room for {room} {name} of {tokens} targets; give one place each."), argument);
-    }
-
-    internal static void CheckWeights(ReadOnlySpan<float> weights, int tokens, Reduction reduction)
-    {
-        if (weights.IsEmpty) return;
-        if (weights.Length != tokens)
-            throw new ArgumentException(FormattableString.Invariant($"There are {weights.Length} weights of {tokens} targets; give one each."), nameof(weights));
-        for (var token = 0; token < tokens; token++)
-        {
-            if (!float.IsFinite(weights[token]) || (reduction == Reduction.Mean && weights[token] < 0))
-                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The weight of token {token} is {weights[token]}; it must be finite, and for a mean not negative."), nameof(weights));
-        }
-    }
-
-    private static void RefuseSharedMemory(ReadOnlySpan<float> hidden, ReadOnlySpan<float> weights, ReadOnlySpan<float> output, string name, string argument)
-    {
-        SpanOverlap.Refuse(hidden, output, "the hidden vectors", name, argument);
-        SpanOverlap.Refuse(weights, output, "the weights", name, argument);
-    }
-
-    private unsafe void FindSlots(ReadOnlySpan<int> targets, int ignoreIndex, int* slots)
-    {
-        for (var token = 0; token < targets.Length; token++)
-        {
-            var target = targets[token];
-            slots[token] = target == ignoreIndex ? TrainingBatch.Ignored : FindSlot(target);
-            if (slots[token] < 0 && target != ignoreIndex)
-                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Target {token} is {target}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index {ignoreIndex}."), nameof(targets));
-        }
-    }
-
-    private unsafe void RunCluster(TrainingBatch batch, ITrainingCluster layer, int cluster)
-    {
-        var members = batch.Members(cluster);
-        var blockSize = TokenBlocks.BlockSize(batch.RowCount(cluster), Options.ScratchBytes);
-        for (var first = 0; first < members.Length; first += blockSize)
-        {
-            using var scope = batch.Scratch.Begin();
-            var block = batch.Gather(Pool, members.Slice(first, Math.Min(blockSize, members.Length - first)), cluster);
-            var logits = layer.Forward(Pool, batch.Scratch, batch.Scratch, block.Lanes, block.LaneCount, batch.IsSmoothed);
-            batch.AddLogProbs(block, logits, cluster);
-            if (!batch.WantsGradient) continue;
-            layer.Backward(Pool, batch.Scratch, logits, batch.WeightsOf(block, cluster), block.Rows, block.Tokens.Length, block.RowGradient);
-            batch.ScatterGradient(Pool, block);
-        }
-    }
+        _training.Run(CheckHidden(hidden), hidden, targets, [], [], options, weights, losses, wantsGradient: true);
 }

@@ -15,6 +15,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     private readonly TailLayer[] _tails;
     private readonly ITrainingCluster[] _tailClusters;
     private readonly Parameter[] _parameters;
+    private readonly TrainingRun _training;
 
     /// <summary>Puts head and tails together; the weights stay as they are.</summary>
     /// <param name="identity">The sizes and the vocabulary.</param>
@@ -34,6 +35,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
         _tailClusters = [.. tails.Select(tail => tail.Cluster)];
         CheckSizes();
         _head.SetLayout(Layout);
+        _training = new TrainingRun(Layout, FindSlot, _head.Cluster, _tailClusters, Pool, ScratchPool, Options);
         Parameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
         foreach (var parameter in _parameters) parameter.JoinLayer(Leases);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 
@@ -32,6 +33,23 @@ public sealed partial class PageTests
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    [Fact]
+    public void TheProgramOfACutVocabulary_RunsAsThePageHasIt()
+    {
+        var page = File.ReadAllText(Path.Combine(Root(), "docs/distributed.md"));
+        var program = File.ReadAllText(Path.Combine(Root(), "tests/AdaptiveSoftmax.Distributed.Tests/Programs/VocabularyPage.cs"));
+        var body = program.Split("        // Page\n")[1].Split("        // End of page")[0];
+        Assert.Equal(string.Join('\n', body.Split('\n').Select(line => line.Length > 0 ? line[8..] : line)), CSharpBlock.Matches(page)[1].Groups[1].Value);
+
+        var lines = new List<string>();
+        var predictions = new int[2];
+        ThreadCollectives.Run(2, ranks => predictions[ranks.Rank] = VocabularyPage.Run(ranks, lines.Add));
+        Assert.Single(predictions.Distinct());
+        Assert.Equal(["step 0", "step 49"], lines.Select(line => line.Split(':')[0]));
+        var losses = lines.Select(line => double.Parse(line.Split(' ')[^1], CultureInfo.InvariantCulture)).ToArray();
+        Assert.InRange(losses[1], 0, losses[0] - 2);
     }
 
     private static string Root([CallerFilePath] string file = "") => Path.Combine(Path.GetDirectoryName(file)!, "../..");

@@ -11,12 +11,24 @@ internal static class ReplicaFacts
     /// <summary>Version, shards, specification, and sizes and values of the weights.</summary>
     public static IEnumerable<KeyValuePair<string, string>> Of(SoftmaxIdentity identity, IReadOnlyList<Parameter> parameters, int shards)
     {
-        yield return new("the version of AdaptiveSoftmax.Distributed", Version);
+        foreach (var fact in Of(identity)) yield return fact;
         yield return new("the number of shards", shards.ToString(CultureInfo.InvariantCulture));
+        yield return new("the number of parameters", parameters.Count.ToString(CultureInfo.InvariantCulture));
+        foreach (var fact in Of(parameters)) yield return fact;
+    }
+
+    /// <summary>Version and specification.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Of(SoftmaxIdentity identity)
+    {
+        yield return new("the version of AdaptiveSoftmax.Distributed", Version);
         if (identity.Fingerprint.Length > 0) yield return new("the fingerprint of the specification", identity.Fingerprint);
         var layout = identity.Layout;
         yield return new("the layout", string.Create(CultureInfo.InvariantCulture, $"{layout.VocabularySize} tokens, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, logit scale {layout.LogitScale:R}, soft cap {layout.LogitSoftCap:R}"));
-        yield return new("the number of parameters", parameters.Count.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Sizes and values of weights that every rank has.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Of(IEnumerable<Parameter> parameters)
+    {
         foreach (var parameter in parameters)
         {
             yield return new($"the shape of '{parameter.Name}'", FormattableString.Invariant($"[{parameter.Rows}, {parameter.Columns}]"));

@@ -13,6 +13,8 @@ internal enum CollectiveKind
     AllReduce,
     ReduceScatter,
     ReduceGradients,
+    ShareSums,
+    ShareLogits,
     End,
 }
 
@@ -23,7 +25,10 @@ internal readonly record struct CollectiveHeader(long Sequence, CollectiveKind K
     /// <summary>Whether both are one call.</summary>
     public bool Fits(in CollectiveHeader other) =>
         Kind == other.Kind && Sequence == other.Sequence && ElementSize == other.ElementSize && Detail == other.Detail
-        && (Length == other.Length || Kind == CollectiveKind.AllGatherUneven);
+        && (Length == other.Length || Kind is CollectiveKind.AllGatherUneven or CollectiveKind.ShareSums or CollectiveKind.ShareLogits);
+
+    /// <summary>How many tokens a cut cluster is asked for, and a checksum of what it is asked, as one number.</summary>
+    public static long DetailOf(int tokens, uint checksum) => ((long)tokens << 32) | checksum;
 
     /// <summary>What the rank does, as the words behind its name in a message.</summary>
     public override string ToString()
@@ -33,11 +38,15 @@ internal readonly record struct CollectiveHeader(long Sequence, CollectiveKind K
         {
             CollectiveKind.End => FormattableString.Invariant($"ends after {Sequence} calls"),
             CollectiveKind.Barrier => "calls Barrier" + place,
+            CollectiveKind.ShareSums => FormattableString.Invariant($"takes the loss of {Batch}") + place,
+            CollectiveKind.ShareLogits => FormattableString.Invariant($"decodes {Batch}") + place,
             CollectiveKind.Broadcast => FormattableString.Invariant($"calls Broadcast from rank {Detail} with {Values}") + place,
             CollectiveKind.AllReduce or CollectiveKind.ReduceScatter or CollectiveKind.ReduceGradients => FormattableString.Invariant($"calls {Kind} of {Detail} leaves with {Values}") + place,
             _ => FormattableString.Invariant($"calls {Kind} with {Values}") + place,
         };
     }
+
+    private string Batch => FormattableString.Invariant($"{Detail >> 32} tokens (checksum {(uint)Detail:x8})");
 
     private string Values => FormattableString.Invariant($"{Length} values of {ElementSize} bytes");
 }

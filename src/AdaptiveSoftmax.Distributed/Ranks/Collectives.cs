@@ -80,10 +80,25 @@ public abstract unsafe class Collectives
     public T[] AllGatherUneven<T>(ReadOnlySpan<T> own, out int[] lengths)
         where T : unmanaged
     {
-        lengths = [.. Meet(CollectiveKind.AllGatherUneven, sizeof(T), own.Length, 0).Select(header => checked((int)header.Length))];
+        return AllGatherUneven(CollectiveKind.AllGatherUneven, own, 0, out lengths);
+    }
+
+    /// <summary>The same as a call of another kind, whose detail must be the same on each rank.</summary>
+    internal T[] AllGatherUneven<T>(CollectiveKind kind, ReadOnlySpan<T> own, long detail, out int[] lengths)
+        where T : unmanaged
+    {
+        lengths = [.. Meet(kind, sizeof(T), own.Length, detail).Select(header => checked((int)header.Length))];
         var all = new T[checked(lengths.Sum())];
         Gather<T>(own, lengths, all);
         return all;
+    }
+
+    /// <summary>The same where the lengths are known, into memory that is there.</summary>
+    internal void AllGatherUneven<T>(CollectiveKind kind, ReadOnlySpan<T> own, long detail, int[] lengths, Span<T> all)
+        where T : unmanaged
+    {
+        Meet(kind, sizeof(T), own.Length, detail);
+        Gather(own, lengths, all);
     }
 
     /// <summary>Sets the bits that are set on any rank, on all: how ranks agree on what happens at all.</summary>
@@ -194,7 +209,8 @@ public abstract unsafe class Collectives
         return rows;
     }
 
-    private static bool[][] AllPresent(SumTree tree)
+    /// <summary>That every node of a tree has values, as <see cref="TreeExchange"/> takes it.</summary>
+    internal static bool[][] AllPresent(SumTree tree)
     {
         var present = new bool[tree.Ranks][];
         for (var rank = 0; rank < present.Length; rank++)

@@ -43,6 +43,13 @@ public sealed class SumTree
     internal TreeNode? Parent(TreeNode left, TreeNode right) =>
         left.Level == right.Level && left.Index % 2 == 0 && right.Index == left.Index + 1 ? Rise(new TreeNode(left.Level + 1, left.Index / 2)) : null;
 
+    /// <summary>Adds the next node in the order of the leaves to sums that stand side by side, as far as the tree lets them be added up.</summary>
+    internal void Push<T>(Stack<(TreeNode Node, T Value)> sums, TreeNode node, T value, Func<T, T, T> add)
+    {
+        while (sums.Count > 0 && Parent(sums.Peek().Node, node) is { } parent) (node, value) = (parent, add(sums.Pop().Value, value));
+        sums.Push((node, value));
+    }
+
     private TreeNode Rise(TreeNode node)
     {
         while (node.Index > 0 && node.Index % 2 == 0 && (node.Index + 1L) << node.Level >= Leaves) node = new TreeNode(node.Level + 1, node.Index / 2);

@@ -24,6 +24,13 @@ internal unsafe interface ITrainingCluster : IDecodingCluster
     /// <param name="inputGradient">Receives the gradient of the input, [lanes, hidden]; null where nobody wants it.</param>
     void Backward(WorkerPool pool, Scratch scratch, in LogitBlock logits, in RowWeights weights, float* inputRows, int tokens, float* inputGradient);
 
+    /// <summary>Names the targets' rows before a forward pass: a cluster that has not all rows here then asks for their logits.</summary>
+    /// <param name="rows">The target's row of each token, [tokens]; negative where the cluster does not hold it.</param>
+    /// <param name="tokens">The tokens, at most the lanes.</param>
+    void ExpectTargets(int* rows, int tokens)
+    {
+    }
+
     LogitBlock IDecodingCluster.Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes) =>
         Forward(pool, scratch, scratch, inputs, lanes, withLogitSum: false);
 }

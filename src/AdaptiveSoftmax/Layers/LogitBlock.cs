@@ -12,6 +12,9 @@ internal readonly unsafe struct LogitBlock
     /// <summary>The log-sum-exp of each lane, [lanes].</summary>
     public required float* LogSumExp { get; init; }
 
+    /// <summary>The logits of the targets, [tokens], where <see cref="Logits"/> has not all rows; null where it has.</summary>
+    public float* TargetLogits { get; init; }
+
     /// <summary>The rows of the cluster.</summary>
     public required int Rows { get; init; }
 

@@ -1,18 +1,17 @@
 namespace AdaptiveSoftmax;
 
-/// <summary>A projection under a <see cref="LinearSoftmax{TShape}"/>, without a bias: what a tail computes.</summary>
-internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection shape, Parameter projection, LinearSoftmax<TOutput> output) : ITrainingCluster
+/// <summary>A projection under another cluster, most often a <see cref="LinearSoftmax{TShape}"/> without a bias: what a tail computes.</summary>
+internal sealed unsafe class ProjectedSoftmax<TProjection>(TProjection shape, Parameter projection, ITrainingCluster output) : ITrainingCluster
     where TProjection : unmanaged, IMatrixShape
-    where TOutput : unmanaged, IMatrixShape
 {
     public LogitBlock Forward(WorkerPool pool, Scratch scratch, Scratch results, float* inputs, int lanes, bool withLogitSum)
     {
-        var projected = results.Floats((long)shape.Rows * lanes);
-        Gemm.Multiply(
-            pool, projection.ValuesPointer, shape.Columns, 1, inputs, lanes, projected, lanes,
-            shape.Rows, lanes, shape.Columns, accumulate: false, rowsPerTile: 16, columnsPerTile: 64);
+        var projected = Project(pool, results, inputs, lanes);
         return output.Forward(pool, scratch, results, projected, lanes, withLogitSum) with { Projected = projected };
     }
+
+    LogitBlock IDecodingCluster.Forward(WorkerPool pool, Scratch scratch, float* inputs, int lanes) =>
+        output.Forward(pool, scratch, Project(pool, scratch, inputs, lanes), lanes);
 
     public LogitBlock ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
     {
@@ -20,6 +19,8 @@ internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection 
         Gemv.Multiply(pool, shape, projection.ValuesPointer, hidden, projected);
         return output.ForwardOne(pool, scratch, projected, logits);
     }
+
+    public void ExpectTargets(int* rows, int tokens) => output.ExpectTargets(rows, tokens);
 
     public void Backward(WorkerPool pool, Scratch scratch, in LogitBlock logits, in RowWeights weights, float* inputRows, int tokens, float* inputGradient)
     {
@@ -44,5 +45,14 @@ internal sealed unsafe class ProjectedSoftmax<TProjection, TOutput>(TProjection 
         Gemm.Multiply(
             pool, rowGradient, width, 1, projection.ValuesPointer, hidden, inputGradient, hidden,
             tokens, hidden, width, accumulate: false, rowsPerTile: tokens, columnsPerTile: 64);
+    }
+
+    private float* Project(WorkerPool pool, Scratch results, float* inputs, int lanes)
+    {
+        var projected = results.Floats((long)shape.Rows * lanes);
+        Gemm.Multiply(
+            pool, projection.ValuesPointer, shape.Columns, 1, inputs, lanes, projected, lanes,
+            shape.Rows, lanes, shape.Columns, accumulate: false, rowsPerTile: 16, columnsPerTile: 64);
+        return projected;
     }
 }

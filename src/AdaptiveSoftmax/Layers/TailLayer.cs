@@ -54,7 +54,7 @@ public class TailLayer<TProjection, TOutput> : TailLayer
     {
         if (projection.Rows != output.Columns)
             throw new ArgumentException(FormattableString.Invariant($"The projection '{projectionWeight.Name}' gives {projection.Rows} values and its output takes {output.Columns}; they must agree."), nameof(output));
-        Cluster = new ProjectedSoftmax<TProjection, TOutput>(projection, Projection, new LinearSoftmax<TOutput>(output, Output, bias: null));
+        Cluster = new ProjectedSoftmax<TProjection>(projection, Projection, new LinearSoftmax<TOutput>(output, Output, bias: null));
     }
 
     internal override ITrainingCluster Cluster { get; }

@@ -146,9 +146,17 @@ internal sealed unsafe class TrainingBatch
         {
             var token = block.Tokens[lane];
             var row = RowOf(_slots[token], cluster);
-            if (row >= 0) TargetLogProbs[token] += (double)logits[(row * rowStep) + (lane * laneStep)] - logSumExp[lane];
+            if (row >= 0) TargetLogProbs[token] += (double)(forward.TargetLogits is null ? logits[(row * rowStep) + (lane * laneStep)] : forward.TargetLogits[lane]) - logSumExp[lane];
             if (IsSmoothed) _smoothingLogProbs[token] += forward.LogitSum[lane] - (WeightOfAllRows(cluster) * logSumExp[lane]);
         }
+    }
+
+    /// <summary>The row of each token's target in a cluster, [tokens]; <see cref="Ignored"/> where it is in another one.</summary>
+    public int* TargetRows(GatheredBlock block, int cluster)
+    {
+        var rows = Scratch.Ints(block.LaneCount);
+        for (var lane = 0; lane < block.Tokens.Length; lane++) rows[lane] = RowOf(_slots[block.Tokens[lane]], cluster);
+        return rows;
     }
 
     /// <summary>Sets the weights that the loss gives the cluster's rows, for the backward pass.</summary>

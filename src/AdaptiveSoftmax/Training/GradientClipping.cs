@@ -58,18 +58,23 @@ public static unsafe class GradientClipping
             return norm;
         }
 
-        var factor = maxNorm / (norm + 1e-6);
-        foreach (var parameter in list)
-        {
-            if (factor < 1) Scale(parameter, factor, threadCount);
-            parameter.GradientIsSound = Math.Min(norm, maxNorm) < SoundNorm;
-        }
-
+        Scale(list, norm, maxNorm, threadCount);
         return norm;
     }
 
+    /// <summary>Scales gradients, whose joint norm is known and finite, where it is above the largest.</summary>
+    internal static void Scale(IEnumerable<Parameter> parameters, double norm, double maxNorm, int threads)
+    {
+        var factor = maxNorm / (norm + 1e-6);
+        foreach (var parameter in parameters)
+        {
+            if (factor < 1) Scale(parameter, factor, threads);
+            parameter.GradientIsSound = Math.Min(norm, maxNorm) < SoundNorm;
+        }
+    }
+
     // Each block has its own sum and the sums are added in order, so no thread count changes a bit.
-    private static double SumSquares(Parameter parameter, int threads)
+    internal static double SumSquares(Parameter parameter, int threads)
     {
         var sums = new double[GradientBlocks.Count(parameter)];
         fixed (double* pointer = sums)

@@ -18,6 +18,9 @@ internal static class Programs
             case "train":
                 printFirst(TrainingProgram.Run(collectives, int.Parse(arguments[0], CultureInfo.InvariantCulture)));
                 return;
+            case "vocabulary":
+                printFirst(VocabularyProgram.Run(collectives, int.Parse(arguments[0], CultureInfo.InvariantCulture)));
+                return;
             case "fail":
                 if (collectives.Rank == 1) throw new InvalidOperationException("The disk of rank 1 is full.");
                 collectives.Barrier();
