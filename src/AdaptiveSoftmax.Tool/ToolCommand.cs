@@ -69,6 +69,7 @@ internal static class ToolCommand
             DraftCommand.Create(console),
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
+            CompletionCommand.Create(console),
         };
         root.HelpName = "adaptive-softmax";
         foreach (var option in root.Options.OfType<HelpOption>())

@@ -26,6 +26,7 @@ internal sealed class PlanOptions
 
     public PlanOptions()
     {
+        _use.CompletionSources.Add(s_uses);
         _use.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<string>() is { } text && !s_uses.Contains(text)) result.AddError($"--for {text} is none of {string.Join(", ", s_uses)}.");
