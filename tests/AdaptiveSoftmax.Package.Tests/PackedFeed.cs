@@ -28,7 +28,7 @@ public sealed class PackedFeed : IAsyncLifetime
     /// <summary>Whether the packages are as they would be published.</summary>
     public static bool IsRelease => Configuration == "Release";
 
-    public async ValueTask InitializeAsync() => await PackAsync("feed", Directory.GetFiles(Path.Combine(Root, "src"), "*.csproj", SearchOption.AllDirectories));
+    public async ValueTask InitializeAsync() => await PackAsync("feed", [.. Directory.GetDirectories(Path.Combine(Root, "src")).SelectMany(project => Directory.GetFiles(project, "*.csproj"))]);
 
     /// <summary>Packs projects that are built, with more properties, into a folder beside the feed.</summary>
     /// <param name="folder">The folder.</param>
