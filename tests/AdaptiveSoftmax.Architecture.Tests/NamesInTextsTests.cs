@@ -30,7 +30,7 @@ public sealed partial class NamesInTextsTests
     // Words of others, which no source here declares.
     private static readonly HashSet<string> s_foreign =
     [
-        "PyTorch", "TorchSharp", "OpenAI", "GitHub", "NuGet", "JetBrains", "PyBridge", "AdaptiveLogSoftmaxWithLoss", "PoCL", "OpenMp", "OpenMP", "TensorFlow", "TorchScript", "ProjectedAdaptiveLogSoftmax", "ApiDocs", "DejaVu",
+        "PyTorch", "TorchSharp", "OpenAI", "GitHub", "NuGet", "JetBrains", "PyBridge", "AdaptiveLogSoftmaxWithLoss", "PoCL", "OpenMp", "OpenMP", "TensorFlow", "TorchScript", "ProjectedAdaptiveLogSoftmax", "ApiDocs", "DejaVu", "PowerShell",
     ];
 
     public static TheoryData<string> Pages() =>

@@ -15,16 +15,16 @@ internal static class Repository
         .. s_roots
             .SelectMany(root => Directory.EnumerateFiles(Path.Combine(Root, root), "*.csproj", SearchOption.AllDirectories))
             .Select(file => Relative(Path.GetDirectoryName(file)!))
-            .Where(project => !project.Split('/').Any(IsOutput))
+            .Where(project => !project.Split('/').Any(IsForeign) && SourceFiles(project).Count > 0)
             .Order(StringComparer.Ordinal),
     ];
 
-    /// <summary>The C# files of a project, without what a build wrote, as paths below the root.</summary>
+    /// <summary>The C# files of a project, without what a build wrote and what templates hold, as paths below the root.</summary>
     public static IReadOnlyList<string> SourceFiles(string project) =>
     [
         .. Directory.EnumerateFiles(Path.Combine(Root, project), "*.cs", SearchOption.AllDirectories)
             .Select(Relative)
-            .Where(file => !file.Split('/').Any(IsOutput))
+            .Where(file => !file.Split('/').Any(IsForeign))
             .Order(StringComparer.Ordinal),
     ];
 
@@ -32,7 +32,7 @@ internal static class Repository
 
     private static string Relative(string path) => Path.GetRelativePath(Root, path).Replace('\\', '/');
 
-    private static bool IsOutput(string folder) => folder is "bin" or "obj";
+    private static bool IsForeign(string folder) => folder is "bin" or "obj" or "content";
 
     private static string FindRoot([CallerFilePath] string file = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, "..", ".."));

@@ -1,16 +1,14 @@
-using System.Text.RegularExpressions;
-
 namespace AdaptiveSoftmax.Generators.Tests;
 
 /// <summary>The spec and the program of docs/dense-heads.md are compiled and run as they stand there, over a checkpoint.</summary>
 [Collection(PageProgram.Console)]
-public sealed partial class DenseHeadsPageTests
+public sealed class DenseHeadsPageTests
 {
     [Fact]
     public void TheProgramOfThePage_DecodesACheckpoint()
     {
-        var page = File.ReadAllText(Path.Combine(FindRoot(), "docs/dense-heads.md"));
-        var program = CSharpBlock.Match(page).Groups[1].Value;
+        var page = new MarkdownPage("docs/dense-heads.md");
+        var program = page.Block("csharp");
         var declaration = program.IndexOf("[AdaptiveSoftmax(", StringComparison.Ordinal);
         var folder = Directory.CreateTempSubdirectory("dense-heads-");
         try
@@ -28,7 +26,7 @@ public sealed partial class DenseHeadsPageTests
                 """,
                 program[declaration..],
                 "AdaptiveSoftmax"),
-                new TestFile("/project/gemma.softmax.json", JsonBlock.Match(page).Groups[1].Value));
+                new TestFile("/project/gemma.softmax.json", page.Block("json")));
             Assert.Equal(["model.embed_tokens.weight: 192 bytes, 58 rows that are no token's", "river"], run.Execute().TrimEnd().Split(Environment.NewLine));
         }
         finally
@@ -36,17 +34,4 @@ public sealed partial class DenseHeadsPageTests
             folder.Delete(recursive: true);
         }
     }
-
-    private static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "CHANGELOG.md"))) folder = folder.Parent!;
-        return folder.FullName;
-    }
-
-    [GeneratedRegex("```json\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex JsonBlock { get; }
-
-    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex CSharpBlock { get; }
 }

@@ -1,15 +1,13 @@
-using System.Text.RegularExpressions;
-
 namespace AdaptiveSoftmax.Generators.Tests;
 
 /// <summary>The program of docs/drafts.md is compiled and run as it stands there, with a draft that is near the model.</summary>
 [Collection(PageProgram.Console)]
-public sealed partial class DraftsPageTests
+public sealed class DraftsPageTests
 {
     [Fact]
     public void TheProgramOfThePage_DecodesWithADraft()
     {
-        var program = CSharpBlock.Match(File.ReadAllText(Path.Combine(FindRoot(), "docs/drafts.md"))).Groups[1].Value;
+        var program = new MarkdownPage("docs/drafts.md").Block("csharp");
         var run = new GeneratorRun(PageProgram.Create(
             $$"""
             const int Drafted = 3, Length = 40;
@@ -38,14 +36,4 @@ public sealed partial class DraftsPageTests
         Assert.EndsWith(" tokens a verification", lines[0], StringComparison.Ordinal);
         Assert.Equal(["True", "True"], lines[1..]);
     }
-
-    private static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "CHANGELOG.md"))) folder = folder.Parent!;
-        return folder.FullName;
-    }
-
-    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex CSharpBlock { get; }
 }

@@ -1,17 +1,13 @@
-using System.Text.RegularExpressions;
-
 namespace AdaptiveSoftmax.Generators.Tests;
 
 /// <summary>The program of docs/retrieval.md is compiled and run as it stands there.</summary>
 [Collection(PageProgram.Console)]
-public sealed partial class RetrievalPageTests
+public sealed class RetrievalPageTests
 {
     [Fact]
     public void TheProgramOfThePage_Decodes()
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "CHANGELOG.md"))) folder = folder.Parent!;
-        var program = CSharpBlock.Match(File.ReadAllText(Path.Combine(folder.FullName, "docs/retrieval.md"))).Groups[1].Value;
+        var program = new MarkdownPage("docs/retrieval.md").Block("csharp");
         var run = new GeneratorRun(PageProgram.Create(
             $$"""
             using var softmax = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Vocabulary.SoftmaxLayout.Create(4, 30, new[] { 10, 20 }, new[] { 2, 1 }));
@@ -30,7 +26,4 @@ public sealed partial class RetrievalPageTests
         // p is 1/12 for 10 tokens and 2 clusters, and a tenth of that in a cluster.
         Assert.Equal(FormattableString.Invariant($"25 25 {(0.8 / 120) + (0.2 * 8 / 9):F4} 1 True"), run.Execute().TrimEnd());
     }
-
-    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
-    private static partial Regex CSharpBlock { get; }
 }

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
 using System.Text;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
@@ -20,11 +21,52 @@ public sealed partial class ContentTests(PackedFeed feed)
     [InlineData("AdaptiveSoftmax.Tool", "")]
     public void Dependencies_AreThoseThatTheProjectNames(string package, string expected)
     {
-        using var archive = ZipFile.OpenRead(feed.Packages[package]);
-        using var stream = archive.GetEntry($"{package}.nuspec")!.Open();
-        var groups = XDocument.Load(stream).Descendants().Where(element => element.Name.LocalName == "group");
+        var groups = Nuspec(package).Descendants().Where(element => element.Name.LocalName == "group");
         Assert.Equal(expected, string.Join('|', groups.Select(group =>
             $"{group.Attribute("targetFramework")!.Value}:{string.Join(',', group.Elements().Select(element => element.Attribute("id")!.Value).Order(StringComparer.Ordinal))}")));
+    }
+
+    [Fact]
+    public void OwnPackages_AreAskedForByTheVersionThatInternalsAreOf()
+    {
+        var own = feed.Packages.Keys.SelectMany(package => Nuspec(package).Descendants().Where(element => element.Name.LocalName == "dependency" && element.Attribute("id")!.Value.StartsWith("AdaptiveSoftmax", StringComparison.Ordinal))).ToArray();
+        Assert.NotEmpty(own);
+        Assert.All(own, dependency => Assert.Equal($"[{feed.Version}]", dependency.Attribute("version")!.Value));
+    }
+
+    [Fact]
+    public void Package_HasItsOwnPageTagsAndDescription_AndTheIcon()
+    {
+        var told = feed.Packages.Select(package =>
+        {
+            using var archive = ZipFile.OpenRead(package.Value);
+            using var reader = new StreamReader(archive.GetEntry("README.md")!.Open());
+            Assert.NotNull(archive.GetEntry("icon.png"));
+            return (Page: reader.ReadToEnd(), Description: Text("description"), Tags: Text("tags"), Icon: Text("icon"), Notes: Text("releaseNotes"));
+
+            string Text(string name) => Nuspec(package.Key).Descendants().Single(element => element.Name.LocalName == name).Value;
+        }).ToArray();
+        Assert.Equal(told.Length, told.DistinctBy(package => package.Page).Count());
+        Assert.Equal(told.Length, told.DistinctBy(package => package.Description).Count());
+        Assert.Equal(told.Length, told.DistinctBy(package => package.Tags).Count());
+        Assert.All(told, package => Assert.Equal(("icon.png", "See CHANGELOG.md in the package."), (package.Icon, package.Notes)));
+    }
+
+    [Theory]
+    [InlineData("AdaptiveSoftmax", true)]
+    [InlineData("AdaptiveSoftmax.Vocabulary", true)]
+    [InlineData("AdaptiveSoftmax.Distributed", true)]
+    [InlineData("AdaptiveSoftmax.Gpu", false)] // ILGPU reads IL
+    public void Library_SaysWhetherItMayBeTrimmed(string package, bool expected)
+    {
+        using var archive = ZipFile.OpenRead(feed.Packages[package]);
+        using var memory = new MemoryStream();
+        using (var stream = archive.GetEntry($"lib/net10.0/{package}.dll")!.Open()) stream.CopyTo(memory);
+        using var assembly = new PEReader([.. memory.ToArray()]);
+        var reader = assembly.GetMetadataReader();
+        // [assembly: AssemblyMetadata("IsTrimmable", "True")], as the trimmer looks for it.
+        var marks = reader.GetAssemblyDefinition().GetCustomAttributes().Select(handle => reader.GetBlobContent(reader.GetCustomAttribute(handle).Value)).Select(blob => Encoding.UTF8.GetString(blob.AsSpan()));
+        Assert.Equal(expected, marks.Any(mark => mark.Contains("IsTrimmable", StringComparison.Ordinal) && mark.Contains("True", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -93,11 +135,17 @@ public sealed partial class ContentTests(PackedFeed feed)
         using var archive = ZipFile.OpenRead(Assert.Single(Directory.GetFiles(folder, "*.nupkg")));
         using var reader = new StreamReader(archive.GetEntry("README.md")!.Open());
         var readme = await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(
-            Regex.Replace(await File.ReadAllTextAsync(Path.Combine(PackedFeed.Root, "README.md"), TestContext.Current.CancellationToken), @"\]\((docs|samples|benchmarks|CHANGELOG)", $"]({address}/blob/main/$1").TrimEnd(),
-            readme.TrimEnd());
+        var page = await File.ReadAllTextAsync(Path.Combine(PackedFeed.Root, "src/AdaptiveSoftmax.Vocabulary/README.md"), TestContext.Current.CancellationToken);
+        Assert.Equal(page.Replace("](../../", $"]({address}/blob/main/", StringComparison.Ordinal).TrimEnd(), readme.TrimEnd());
         using var nuspec = new StreamReader(archive.GetEntry("AdaptiveSoftmax.Vocabulary.nuspec")!.Open());
         Assert.Contains($"<projectUrl>{address}</projectUrl>", await nuspec.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    private XDocument Nuspec(string package)
+    {
+        using var archive = ZipFile.OpenRead(feed.Packages[package]);
+        using var stream = archive.GetEntry($"{package}.nuspec")!.Open();
+        return XDocument.Load(stream);
     }
 
     // Relative ones, without the place in the page.
