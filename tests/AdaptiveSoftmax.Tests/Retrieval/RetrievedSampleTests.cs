@@ -206,6 +206,63 @@ public class RetrievedSampleTests
     }
 
     [Fact]
+    public void WhereAPolicyAndAMaskLeaveTheModelNoToken_RetrievedOnesKeepTheirPart()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(2, 12, [2, 8], [1, 1]));
+        using var session = layer.CreateSession();
+        var retrieved = layer.CreateRetrieved();
+        retrieved.Add([5, 11], [6, 2]);
+        var options = new DecodeOptions { Policy = DecodePolicy.HeadOnly, Mask = layer.CreateAllowMask([4, 5, 6, 11]) };
+        foreach (var kind in Enum.GetValues<LogProbKind>())
+        {
+            var (tokens, logProbs) = (new int[3], new float[3]);
+            Assert.Equal(2, session.TopK([1, 1], retrieved, 0.4f, tokens, logProbs, options with { LogProbs = kind }).Count);
+            Assert.Equal([5, 11, -1], tokens);
+            Assert.Equal(Math.Log(0.4 * 0.75), logProbs[0], 1e-6);
+            Assert.Equal(Math.Log(0.4 * 0.25), logProbs[1], 1e-6);
+            var random = new SampleRandom(1);
+            var drawn = session.Sample([1, 1], retrieved, 0.4f, options with { LogProbs = kind }, ref random);
+            Assert.Equal(Math.Log(0.4 * (drawn.Token == 5 ? 0.75 : 0.25)), drawn.LogProb, 1e-6);
+        }
+    }
+
+    /// <summary>Far below the best score its last bit is more nats than float64 has, of a sum as of a score.</summary>
+    [Fact]
+    public void AtTheLowestTemperatures_ANucleusHasATokenWhateverTailComesFirst()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(1, 5, [1, 3], [1, 1]));
+        using var session = layer.CreateSession();
+        var retrieved = layer.CreateRetrieved();
+        retrieved.Add(3, 1);
+        var options = new DecodeOptions { Temperature = 1e-30f, TopP = 0.8f, Mask = layer.CreateAllowMask([1, 3]) };
+        foreach (var parameter in layer.Parameters) parameter.Set([.. parameter.Values.ToArray().Select(_ => 1f)]);
+        for (var i = 0; i < 40; i++)
+        {
+            // The first tail is the more probable one, and its token that is allowed is not.
+            layer.Parameters[0].Set([0, 2.1f + (i * 0.0123f), 0]);
+            layer.Parameters[2].Set([0, 5.3f + (i * 0.0171f)]);
+            var random = new SampleRandom((ulong)i);
+            Assert.Equal(3, session.Sample([1], retrieved, 1e-45f, options, ref random).Token);
+        }
+    }
+
+    [Fact]
+    public void AtLowTemperatures_RetrievedTokensOfTailsLeftOut_StayInTheNucleus()
+    {
+        // One token makes a tail of known mass, to which the head's is nothing.
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(1, 6, [1, 2], [1, 1]));
+        layer.Parameters[0].Set([-40, 0, -1]);
+        using var session = layer.CreateSession();
+        var retrieved = layer.CreateRetrieved();
+        retrieved.Add(3, 1);
+        foreach (var temperature in new[] { 0.5f, 1e-3f, 1e-6f, 1e-30f })
+        {
+            var random = new SampleRandom(1);
+            Assert.Equal(3, session.Sample([1], retrieved, 0.4f, new DecodeOptions { Temperature = temperature, TopP = 0.9f, Policy = DecodePolicy.HeadOnly }, ref random).Token);
+        }
+    }
+
+    [Fact]
     public void Certified_DrawsAndRanksWhatItsStoredWeightsDo() => RetrievedCase.ForEach(60, test =>
     {
         if (test.Layer.Layout.TailCount > 0) return;

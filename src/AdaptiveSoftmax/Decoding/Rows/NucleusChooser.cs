@@ -112,8 +112,10 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
     // Tokens below the limit are not in the nucleus. Says whether those above reach what top-p asks of the greatest total mass.
     private bool Tighten(float* scores, int count, double target)
     {
-        // All tokens of less weight than this have together less than top-p leaves out, whatever is still to come.
-        var lightest = (1 - Slack) * (1 - row.Options.TopP) * TotalMass().Seen / row.Layout.VocabularySize;
+        // All tokens of less weight than this have together less than top-p leaves out, whatever is still to come. Retrieved tokens
+        // that are yet to be offered may weigh beyond double, which is no reason to keep them out.
+        var seen = Math.Min(TotalMass().Seen, double.MaxValue);
+        var lightest = (1 - Slack) * (1 - row.Options.TopP) * seen / row.Layout.VocabularySize;
         _limit = MathF.Max(_limit, row.Reference + (float)(Math.Log(lightest) / row.InverseTemperature));
 
         _masses.Add(scores, count, row.Reference, _limit);

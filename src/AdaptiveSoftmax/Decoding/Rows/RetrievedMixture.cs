@@ -153,12 +153,12 @@ internal sealed unsafe class RetrievedMixture
         return TailMass.Add(logMass, _logRatio + Math.Log(sum));
     }
 
-    /// <summary>The log of a mass of p among the weights of the mixture's scores.</summary>
+    /// <summary>The log of a mass of p among the weights of the mixture's scores, rounded as these are: far below the best one, a
+    /// score's last bit is many nats.</summary>
     /// <param name="best">The score that it is relative to.</param>
     /// <param name="inverse">1 / T.</param>
     /// <param name="logMass">log Σ exp((score − best) / T).</param>
-    public double Relative(float best, float inverse, double logMass) =>
-        _isScaled ? (((double)best - _reference) * inverse) + logMass - _shift : ((double)best * inverse) + logMass;
+    public double Relative(float best, float inverse, double logMass) => (_isScaled ? Scale(best) : (double)best * inverse) + logMass;
 
     /// <summary>The places of a cluster's retrieved tokens.</summary>
     public (int First, int End) Places(int cluster) => (_starts[cluster], _starts[cluster + 1]);
@@ -187,8 +187,11 @@ internal sealed unsafe class RetrievedMixture
     public float AdjustedLogProb(int slot, float score, double logNormalizer)
     {
         var at = Find(slot);
-        if (!MayBeChosen) return (float)((at >= 0 ? _scores[at] : Unscale(score)) - logNormalizer);
-        return at >= 0 ? RetrievedTokens.Mix(_scores[at] - logNormalizer, _adjusted[at], Weight) : RetrievedTokens.Mix(Unscale(score) - logNormalizer, 0, Weight);
+        var own = at >= 0 ? _scores[at] : Unscale(score);
+
+        // Where a policy leaves p no token, the normaliser is −∞ as well.
+        var logProb = float.IsNegativeInfinity(own) ? own : own - logNormalizer;
+        return MayBeChosen ? RetrievedTokens.Mix(logProb, at >= 0 ? _adjusted[at] : 0, Weight) : (float)logProb;
     }
 
     private int Find(int slot) => _slots.AsSpan(0, _count).BinarySearch(slot);
