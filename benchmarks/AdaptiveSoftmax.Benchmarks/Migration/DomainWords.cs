@@ -19,7 +19,7 @@ internal sealed partial record DomainWords(TokenTable Table, IReadOnlyList<(bool
     {
         var tokenizer = CorpusTokenizer.Create("o200k_base");
         var known = Enumerable.Range(0, vocabulary.Count).Select(slot => Encoding.UTF8.GetString(vocabulary.GetToken(slot))).ToHashSet();
-        var texts = OtherLanguage.Texts(session);
+        var texts = OtherLanguage.Texts(OtherLanguage.German, session);
         var counts = texts.SelectMany(text => Word().Matches(text)).Select(match => match.Value).Where(word => !known.Contains(word)).CountBy(word => word);
         var words = counts.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).Take(MostWords).ToArray();
         var first = 1 + Enumerable.Range(0, vocabulary.Count).Max(vocabulary.GetId);
@@ -37,7 +37,7 @@ internal sealed partial record DomainWords(TokenTable Table, IReadOnlyList<(bool
             }
         }
 
-        session.Note($"{words.Length:N0} words of the SDK's messages in Spanish without a token of their own, {places.Count:N0} times");
+        session.Note($"{words.Length:N0} words of the SDK's messages in German without a token of their own, {places.Count:N0} times");
         return new DomainWords(TokenTable.Create([.. words.Select(pair => ids[pair.Key])], [.. words.Select(pair => (long)pair.Value)], [.. words.Select(pair => Encoding.UTF8.GetBytes(pair.Key))]), places);
     }
 

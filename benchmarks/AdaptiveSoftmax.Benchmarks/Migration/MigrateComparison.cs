@@ -35,7 +35,7 @@ internal sealed class MigrateComparison : IComparison
     {
         var (from, weights, fit, held, _, _, _) = SampleWeights.Prepare(session);
         var cutoffs = Define(from, from.Table, [4_000, 20_000]);
-        var replanned = Define(from, Mix(from.Table, OtherLanguage.Count(session)), [.. from.Layout.Tails.Select(tail => tail.Start)]);
+        var replanned = Define(from, Mix(from.Table, OtherLanguage.Count(OtherLanguage.Spanish, session)), [.. from.Layout.Tails.Select(tail => tail.Start)]);
         session.Note($"{PolishSteps} steps of polishing; {SampleWeights.FitTokens:N0} states of training text, {SampleWeights.HeldTokens:N0} of held-out text to judge by.");
         var table = new Table().Border(TableBorder.Rounded).AddColumn("the sample's softmax");
         foreach (var title in new[] { "perplexity", "over before", "polished", "over before", "no states", "rows at random", "seconds", "polished" }) table.AddColumn(new TableColumn(title).RightAligned());
