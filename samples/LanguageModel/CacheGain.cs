@@ -14,16 +14,18 @@ namespace LanguageModelSample;
 /// <param name="Weight">λ.</param>
 /// <param name="Without">The perplexity of the model alone.</param>
 /// <param name="With">The perplexity of the mixture.</param>
+/// <param name="TailsWithout">The tails that a greedy step of the model alone computes, on average over the tokens judged on.</param>
+/// <param name="TailsWith">The same of the mixture.</param>
 /// <param name="MillisecondsWithout">The median time of a greedy step of the softmax.</param>
 /// <param name="MillisecondsWith">The median time of a step with the cache: retrieving, deciding, and keeping the state.</param>
-internal sealed record CacheGain(int States, int ChosenOn, int JudgedOn, float Theta, float Weight, double Without, double With, double MillisecondsWithout, double MillisecondsWith)
+internal sealed record CacheGain(int States, int ChosenOn, int JudgedOn, float Theta, float Weight, double Without, double With, double TailsWithout, double TailsWith, double MillisecondsWithout, double MillisecondsWith)
 {
     private const int MostTokens = 8192;
     private const int TimedTokens = 400;
     private const int TokensPerBatch = 256;
 
-    private static readonly float[] s_thetas = [0.01f, 0.02f, 0.04f, 0.08f, 0.16f];
-    private static readonly float[] s_weights = [0, 0.02f, 0.05f, 0.1f, 0.15f, 0.2f, 0.3f, 0.4f];
+    private static readonly float[] s_thetas = [0.02f, 0.04f, 0.08f, 0.16f, 0.32f, 0.64f];
+    private static readonly float[] s_weights = [0, 0.02f, 0.05f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f];
 
     /// <summary>Measures it.</summary>
     /// <param name="model">The trained model.</param>
@@ -46,15 +48,16 @@ internal sealed record CacheGain(int States, int ChosenOn, int JudgedOn, float T
         }
 
         var judged = test.Perplexities(model.Softmax, new PointerCache(model.Softmax, states, theta), [0, weight]);
+        var (tailsWithout, tailsWith) = test.CountTails(model.Softmax, new PointerCache(model.Softmax, states, theta), weight);
         var (without, with) = test.Time(model.Softmax, new PointerCache(model.Softmax, states, theta), weight);
-        return new CacheGain(states, validation.Count, test.Count, theta, weight, judged[0], judged[1], without, with);
+        return new CacheGain(states, validation.Count, test.Count, theta, weight, judged[0], judged[1], tailsWithout, tailsWith, without, with);
     }
 
     /// <summary>Says it.</summary>
     public void Write(IAnsiConsole console)
     {
         console.Say($"A cache of the last {States:N0} states, with θ {Theta} and λ {Weight} chosen on {ChosenOn:N0} tokens of held-out text:");
-        console.Say($"perplexity of the next {JudgedOn:N0} {Without:F2} without and {With:F2} with it; a greedy step of the softmax takes {MillisecondsWithout:F3} ms without and {MillisecondsWith:F3} ms with it.");
+        console.Say($"perplexity of the next {JudgedOn:N0} {Without:F2} without and {With:F2} with it; a greedy step of the softmax computes {TailsWithout:F2} tails and takes {MillisecondsWithout:F3} ms without, {TailsWith:F2} tails and {MillisecondsWith:F3} ms with it.");
     }
 
     private static TextStates Read(Model model, int[] text, int start, int count)
@@ -94,6 +97,24 @@ internal sealed record CacheGain(int States, int ChosenOn, int JudgedOn, float T
             }
 
             return [.. losses.Select(loss => Math.Exp(loss / Count))];
+        }
+
+        /// <summary>The tails that greedy steps compute without the cache and with it, on average.</summary>
+        public (double Without, double With) CountTails(SoftmaxDecoder softmax, PointerCache cache, float weight)
+        {
+            using var session = softmax.CreateSession();
+            var retrieved = softmax.CreateRetrieved();
+            var (tokens, logProbs) = (new int[1], new float[1]);
+            var (without, with) = (0, 0);
+            for (var i = 0; i < Count; i++)
+            {
+                without += session.TopK(State(i), tokens, logProbs).TailsVisited;
+                cache.Retrieve(State(i), retrieved);
+                with += session.TopK(State(i), retrieved, weight, tokens, logProbs).TailsVisited;
+                cache.Add(State(i), Tokens.Span[i]);
+            }
+
+            return ((double)without / Count, (double)with / Count);
         }
 
         /// <summary>The median milliseconds of a greedy step without the cache and with it, once it is full.</summary>
