@@ -30,7 +30,7 @@ public sealed unsafe partial class DecodeSession
         var faults = default(DecodeFaults);
         var start = DecodeMetrics.Start();
         PrepareRows(sequences.Length);
-        var isScreened = AreScreened(sequences);
+        var isScreened = AreScreened(sequences, out var isClosest);
         var blockSize = isScreened ? ScreenedLogits.MostRows : _softmax.DecodeBlockSize;
         fixed (float* vectors = hidden)
         {
@@ -40,7 +40,7 @@ public sealed unsafe partial class DecodeSession
                 var block = vectors + ((nint)first * _softmax.Layout.HiddenSize);
                 if (isScreened)
                 {
-                    DrawBlock(block, first, sequences.Slice(first, count), results.Slice(first, count), ref faults);
+                    DrawBlock(block, first, sequences.Slice(first, count), isClosest, results.Slice(first, count), ref faults);
                     continue;
                 }
 

@@ -38,33 +38,31 @@ public sealed unsafe partial class DecodeSession
     }
 
     // Whether bounds may decide every row of a batch, and no row needs the stored weights for a log-prob.
-    private bool AreScreened(ReadOnlySpan<DecodeSequence> sequences)
+    private bool AreScreened(ReadOnlySpan<DecodeSequence> sequences, out bool isClosest)
     {
+        var needsMasses = isClosest = false;
         foreach (var sequence in sequences)
         {
-            if (!IsScreened(sequence)) return false;
+            var options = sequence.Options;
+            if (sequence.Retrieval.IsActive || options.Sampler != SamplerKind.Gumbel || !float.IsPositiveInfinity(options.LogProbError) || !LogitDecoder.MayBeBounded(options, wantsDraw: true)) return false;
+            needsMasses |= LogitDecoder.NeedsMasses(options, sequence.History, wantsDraw: true);
+            isClosest |= LogitDecoder.NeedsClosest(options, wantsDraw: true);
         }
 
-        return _screened is not null;
-    }
-
-    private bool IsScreened(DecodeSequence sequence)
-    {
-        var options = sequence.Options;
-        return _screened is not null && !sequence.Retrieval.IsActive && options.Sampler == SamplerKind.Gumbel && float.IsPositiveInfinity(options.LogProbError) && LogitDecoder.NeedsNoNormalizer(options, sequence.History, wantsDraw: true);
+        return _screened is not null && (!needsMasses || _screened.MayBoundMasses(isClosest));
     }
 
     // A row that bounds leave open is a batch of one, whose bits are those of a batch of any size.
-    private void DrawBlock(float* hidden, int first, ReadOnlySpan<DecodeSequence> sequences, Span<DecodedToken> results, ref DecodeFaults faults)
+    private void DrawBlock(float* hidden, int first, ReadOnlySpan<DecodeSequence> sequences, bool isClosest, Span<DecodedToken> results, ref DecodeFaults faults)
     {
         Span<bool> isOpen = stackalloc bool[sequences.Length];
         _scratch.Reset();
-        _screened!.BeginBlock(_scratch, hidden, sequences.Length);
+        _screened!.BeginBlock(_scratch, hidden, sequences.Length, isClosest);
         for (var i = 0; i < sequences.Length; i++)
         {
             _rows[first + i].Clear(sequences[i].Options);
             isOpen[i] = !_screened.TryBeginRow(i) || !_logits.TryDraw(_softmax.Pool, _screened, sequences[i].Options, sequences[i].History, sequences[i].Random);
-            _screened.End(!isOpen[i]);
+            _screened.End(!isOpen[i], LogitDecoder.NeedsMasses(sequences[i].Options, sequences[i].History, wantsDraw: true));
             if (!isOpen[i]) results[i] = Drawn(_screened);
         }
 
@@ -119,16 +117,18 @@ public sealed unsafe partial class DecodeSession
     private LogitSource Decide(float* vector, DecodeOptions options, TokenHistory? history, SampleRandom random, int count, bool wantsDraw)
     {
         _scratch.Reset();
-        if (_screened is not null && options.LogProbError > 0 && LogitDecoder.NeedsNoNormalizer(options, history, wantsDraw))
+        var (hangsOnMasses, isClosest) = (LogitDecoder.NeedsMasses(options, history, wantsDraw), LogitDecoder.NeedsClosest(options, wantsDraw));
+        if (_screened is not null && options.LogProbError > 0 && LogitDecoder.MayBeBounded(options, wantsDraw)
+            && (!hangsOnMasses || _screened.MayBoundMasses(isClosest)))
         {
-            for (var isFirst = true; _screened.TryBegin(_scratch, vector, options.LogProbError, isFirst); isFirst = false)
+            for (var isFirst = true; _screened.TryBegin(_scratch, vector, options.LogProbError, isFirst, isClosest); isFirst = false)
             {
                 if (!TryDecide(_screened, options, history, random, count, wantsDraw)) continue;
-                _screened.End(isDecided: true);
+                _screened.End(isDecided: true, hangsOnMasses);
                 return _screened;
             }
 
-            _screened.End(isDecided: false);
+            _screened.End(isDecided: false, hangsOnMasses);
         }
 
         ComputeAll(vector);

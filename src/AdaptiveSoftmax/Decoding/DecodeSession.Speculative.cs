@@ -47,7 +47,7 @@ public sealed unsafe partial class DecodeSession
     private bool VerifyBlock(float* hidden, SpeculativeDraft draft, DecodeSequence sequence, Span<DecodedToken> results, ref int count)
     {
         var block = hidden + ((nint)count * _softmax.Layout.HiddenSize);
-        if (IsScreened(sequence)) return VerifyScreened(block, draft, sequence, results, ref count);
+        if (AreScreened([sequence], out var isClosest)) return VerifyScreened(block, draft, sequence, isClosest, results, ref count);
         var (first, faults) = (count, default(DecodeFaults));
         var rows = Math.Min(_softmax.DecodeBlockSize, draft.Count + 1 - first);
         var head = HeadBlock(block, first, rows, out var logSumExp, ref faults);
@@ -80,17 +80,17 @@ public sealed unsafe partial class DecodeSession
     }
 
     // A row that bounds leave open is a batch of one, as in a batch of draws, and ends the block.
-    private bool VerifyScreened(float* hidden, SpeculativeDraft draft, DecodeSequence sequence, Span<DecodedToken> results, ref int count)
+    private bool VerifyScreened(float* hidden, SpeculativeDraft draft, DecodeSequence sequence, bool isClosest, Span<DecodedToken> results, ref int count)
     {
         var rows = Math.Min(ScreenedLogits.MostRows, draft.Count + 1 - count);
         _scratch.Reset();
-        _screened!.BeginBlock(_scratch, hidden, rows);
+        _screened!.BeginBlock(_scratch, hidden, rows, isClosest);
         for (var i = 0; i < rows; i++)
         {
             var faults = default(DecodeFaults);
             _rows[count].Clear(sequence.Options);
             var isOpen = !_screened.TryBeginRow(i) || !_logits.TryDraw(_softmax.Pool, _screened, sequence.Options, sequence.History, sequence.Random);
-            _screened.End(!isOpen);
+            _screened.End(!isOpen, LogitDecoder.NeedsMasses(sequence.Options, sequence.History, wantsDraw: true));
             if (!isOpen)
             {
                 results[count] = Drawn(_screened);

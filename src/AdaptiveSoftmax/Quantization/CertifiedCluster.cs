@@ -94,7 +94,11 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     /// Each sums at most RowsPerTile terms in vectors of at least four lanes; an exponential and its rounded argument are off
     /// by less than 2⁻¹⁷.
     /// </remarks>
-    private double SumError => RowErrors.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
+    public double SumError => RowErrors.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
+
+    /// <summary>How far below its bounds logits may be.</summary>
+    public ScreenErrors Errors(in Screening screening) =>
+        screening.Upper is null ? default : new((nint)_screens[screening.Stage].Errors.Of, screening.Norm, _screens[screening.Stage].Errors.Floor);
 
     // The stored path's own tiles, whose sums of exponentials LogSumExp bounds.
     public int RowsPerTile { get; }

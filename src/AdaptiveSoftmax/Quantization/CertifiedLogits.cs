@@ -16,12 +16,25 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
     private float _sumError;
     private int _sumStage;
     private int _sumSkips;
+    private int _massFailures;
+    private int _massSkips;
+    private bool _isClosest;
 
-    public override bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst)
+    public override bool MayBoundMasses(bool isClosest)
+    {
+        // The errors of mapped logits are not those of the products.
+        if (head.Map.IsSet) return false;
+        if (!isClosest || _massSkips == 0) return true;
+        _massSkips--;
+        return false;
+    }
+
+    public override bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst, bool isClosest)
     {
         softmax.ThrowIfChanged();
         if (isFirst) _counts = default;
         else head.Skip();
+        _isClosest = isClosest;
         var withSums = !float.IsPositiveInfinity(logProbError);
         if (withSums && _sumError != logProbError) (_sumError, _sumStage, _sumSkips) = (logProbError, 0, 0);
         if (withSums && _sumSkips > 0)
@@ -31,7 +44,7 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
         }
 
         // Sums that were too far off once are not computed each time.
-        var first = isFirst ? Math.Max(head.FirstStage, withSums ? _sumStage : 0) : _screening.Stage + 1;
+        var first = !isFirst ? _screening.Stage + 1 : isClosest ? head.Stages - 1 : Math.Max(head.FirstStage, withSums ? _sumStage : 0);
         for (var stage = first; stage < head.Stages; stage++)
         {
             if (!head.Screen(softmax.Pool, scratch, hidden, stage, withSums, out _screening, ref _counts)) return false;
@@ -54,11 +67,11 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
         return false;
     }
 
-    public override void BeginBlock(Scratch scratch, float* hidden, int count)
+    public override void BeginBlock(Scratch scratch, float* hidden, int count, bool isClosest)
     {
         softmax.ThrowIfChanged();
-        _counts = default;
-        _block = head.ScreenBlock(softmax.Pool, scratch, hidden, count, head.FirstStageOf(count), ref _counts);
+        (_counts, _isClosest) = (default, isClosest);
+        _block = head.ScreenBlock(softmax.Pool, scratch, hidden, count, isClosest ? head.Stages - 1 : head.FirstStageOf(count), ref _counts);
     }
 
     public override bool TryBeginRow(int row)
@@ -75,6 +88,7 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
         Upper = _screening.Upper;
         Bound = _screening.Bound;
         (Rows, RowsPerTile, LargestLogit) = (head.Rows, head.RowsPerTile, 2 * _screening.LargestLogit);
+        (Errors, SumError) = (head.Errors(_screening), head.SumError);
     }
 
     public override float Refine(int row) => head.Refine(_screening, row, ref _counts);
@@ -87,5 +101,13 @@ internal sealed unsafe class CertifiedLogits(CertifiedSoftmax softmax, Certified
 
     public override float LogProb(float logit) => (float)(logit - _middle);
 
-    public override void End(bool isDecided) => softmax.Count(_counts, isDecided);
+    public override void End(bool isDecided, bool hangsOnMasses)
+    {
+        softmax.Count(_counts, isDecided, hangsOnMasses);
+        if (!_isClosest) return;
+
+        // Where masses stay open, one call after another, they are tried less and less.
+        _massFailures = isDecided ? 0 : _massFailures + 1;
+        if (_massFailures > 1) _massSkips = Math.Min(Patience, 1 << Math.Min(_massFailures, 6));
+    }
 }

@@ -40,6 +40,8 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
     private long _rescored;
     private long _storedTails;
     private long _storedPredictions;
+    private long _massPredictions;
+    private long _storedMassPredictions;
 
     /// <summary>Makes the copies.</summary>
     /// <param name="layer">The decoder of the stored weights.</param>
@@ -77,7 +79,11 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
     /// <summary>What was screened and what was read of the stored weights, since this decoder was made.</summary>
     public CertifiedStatistics Statistics => new(
         Interlocked.Read(ref _predictions), Interlocked.Read(ref _screened), Interlocked.Read(ref _int4), Interlocked.Read(ref _int8), Interlocked.Read(ref _rescored),
-        Interlocked.Read(ref _storedTails), Interlocked.Read(ref _storedPredictions));
+        Interlocked.Read(ref _storedTails), Interlocked.Read(ref _storedPredictions))
+    {
+        MassPredictions = Interlocked.Read(ref _massPredictions),
+        StoredMassPredictions = Interlocked.Read(ref _storedMassPredictions),
+    };
 
     internal override IDecodingCluster DecodingHead => Unchanged.DecodingHead;
 
@@ -211,8 +217,11 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
     /// <summary>Counts a hidden vector.</summary>
     /// <param name="counts">The rows.</param>
     /// <param name="isDecided">Whether it was not left to the stored weights.</param>
-    internal void Count(in ScreenCounts counts, bool isDecided)
+    /// <param name="hangsOnMasses">Whether its choice hung on a sum over all rows.</param>
+    internal void Count(in ScreenCounts counts, bool isDecided, bool hangsOnMasses = false)
     {
+        if (hangsOnMasses) Interlocked.Increment(ref _massPredictions);
+        if (hangsOnMasses && !isDecided) Interlocked.Increment(ref _storedMassPredictions);
         if (!isDecided) Interlocked.Increment(ref _storedPredictions);
         Interlocked.Increment(ref _predictions);
         Interlocked.Add(ref _screened, counts.Screened);

@@ -10,6 +10,12 @@ namespace AdaptiveSoftmax;
 /// <param name="StoredPredictions">The hidden vectors that were left to the stored weights because too many rows were too close.</param>
 public readonly record struct CertifiedStatistics(long Predictions, long ScreenedRows, long Int4Rows, long Int8Rows, long RescoredRows, long StoredTails, long StoredPredictions)
 {
+    /// <summary>Those of <see cref="Predictions"/> that hung on a sum over all rows: draws of a nucleus without top-k, and choices under a repetition penalty.</summary>
+    public long MassPredictions { get; init; }
+
+    /// <summary>Those of <see cref="MassPredictions"/> that were left to the stored weights, since bounds of the sum left them open.</summary>
+    public long StoredMassPredictions { get; init; }
+
     /// <summary>The fraction of screened rows that were read as they are stored; 0 before the first prediction.</summary>
     public double RescoredShare => ScreenedRows == 0 ? 0 : (double)RescoredRows / ScreenedRows;
 }

@@ -39,7 +39,7 @@ public unsafe class CertifiedDrawTests
                     MinP = filters.MinP,
                     PresencePenalty = random.Next(2) * 1.5f,
                     FrequencyPenalty = random.Next(3) == 0 ? 0.25f : 0,
-                    RepetitionPenalty = random.Next(8) == 0 ? 1.3f : 1,
+                    RepetitionPenalty = random.Next(3) == 0 ? 0.7f + (float)random.NextDouble() : 1,
                     Bias = random.Next(2) == 0 ? null : layer.CreateBias(Enumerable.Range(0, vocabulary).Where(_ => random.Next(9) == 0).Select(slot => new KeyValuePair<int, float>(slot, random.Next(6) == 0 ? float.NegativeInfinity : (float)(random.NextDouble() * 8) - 4))),
                     Mask = random.Next(2) == 0 ? null : layer.CreateAllowMask(Enumerable.Range(0, vocabulary).Where(_ => random.Next(3) > 0).Append(0)),
                 };
@@ -221,13 +221,13 @@ public unsafe class CertifiedDrawTests
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
-    private static DynamicAdaptiveSoftmax Full(CertifiedCase @case)
+    internal static DynamicAdaptiveSoftmax Full(CertifiedCase @case)
     {
         var layout = @case.Layer.Layout;
         return (@case with { Layer = @case.Layer with { Layout = SoftmaxLayout.CreateFull(layout.HiddenSize, layout.VocabularySize, layout.HasHeadBias) } }).CreateLayer();
     }
 
-    private static (int Token, string? Fault) Draw(DecodeSession session, float[] hidden, DecodeOptions options, SampleRandom position, TokenHistory history)
+    internal static (int Token, string? Fault) Draw(DecodeSession session, float[] hidden, DecodeOptions options, SampleRandom position, TokenHistory history)
     {
         try
         {
@@ -239,7 +239,7 @@ public unsafe class CertifiedDrawTests
         }
     }
 
-    private static bool Fails(Action call)
+    internal static bool Fails(Action call)
     {
         try
         {
@@ -252,7 +252,7 @@ public unsafe class CertifiedDrawTests
         }
     }
 
-    private static float[] Logits(SoftmaxDecoder layer, float[] hidden)
+    internal static float[] Logits(SoftmaxDecoder layer, float[] hidden)
     {
         using var scratch = new Scratch();
         var logits = new float[layer.Layout.HeadRows];
@@ -261,7 +261,7 @@ public unsafe class CertifiedDrawTests
     }
 
     // The contract, by sorting.
-    private static int Defined(SoftmaxDecoder layer, float[] hidden, DecodeOptions options, SampleRandom position, TokenHistory history)
+    internal static int Defined(SoftmaxDecoder layer, float[] hidden, DecodeOptions options, SampleRandom position, TokenHistory history)
     {
         var logits = Logits(layer, hidden);
         var logProbs = new float[logits.Length];

@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax;
 /// Chooses tokens of a softmax without tails by their logits alone, so that no normaliser is needed: the best ones by bounds, and
 /// draws as the largest sum of score and Gumbel noise. The result is the same whatever the bounds, as long as they hold.
 /// </summary>
-internal sealed unsafe class LogitDecoder
+internal sealed unsafe partial class LogitDecoder
 {
     // Past this share of the rows, reading them one by one is not worth it any more.
     private const int CandidateShare = 16;
@@ -21,13 +21,20 @@ internal sealed unsafe class LogitDecoder
     private const float LargestTemperature = 1e25f;
 
     private readonly TopList _likely = new();
+    private readonly MassBounds _masses = new();
     private readonly List<ScoredRow> _found = [];
 
-    /// <summary>A row, its logit, and what it is compared by.</summary>
-    public readonly record struct ScoredRow(int Row, float Logit, double Value) : IComparable<ScoredRow>
+    /// <summary>A row, its logit, and between what lies what it is compared by; the same twice where that is known.</summary>
+    public readonly record struct ScoredRow(int Row, float Logit, double Low, double High) : IComparable<ScoredRow>
     {
+        /// <summary>What it is compared by, where that is known.</summary>
+        public double Value => Low;
+
+        /// <summary>The row with more to its value.</summary>
+        public ScoredRow Plus(double value) => this with { Low = Low + value, High = High + value };
+
         // The best first: of equal ones the lower slot.
-        public int CompareTo(ScoredRow other) => Value != other.Value ? other.Value.CompareTo(Value) : Row.CompareTo(other.Row);
+        public int CompareTo(ScoredRow other) => Low != other.Low ? other.Low.CompareTo(Low) : Row.CompareTo(other.Row);
     }
 
     /// <summary>What was found, best first.</summary>
@@ -35,11 +42,20 @@ internal sealed unsafe class LogitDecoder
 
     /// <summary>Whether bounds can decide: else all logits must be computed.</summary>
     /// <param name="options">The options.</param>
+    /// <param name="wantsDraw">Whether a token is to be drawn.</param>
+    public static bool MayBeBounded(DecodeOptions options, bool wantsDraw) => !wantsDraw || options.Temperature <= LargestTemperature;
+
+    /// <summary>Whether a choice hangs on a sum over all rows, which bounds must bound as well.</summary>
+    /// <param name="options">The options.</param>
     /// <param name="history">The tokens so far.</param>
     /// <param name="wantsDraw">Whether a token is to be drawn.</param>
-    public static bool NeedsNoNormalizer(DecodeOptions options, TokenHistory? history, bool wantsDraw) =>
-        (options.RepetitionPenalty == 1 || history is null || history.DistinctCount == 0)
-        && (!wantsDraw || ((options.TopP >= 1 || options.TopK > 0 || options.Temperature == 0) && options.Temperature <= LargestTemperature));
+    public static bool NeedsMasses(DecodeOptions options, TokenHistory? history, bool wantsDraw) =>
+        LogitScores.NeedsLogSumExp(options, history) || NeedsClosest(options, wantsDraw);
+
+    /// <summary>Whether that sum decides where a nucleus ends, for which only the closest bounds will do.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="wantsDraw">Whether a token is to be drawn.</param>
+    public static bool NeedsClosest(DecodeOptions options, bool wantsDraw) => wantsDraw && options.TopP < 1 && options.TopK == 0 && options.Temperature > 0;
 
     /// <summary>Finds the best rows by score.</summary>
     /// <param name="pool">The threads.</param>
@@ -50,8 +66,7 @@ internal sealed unsafe class LogitDecoder
     /// <returns>False where too many rows are too close for bounds.</returns>
     public bool TryFindBest(WorkerPool pool, LogitSource source, DecodeOptions options, TokenHistory? history, int count)
     {
-        var scores = new LogitScores(source, options, history);
-        scores.Apply();
+        if (!TryScore(pool, source, options, history, out var scores)) return false;
         _found.Clear();
         return count == 0 || Search(source, scores, count, double.NegativeInfinity, noise: null, temperature: 0);
     }
@@ -65,8 +80,7 @@ internal sealed unsafe class LogitDecoder
     /// <returns>False where too many rows are too close for bounds.</returns>
     public bool TryDraw(WorkerPool pool, LogitSource source, DecodeOptions options, TokenHistory? history, SampleRandom random)
     {
-        var scores = new LogitScores(source, options, history);
-        scores.Apply();
+        if (!TryScore(pool, source, options, history, out var scores)) return false;
         var temperature = options.Temperature;
         if (temperature == 0) return Search(source, scores, 1, double.NegativeInfinity, null, 0);
 
@@ -84,14 +98,15 @@ internal sealed unsafe class LogitDecoder
             return Search(source, scores, 1, double.NegativeInfinity, noise, temperature);
         }
 
+        if (source is ScreenedLogits screened && (scores.HasIntervals || NeedsClosest(options, wantsDraw: true))) return TryDrawBounded(pool, screened, scores, options, noise);
         if (!TryFilter(source, scores, options)) return false;
-        for (var i = 0; i < _found.Count; i++) _found[i] = _found[i] with { Value = _found[i].Value + (temperature * noise.Of(_found[i].Row)) };
+        for (var i = 0; i < _found.Count; i++) _found[i] = _found[i].Plus(temperature * noise.Of(_found[i].Row));
         _found.Sort();
         return true;
     }
 
     // Top-k, then top-p, then min-p, best first.
-    private bool TryFilter(LogitSource source, LogitScores scores, DecodeOptions options)
+    private bool TryFilter(LogitSource source, in LogitScores scores, DecodeOptions options)
     {
         var temperature = (double)options.Temperature;
         if (options.TopK > 0)
@@ -122,7 +137,7 @@ internal sealed unsafe class LogitDecoder
     }
 
     // Of logits that were all computed. The nucleus seldom reaches far below the best token.
-    private void FindNucleus(LogitSource source, LogitScores scores, double topP, double best, double temperature)
+    private void FindNucleus(LogitSource source, in LogitScores scores, double topP, double best, double temperature)
     {
         var inverse = MathF.Min((float)(1 / temperature), float.MaxValue);
         var blocks = new double[TemperedMass.BlockCount(source.Rows)];
@@ -162,13 +177,14 @@ internal sealed unsafe class LogitDecoder
 
     private void Keep(int count) => _found.RemoveRange(count, _found.Count - count);
 
-    // The best rows by value, or with a count of 0 all that reach the limit; best first.
-    private bool Search(LogitSource source, LogitScores scores, int count, double limit, GumbelNoise? noise, double temperature)
+    // The best rows by value, or with a count of 0 all that reach the limit; best first. Where values are known by bounds, all that may
+    // be among them, unless they are to be ranked.
+    private bool Search(LogitSource source, in LogitScores scores, int count, double limit, GumbelNoise? noise, double temperature, bool isRanked = true)
     {
         _found.Clear();
         var rows = source.Rows;
         count = Math.Min(count, rows);
-        var capacity = source is ComputedLogits ? rows : (rows / CandidateShare) + CandidateShare + count;
+        var capacity = source is ComputedLogits ? rows : Capacity(rows) + count;
         var slack = (((2 * source.LargestLogit) + (2 * scores.LargestShift) + (2 * GumbelNoise.Largest * temperature)) * Rounding) + SubnormalRounding;
         if (count > 0)
         {
@@ -177,7 +193,7 @@ internal sealed unsafe class LogitDecoder
             _likely.AddRange(source.Upper, rows, firstSlot: 0);
             if (_likely.Count < count) count = _likely.Count;
             limit = double.PositiveInfinity;
-            foreach (var key in _likely.Keys) limit = Math.Min(limit, Value(ScoreKey.Slot(key), source.Logit(ScoreKey.Slot(key)), scores, noise, temperature));
+            foreach (var key in _likely.Keys) limit = Math.Min(limit, Value(ScoreKey.Slot(key), source.Logit(ScoreKey.Slot(key)), scores, noise, temperature).Low);
             if (count == 0) return true;
         }
 
@@ -187,38 +203,42 @@ internal sealed unsafe class LogitDecoder
             var end = Math.Min(rows, first + source.RowsPerTile);
             for (var at = NextReaching(source.Upper, first, end, limit - slack); at < end; at = NextReaching(source.Upper, at + 1, end, limit - slack))
             {
-                if (Value(at, source.Refine(at), scores, noise, temperature) < limit) continue;
-                var logit = source.Logit(at);
-                var value = Value(at, logit, scores, noise, temperature);
-                if (value < limit) continue;
+                if (Value(at, source.Refine(at), scores, noise, temperature).High < limit) continue;
+                var row = Value(at, source.Logit(at), scores, noise, temperature);
+                if (row.High < limit) continue;
                 if (_found.Count == capacity) return false;
-                _found.Add(new ScoredRow(at, logit, value));
-                if (count == 1) limit = value;
+                _found.Add(row);
+                if (count == 1) limit = Math.Max(limit, row.Low);
             }
         }
 
         _found.Sort();
+        _limit = limit;
+        if (scores.HasIntervals && (!isRanked || !IsRanked(scores, count))) return !isRanked;
         if (count > 0 && _found.Count > count) Keep(count);
         return true;
     }
 
+    private static int Capacity(int rows) => (rows / CandidateShare) + CandidateShare;
+
     // At temperatures whose noise float32 does not hold.
-    private void DrawFromAll(LogitSource source, LogitScores scores, GumbelNoise noise, double temperature)
+    private void DrawFromAll(LogitSource source, in LogitScores scores, GumbelNoise noise, double temperature)
     {
         _found.Clear();
         for (var row = 0; row < source.Rows; row++)
         {
             if (source.Upper[row] == float.NegativeInfinity) continue;
-            var drawn = new ScoredRow(row, source.Logit(row), Value(row, source.Logit(row), scores, noise, temperature));
+            var drawn = Value(row, source.Logit(row), scores, noise, temperature);
             if (_found.Count == 0) _found.Add(drawn);
             else if (drawn.CompareTo(_found[0]) < 0) _found[0] = drawn;
         }
     }
 
-    private static double Value(int row, float logit, LogitScores scores, GumbelNoise? noise, double temperature)
+    private static ScoredRow Value(int row, float logit, in LogitScores scores, GumbelNoise? noise, double temperature)
     {
-        var score = scores.Of(row, logit);
-        return noise is null ? score : score + (temperature * noise.Value.Of(row));
+        var (low, high) = scores.Bounds(row, logit);
+        var value = new ScoredRow(row, logit, low, high);
+        return noise is null ? value : value.Plus(temperature * noise.Value.Of(row));
     }
 
     // The bar is rounded down, so that no row is lost; rows that may not be chosen, whose bound is −∞, reach none.

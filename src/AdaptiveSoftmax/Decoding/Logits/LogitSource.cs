@@ -39,19 +39,30 @@ internal abstract unsafe class ScreenedLogits : LogitSource
     /// <summary>The most vectors of a block.</summary>
     public const int MostRows = 16;
 
+    /// <summary>How far below their bounds logits may be.</summary>
+    public ScreenErrors Errors { get; protected set; }
+
+    /// <summary>How far the sum of exponentials that is computed of the stored weights may be from the true one, relative to it.</summary>
+    public double SumError { get; protected set; }
+
     /// <summary>Bounds the logits of a hidden vector.</summary>
     /// <param name="scratch">Lends the memory of the bounds.</param>
     /// <param name="hidden">The hidden vector, [hidden].</param>
     /// <param name="logProbError">How far reported log-probs may be from the exact ones; +∞ where none is wanted.</param>
     /// <param name="isFirst">False where the bounds of the call before left too many rows open, and closer ones are wanted.</param>
+    /// <param name="isClosest">Whether only the closest bounds are of use, since masses hang on all of them.</param>
     /// <returns>Whether bounds hold and log-probs are close enough; else the stored weights decode.</returns>
-    public abstract bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst);
+    public abstract bool TryBegin(Scratch scratch, float* hidden, float logProbError, bool isFirst, bool isClosest);
+
+    /// <summary>Whether masses can be bounded, and have been close enough of late where only the closest bounds are of use; to be asked once a call.</summary>
+    public abstract bool MayBoundMasses(bool isClosest);
 
     /// <summary>Bounds the logits of a block of hidden vectors, as products of a block round them; for no log-probs.</summary>
     /// <param name="scratch">Lends the memory of the bounds.</param>
     /// <param name="hidden">The hidden vectors, [count, hidden].</param>
     /// <param name="count">Their number, at most <see cref="MostRows"/>.</param>
-    public abstract void BeginBlock(Scratch scratch, float* hidden, int count);
+    /// <param name="isClosest">Whether only the closest bounds are of use.</param>
+    public abstract void BeginBlock(Scratch scratch, float* hidden, int count, bool isClosest);
 
     /// <summary>Goes on to a vector of the block.</summary>
     /// <returns>Whether its bounds hold.</returns>
@@ -59,7 +70,8 @@ internal abstract unsafe class ScreenedLogits : LogitSource
 
     /// <summary>The decoding has ended.</summary>
     /// <param name="isDecided">Whether the bounds sufficed.</param>
-    public abstract void End(bool isDecided);
+    /// <param name="hangsOnMasses">Whether the choice hung on a sum over all rows.</param>
+    public abstract void End(bool isDecided, bool hangsOnMasses);
 }
 
 /// <summary>Logits that were all computed.</summary>
