@@ -85,7 +85,7 @@ public sealed partial class QuantizedSoftmax
         }
     }
 
-    // PyTorch's own files are read in float32 and rounded back, which is exact.
+    // Views of PyTorch in another order are read in float32 and rounded back, which is exact.
     private static WeightPrecision FindPrecision(DenseHead head) => head.Weight.Type switch
     {
         SafetensorsTypes.BFloat16 => WeightPrecision.BFloat16,

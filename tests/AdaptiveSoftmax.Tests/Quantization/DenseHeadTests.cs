@@ -97,6 +97,42 @@ public sealed class DenseHeadTests : IDisposable
         AssertDecodes(head, [.. weight.Values.Select(value => (double)value)], bias: null);
     }
 
+    // The bits of the file, and no more memory than they take: as safetensors of the same values are read.
+    [Theory]
+    [InlineData("BF16", WeightPrecision.BFloat16)]
+    [InlineData("F16", WeightPrecision.Float16)]
+    public unsafe void StateDictOfHalfPrecision_IsKeptAsItIsStored(string type, WeightPrecision precision)
+    {
+        var weight = Tensor("lm_head.weight", type);
+        using (var content = new WeightsContent())
+        {
+            fixed (byte* bytes = weight.Bytes)
+            {
+                content.Add(weight.Name, type, weight.Shape, bytes, weight.Values.Length);
+                content.Write(_folder["model.pt"], WeightsFormat.PyTorch, TestContext.Current.CancellationToken);
+            }
+        }
+
+        using (var head = Load(_folder["model.pt"], Definition()))
+        {
+            Assert.Equal((precision, (long)s_ids.Length * Hidden * 2), (head.Precision.Head, head.WeightBytes));
+            AssertDecodes(head, weight.Stored, bias: null);
+            using var certified = head.Certify();
+            for (var seed = 0; seed < 20; seed++) Assert.Equal(head.Predict(Values(Hidden, seed)), certified.Predict(Values(Hidden, seed)));
+        }
+
+        // Rows of a draft keep their bits too.
+        using var file = WeightsFile.Open(_folder["model.pt"]);
+        var vocabulary = DraftVocabulary.Create(DraftChoice.Create(Definition().Table), 40, Rows);
+        DraftFile.Write(_folder["draft.safetensors"], vocabulary, file, DenseHead.Find(file), cancellationToken: TestContext.Current.CancellationToken);
+        using var draft = WeightsFile.Open(_folder["draft.safetensors"]);
+        Assert.True(draft.TryGetTensor("lm_head.weight", out var rows));
+        Assert.Equal(type, rows.Type);
+        var written = new List<byte>();
+        draft.CopyBytes(rows, chunk => written.AddRange(chunk), TestContext.Current.CancellationToken);
+        Assert.Equal(vocabulary.Tokens.ToArray().SelectMany(id => weight.Bytes[(id * Hidden * 2)..((id + 1) * Hidden * 2)]), written);
+    }
+
     [Fact]
     public void WhatDoesNotFit_IsNamed()
     {

@@ -103,6 +103,25 @@ public sealed unsafe class PyTorchReader : WeightsFile
         }
     }
 
+    // Values one after the other, as they are stored: views in another order and negated ones are read as numbers alone.
+    internal override bool CanCopyBytes(WeightsTensor tensor) => FloatConversion.GetSize(tensor.Type) > 0 && ((PyTorchTensor)tensor).IsContiguous;
+
+    internal override void CopyBytes(WeightsTensor tensor, WeightsContent.TakeChunk take, CancellationToken cancellationToken)
+    {
+        var own = (PyTorchTensor)tensor;
+        var size = FloatConversion.GetSize(own.Type);
+        var (start, end) = (own.Offset * size, (own.Offset + own.Count) * size);
+        lock (_archive)
+        {
+            ReadChunks(own.Entry!, (chunk, done) =>
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var (from, to) = (Math.Max(start, done), Math.Min(end, done + chunk.Length));
+                if (from < to) take(chunk[(int)(from - done)..(int)(to - done)]);
+            });
+        }
+    }
+
     internal override WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null) =>
         new PyTorchFormatException(FileName, tensorName, problem, remedy, innerException);
 

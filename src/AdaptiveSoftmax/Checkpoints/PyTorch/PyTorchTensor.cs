@@ -18,6 +18,22 @@ internal sealed class PyTorchTensor(string name, PickleTensor view, long count, 
     /// <summary>Whether its values are those of the storage with the other sign.</summary>
     public bool IsNegated { get; } = view.IsNegated;
 
+    /// <summary>Whether it is a run of its storage, row by row.</summary>
+    public bool IsContiguous
+    {
+        get
+        {
+            var step = 1L;
+            for (var i = Shape.Count - 1; i >= 0; i--)
+            {
+                if (Shape[i] != 1 && Strides[i] != step) return false;
+                step *= Shape[i];
+            }
+
+            return Entry is not null && Count > 0 && !IsNegated;
+        }
+    }
+
     /// <summary>The values from the first that it covers to the last, of a tensor that has any.</summary>
     public long Span => 1 + Shape.Zip(Strides, (size, stride) => (size - 1) * stride).Sum();
 }
