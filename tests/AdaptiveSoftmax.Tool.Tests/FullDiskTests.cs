@@ -30,6 +30,10 @@ public sealed class FullDiskTests
     [InlineData("plan @news.tokens --hidden-size 16 --force --output @disk/out")]
     [InlineData("plan @news.tokens --hidden-size 16 --force --report @disk/out")]
     [InlineData("evaluate @states.safetensors --weights @news.safetensors --spec @news.softmax.json --force --report @disk/out")]
+    [InlineData("draft @news.tokens --size 20 --force --output @disk/out")]
+    [InlineData("draft @news.tokens --size 20 --lm-head @head.safetensors --force --output @disk/out")]
+    [InlineData("draft @news.tokens --size 20 --force --token-map @disk/out")]
+    [InlineData("draft @news.tokens --size 20 --force --report @disk/out")]
     [InlineData("drift @news.tokens --observed @other.tokens --spec @news.softmax.json --force --report @disk/out")]
     [InlineData("drift @news.tokens --observed @seen.tokens --spec @news.softmax.json --force --replan @disk/out")]
     [InlineData("migrate @news.safetensors --from @news.softmax.json --to @other.softmax.json --force --output @disk/out")]
@@ -40,6 +44,7 @@ public sealed class FullDiskTests
         var files = new EvaluationFiles(run);
         files.WriteSpec("other", [30]);
         var table = files.Definition.Table;
+        using (var head = new Parameter("lm_head.weight", 1001, 8)) SafetensorsWriter.Write(run.Path("head.safetensors"), [head]);
         run.Write("seen.tokens", string.Concat(Enumerable.Range(0, 80).Reverse().Select(slot => FormattableString.Invariant($"{table.GetId(slot)}\t{1000 + slot}\tw{slot}\n"))));
         Directory.CreateDirectory(run.Path("disk"));
         var old = run.Write("old", "{ \"hiddenSize\": 16 }");

@@ -24,6 +24,8 @@ public sealed class OutputTests
     [InlineData("plan @y.tokens -H 8 --force --report @x.tokens --keep @x.softmax.json")]
     [InlineData("plan @y.tokens -H 8 --force --report @states --for greedy --states @states --weights @w --spec @x.softmax.json")]
     [InlineData("plan @y.tokens -H 8 --force --report @x.tokens --for greedy --states @states --weights @w --spec @x.softmax.json")]
+    [InlineData("draft @x.tokens --size 2 --force --token-map @table-link")]
+    [InlineData("draft @x.tokens --size 2 --force --report @x.domains")]
     [InlineData("drift @y.tokens --force --report @x.tokens --observed @text.txt --spec @x.softmax.json")]
     [InlineData("evaluate @states --force --report @x.tokens --weights @w --spec @x.softmax.json")]
     public async Task AnInput_IsNoOutput(string line)
@@ -52,6 +54,8 @@ public sealed class OutputTests
     [InlineData("plan @x.tokens -H 8 --force -o @n.softmax.json --report @new-link")]
     [InlineData("plan @x.tokens -H 8 --pin b -o @n.softmax.json --report @n.tokens")]
     [InlineData("plan @x.tokens -H 8 --pin b -o @n.softmax.json --table @n.softmax.json")]
+    [InlineData("draft @x.tokens --size 2 --output @n.safetensors --report @n.safetensors")]
+    [InlineData("draft @x.tokens --size 2 --force --token-map @n.pt --report @n.pt")]
     [InlineData("drift @x.tokens --observed @text.txt --words --spec @x.softmax.json --replan @n.softmax.json --report @n.softmax.json")]
     [InlineData("drift @x.tokens --observed @text.txt --words --spec @x.softmax.json --replan @n.softmax.json --report @n.tokens")]
     public async Task TwoOutputs_AreTwoFiles(string line)
@@ -165,6 +169,8 @@ public sealed class OutputTests
     [InlineData("count @text.txt -o @device")]
     [InlineData("count @text.txt --force -o @device-link")]
     [InlineData("plan @x.tokens -H 8 -o @device")]
+    [InlineData("draft @x.tokens --size 2 -o @device")]
+    [InlineData("draft @x.tokens --size 2 --token-map @device")]
     public async Task ADevice_IsWrittenToAndStays(string line)
     {
         using var run = new ToolRun();

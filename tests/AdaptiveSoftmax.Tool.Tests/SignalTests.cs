@@ -49,6 +49,8 @@ public sealed class SignalTests
     [InlineData("count text.txt -o pipe")]
     [InlineData("plan x.tokens -H 8 -o pipe")]
     [InlineData("convert a.safetensors -o pipe")]
+    [InlineData("draft x.tokens --size 2 -o pipe")]
+    [InlineData("draft x.tokens --size 2 --token-map pipe")]
     public async Task CtrlC_StopsWhatWaitsForTheReaderOfAPipe(string line)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "What another process waits for is seen through /proc.");

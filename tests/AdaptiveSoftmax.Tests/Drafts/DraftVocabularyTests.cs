@@ -100,6 +100,30 @@ public sealed class DraftVocabularyTests : IDisposable
     }
 
     [Fact]
+    public void Cancelled_WhileRowsAreRead_LeavesTheOldFileAndNoOther()
+    {
+        HuggingFaceFiles.WriteFile(_folder["model.safetensors"], new CheckpointTensor("lm_head.weight", "F32", [200_000, Hidden], new float[200_000 * Hidden]));
+        var table = TokenTable.Create([.. Enumerable.Range(0, 150_000)], [.. Enumerable.Range(0, 150_000).Select(id => 200_000L - id)], [.. Enumerable.Range(0, 150_000).Select(BitConverter.GetBytes)]);
+        var vocabulary = DraftVocabulary.Create(DraftChoice.Create(table), 150_000, 200_000);
+        File.WriteAllText(_folder["draft.safetensors"], "old");
+        string[] before = Directory.GetFiles(Path.GetDirectoryName(_folder["x"])!);
+        using var stop = new CancellationTokenSource();
+        using var model = WeightsFile.Open(_folder["model.safetensors"]);
+        var read = 0;
+        Assert.ThrowsAny<OperationCanceledException>(() => DraftFile.Write(_folder["draft.safetensors"], vocabulary, model, DenseHead.Find(model), Stop, stop.Token));
+        Assert.InRange(read, 1, 149_999);
+        Assert.ThrowsAny<OperationCanceledException>(() => DraftFile.WriteTokenMap(_folder["draft.safetensors"], vocabulary, stop.Token));
+        Assert.Equal("old", File.ReadAllText(_folder["draft.safetensors"]));
+        Assert.Equal(before, Directory.GetFiles(Path.GetDirectoryName(_folder["x"])!));
+
+        void Stop(int rows)
+        {
+            read = rows;
+            stop.Cancel();
+        }
+    }
+
+    [Fact]
     public void AMapOfAnotherVocabulary_IsRefused_AndBothAreNamed()
     {
         var table = CreateTable(new Random(4), 60, pinned: 0);

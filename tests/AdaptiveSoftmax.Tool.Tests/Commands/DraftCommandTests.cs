@@ -79,6 +79,55 @@ public sealed class DraftCommandTests : IDisposable
         Assert.DoesNotContain("NaN", page, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--output", "draft.safetensors")]
+    [InlineData("--token-map", "hot.pt")]
+    [InlineData("--report", "draft.html")]
+    public async Task AnOutputThatCannotBeWritten_IsOneLineOfError_AndLeavesNothing(string option, string name)
+    {
+        _run.Write("file", "My notes.");
+        string[] before = [.. _run.Files];
+        foreach (var folder in new[] { "nowhere", "file" })
+        {
+            Assert.Equal(1, await DraftAsync(option, Path.Combine(_run.Path(folder), name)));
+            Assert.Contains(_run.Path(folder), _run.Error, StringComparison.Ordinal);
+            Assert.Single(_run.Error.Trim().Split('\n'));
+            Assert.Equal(before, _run.Files);
+        }
+    }
+
+    [Fact]
+    public async Task ATableOf200000Tokens_AndAHeadOfAsMany_AreTaken()
+    {
+        const int Many = 200_000, Rows = 200_064, Size = 32_768;
+        long[] counts = [.. Enumerable.Range(0, Many).Select(rank => 1L + (10_000_000 / (rank + 1)))];
+        var rows = Enumerable.Range(0, Many).Select(rank => (Id: (rank + 77_777) % Many, Count: counts[rank])).OrderByDescending(row => row.Count).ThenBy(row => row.Id).ToArray();
+        var table = new StringBuilder();
+        foreach (var (id, count) in rows) table.Append(CultureInfo.InvariantCulture, $"{id}\t{count}\tw{id}\n");
+        _run.Write("many.tokens", table.ToString());
+        using (var head = new Parameter("lm_head.weight", Rows, 2))
+        {
+            head.Set([.. Enumerable.Range(0, 2 * Rows).Select(value => (float)value)]);
+            SafetensorsWriter.Write(_run.Path("many.safetensors"), [head]);
+        }
+
+        Assert.Equal(0, await _run.RunAsync("draft", _run.Path("many.tokens"), "--size", $"{Size}", "--lm-head", _run.Path("many.safetensors"), "--output", _run.Path("draft.safetensors"), "--json"));
+        using var report = JsonDocument.Parse(_run.Output);
+        var own = report.RootElement.GetProperty("sizes").EnumerateArray().Single(size => size.GetProperty("tokens").GetInt32() == Size);
+        Assert.Equal((double)counts[..Size].Sum() / counts.Sum(), own.GetProperty("coverage").GetDouble(), 1e-12);
+
+        // Of equally frequent tokens those of smaller ids are taken.
+        int[] ids = [.. rows[..Size].Select(row => row.Id).Order()];
+        var vocabulary = DraftVocabulary.Load(_run.Path("draft.safetensors"));
+        Assert.Equal(Rows, vocabulary.TargetSize);
+        Assert.Equal(ids, vocabulary.Tokens.ToArray());
+        using var file = WeightsFile.Open(_run.Path("draft.safetensors"));
+        Assert.True(file.TryGetTensor("lm_head.weight", out var weight));
+        var values = new float[2 * Size];
+        file.Read(weight, values.AsSpan());
+        Assert.Equal(ids.SelectMany(id => new[] { 2f * id, (2f * id) + 1 }), values);
+    }
+
     [Fact]
     public async Task WhatCannotBe_IsOneLineOfError_AndWritesNothing()
     {
