@@ -36,6 +36,7 @@ internal sealed class Run(RunOptions options, IAnsiConsole console)
         comparison.Write(console, device.MemoryName, trainer.Step, perplexity);
         if (options.CacheStates > 0) CacheGain.Measure((Model)model, text.HeldOut, options.CacheStates, cancellation).Write(console);
 
+        if (options.DraftedTokens > 0) DraftGain.Measure((Model)model, text.Training, [.. options.Prompts.Select(prompt => (int[])[.. tokenizer.Encode(prompt)])], WrittenTokens, options.DraftedTokens, cancellation).Write(console);
         var decoder = new Decoder(model, tokenizer);
         console.WriteContinuations(options.Prompts, prompt => decoder.Continue(prompt, WrittenTokens));
     }

@@ -35,6 +35,9 @@ internal sealed record RunOptions
     /// <summary>The states that a continuous cache keeps whose gain is measured; 0 for none.</summary>
     public int CacheStates { get; init; }
 
+    /// <summary>The tokens that are drafted at a time where that is to be measured; 0 for none.</summary>
+    public int DraftedTokens { get; init; }
+
     /// <summary>Whether a first look is enough.</summary>
     public bool IsQuick { get; init; }
 

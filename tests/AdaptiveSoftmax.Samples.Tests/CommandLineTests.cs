@@ -15,11 +15,12 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task WholeRun_TrainsComparesAndWrites_AndResumes()
     {
-        var (code, output) = await RunAsync("--seconds", "1", "--prompt", "The quick", "--cache", "50");
+        var (code, output) = await RunAsync("--seconds", "1", "--prompt", "The quick", "--cache", "50", "--draft", "3");
         Assert.Equal(0, code);
         Assert.Contains("200,019 tokens in the vocabulary", output, StringComparison.Ordinal);
         Assert.Contains("greedy decoding of a token", output, StringComparison.Ordinal);
         Assert.Contains("A cache of the last 50 states", output, StringComparison.Ordinal);
+        Assert.Contains("With 3 tokens drafted at a time", output, StringComparison.Ordinal);
         Assert.Contains("The quick", output, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', output);
 
@@ -68,6 +69,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("", "--seconds", "NaN")]
     [InlineData("", "--study-steps", "0")]
     [InlineData("", "--cache", "0")]
+    [InlineData("", "--draft", "0")]
+    [InlineData("", "--draft", "4", "--device", "opencl")]
     [InlineData("", "--cache", "10", "--device", "opencl")]
     [InlineData("", "--study-rates", "-1")]
     [InlineData("", "--seed", "-1")]
