@@ -25,18 +25,18 @@ public sealed class PageTests
         await page.Navigate().GoToUrlAsync(server.Address);
         await Wait.UntilAsync(() => Updates(page) >= 1);
 
-        Assert.Equal("tiny", page.FindElement(By.Id("model")).Text);
-        Assert.StartsWith("up for", page.FindElement(By.Id("state")).Text, StringComparison.Ordinal);
-        var clusters = page.FindElements(By.CssSelector("#clusters tr")).Select(row => row.Text).ToArray();
+        Assert.Equal("tiny", Assert.Single(Texts(page, "#model")));
+        Assert.StartsWith("up for", Assert.Single(Texts(page, "#state")), StringComparison.Ordinal);
+        var clusters = Texts(page, "#clusters tr");
         Assert.Equal(["head", "tail0", "tail1"], clusters.Select(row => row.Split(' ')[0]));
         Assert.All(clusters, row => Assert.Contains(" ms", row, StringComparison.Ordinal));
-        Assert.Equal(3, page.FindElements(By.CssSelector("#clusters .range")).Count);
-        Assert.Equal(3, page.FindElements(By.CssSelector("#tails .bar")).Count);
+        Assert.Equal(3, Texts(page, "#clusters .range").Length);
+        Assert.Equal(3, Texts(page, "#tails .bar").Length);
 
-        Assert.Equal("budget:1", page.FindElement(By.Id("burstPolicy")).Text);
+        Assert.Equal("budget:1", Assert.Single(Texts(page, "#burstPolicy")));
 
         // A user's name is text, whatever it holds.
-        var drift = page.FindElements(By.CssSelector("#drift tr")).Select(row => row.Text).ToArray();
+        var drift = Texts(page, "#drift tr");
         Assert.Equal(2, drift.Length);
         Assert.Contains(drift, row => row.Contains("(none)", StringComparison.Ordinal) && row.Contains("collecting", StringComparison.Ordinal));
         Assert.Contains(drift, row => row.Contains("<img src=x", StringComparison.Ordinal) && row.Contains("drifted", StringComparison.Ordinal));
@@ -46,13 +46,17 @@ public sealed class PageTests
         Assert.True((bool)page.ExecuteScript("return document.documentElement.scrollWidth <= window.innerWidth")!);
 
         await server.PostAsync(new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 60 });
-        await Wait.UntilAsync(() => page.FindElement(By.Id("completed")).Text == "3");
+        await Wait.UntilAsync(() => Texts(page, "#completed") is ["3"]);
         await server.StopAsync();
-        await Wait.UntilAsync(() => page.FindElement(By.Id("state")).Text.StartsWith("no answer from the server", StringComparison.Ordinal));
+        await Wait.UntilAsync(() => Texts(page, "#state")[0].StartsWith("no answer from the server", StringComparison.Ordinal));
 
         // Nothing is asked of anybody else, and no script failed: the only complaint is about the server that is gone.
         Assert.All(page.Manage().Logs.GetLog(LogType.Browser), entry => Assert.Contains("/monitor", entry.Message, StringComparison.Ordinal));
     }
+
+    // In one look: the page replaces its rows once a second, and an element of before is gone then.
+    private static string[] Texts(ChromeDriver page, string selector) =>
+        [.. ((IReadOnlyCollection<object>)page.ExecuteScript("return [...document.querySelectorAll(arguments[0])].map(one => (one.innerText ?? '').replace(/\\s+/g, ' ').trim())", selector)!).Cast<string>()];
 
     private static int Updates(ChromeDriver page) =>
         int.Parse((string?)page.ExecuteScript("return document.body.dataset.updates || '0'") ?? "0", CultureInfo.InvariantCulture);
