@@ -160,6 +160,47 @@ public sealed class FileTests
         Assert.Contains("weight_map", error.Message, StringComparison.Ordinal);
     }
 
+    // Whole storages, parts of shared ones, transposed and negated views: what can be copied as it stands is what is read.
+    [Fact]
+    public void StoredBytes_AreTheValues_OfEveryTensorThatIsARunOfItsStorage()
+    {
+        var (copied, others) = (0, 0);
+        foreach (var path in Directory.GetFiles(Fixture.GetPath(""), "*.pt", SearchOption.AllDirectories))
+        {
+            using var file = TryOpen(path);
+            foreach (var tensor in (file?.Tensors ?? []).Where(tensor => tensor.Count > 0 && FloatConversion.GetSize(tensor.Type) > 0))
+            {
+                if (!file!.CanCopyBytes(tensor))
+                {
+                    others++;
+                    continue;
+                }
+
+                var bytes = new List<byte>();
+                file.CopyBytes(tensor, chunk => bytes.AddRange(chunk), TestContext.Current.CancellationToken);
+                var (values, expected) = (new float[tensor.Count], new float[tensor.Count]);
+                FloatConversion.Convert(file, tensor, bytes.ToArray(), values);
+                file.Read(tensor, expected.AsSpan());
+                Assert.Equal((path, tensor.Name, BitConverter.ToString([.. expected.SelectMany(BitConverter.GetBytes)])), (path, tensor.Name, BitConverter.ToString([.. values.SelectMany(BitConverter.GetBytes)])));
+                copied++;
+            }
+        }
+
+        Assert.True(copied > 50 && others > 0, $"{copied} of {copied + others}");
+    }
+
+    private static WeightsFile? TryOpen(string path)
+    {
+        try
+        {
+            return WeightsFile.Open(path);
+        }
+        catch (WeightsFormatException)
+        {
+            return null;
+        }
+    }
+
     private static WeightsFile Open(string name) => WeightsFile.Open(Fixture.GetPath(name));
 
     private static float[] Read(WeightsFile file, string name)

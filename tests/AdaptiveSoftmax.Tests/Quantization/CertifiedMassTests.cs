@@ -104,6 +104,46 @@ public unsafe class CertifiedMassTests
         Assert.InRange(statistics.RescoredShare, 0, 0.08);
     }
 
+    // int4 alone, more rows than are read for the log-sum-exp, and strong penalties: bounds leave much open, and what they decide is right.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void WideBounds_DecideNothingWrongly(double logitScale)
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(32, 600, logitScale: logitScale), 5);
+        foreach (ref var value in layer.Parameters[0].WritableValues) value *= (float)(6 / logitScale);
+        using var certified = layer.Certify(new CertifyOptions { Stages = ScreeningStages.Int4 });
+        using var session = layer.CreateSession();
+        var random = new Random(9);
+        for (var i = 0; i < 1500; i++)
+        {
+            float[] hidden = [.. Enumerable.Range(0, 32).Select(_ => ((float)random.NextDouble() * 2) - 1)];
+            var history = layer.CreateHistory();
+            for (var count = 1 + random.Next(300); count > 0; count--) history.Add(random.Next(600));
+            var options = new DecodeOptions
+            {
+                Sampler = SamplerKind.Gumbel,
+                Temperature = random.Next(2) == 0 ? 0.5f : 1,
+                TopP = random.Next(2) == 0 ? 1 : 0.3f + (0.6f * (float)random.NextDouble()),
+                TopK = random.Next(2) * (1 + random.Next(30)),
+                MinP = random.Next(2) * (float)random.NextDouble(),
+                RepetitionPenalty = random.Next(2) == 0 ? 3 : 0.4f,
+                LogProbError = float.PositiveInfinity,
+            };
+
+            // A session of its own, which has not given up yet.
+            using var screened = certified.CreateSession();
+            var position = new SampleRandom(3, 0, i);
+            Assert.Equal(CertifiedDrawTests.Draw(session, hidden, options, position, history), CertifiedDrawTests.Draw(screened, hidden, options, position, history));
+            var (expected, actual, logProbs) = (new int[3], new int[3], new float[3]);
+            session.TopK(hidden, expected, logProbs, options, history);
+            screened.TopK(hidden, actual, logProbs, options, history);
+            Assert.Equal(expected, actual);
+        }
+
+        Assert.InRange(certified.Statistics.MassPredictions - certified.Statistics.StoredMassPredictions, logitScale == 1 ? 300 : 0, logitScale == 1 ? 2900 : 0);
+    }
+
     [Theory]
     [InlineData(0.5f, 0.8f, 1f)]
     [InlineData(1f, 0.8f, 1f)]
