@@ -37,6 +37,20 @@ public sealed class PointerCacheTests : IDisposable
     }
 
     [Fact]
+    public void Retrieve_OfLongStates_IsFinite()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(2, 6));
+        var cache = new PointerCache(layer, capacity: 3, theta: 1);
+        cache.Add([40, 0], 1);
+        cache.Add([40, 0.01f], 2);
+        var retrieved = layer.CreateRetrieved();
+        cache.Retrieve([40, 40], retrieved);
+
+        // exp(1600) is beyond float64, and the ratio of the two is exp(0.4).
+        Assert.Equal(1 / (1 + Math.Exp(-0.4)), retrieved.ProbabilityOf(2), 1e-4);
+    }
+
+    [Fact]
     public void ThetaZero_CountsEntriesAlike_AndAnEmptyCacheGivesNothing()
     {
         using var layer = CreateLayer(4);

@@ -206,6 +206,37 @@ public class RetrievedSampleTests
     }
 
     [Fact]
+    public void RetrievedTokensOfATailLeftOut_CountInTheMassThatANucleusIsAPartOf()
+    {
+        // 0.125 and 0.125 of the head, 0.5 retrieved: 0.8 of that are two tokens.
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(2, 12, [2, 8], [1, 1]));
+        foreach (var parameter in layer.Parameters) parameter.WritableValues.Clear();
+        using var session = layer.CreateSession();
+        var retrieved = layer.CreateRetrieved();
+        retrieved.Add(5, 1);
+        var random = new SampleRandom(1);
+        var drawn = new SortedSet<int>();
+        for (var i = 0; i < 100; i++) drawn.Add(session.Sample([1, 1], retrieved, 0.5f, new DecodeOptions { TopP = 0.8f, Policy = DecodePolicy.HeadOnly }, ref random).Token);
+        Assert.Equal([0, 5], drawn);
+    }
+
+    [Fact]
+    public void WhereSumsEndBelowOne_ADrawIsStillOfATokenThatMayBeChosen()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(2, 12));
+        var options = new DecodeOptions { Mask = layer.CreateAllowMask(Enumerable.Range(0, 11)) };
+        var random = new Random(1);
+        for (var i = 0; i < 200; i++)
+        {
+            var retrieved = layer.CreateRetrieved();
+            for (var token = 0; token < 12; token++) retrieved.Add(token, random.NextDouble());
+            var mixture = new RetrievedMixture(layer.Layout);
+            mixture.Begin(new Retrieval(retrieved, 0.5f), options, null, layer.Layout);
+            Assert.InRange(mixture.Draw(Math.BitDecrement(1.0)), 0, 10);
+        }
+    }
+
+    [Fact]
     public void WhereAPolicyAndAMaskLeaveTheModelNoToken_RetrievedOnesKeepTheirPart()
     {
         using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(2, 12, [2, 8], [1, 1]));
@@ -249,9 +280,9 @@ public class RetrievedSampleTests
     [Fact]
     public void AtLowTemperatures_RetrievedTokensOfTailsLeftOut_StayInTheNucleus()
     {
-        // One token makes a tail of known mass, to which the head's is nothing.
+        // The second tail is left out first. The other one is of known mass, being one token, and to it the head is nothing.
         using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(1, 6, [1, 2], [1, 1]));
-        layer.Parameters[0].Set([-40, 0, -1]);
+        layer.Parameters[0].Set([-40, -5, 0]);
         using var session = layer.CreateSession();
         var retrieved = layer.CreateRetrieved();
         retrieved.Add(3, 1);
