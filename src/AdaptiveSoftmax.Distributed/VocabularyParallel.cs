@@ -78,6 +78,8 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     /// </summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
+    internal Collectives Collectives => _collectives;
+
     internal override IDecodingCluster DecodingHead => _layers.Head;
 
     internal override IReadOnlyList<IDecodingCluster> DecodingTails => _layers.Tails;

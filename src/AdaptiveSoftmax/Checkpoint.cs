@@ -144,7 +144,8 @@ public sealed class Checkpoint
         }
     }
 
-    private WeightsContent CreateContent(WeightsFormat format) => WeightsContent.Fill(content =>
+    /// <summary>What a file has of the run; of tensors that other processes have the rest of, the parts that are here.</summary>
+    internal WeightsContent CreateContent(WeightsFormat format) => WeightsContent.Fill(content =>
     {
         if (format == WeightsFormat.Safetensors) content.AddMetadata("format", "pt");
         if (_identity is not null) content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
@@ -240,8 +241,8 @@ public sealed class Checkpoint
             optimizer.Kind,
             optimizer.Settings,
             optimizer.StepCount,
-            _parameters.Where(parameter => optimizer.FindState(parameter) is not null).ToDictionary(parameter => parameter.Name, parameter => optimizer.FindState(parameter)!.Steps),
-            [.. optimizer.Groups.Select(group => new GroupMetadata([.. group.Parameters.Select(parameter => parameter.Name)], group.LearningRateFactor, group.WeightDecay))]))];
+            _parameters.Where(parameter => optimizer.FindState(parameter) is not null).DistinctBy(parameter => parameter.TensorName).ToDictionary(parameter => parameter.TensorName, parameter => optimizer.FindState(parameter)!.Steps),
+            [.. optimizer.Groups.Select(group => new GroupMetadata([.. group.Parameters.Select(parameter => parameter.TensorName).Distinct()], group.LearningRateFactor, group.WeightDecay))]))];
     }
 
     private void CheckOptimizers()
@@ -275,7 +276,7 @@ public sealed class Checkpoint
         {
             if (optimizer.FindState(parameter) is not { } state) continue;
             for (var i = 0; i < state.Buffers.Length; i++)
-                content.Add(CheckpointNames.OfState(parameter.Name, buffers[i].Name), WeightsContent.GetShape(parameter), state.Buffers[i].Pointer, parameter.Count);
+                content.Add(CheckpointNames.OfState(parameter.TensorName, buffers[i].Name), parameter, state.Buffers[i].Pointer);
         }
     }
 }

@@ -21,7 +21,9 @@ internal sealed record CutTensor(string Name, int Rows, int Columns, bool IsVect
         for (var block = first; block < end; block++)
         {
             var (start, stop) = cut.RowsOf(block);
-            own.Add(New(FormattableString.Invariant($"{name}[{start}..{stop}]"), stop - start));
+            var parameter = New(FormattableString.Invariant($"{name}[{start}..{stop}]"), stop - start);
+            parameter.Part = new TensorPart(name, rows, start);
+            own.Add(parameter);
         }
 
         return new CutTensor(name, rows, columns, isVector, cut, own);

@@ -12,7 +12,11 @@ internal sealed class WrittenFile : IDisposable
     private readonly WriteTarget _target;
     private readonly string? _temporary;
 
-    public WrittenFile(string path, WriteTarget target)
+    /// <summary>Begins to write.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="target">Where the path leads.</param>
+    /// <param name="isShared">Whether other processes write into it too, under <see cref="Temporary"/>.</param>
+    public WrittenFile(string path, WriteTarget target, bool isShared = false)
     {
         _path = path;
         _target = target;
@@ -23,10 +27,13 @@ internal sealed class WrittenFile : IDisposable
         }
 
         _temporary = ChooseTemporary(target.Path);
-        Stream = Create(_temporary);
+        Stream = Create(_temporary, isShared ? FileShare.ReadWrite : FileShare.None);
     }
 
     public FileStream Stream { get; }
+
+    /// <summary>The name it has until it is complete; null for what is no regular file.</summary>
+    public string? Temporary => _temporary;
 
     /// <summary>Makes the content the file's.</summary>
     public void Complete()
@@ -67,9 +74,9 @@ internal sealed class WrittenFile : IDisposable
     }
 
     // The caller knows the file's name, not the temporary one.
-    private FileStream Create(string temporary)
+    private FileStream Create(string temporary, FileShare share)
     {
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 };
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = share, BufferSize = 0 };
 
         // Nobody reads the new content before it has the old permissions.
         if (!OperatingSystem.IsWindows() && _target.Replaced is not null) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;

@@ -42,7 +42,7 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
         foreach (var parameter in parameters)
         {
             ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
-            var name = Prefix + parameter.Name;
+            var name = Prefix + parameter.TensorName;
             wanted.Add(name);
             if (FindTensor(file, name, parameter, differences) is { } tensor) _sources.Add(tensor);
         }
@@ -72,8 +72,9 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
     /// <summary>Reads all data into memory of its own; cancellation is looked at before each tensor.</summary>
     public void ReadStaged(CancellationToken cancellationToken = default)
     {
-        foreach (var tensor in _sources)
+        for (var i = 0; i < _sources.Count; i++)
         {
+            var tensor = _sources[i];
             cancellationToken.ThrowIfCancellationRequested();
             if (IsMapped)
             {
@@ -81,9 +82,9 @@ internal sealed unsafe class CheckpointRestore(WeightsFile file, IReadOnlyList<P
                 continue;
             }
 
-            var staged = new NativeFloats(tensor.Count);
+            var staged = new NativeFloats(parameters[i].Count);
             _staged.Add(staged);
-            file.Read(tensor, staged.Pointer);
+            file.Read(tensor, parameters[i].FirstValue, parameters[i].Count, staged.Pointer);
         }
 
         _optimizers?.Read();

@@ -9,7 +9,7 @@ internal sealed unsafe class OptimizerRestore : IDisposable
 
     private readonly WeightsFile _file;
     private readonly IReadOnlyList<Parameter> _parameters;
-    private readonly Dictionary<string, Parameter> _byName;
+    private readonly ILookup<string, Parameter> _byName;
     private readonly IReadOnlyList<OptimizerMetadata> _saved;
     private readonly List<Optimizer> _restored = [];
 
@@ -17,7 +17,7 @@ internal sealed unsafe class OptimizerRestore : IDisposable
     public OptimizerRestore(WeightsFile file, IReadOnlyList<Parameter> parameters, IReadOnlyList<OptimizerMetadata> saved, IReadOnlyList<Optimizer> optimizers)
     {
         (_file, _parameters, _saved) = (file, parameters, saved);
-        _byName = parameters.ToDictionary(parameter => parameter.Name);
+        _byName = parameters.ToLookup(parameter => parameter.TensorName);
         if (saved.Count == 0) throw Mismatch(["the file has no optimizer state"]);
         if (saved.Count != optimizers.Count) throw Mismatch([$"the file has the state of {saved.Count} optimizers, and {optimizers.Count} are to be restored"]);
         var differences = new List<string>();
@@ -42,13 +42,13 @@ internal sealed unsafe class OptimizerRestore : IDisposable
             _restored[i].StepCount = _saved[i].StepCount;
             foreach (var parameter in _parameters)
             {
-                if (!_saved[i].ParameterSteps.TryGetValue(parameter.Name, out var steps)) continue;
+                if (!_saved[i].ParameterSteps.TryGetValue(parameter.TensorName, out var steps)) continue;
                 var state = _restored[i].GetOrCreateState(parameter);
                 state.Steps = steps;
                 for (var buffer = 0; buffer < state.Buffers.Length; buffer++)
                 {
-                    _file.TryGetTensor(CheckpointNames.OfState(parameter.Name, buffers[buffer].Name), out var tensor);
-                    _file.Read(tensor!, state.Buffers[buffer].Pointer);
+                    _file.TryGetTensor(CheckpointNames.OfState(parameter.TensorName, buffers[buffer].Name), out var tensor);
+                    _file.Read(tensor!, parameter.FirstValue, parameter.Count, state.Buffers[buffer].Pointer);
                 }
             }
         }
@@ -74,9 +74,9 @@ internal sealed unsafe class OptimizerRestore : IDisposable
             result.TakeSettings(saved.Settings);
             foreach (var group in saved.Groups)
             {
-                foreach (var name in group.Parameters.Where(name => !_byName.ContainsKey(name)))
+                foreach (var name in group.Parameters.Where(name => !_byName.Contains(name)))
                     differences.Add($"a group of its optimizer has '{Excerpt.Name(name)}', which is no parameter here");
-                result.AddGroup(group.Parameters.Select(name => _byName.GetValueOrDefault(name)).OfType<Parameter>(), group.LearningRateFactor, group.WeightDecay);
+                result.AddGroup(group.Parameters.SelectMany(name => _byName[name]), group.LearningRateFactor, group.WeightDecay);
             }
         }
         catch (ArgumentException exception)
@@ -86,7 +86,7 @@ internal sealed unsafe class OptimizerRestore : IDisposable
 
         foreach (var (name, steps) in saved.ParameterSteps)
         {
-            if (!_byName.TryGetValue(name, out var parameter))
+            if (_byName[name].FirstOrDefault() is not { } parameter)
             {
                 differences.Add($"its optimizer state covers '{Excerpt.Name(name)}', which is no parameter here");
                 continue;

@@ -63,11 +63,13 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     /// <summary>Reads bytes that the reader then closes.</summary>
     internal static SafetensorsReader Open(WeightsBytes bytes) => new(bytes);
 
-    internal override void Read(WeightsTensor tensor, float* destination)
+    internal override void Read(WeightsTensor tensor, float* destination) => Read(tensor, 0, tensor.Count, destination);
+
+    internal override void Read(WeightsTensor tensor, long first, long count, float* destination)
     {
         var own = (SafetensorsTensor)tensor;
-        if (own.Type == SafetensorsTypes.Float32) ReadBytes(own, destination);
-        else ReadConverted(own, destination);
+        if (own.Type == SafetensorsTypes.Float32) ReadBytes(own.Start + (first * sizeof(float)), count * sizeof(float), (byte*)destination);
+        else ReadConverted(own, first, count, destination);
     }
 
     internal override WeightsFormatException CreateFault(string? tensorName, string problem, string remedy, Exception? innerException = null) =>
@@ -106,28 +108,27 @@ public sealed unsafe class SafetensorsReader : WeightsFile
     internal void ReadBytes(WeightsTensor tensor, long offset, Span<byte> destination) =>
         ReadExactly(destination, ((SafetensorsTensor)tensor).Start + offset);
 
-    private void ReadBytes(SafetensorsTensor tensor, float* destination)
+    private void ReadBytes(long start, long length, byte* destination)
     {
-        var length = tensor.End - tensor.Start;
         for (var done = 0L; done < length; done += ReadLength)
         {
-            var part = new Span<byte>((byte*)destination + done, (int)Math.Min(ReadLength, length - done));
-            ReadExactly(part, tensor.Start + done);
+            var part = new Span<byte>(destination + done, (int)Math.Min(ReadLength, length - done));
+            ReadExactly(part, start + done);
         }
     }
 
-    private void ReadConverted(SafetensorsTensor tensor, float* destination)
+    private void ReadConverted(SafetensorsTensor tensor, long first, long valueCount, float* destination)
     {
         var size = FloatConversion.GetSize(tensor.Type);
         if (size == 0) throw FloatConversion.UnknownType(this, tensor);
         var buffer = ArrayPool<byte>.Shared.Rent(ConvertLength * size);
         try
         {
-            for (var done = 0L; done < tensor.Count; done += ConvertLength)
+            for (var done = 0L; done < valueCount; done += ConvertLength)
             {
-                var count = (int)Math.Min(ConvertLength, tensor.Count - done);
+                var count = (int)Math.Min(ConvertLength, valueCount - done);
                 var bytes = buffer.AsSpan(0, count * size);
-                ReadExactly(bytes, tensor.Start + (done * size));
+                ReadExactly(bytes, tensor.Start + ((first + done) * size));
                 FloatConversion.Convert(this, tensor, bytes, new Span<float>(destination + done, count));
             }
         }

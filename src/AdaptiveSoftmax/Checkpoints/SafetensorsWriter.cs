@@ -41,6 +41,13 @@ public static class SafetensorsWriter
     /// <summary>Writes header and data.</summary>
     internal static void WriteTo(Stream stream, WeightsContent content, CancellationToken cancellationToken = default)
     {
+        stream.Write(CreateHeader(content));
+        foreach (var entry in InFile(content)) entry.ForEachChunk(stream.Write, cancellationToken);
+    }
+
+    /// <summary>All that stands before the data.</summary>
+    internal static byte[] CreateHeader(WeightsContent content)
+    {
         var json = WriteHeader(content);
         var length = sizeof(ulong) + json.WrittenCount;
         var padding = (Alignment - (length % Alignment)) % Alignment;
@@ -48,11 +55,10 @@ public static class SafetensorsWriter
         json.Advance(padding);
         if (json.WrittenCount > SafetensorsHeader.MaxLength)
             throw new InvalidOperationException(FormattableString.Invariant($"The names and strings take {json.WrittenCount} bytes of header, more than the {SafetensorsHeader.MaxLength} that the format allows; save fewer strings."));
-        Span<byte> prefix = stackalloc byte[sizeof(ulong)];
-        BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)json.WrittenCount);
-        stream.Write(prefix);
-        stream.Write(json.WrittenSpan);
-        foreach (var entry in InFile(content)) entry.ForEachChunk(stream.Write, cancellationToken);
+        var header = new byte[sizeof(ulong) + json.WrittenCount];
+        BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)json.WrittenCount);
+        json.WrittenSpan.CopyTo(header.AsSpan(sizeof(ulong)));
+        return header;
     }
 
     // A file may have no gaps, so tensors of whole cache lines come first: these all begin with one, as large matrices do.
@@ -61,7 +67,7 @@ public static class SafetensorsWriter
         .OrderByDescending(entry => entry.ByteCount > 0 && entry.ByteCount % Alignment == 0 ? int.MaxValue : SafetensorsTypes.FindBits(entry.Type));
 
     // The header keeps the order that they were added in.
-    private static List<(WeightsContent.Entry Entry, long Offset)> Place(WeightsContent content)
+    internal static List<(WeightsContent.Entry Entry, long Offset)> Place(WeightsContent content)
     {
         var (offsets, offset) = (new Dictionary<string, long>(), 0L);
         foreach (var entry in InFile(content))

@@ -9,11 +9,15 @@ internal sealed unsafe class WeightsContent : IDisposable
 {
     private readonly List<MemoryLease> _uses = [];
     private readonly List<Entry> _entries = [];
+    private readonly List<Part> _parts = [];
     private readonly HashSet<string> _names = [];
     private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);
 
     /// <summary>The tensors in the order they were added.</summary>
     public IReadOnlyList<Entry> Entries => _entries;
+
+    /// <summary>What is here of tensors that others have the rest of.</summary>
+    public IReadOnlyList<Part> Parts => _parts;
 
     /// <summary>The strings by ascending key.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _metadata;
@@ -46,14 +50,31 @@ internal sealed unsafe class WeightsContent : IDisposable
     }
 
     /// <summary>The shape of a parameter's tensor: [rows, columns], or [rows] for a vector.</summary>
-    public static IReadOnlyList<long> GetShape(Parameter parameter) =>
-        parameter.IsVector ? [parameter.Rows] : [parameter.Rows, parameter.Columns];
+    public static IReadOnlyList<long> GetShape(Parameter parameter)
+    {
+        long rows = parameter.Part?.Rows ?? parameter.Rows;
+        return parameter.IsVector ? [rows] : [rows, parameter.Columns];
+    }
 
     /// <summary>Adds a parameter's values under its name, with a prefix before it.</summary>
     public void Add(Parameter parameter, string prefix = "")
     {
         Keep(parameter.Use());
-        Add(prefix + parameter.Name, GetShape(parameter), parameter.ValuesPointer, parameter.Count);
+        Add(prefix + parameter.TensorName, parameter, parameter.ValuesPointer);
+    }
+
+    /// <summary>Adds values of a parameter's shape under a name; of a part of a tensor as that part.</summary>
+    public void Add(string name, Parameter parameter, float* values)
+    {
+        var shape = GetShape(parameter);
+        if (parameter.Part is null)
+        {
+            Add(name, shape, values, parameter.Count);
+            return;
+        }
+
+        if (!_names.Contains(name)) Add(name, shape, null, (long)parameter.Part.Rows * parameter.Columns);
+        _parts.Add(new Part(name, parameter.FirstValue, (nint)values, parameter.Count));
     }
 
     /// <summary>Keeps memory until the content is disposed.</summary>
@@ -131,6 +152,8 @@ internal sealed unsafe class WeightsContent : IDisposable
 
     private void WriteTo(Stream stream, WeightsFormat format, CancellationToken cancellationToken)
     {
+        if (_parts.Count > 0)
+            throw new InvalidOperationException($"Of '{_parts[0].Name}' this process has some of the rows, and others have the rest; only all of them together can write the file.");
         if (format == WeightsFormat.PyTorch) PyTorchWriter.WriteTo(stream, this, cancellationToken: cancellationToken);
         else SafetensorsWriter.WriteTo(stream, this, cancellationToken);
     }
@@ -210,6 +233,9 @@ internal sealed unsafe class WeightsContent : IDisposable
             }
         }
     }
+
+    /// <summary>Some of a tensor's values, of float32.</summary>
+    internal readonly record struct Part(string Name, long FirstValue, nint Values, long Count);
 
     internal delegate void TakeChunk(ReadOnlySpan<byte> chunk);
 }

@@ -137,6 +137,20 @@ public abstract class WeightsFile : IDisposable
     /// <summary>Reads all values of a tensor to memory that has room for <see cref="WeightsTensor.Count"/> floats.</summary>
     internal abstract unsafe void Read(WeightsTensor tensor, float* destination);
 
+    /// <summary>Reads some of a tensor's values, [first, first + count); a format without a way to less than all reads all.</summary>
+    internal virtual unsafe void Read(WeightsTensor tensor, long first, long count, float* destination)
+    {
+        if (count == tensor.Count)
+        {
+            Read(tensor, destination);
+            return;
+        }
+
+        using var all = new NativeFloats(tensor.Count);
+        Read(tensor, all.Pointer);
+        Buffer.MemoryCopy(all.Pointer + first, destination, count * sizeof(float), count * sizeof(float));
+    }
+
     /// <summary>The bytes of a tensor where they stand in a file that was opened to be mapped. Kept until it is disposed, whether the file is or not.</summary>
     /// <exception cref="WeightsFormatException">The format has no such bytes.</exception>
     internal virtual NativeFloats Map(WeightsTensor tensor) =>

@@ -95,6 +95,15 @@ public sealed unsafe partial class Parameter : IDisposable
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public ReadOnlySpan<float> Values => new(ValuesPointer, SpanLength());
 
+    /// <summary>What it is a part of; null where it is a tensor of its own.</summary>
+    internal TensorPart? Part { get; set; }
+
+    /// <summary>The name of its tensor in files.</summary>
+    internal string TensorName => Part?.Name ?? Name;
+
+    /// <summary>Its first value in its tensor.</summary>
+    internal long FirstValue => (long)(Part?.FirstRow ?? 0) * Columns;
+
     /// <summary>The optimizer that took the last step, which no checkpoint may forget; null before the first.</summary>
     internal object? SteppedBy { get; set; }
 

@@ -21,6 +21,9 @@ internal static class Programs
             case "vocabulary":
                 printFirst(VocabularyProgram.Run(collectives, int.Parse(arguments[0], CultureInfo.InvariantCulture)));
                 return;
+            case "killed":
+                printFirst(KilledProgram.Run(collectives, arguments[0], isSlow: arguments.Length > 1));
+                return;
             case "fail":
                 if (collectives.Rank == 1) throw new InvalidOperationException("The disk of rank 1 is full.");
                 collectives.Barrier();
