@@ -11,5 +11,6 @@ var root = new RootCommand("Measures AdaptiveSoftmax against its peers.")
     MicroCommand.Create(),
     GenerateColdComparison.CreateOnceCommand(),
     LoadComparison.CreateHoldCommand(),
+    ScaleComparison.CreateRankCommand(),
 };
 return await InvariantCommandLine.RunAsync(root, args);

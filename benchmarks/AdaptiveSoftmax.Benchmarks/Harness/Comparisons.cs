@@ -18,6 +18,7 @@ internal static class Comparisons
         new FixedBodyComparison(),
         new TorchTrainComparison(),
         new TorchTrainFullComparison(),
+        new ScaleComparison(),
         new DecodeComparison(),
         new TopKComparison(),
         new SampleComparison(),

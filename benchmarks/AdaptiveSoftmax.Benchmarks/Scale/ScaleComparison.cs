@@ -1,0 +1,111 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using AdaptiveSoftmax.Distributed;
+using Spectre.Console;
+
+namespace AdaptiveSoftmax.Benchmarks;
+
+/// <summary>Two ranks with one thread each against one, at equal batch a rank, and the bytes that cross.</summary>
+internal sealed class ScaleComparison : IComparison
+{
+    private const string RankCommand = "scale-rank";
+    private const int Repetitions = 3;
+    private static readonly string[] s_columns = ["ranks", "tokens a step", "ms a step, median", "tokens a second", "over one rank", "MB received a step", "of a dense layer's all-reduce"];
+
+    public string Name => "scale";
+
+    public string Description => "Tokens a second of two ranks over one, one thread and 256 targets each, by the better of data and vocabulary in parallel (hidden 512, 200,019 tokens); processes under mpirun where there is one.";
+
+    /// <summary>The command that is one rank.</summary>
+    public static Command CreateRankCommand()
+    {
+        var way = new Argument<string>("WAY");
+        var steps = new Argument<int>("STEPS");
+        var command = new Command(RankCommand, "One rank, under mpirun; for compare scale.") { way, steps };
+        command.Hidden = true;
+        command.SetAction(result =>
+        {
+            MpiCollectives.Run(ranks =>
+            {
+                var (milliseconds, bytes) = ScaleStep.Measure(ranks, result.GetRequiredValue(way), result.GetRequiredValue(steps));
+                if (ranks.Rank == 0) System.Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{milliseconds:R} {bytes}"));
+            });
+            return 0;
+        });
+        return command;
+    }
+
+    public double Run(ComparisonSession session)
+    {
+        var launcher = FindLauncher();
+        if (launcher is null) session.Note($"There is no mpirun, so ranks are threads of this process.");
+        else session.Note($"Ranks are processes under {launcher}.");
+        var dense = 2 * (2 - 1) / 2.0 * sizeof(float) * ScaleStep.HiddenSize * ScaleStep.Layout.VocabularySize;
+        var table = new Table().Border(TableBorder.Rounded).AddColumn("in parallel");
+        foreach (var column in s_columns) table.AddColumn(new TableColumn(column).RightAligned());
+
+        // In turn, so that what the machine does besides meets all alike.
+        var runs = ScaleStep.Ways.SelectMany(way => new[] { 1, 2 }.Select(ranks => (Way: way, Ranks: ranks))).ToArray();
+        var results = runs.Select(_ => new List<(double Milliseconds, long Bytes)>()).ToArray();
+        for (var repetition = 0; repetition < Repetitions; repetition++)
+        {
+            for (var i = 0; i < runs.Length; i++)
+            {
+                session.Cancellation.ThrowIfCancellationRequested();
+                results[i].Add(Measure(launcher, runs[i].Way, runs[i].Ranks, session.Rounds));
+            }
+        }
+
+        var speeds = new double[runs.Length];
+        for (var i = 0; i < runs.Length; i++)
+        {
+            var milliseconds = results[i].Select(result => result.Milliseconds).Order().ElementAt(Repetitions / 2);
+            var (tokens, bytes) = (ScaleStep.TokensPerRank * runs[i].Ranks, results[i][0].Bytes);
+            speeds[i] = tokens / milliseconds * 1000;
+            string Cell(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+            table.AddRow(
+                runs[i].Way, Cell(runs[i].Ranks, "N0"), Cell(tokens, "N0"), Cell(milliseconds, "N2"), Cell(speeds[i], "N0"), Cell(speeds[i] / speeds[i - (i % 2)], "N2"),
+                Cell(bytes / 1e6, "N2"), runs[i].Ranks == 1 ? "" : bytes == 0 ? "0" : $"1 / {Cell(dense / bytes, "N0")}");
+        }
+
+        session.Console.Write(table);
+        session.Note($"A dense layer's all-reduce: {dense / 1e6:N1} MB received a step by each of two ranks.");
+        return Math.Max(speeds[1] / speeds[0], speeds[3] / speeds[2]);
+    }
+
+    private static string? FindLauncher() =>
+        (from name in (string[])["mpirun", "mpirun.openmpi", "mpirun.mpich"]
+         from folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+         let path = Path.Combine(folder, name)
+         where File.Exists(path)
+         select path).FirstOrDefault();
+
+    private static (double Milliseconds, long Bytes) Measure(string? launcher, string way, int ranks, int steps)
+    {
+        if (launcher is null)
+        {
+            var result = default((double, long));
+            ThreadCollectives.Run(ranks, collectives =>
+            {
+                var own = ScaleStep.Measure(collectives, way, steps);
+                if (collectives.Rank == 0) result = own;
+            });
+            return result;
+        }
+
+        var program = Environment.ProcessPath!;
+        var assembly = typeof(ScaleComparison).Assembly.Location;
+        string[] own = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [program, assembly] : [program];
+        var start = new ProcessStartInfo(launcher, ["-n", ranks.ToString(CultureInfo.InvariantCulture), .. own, RankCommand, way, steps.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardOutput = true };
+        start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
+        start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
+        start.Environment["TERM"] = "dumb";
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{launcher} ended with {process.ExitCode}.");
+        var values = output.Trim().Split('\n')[^1].Split(' ');
+        return (double.Parse(values[0], CultureInfo.InvariantCulture), long.Parse(values[1], CultureInfo.InvariantCulture));
+    }
+}
