@@ -17,6 +17,7 @@ internal static class DriftJson
     public static void Write(TextWriter writer, DriftOutcome outcome)
     {
         var report = outcome.Report;
+        var lost = outcome.LostPins;
         writer.WriteLine(JsonSerializer.Serialize(
             new
             {
@@ -33,7 +34,7 @@ internal static class DriftJson
                 report.Frequencies,
                 Risen = Describe(report.Risen),
                 Fallen = Describe(report.Fallen),
-                Replan = outcome.Replan is { } replan ? new { replan.Plan.Cutoffs, replan.Plan.Coverage, replan.SpeedUp } : null,
+                Replan = outcome.Replan is { } replan ? new { replan.Plan.Cutoffs, replan.Plan.Coverage, replan.SpeedUp, Pinned = outcome.Observed.Table!.PinnedCount, PinnedBefore = outcome.Table.PinnedCount, UnpinnedTokens = lost.Unpinned, MissingPinnedTokens = lost.Missing } : null,
                 Written = outcome.Written is { } written ? new { written.File, written.Fingerprint } : null,
                 Next = outcome.HasDrift ? outcome.NextCommands : [],
             },

@@ -21,6 +21,12 @@ internal sealed record DriftOutcome(DriftReport Report, DriftOptions Options, To
 
     public bool HasDrift => Options.Severity(Report) >= 1;
 
+    /// <summary>
+    /// The tokens that the table pins to the head and a plan for what is seen now would not: those that the observed counts have
+    /// without pinning them, and those that they lack.
+    /// </summary>
+    public (int Unpinned, int Missing) LostPins => PlanEdits.LostPins(Table, Observed.Table!);
+
     /// <summary>All observed tokens, which may be more than 64 bits count.</summary>
     public required double Tokens { get; init; }
 

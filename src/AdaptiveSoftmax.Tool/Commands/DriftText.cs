@@ -23,7 +23,7 @@ internal static class DriftText
             Line(console, $"{outcome.Report.UnknownShare * 100:n1} % of the observed tokens are not in the table; if it was counted with another encoding, name it with --encoding.");
         if (report.Tokens < outcome.Table.Count)
             Line(console, $"There are fewer tokens than the table has entries: enough to see large drift, too few to plan clusters from.");
-        if (outcome.Replan is { } replan) WriteReplan(console, outcome.Definition!.Layout, report, replan);
+        if (outcome.Replan is { } replan) WriteReplan(console, outcome, outcome.Definition!.Layout, replan);
         if (!outcome.HasDrift)
         {
             Line(console, $"There is no drift.");
@@ -68,10 +68,14 @@ internal static class DriftText
         table.Write(console.Output);
     }
 
-    private static void WriteReplan(ToolConsole console, SoftmaxLayout layout, DriftReport report, DriftReplan replan)
+    private static void WriteReplan(ToolConsole console, DriftOutcome outcome, SoftmaxLayout layout, DriftReplan replan)
     {
+        var report = outcome.Report;
         Line(console, $"Now: cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}; the shortlist covers {report.Clusters[0].ObservedShare * 100:n2} %.");
         Line(console, $"Planned anew: cutoffs {string.Join(", ", replan.Plan.Cutoffs)}; the shortlist covers {replan.Plan.Coverage[0] * 100:n2} %, and a training step is predicted to be {replan.SpeedUp:n2} times as fast as with the present clusters.");
+        var (unpinned, missing) = outcome.LostPins;
+        if (unpinned + missing == 0) return;
+        Line(console, $"Of the {outcome.Table.PinnedCount:n0} tokens that {Excerpt.Line(outcome.TableFile)} pins to the head, what is seen now lacks {missing:n0} and does not pin {unpinned:n0}.{(unpinned > 0 ? " Where they are to stay there, plan it with --pin or --pin-all." : "")}");
     }
 
     private static void AddShare(ToolTable table, string name, int start, int size, double before, double now, double stability) =>

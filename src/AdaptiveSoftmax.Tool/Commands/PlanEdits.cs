@@ -115,6 +115,21 @@ internal sealed class PlanEdits
         return Reorder(table, [.. pinned, .. Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot))], pinned.Length);
     }
 
+    /// <summary>Of the tokens that one table pins, those that another has and does not pin, and those that it lacks.</summary>
+    public static (int Unpinned, int Missing) LostPins(TokenTable other, TokenTable table)
+    {
+        if (other.PinnedCount == 0) return (0, 0);
+        var bySpelling = SlotsBySpelling(table);
+        var (unpinned, missing) = (0, 0);
+        for (var slot = 0; slot < other.PinnedCount; slot++)
+        {
+            if (!bySpelling.TryGetValue(TokenTableWriter.Escape(other.GetToken(slot)), out var found)) missing++;
+            else if (found >= table.PinnedCount) unpinned++;
+        }
+
+        return (unpinned, missing);
+    }
+
     private static Dictionary<string, int> SlotsBySpelling(TokenTable table)
     {
         var slots = new Dictionary<string, int>(table.Count, StringComparer.Ordinal);

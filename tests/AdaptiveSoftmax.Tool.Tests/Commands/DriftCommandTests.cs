@@ -96,6 +96,35 @@ public sealed class DriftCommandTests
     }
 
     [Fact]
+    public async Task PinsThatAPlanWouldLose_AreSaid()
+    {
+        using var run = new ToolRun();
+        run.Write("x.tokens", "#pinned\t3\n3\t1\tend\n7\t0\tnever\n2\t30\tc\n0\t50\ta\n1\t40\tb\n4\t1\te\n");
+        run.Write("x.softmax.json", """{ "hiddenSize": 16, "vocabulary": "x.tokens", "cutoffs": [4], "divValue": 2 }""");
+        // One stays pinned, one is there and free, one is gone. Of text only the last can be.
+        run.Write("now.tokens", "#pinned\t1\n3\t1\tend\n4\t80\te\n1\t40\tb\n0\t20\ta\n2\t10\tc\n");
+        var text = run.Write("text.txt", "e e e e e e e e b b b b d d d a a c end\n");
+        foreach (var (observed, pinned, unpinned, remedy) in new[] { (run.Path("now.tokens"), 1, 1, "plan it with --pin"), (text, 2, 0, "does not pin 0.") })
+        {
+            string[] command = ["drift", run.Path("x.tokens"), "--observed", observed, "--words", "--spec", run.Path("x.softmax.json")];
+            Assert.Equal(2, await run.RunAsync(command));
+            Assert.Contains($"lacks 1 and does not pin {unpinned}", run.Output, StringComparison.Ordinal);
+            Assert.Contains(remedy, run.Output, StringComparison.Ordinal);
+            Assert.Equal(2, await run.RunAsync([.. command, "--json"]));
+            using var json = JsonDocument.Parse(run.Output);
+            var replan = json.RootElement.GetProperty("replan");
+            Assert.Equal((pinned, 3, unpinned, 1), (Number("pinned"), Number("pinnedBefore"), Number("unpinnedTokens"), Number("missingPinnedTokens")));
+            int Number(string name) => replan.GetProperty(name).GetInt32();
+        }
+
+        // Where nothing is pinned, nothing is said.
+        run.Write("free.tokens", "0\t50\ta\n1\t40\tb\n2\t30\tc\n4\t1\te\n");
+        run.Write("free.softmax.json", """{ "hiddenSize": 16, "vocabulary": "free.tokens", "cutoffs": [2], "divValue": 2 }""");
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("free.tokens"), "--observed", run.Path("now.tokens"), "--spec", run.Path("free.softmax.json")));
+        Assert.DoesNotContain("does not pin", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task ReplanOverWhatIsRead_IsRefused()
     {
         using var run = new ToolRun();
