@@ -24,9 +24,27 @@ public static class GpuContext
     {
         ArgumentNullException.ThrowIfNull(context);
         var device = context.Devices.FirstOrDefault(device => device is CudaDevice) ?? context.Devices.FirstOrDefault(device => device is CLDevice);
-        if (device is null)
-            throw new NotSupportedException($"There is no CUDA or OpenCL device ({CudaDriver.DescribeNoDevice()}): install NVIDIA's driver, or an OpenCL runtime with the generic address space (PoCL 4 or later runs on the processor).");
-        return device.CreateAccelerator(context);
+        return device?.CreateAccelerator(context) ?? throw new NotSupportedException(DescribeNoDevice());
+    }
+
+    /// <summary>Opens a device of a context by its name.</summary>
+    /// <param name="context">A context of <see cref="Create"/>.</param>
+    /// <param name="id">A device of <see cref="ListDevices"/>, or <c>cuda:0</c> and <c>opencl:0</c> for the first ones.</param>
+    /// <exception cref="NotSupportedException">The context has no such device; the message lists those that it has.</exception>
+    public static Accelerator CreateAccelerator(Context context, string id)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(id);
+        var found = Find(context).FirstOrDefault(entry => entry.Id == id || entry.Id + ":0" == id).Device;
+        return found?.CreateAccelerator(context) ?? throw new NotSupportedException($"There is no device '{id}'; {DescribeDevices(context)}");
+    }
+
+    /// <summary>The CUDA and OpenCL devices of a context, each kind in its driver's order.</summary>
+    /// <param name="context">A context of <see cref="Create"/>.</param>
+    public static IReadOnlyList<GpuDeviceInfo> ListDevices(Context context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return [.. Find(context).Select(entry => new GpuDeviceInfo(entry.Id, entry.Device.Name, entry.Device.MemorySize))];
     }
 
     /// <summary>
@@ -42,4 +60,22 @@ public static class GpuContext
         ArgumentNullException.ThrowIfNull(builder);
         return builder.EnableAlgorithms().Optimize(OptimizationLevel.O2).Inlining(InliningMode.Aggressive);
     }
+
+    // Without a kind the name is its first device's.
+    private static IEnumerable<(string Id, Device Device)> Find(Context context) =>
+        Name("cuda", context.Devices.Where(device => device is CudaDevice)).Concat(Name("opencl", context.Devices.Where(device => device is CLDevice)));
+
+    private static IEnumerable<(string Id, Device Device)> Name(string kind, IEnumerable<Device> devices) =>
+        devices.Select((device, index) => (index == 0 ? kind : FormattableString.Invariant($"{kind}:{index}"), device));
+
+    private static string DescribeDevices(Context context)
+    {
+        var devices = ListDevices(context);
+        return devices.Count == 0
+            ? DescribeNoDevice()
+            : $"this machine has {string.Join(", ", devices.Select(device => $"{device.Id} ({device.Name})"))}.";
+    }
+
+    private static string DescribeNoDevice() =>
+        $"There is no CUDA or OpenCL device ({CudaDriver.DescribeNoDevice()}): install NVIDIA's driver, or an OpenCL runtime with the generic address space (PoCL 4 or later runs on the processor).";
 }

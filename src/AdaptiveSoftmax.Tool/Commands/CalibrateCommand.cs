@@ -7,7 +7,7 @@ using Spectre.Console;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
-/// <summary><c>adaptive-softmax calibrate</c>: what this machine takes for products and memory.</summary>
+/// <summary><c>adaptive-softmax calibrate</c>: what this machine, or a device of it, takes for products and memory.</summary>
 internal static class CalibrateCommand
 {
     public const string Name = "calibrate";
@@ -16,22 +16,41 @@ internal static class CalibrateCommand
     [
         new("Measure this machine, and plan for it", "calibrate --output machine.json"),
         new("The same on four threads, as a server will decode", "calibrate --output server.json --threads 4"),
+        new("Measure the first CUDA device, and plan for it", "calibrate --device cuda --output gpu.json"),
         new("Keep the figures for a script", "calibrate --output machine.json --json"),
     ];
 
     public static Command Create(ToolConsole console)
     {
-        var output = new Option<string>("--output", "-o") { Description = "The machine profile to write, for plan --machine.", HelpName = "FILE", Required = true };
-        var name = new Option<string?>("--name") { Description = "What to call the machine; its host name without it.", HelpName = "NAME" };
+        var output = new Option<string>("--output", "-o") { Description = "The machine profile to write, for plan --machine.", HelpName = "FILE" };
+        var device = new Option<string?>("--device") { Description = "The device to measure instead of the processor: cuda, opencl, or one of several as in cuda:1.", HelpName = "NAME" };
+        var list = new Option<bool>("--list-devices") { Description = "Show what --device can name, and measure nothing." };
+        var name = new Option<string?>("--name") { Description = "What to call the machine; without it its host name, or the device's.", HelpName = "NAME" };
         var threads = ThreadsOption.Create();
         threads.Description = "The threads to measure with: as many as the model will use.";
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
         var force = OutputPath.CreateForceOption();
-        var command = new Command(Name, "Measures what products and memory cost on this machine's CPU, in less than a minute, for predictions that hold on it. Nothing else should run meanwhile.") { output, name, threads, json, force };
+        var command = new Command(Name, "Measures what products and memory cost on this machine's CPU or a device, in less than a minute, for predictions that hold on it. Nothing else should run meanwhile.") { output, device, list, name, threads, json, force };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(list)) return;
+            if (result.GetValue(output) is null) result.AddError("Option '--output' is required: name the machine profile to write.");
+            if (result.GetValue(device) is not null && result.GetResult(threads) is { Implicit: false }) result.AddError("--threads are the processor's; leave them out beside --device.");
+        });
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
-            var file = OutputPath.Check(parsed.GetRequiredValue(output), MachineFile.Kind, parsed.GetValue(force));
-            var profile = Measure(console.Error, parsed.GetValue(name), parsed.GetValue(threads), cancellationToken);
+            if (parsed.GetValue(list))
+            {
+                CalibrateDevice.WriteAll(console, parsed.GetValue(json));
+                return ExitCode.Success;
+            }
+
+            var file = OutputPath.Check(parsed.GetRequiredValue(output)!, MachineFile.Kind, parsed.GetValue(force));
+            var profile = Measure(console.Error, progress => parsed.GetValue(device) is { } found
+                ? CalibrateDevice.Measure(found, parsed.GetValue(name), progress, cancellationToken)
+                : MachineCalibrator.Measure(parsed.GetValue(name), parsed.GetValue(threads), progress, cancellationToken));
+            // A cancelled command has said that it wrote nothing.
+            cancellationToken.ThrowIfCancellationRequested();
             MachineProfileFile.Save(file.Path, profile);
             if (parsed.GetValue(json)) console.Output.Profile.Out.Writer.Write(MachineProfileFile.ToText(profile));
             else Write(console, profile, file.Path);
@@ -40,21 +59,22 @@ internal static class CalibrateCommand
         return command;
     }
 
-    private static MachineProfile Measure(IAnsiConsole console, string? name, int threads, CancellationToken cancellationToken)
+    private static MachineProfile Measure(IAnsiConsole console, Func<IProgress<double>?, MachineProfile> measure)
     {
-        if (!console.Profile.Capabilities.Interactive) return MachineCalibrator.Measure(name, threads, progress: null, cancellationToken);
+        if (!console.Profile.Capabilities.Interactive) return measure(null);
         return console.Progress().AutoClear(true).Start(context =>
         {
             var task = context.AddTask("Measuring", maxValue: 1);
-            return MachineCalibrator.Measure(name, threads, new BarUpdate(task), cancellationToken);
+            return measure(new BarUpdate(task));
         });
     }
 
     private static void Write(ToolConsole console, MachineProfile profile, string path)
     {
         var table = new ToolTable("10^9 multiply-adds a second", [.. profile.Greedy.Batches.Select(batch => Format($"batch {batch}"))]);
-        foreach (var (title, products, times) in new[] { ("training", 3, profile.Training), ("greedy", 1, profile.Greedy), ("sampling", 1, profile.Sampling) })
+        foreach (var (title, products, measured) in new[] { ("training", 3, profile.Training), ("greedy", 1, profile.Greedy), ("sampling", 1, profile.Sampling) })
         {
+            if (measured is not { } times) continue;
             for (var width = 0; width < times.Widths.Count; width++)
             {
                 var row = times.Batches.Select((batch, index) => Format($"{(double)products * times.Widths[width] * batch / times.Nanoseconds[(width * times.Batches.Count) + index]:n1}"));
@@ -63,8 +83,9 @@ internal static class CalibrateCommand
         }
 
         table.Write(console.Output);
+        if (profile.Device is not null) console.WriteLine($"Measured {Excerpt.Line(profile.Name)}, the device {profile.Device}.");
         console.WriteLine(Format($"Memory: {string.Join(", ", profile.Memory.Bytes.Zip(profile.Memory.GigabytesPerSecond, (bytes, rate) => Format($"{rate:n1} GB/s over {bytes >> 20:n0} MiB")))}."));
-        console.WriteLine(Format($"Fixed: {profile.TrainingHeadTime / 1e3:n1} µs a training step, {profile.TrainingTailTime / 1e3:n1} µs a tail; {profile.DecodingHeadTime / 1e3:n1} µs a decoding step, {profile.DecodingTailTime / 1e3:n1} µs a tail. Updates: {profile.UpdateTime:n2} ns a weight."));
+        console.WriteLine(Format($"Fixed: {profile.TrainingHeadTime / 1e3:n1} µs a training step, {profile.TrainingTailTime / 1e3:n1} µs a tail; {profile.DecodingHeadTime / 1e3:n1} µs a step that decodes one token, {profile.DecodingTailTime / 1e3:n1} µs a tail; {profile.BatchHeadTime / 1e3:n1} µs one that decodes several, {profile.BatchTailTime / 1e3:n1} µs a tail. Updates: {profile.UpdateTime:n2} ns a weight."));
         console.WriteLine($"Wrote {Excerpt.Line(path)}; give it to adaptive-softmax plan with --machine.");
     }
 

@@ -57,6 +57,7 @@ internal static class PlanCommand
             report?.RefuseOutputs(file, newTable);
             var spec = file is null ? null : PlannedSpec.Open(file.Path, isForced);
             var options = wishes.Read(parsed, spec, cancellationToken);
+            if (parsed.GetValue(measure) && options.CostModel.Machine.Device is { } device) throw new ToolException($"--measure runs on the processor, and {Excerpt.Line(wishes.MachineFileOf(parsed)!)} is of the device {Excerpt.Line(device)}; leave --measure out.");
             var read = InputFile.ReadTable(tableFile, cancellationToken);
             cancellationToken.ThrowIfCancellationRequested();
             var tokensOfPlan = edits.Apply(parsed, read.Table!);

@@ -13,6 +13,7 @@ internal static class PlanJson
             For = PlanOptions.NameOf(model.Use),
             model.Batch,
             Machine = model.Machine.Name,
+            model.Machine.Device,
             model.Machine.Threads,
             outcome.Plan.Layout.HiddenSize,
             outcome.Plan.Layout.VocabularySize,

@@ -15,7 +15,7 @@ internal sealed class PlanOptions
     private readonly Option<string> _use = new("--for") { Description = "What the softmax does: a training step, decoding that takes the most probable token, asks for the best k or draws, or a server's mixed steps.", HelpName = string.Join('|', s_uses), DefaultValueFactory = _ => s_uses[0] };
     private readonly Option<int?> _batch = new("--batch", "--batch-size") { Description = "The targets of a training step, or the sequences that are decoded together. By default 256 for train, 16 for serve, 1 else.", HelpName = "N" };
     private readonly Option<int> _topK = new("--top-k") { Description = "The k of --for topk.", HelpName = "N", DefaultValueFactory = _ => s_defaults.CostModel.TopK };
-    private readonly Option<string?> _machine = new("--machine") { Description = "What the machine takes, as adaptive-softmax calibrate writes it. Without it a machine with two cores is built in.", HelpName = "FILE" };
+    private readonly Option<string?> _machine = new("--machine") { Description = "What the machine or a device takes, as adaptive-softmax calibrate writes it. Without it a machine with two cores is built in.", HelpName = "FILE" };
     private readonly Option<int?> _clusters = new("--clusters", "-k") { Description = "The number of tail clusters. By default the planner chooses.", HelpName = "N" };
     private readonly Option<double?> _divValue = new("--div-value") { Description = $"The factor by which each cluster's projection narrows. By default that of a spec that is there, else {s_defaults.DivValue}.", HelpName = "X" };
     private readonly Option<int[]> _projections = new("--projections") { Description = "The projection width of each tail cluster, instead of a div value.", HelpName = "N", AllowMultipleArgumentsPerToken = true };
@@ -52,6 +52,8 @@ internal sealed class PlanOptions
         if (batch < 1) throw new ToolException($"--batch is {batch}; give at least 1.");
         if (parsed.GetValue(_topK) < 1) throw new ToolException($"--top-k is {parsed.GetValue(_topK)}; give at least 1.");
         if (parsed.GetValue(_memory) is { } memory && !(memory > 0 && memory < 1e12)) throw new ToolException(string.Create(CultureInfo.InvariantCulture, $"--memory is {memory}; give megabytes above 0."));
+        var machine = MachineFile.Read(parsed.GetValue(_machine), cancellationToken);
+        if (!machine.HasTimesOf(use)) throw new ToolException($"{Excerpt.Line(parsed.GetValue(_machine)!)} is of the device {Excerpt.Line(machine.Device ?? machine.Name)}, which trains and decodes greedily; --for {s_uses[(int)use]} needs a profile of the processor.");
         var asksForWidths = !LeavesWidths(parsed, spec);
         if (parsed.GetValue(_projections) is { Length: > 0 } && parsed.GetValue(_divValue) is not null) throw new ToolException("--projections and --div-value both say how wide tails are; give one of them.");
         return new ClusterPlanOptions
@@ -65,7 +67,7 @@ internal sealed class PlanOptions
             MinimumWidthShare = asksForWidths ? 0 : s_defaults.MinimumWidthShare,
             MaximumWeightBytes = (long?)(parsed.GetValue(_memory) * 1e6),
             HasHeadBias = parsed.GetValue(_headBias) ?? spec?.HeadBias ?? s_defaults.HasHeadBias,
-            CostModel = new SoftmaxCostModel { Machine = MachineFile.Read(parsed.GetValue(_machine), cancellationToken), Use = use, Batch = batch, TopK = parsed.GetValue(_topK) },
+            CostModel = new SoftmaxCostModel { Machine = machine, Use = use, Batch = batch, TopK = parsed.GetValue(_topK) },
         };
     }
 

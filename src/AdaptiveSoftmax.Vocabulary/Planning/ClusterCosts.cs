@@ -67,6 +67,9 @@ internal sealed class TailCosts
         _projectionRead = memory?.Read(_projectionWeights * sizeof(float)) ?? 0;
     }
 
+    /// <summary>Whether each step launches the tail's kernels, which a step that does not visit it waits for too: those of a device.</summary>
+    public bool IsAlwaysLaunched { get; init; }
+
     public double BytesOf(double size) => ((size * _width) + _projectionWeights) * sizeof(float);
 
     /// <summary>The expected nanoseconds of a step: for those that visit the tail, projection, output and update.</summary>
@@ -75,7 +78,8 @@ internal sealed class TailCosts
     /// <param name="bytesBetween">What else is read from one visit to the next; null to take each weight as if it were read alone.</param>
     public double CostOf(double size, TailVisits visits, double? bytesBetween = null)
     {
-        if (visits.Visited == 0) return 0;
+        var launches = (IsAlwaysLaunched ? 1 : visits.Visited) * _fixedTime;
+        if (visits.Visited == 0) return launches;
         var (batch, part) = _times.PlaceOf(Math.Max(visits.Tokens, _leastTogether));
         var output = size * ProductTimes.Between(_outputRow, batch, part);
         var projection = ProductTimes.Between(_projection, batch, part);
@@ -87,6 +91,6 @@ internal sealed class TailCosts
         }
 
         var selection = visits.Tokens * _selection.CostOf(size);
-        return visits.Visited * (_fixedTime + projection + output + selection + (_updateTime * (_projectionWeights + (size * _width))));
+        return launches + (visits.Visited * (projection + output + selection + (_updateTime * (_projectionWeights + (size * _width)))));
     }
 }

@@ -8,6 +8,9 @@ public static class ClusterPlanner
 
     private const int MaximumChosenClusters = 8;
 
+    // Some ten milliseconds: two clusters of 200 tokens, three of 50.
+    private const int MostTried = 20_000;
+
     /// <summary>Chooses the cutoffs.</summary>
     /// <param name="counts">How often each token occurs, in slot order: descending, save where tokens are pinned or kept elsewhere.</param>
     /// <param name="hiddenSize">The hidden size H, from 1 to <see cref="SoftmaxLayout.MaximumWidth"/>.</param>
@@ -122,6 +125,7 @@ public static class ClusterPlanner
     {
         const int Halvings = 24;
         const double UnpayablePrice = 1e9;
+        if (search.SharesCaches && search.WaysToCut(clusters) <= MostTried) return search.TryAll(clusters, maximumBytes ?? double.PositiveInfinity);
         var free = search.FindCutoffs(clusters, pricePerByte: 0);
         if (free is null) return null;
         if (maximumBytes is not { } limit || search.BytesOf(free) <= limit)

@@ -123,6 +123,46 @@ internal sealed class ClusterSearch
         return sum / _steps.Length;
     }
 
+    /// <summary>
+    /// The cheapest cutoffs within a number of bytes, found by trying all. What a cluster costs beside others that share its caches is
+    /// no sum over clusters, so that nothing shorter is sure to find them.
+    /// </summary>
+    /// <param name="clusters">The number of clusters.</param>
+    /// <param name="maximumBytes">The bytes of weights, at most.</param>
+    /// <returns>The candidates that are cutoffs, by index; null where none fit.</returns>
+    public int[]? TryAll(int clusters, double maximumBytes)
+    {
+        var (best, least) = ((int[]?)null, double.PositiveInfinity);
+        var cutoffs = new int[clusters];
+        Choose(0, 0);
+        return best;
+
+        void Choose(int k, int from)
+        {
+            if (k == clusters)
+            {
+                var cost = CostOf(cutoffs);
+                if (cost < least && BytesOf(cutoffs) <= maximumBytes) (best, least) = ([.. cutoffs], cost);
+                return;
+            }
+
+            for (var at = from; at < _candidates.Length - clusters + k; at++)
+            {
+                if (k == 0 && _candidates[at] < _leastShortlist) continue;
+                cutoffs[k] = at;
+                Choose(k + 1, at + 1);
+            }
+        }
+    }
+
+    /// <summary>In how many ways a number of clusters can be cut from the candidates.</summary>
+    public double WaysToCut(int clusters)
+    {
+        var ways = 1.0;
+        for (var k = 0; k < clusters; k++) ways *= (_candidates.Length - 1 - k) / (k + 1.0);
+        return ways;
+    }
+
     /// <summary>The bytes of weights that cutoffs, given by index, lead to.</summary>
     public double BytesOf(ReadOnlySpan<int> cutoffs)
     {

@@ -48,6 +48,8 @@ public sealed partial record MachineProfile
             TrainingTailTime = 1800,
             DecodingHeadTime = 400,
             DecodingTailTime = 200,
+            BatchHeadTime = 400,
+            BatchTailTime = 200,
         };
     }
 

@@ -9,7 +9,14 @@ public sealed partial record MachineProfile
     /// <summary>What the machine is called, for people.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The threads that the times hold for.</summary>
+    /// <summary>
+    /// The device that was measured, as a command line names it, for example <c>cuda:0</c>; null for the processor. Each step of a
+    /// device launches the kernels of every tail, which end at once where nothing visits it, so that the fixed times of tails
+    /// are always paid.
+    /// </summary>
+    public string? Device { get; init; }
+
+    /// <summary>The threads that the times hold for; 1 where a device was measured.</summary>
     public required int Threads { get; init; }
 
     /// <summary>A row of a weight in a training step, for weights that no cache holds: logits, loss and gradients, without the update.</summary>
@@ -18,11 +25,14 @@ public sealed partial record MachineProfile
     /// <summary>A row of a weight that caches hold in greedy decoding.</summary>
     public required ProductTimes Greedy { get; init; }
 
-    /// <summary>The same where the most probable tokens are asked for, without what it takes to keep them.</summary>
-    public required ProductTimes TopK { get; init; }
+    /// <summary>
+    /// The same where the most probable tokens are asked for, without what it takes to keep them; null for a device, which decodes
+    /// greedily alone.
+    /// </summary>
+    public required ProductTimes? TopK { get; init; }
 
-    /// <summary>The same where a token is drawn.</summary>
-    public required ProductTimes Sampling { get; init; }
+    /// <summary>The same where a token is drawn; null for a device.</summary>
+    public required ProductTimes? Sampling { get; init; }
 
     /// <summary>
     /// The nanoseconds of keeping one of the k most probable tokens that were found so far; of n tokens in no order
@@ -42,15 +52,31 @@ public sealed partial record MachineProfile
     /// <summary>The fixed nanoseconds of a tail that a training step visits.</summary>
     public required double TrainingTailTime { get; init; }
 
-    /// <summary>The fixed nanoseconds of the head in a decoding step.</summary>
+    /// <summary>The fixed nanoseconds of the head in decoding one token.</summary>
     public required double DecodingHeadTime { get; init; }
 
-    /// <summary>The fixed nanoseconds of a tail that a decoding step visits.</summary>
+    /// <summary>The fixed nanoseconds of a tail that decoding one token visits.</summary>
     public required double DecodingTailTime { get; init; }
+
+    /// <summary>The fixed nanoseconds of the head in decoding several tokens together.</summary>
+    public required double BatchHeadTime { get; init; }
+
+    /// <summary>The fixed nanoseconds of a tail that decoding several tokens together visits.</summary>
+    public required double BatchTailTime { get; init; }
+
+    /// <summary>Whether the profile has the times of a use: one of the processor has all, one of a device those of training and greedy decoding.</summary>
+    /// <param name="use">What the softmax does.</param>
+    public bool HasTimesOf(SoftmaxUse use) => use switch
+    {
+        SoftmaxUse.TopK => TopK is not null,
+        SoftmaxUse.Sampling or SoftmaxUse.Serving => Sampling is not null,
+        _ => true,
+    };
 
     /// <summary>The times of a use other than serving, which is half greedy decoding and half drawing.</summary>
     /// <param name="use">What the softmax does.</param>
     /// <exception cref="ArgumentOutOfRangeException">The use has no times of its own.</exception>
+    /// <exception cref="NotSupportedException">The profile has no times of the use.</exception>
     internal ProductTimes TimesOf(SoftmaxUse use) => use switch
     {
         SoftmaxUse.Training => Training,
@@ -58,5 +84,5 @@ public sealed partial record MachineProfile
         SoftmaxUse.TopK => TopK,
         SoftmaxUse.Sampling => Sampling,
         _ => throw new ArgumentOutOfRangeException(nameof(use), use, "The use has no times of its own."),
-    };
+    } ?? throw new NotSupportedException($"The profile of {Name} has no times of {(use == SoftmaxUse.TopK ? "top-k decoding" : "drawing")}; a device's has those of training and greedy decoding.");
 }

@@ -56,12 +56,14 @@ public sealed record SoftmaxCostModel
 
     // As the runtime decodes: a session's batches, and greedy ones of more than a few tokens, are products of this many lanes
     // however few tokens visit a tail; greedy ones of a few tokens are decoded one by one.
-    private bool IsInLanes => !IsTraining && Batch > (Use == SoftmaxUse.Greedy ? MaximumTokensOneByOne : 1);
+    private bool IsInLanes => !IsTraining && Batch > (IsGreedyOnCpu ? MaximumTokensOneByOne : 1);
 
-    private bool IsOneByOne => Use == SoftmaxUse.Greedy && Batch <= MaximumTokensOneByOne;
+    private bool IsOneByOne => IsGreedyOnCpu && Batch <= MaximumTokensOneByOne;
 
-    // The batches of fewer tokens were measured without lanes: all of greedy decoding's, and a session's single token.
-    private int LeastTogether => !IsInLanes ? 1 : Use == SoftmaxUse.Greedy ? Lanes : 2;
+    // The batches of fewer tokens were measured without lanes: all of greedy decoding's, and the single token of a session or a device.
+    private int LeastTogether => !IsInLanes ? 1 : IsGreedyOnCpu ? Lanes : 2;
+
+    private bool IsGreedyOnCpu => Use == SoftmaxUse.Greedy && Machine.Device is null;
 
     /// <summary>What a step consists of, each as often as the others: a server decodes greedily and draws.</summary>
     internal IReadOnlyList<SoftmaxCostModel> Parts => Use == SoftmaxUse.Serving ? [this with { Use = SoftmaxUse.Greedy }, this with { Use = SoftmaxUse.Sampling }] : [this];
@@ -91,13 +93,15 @@ public sealed record SoftmaxCostModel
     /// <summary>The nanoseconds of the head alone, in which every token takes part.</summary>
     /// <param name="rows">The head's rows: shortlist and clusters.</param>
     /// <param name="hiddenSize">The hidden size H.</param>
+    /// <exception cref="NotSupportedException">The machine's profile has no times of the use.</exception>
     public double CostOfHead(long rows, int hiddenSize) => Parts.Average(part => part.Head(hiddenSize).CostOf(rows));
 
-    /// <summary>The expected nanoseconds of a tail alone. A step in which no token visits it pays nothing.</summary>
+    /// <summary>The expected nanoseconds of a tail alone. A step in which no token visits it pays nothing, on a device its launches.</summary>
     /// <param name="size">The tokens in the cluster.</param>
     /// <param name="width">The width of its projection.</param>
     /// <param name="hiddenSize">The hidden size H.</param>
     /// <param name="share">The share of occurrences that fall on the cluster.</param>
+    /// <exception cref="NotSupportedException">The machine's profile has no times of the use.</exception>
     public double CostOfTail(long size, int width, int hiddenSize, double share) =>
         Parts.Average(part => part.Tail(width, hiddenSize).CostOf(size, part.VisitsOf(part.VisitProbability(share))));
 
@@ -105,6 +109,7 @@ public sealed record SoftmaxCostModel
     /// <param name="layout">The sizes of head and tails.</param>
     /// <param name="coverage">The share of occurrences on the shortlist, then on each tail cluster.</param>
     /// <exception cref="ArgumentException">There is not one share for each.</exception>
+    /// <exception cref="NotSupportedException">The machine's profile has no times of the use.</exception>
     public double CostOf(SoftmaxLayout layout, IReadOnlyList<double> coverage)
     {
         if (layout is null) throw new ArgumentNullException(nameof(layout));
@@ -156,7 +161,7 @@ public sealed record SoftmaxCostModel
     internal HeadCosts Head(int hiddenSize) => IsTraining
         ? new HeadCosts(Machine.TrainingHeadTime, Machine.Training.At(hiddenSize, Batch) + (hiddenSize * Machine.UpdateTime), null, 1, hiddenSize, default)
         : new HeadCosts(
-            Machine.DecodingHeadTime,
+            IsInLanes ? Machine.BatchHeadTime : IsOneByOne ? Batch * Machine.DecodingHeadTime : Machine.DecodingHeadTime,
             IsOneByOne ? Batch * Machine.Greedy.At(hiddenSize, 1) : Machine.TimesOf(Use).At(hiddenSize, Math.Max(Batch, LeastTogether)),
             Machine.Memory,
             IsOneByOne ? Batch : 1,
@@ -167,12 +172,15 @@ public sealed record SoftmaxCostModel
     internal TailCosts Tail(int width, int hiddenSize) => new(
         Machine.TimesOf(Use),
         IsTraining ? null : Machine.Memory,
-        IsTraining ? Machine.TrainingTailTime : Machine.DecodingTailTime,
+        IsTraining ? Machine.TrainingTailTime : IsInLanes ? Machine.BatchTailTime : Machine.DecodingTailTime,
         IsTraining ? Machine.UpdateTime : 0,
         width,
         hiddenSize,
         LeastTogether,
-        Selection);
+        Selection)
+    {
+        IsAlwaysLaunched = Machine.Device is not null,
+    };
 
     private SelectionCosts Selection => Use == SoftmaxUse.TopK ? new SelectionCosts(Machine.SelectionTime, Math.Max(TopK, 1), 1) : default;
 }

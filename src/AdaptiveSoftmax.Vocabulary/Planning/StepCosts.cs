@@ -56,7 +56,7 @@ internal sealed class StepCosts(SoftmaxCostModel part, int hiddenSize, IEnumerab
         /// <summary>The expected nanoseconds of one cluster.</summary>
         public double Expect(int cluster)
         {
-            if (cluster != Head && _visits[cluster].Visited == 0) return 0;
+            if (cluster != Head && _visits[cluster].Visited == 0) return CostOf(cluster, bytesBetween: 0);
             var between = cluster == Head ? 0 : _headBytes;
             var (cost, left) = (0.0, 1.0);
             for (var i = 0; i < _sizes.Length; i++)

@@ -6,6 +6,7 @@ namespace AdaptiveSoftmax;
 public static class LayoutBenchmark
 {
     private const int TokensOfDecoding = 512;
+    private const int TokensOfFullDecoding = 64;
     private const int StepsOfTraining = 8;
 
     // Time is what is short where many plans are measured, and a step of a full softmax takes a second.
@@ -41,7 +42,8 @@ public static class LayoutBenchmark
         using var workers = WorkerPool.Get(options.Threads).KeepWorkers();
         using var layer = new DynamicAdaptiveSoftmax(layout, seed: 1, options);
         if (model.Use == SoftmaxUse.Training) return Train(layer, draws, model, options.Threads, watch, least);
-        var steps = Math.Max(4, TokensOfDecoding / model.Batch);
+        // Without tails one token costs what the next one does, and a large batch of a full softmax a second.
+        var steps = layout.TailCount == 0 ? Math.Max(1, TokensOfFullDecoding / model.Batch) : Math.Max(4, TokensOfDecoding / model.Batch);
         var parts = model.For(counts).Parts.Select(part => new DecodingStates(layer, draws, part, VisitsOf(part), steps)).ToArray();
         return Decode(layer, parts, model, watch, least);
 

@@ -56,6 +56,7 @@ public static class MachineCalibrator
         var (trainingHead, trainingTail) = FixedTimes.OfTraining(watch, options);
         Advance();
         var (decodingHead, decodingTail) = FixedTimes.OfDecoding(watch, options);
+        var (batchHead, batchTail) = FixedTimes.OfBatches(watch, options);
         Advance();
         updates.Sort();
         return new MachineProfile
@@ -73,6 +74,8 @@ public static class MachineCalibrator
             TrainingTailTime = trainingTail,
             DecodingHeadTime = decodingHead,
             DecodingTailTime = decodingTail,
+            BatchHeadTime = batchHead,
+            BatchTailTime = batchTail,
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax;
@@ -17,6 +18,8 @@ public static class MachineProfileFile
     {
         WriteIndented = true,
         NewLine = "\n",
+        // What a device's profile does not have, and a processor's "device".
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         AllowTrailingCommas = true,
         ReadCommentHandling = JsonCommentHandling.Skip,
     };
@@ -32,18 +35,21 @@ public static class MachineProfileFile
                 Format = Form,
                 Version = Version,
                 Name = profile.Name,
+                Device = profile.Device,
                 Threads = profile.Threads,
                 Training = Describe(profile.Training),
                 Greedy = Describe(profile.Greedy),
-                TopK = Describe(profile.TopK),
-                Sampling = Describe(profile.Sampling),
-                SelectionNanoseconds = Round(profile.SelectionTime),
+                TopK = profile.TopK is { } topK ? Describe(topK) : null,
+                Sampling = profile.Sampling is { } sampling ? Describe(sampling) : null,
+                SelectionNanoseconds = profile.TopK is null ? null : Round(profile.SelectionTime),
                 Memory = new MemoryContent([.. profile.Memory.Bytes], Round(profile.Memory.GigabytesPerSecond)),
                 UpdateNanoseconds = Round(profile.UpdateTime),
                 TrainingHeadNanoseconds = Round(profile.TrainingHeadTime),
                 TrainingTailNanoseconds = Round(profile.TrainingTailTime),
                 DecodingHeadNanoseconds = Round(profile.DecodingHeadTime),
                 DecodingTailNanoseconds = Round(profile.DecodingTailTime),
+                BatchHeadNanoseconds = Round(profile.BatchHeadTime),
+                BatchTailNanoseconds = Round(profile.BatchTailTime),
             },
             s_options) + "\n";
     }
@@ -82,18 +88,22 @@ public static class MachineProfileFile
             return new MachineProfile
             {
                 Name = Require(content.Name, nameof(content.Name)),
+                Device = content.Device,
                 Threads = content.Threads,
                 Training = Read(content.Training, nameof(content.Training)),
                 Greedy = Read(content.Greedy, nameof(content.Greedy)),
-                TopK = Read(content.TopK, nameof(content.TopK)),
-                Sampling = Read(content.Sampling, nameof(content.Sampling)),
-                SelectionTime = Time(content.SelectionNanoseconds, nameof(content.SelectionNanoseconds)),
+                TopK = content.Device is not null && content.TopK is null ? null : Read(content.TopK, nameof(content.TopK)),
+                Sampling = content.Device is not null && content.Sampling is null ? null : Read(content.Sampling, nameof(content.Sampling)),
+                SelectionTime = content.Device is not null && content.TopK is null ? 0 : Time(content.SelectionNanoseconds, nameof(content.SelectionNanoseconds)),
                 Memory = ReadMemory(Require(content.Memory, nameof(content.Memory))),
                 UpdateTime = Time(content.UpdateNanoseconds, nameof(content.UpdateNanoseconds)),
                 TrainingHeadTime = Time(content.TrainingHeadNanoseconds, nameof(content.TrainingHeadNanoseconds)),
                 TrainingTailTime = Time(content.TrainingTailNanoseconds, nameof(content.TrainingTailNanoseconds)),
                 DecodingHeadTime = Time(content.DecodingHeadNanoseconds, nameof(content.DecodingHeadNanoseconds)),
                 DecodingTailTime = Time(content.DecodingTailNanoseconds, nameof(content.DecodingTailNanoseconds)),
+                // Files of earlier releases of this version do not tell several tokens from one.
+                BatchHeadTime = Time(content.BatchHeadNanoseconds ?? content.DecodingHeadNanoseconds, nameof(content.BatchHeadNanoseconds)),
+                BatchTailTime = Time(content.BatchTailNanoseconds ?? content.DecodingTailNanoseconds, nameof(content.BatchTailNanoseconds)),
             };
         }
         catch (JsonException exception)
@@ -146,6 +156,8 @@ public static class MachineProfileFile
 
         public string? Name { get; init; }
 
+        public string? Device { get; init; }
+
         public int Threads { get; init; }
 
         public TimesContent? Training { get; init; }
@@ -169,6 +181,10 @@ public static class MachineProfileFile
         public double? DecodingHeadNanoseconds { get; init; }
 
         public double? DecodingTailNanoseconds { get; init; }
+
+        public double? BatchHeadNanoseconds { get; init; }
+
+        public double? BatchTailNanoseconds { get; init; }
     }
 
     private sealed record TimesContent(int[]? Widths, int[]? Batches, double[][]? NanosecondsPerRow);

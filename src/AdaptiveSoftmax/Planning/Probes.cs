@@ -164,6 +164,7 @@ internal static class SelectionProbe
 internal static class FixedTimes
 {
     private const int Width = 16;
+    private const int Batch = 16;
 
     // A shortlist of one token beside a tail of the others, and all of them in a head.
     private static readonly SoftmaxLayout s_withTail = SoftmaxLayout.Create(Width, 64, [1], [Width]);
@@ -197,6 +198,20 @@ internal static class FixedTimes
             var hidden = ProbeData.Hidden(1, Width);
             var (tokens, logProbs) = (new int[2], new float[2]);
             return watch.Measure(() => session.TopK(hidden, tokens, logProbs));
+        }
+
+        return Split(Measure(s_full), Measure(s_withTail));
+    }
+
+    public static (double Head, double Tail) OfBatches(StepWatch watch, AdaptiveSoftmaxOptions options)
+    {
+        double Measure(SoftmaxLayout layout)
+        {
+            using var layer = new DynamicAdaptiveSoftmax(layout, seed: 1, options);
+            using var session = layer.CreateSession();
+            var hidden = ProbeData.Hidden(Batch, Width);
+            var (tokens, logProbs, results) = (new int[2 * Batch], new float[2 * Batch], new TopKResult[Batch]);
+            return watch.Measure(() => session.TopK(hidden, tokens, logProbs, results));
         }
 
         return Split(Measure(s_full), Measure(s_withTail));

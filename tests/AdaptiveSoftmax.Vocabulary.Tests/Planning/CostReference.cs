@@ -20,7 +20,12 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         var sum = 0.0;
         for (var own = 0; own < clusters.Length; own++)
         {
-            if (clusters[own].Chance == 0) continue;
+            if (clusters[own].Chance == 0)
+            {
+                sum += clusters[own].Cost(0);
+                continue;
+            }
+
             var others = Enumerable.Range(1, cutoffs.Length).Where(other => other != own).ToArray();
             for (var set = 0; set < 1 << others.Length; set++)
             {
@@ -61,38 +66,43 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
     {
         var machine = model.Machine;
         if (model.Use == SoftmaxUse.Training) return machine.TrainingHeadTime + (rows * (Row(machine.Training, hiddenSize, model.Batch) + (hiddenSize * machine.UpdateTime)));
-        if (model.Use == SoftmaxUse.Greedy && model.Batch < 8)
-            return machine.DecodingHeadTime + (model.Batch * Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize, (rows * hiddenSize) + between)));
-        var together = model.Use == SoftmaxUse.Greedy ? Math.Max(16, model.Batch) : model.Batch;
-        return machine.DecodingHeadTime + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize, (rows * hiddenSize) + between));
+        var isOnDevice = machine.Device is not null;
+        if (model.Use == SoftmaxUse.Greedy && model.Batch < 8 && !isOnDevice)
+            return model.Batch * (machine.DecodingHeadTime + Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize, (rows * hiddenSize) + between)));
+        var together = model.Use == SoftmaxUse.Greedy && !isOnDevice ? Math.Max(16, model.Batch) : model.Batch;
+        return (model.Batch > 1 ? machine.BatchHeadTime : machine.DecodingHeadTime) + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize, (rows * hiddenSize) + between));
     }
 
     private double Tail(int start, int end, int width, double between)
     {
         var machine = model.Machine;
         var chance = Chance(_shares[start..end].Sum());
-        if (chance <= 0) return 0;
+        var isOnDevice = machine.Device is not null;
+        if (chance <= 0) return isOnDevice ? Launches() : 0;
         var size = end - start;
         if (model.Use == SoftmaxUse.Training)
         {
             var (visited, tokens) = Visits(chance);
             var products = (width * Row(machine.Training, hiddenSize, tokens)) + (size * Row(machine.Training, width, tokens));
-            return visited * (machine.TrainingTailTime + products + (machine.UpdateTime * width * (hiddenSize + size)));
+            return (isOnDevice ? Launches() : visited * machine.TrainingTailTime) + (visited * (products + (machine.UpdateTime * width * (hiddenSize + size))));
         }
 
-        var isSingle = model.Use == SoftmaxUse.Greedy && model.Batch < 8;
+        var isSingle = model.Use == SoftmaxUse.Greedy && model.Batch < 8 && !isOnDevice;
         var (visits, together) = isSingle ? (model.Batch * chance, 1) : Visits(chance);
         var selection = together * Selection(size);
-        if (!isSingle && model.Batch > 1) together = Math.Max(model.Use == SoftmaxUse.Greedy ? 16 : 2, together);
-        return visits * (selection + machine.DecodingTailTime
+        if (!isSingle && model.Batch > 1) together = Math.Max(model.Use == SoftmaxUse.Greedy && !isOnDevice ? 16 : 2, together);
+        return (isOnDevice ? Launches() : visits * (isSingle || model.Batch == 1 ? machine.DecodingTailTime : machine.BatchTailTime)) + (visits * (selection
             + Math.Max(width * Row(model.Use, hiddenSize, together), Read(width * hiddenSize, (width * (hiddenSize + size)) + between))
-            + Math.Max(size * Row(model.Use, width, together), Read(size * width, (width * (hiddenSize + size)) + between)));
+            + Math.Max(size * Row(model.Use, width, together), Read(size * width, (width * (hiddenSize + size)) + between))));
+
+        // A device waits for the launches of a tail that nothing visits.
+        double Launches() => model.Use == SoftmaxUse.Training ? machine.TrainingTailTime : model.Batch > 1 ? machine.BatchTailTime : machine.DecodingTailTime;
     }
 
     private double ChanceOfStep(int start, int end)
     {
         var chance = Chance(_shares[start..end].Sum());
-        return chance <= 0 ? 0 : model.Use == SoftmaxUse.Greedy && model.Batch < 8 ? chance : Visits(chance).Visited;
+        return chance <= 0 ? 0 : model.Use == SoftmaxUse.Greedy && model.Batch < 8 && model.Machine.Device is null ? chance : Visits(chance).Visited;
     }
 
     private (double Visited, double Tokens) Visits(double chance)
@@ -127,7 +137,7 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
     }
 
     private double Row(SoftmaxUse use, double width, double tokens) =>
-        Row(use switch { SoftmaxUse.Greedy => model.Machine.Greedy, SoftmaxUse.TopK => model.Machine.TopK, _ => model.Machine.Sampling }, width, tokens);
+        Row(use switch { SoftmaxUse.Greedy => model.Machine.Greedy, SoftmaxUse.TopK => model.Machine.TopK!, _ => model.Machine.Sampling! }, width, tokens);
 
     // Straight lines through the four neighbours, in proportion beyond the last ones.
     private static double Row(ProductTimes times, double width, double tokens)

@@ -6,6 +6,9 @@ internal static class Machines
     /// <summary>Rows take 1 a value and 2 a token; visits and updates cost a little.</summary>
     public static MachineProfile Small { get; } = Create(fixedTime: 30, update: 0.5);
 
+    /// <summary>The same as a device, on which launches of tails are most of what a small one costs.</summary>
+    public static MachineProfile Device { get; } = Create(fixedTime: 30, update: 0.5) with { Device = "cuda", TopK = null, Sampling = null };
+
     public static MachineProfile Create(double fixedTime, double update)
     {
         var times = Times((width, batch) => (width * (2 + batch)) + (3 * batch));
@@ -24,6 +27,8 @@ internal static class Machines
             TrainingTailTime = fixedTime / 2,
             DecodingHeadTime = fixedTime,
             DecodingTailTime = fixedTime / 3,
+            BatchHeadTime = fixedTime * 2,
+            BatchTailTime = fixedTime / 2,
         };
     }
 
