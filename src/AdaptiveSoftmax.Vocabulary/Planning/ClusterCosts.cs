@@ -3,17 +3,23 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// <summary>The cost of heads of one hidden size, ready to be asked for any number of rows.</summary>
 /// <param name="fixedTime">The nanoseconds that do not depend on the rows.</param>
 /// <param name="rowTime">The nanoseconds of a row.</param>
-/// <param name="memory">How fast weights are read, where that can be the limit.</param>
+/// <param name="farRowTime">The nanoseconds of a row whose weights no cache holds, or 0.</param>
+/// <param name="machine">How fast weights are read, where that can be the limit.</param>
 /// <param name="reads">How often a step reads them.</param>
 /// <param name="hiddenSize">The hidden size.</param>
 /// <param name="selection">What keeping the best tokens costs.</param>
-internal sealed class HeadCosts(double fixedTime, double rowTime, MemoryTimes? memory, int reads, int hiddenSize, SelectionCosts selection)
+internal sealed class HeadCosts(double fixedTime, double rowTime, double farRowTime, MachineProfile? machine, int reads, int hiddenSize, SelectionCosts selection)
 {
     /// <summary>The nanoseconds of a head.</summary>
     /// <param name="rows">Its rows.</param>
     /// <param name="bytesBetween">What else is read from one reading of its weights to the next.</param>
-    public double CostOf(double rows, double bytesBetween = 0) =>
-        fixedTime + Math.Max(rows * rowTime, reads * memory?.Read(BytesOf(rows), BytesOf(rows) + bytesBetween) ?? 0) + selection.CostOf(rows);
+    public double CostOf(double rows, double bytesBetween = 0)
+    {
+        if (machine is null) return fixedTime + (rows * rowTime) + selection.CostOf(rows);
+        var distance = BytesOf(rows) + bytesBetween;
+        var row = farRowTime > rowTime ? rowTime + (machine.FarShare(distance) * (farRowTime - rowTime)) : rowTime;
+        return fixedTime + Math.Max(rows * row, reads * machine.Memory.Read(BytesOf(rows), distance)) + selection.CostOf(rows);
+    }
 
     public double BytesOf(double rows) => rows * hiddenSize * sizeof(float);
 }
@@ -45,7 +51,8 @@ internal readonly record struct SelectionCosts(double KeptTime, int TopK, double
 internal sealed class TailCosts
 {
     private readonly ProductTimes _times;
-    private readonly MemoryTimes? _memory;
+    private readonly ProductTimes? _farTimes;
+    private readonly MachineProfile? _machine;
     private readonly double _fixedTime;
     private readonly double _updateTime;
     private readonly int _width;
@@ -53,18 +60,27 @@ internal sealed class TailCosts
     private readonly SelectionCosts _selection;
     private readonly double[] _outputRow;
     private readonly double[] _projection;
+    private readonly double[] _farOutputRow = [];
+    private readonly double[] _farProjection = [];
     private readonly double _projectionWeights;
     private readonly double _projectionRead;
 
-    public TailCosts(ProductTimes times, MemoryTimes? memory, double fixedTime, double updateTime, int width, int hiddenSize, int leastTogether, SelectionCosts selection)
+    public TailCosts(ProductTimes times, ProductTimes? farTimes, MachineProfile? machine, double fixedTime, double updateTime, int width, int hiddenSize, int leastTogether, SelectionCosts selection)
     {
         (_leastTogether, _selection) = (leastTogether, selection);
-        (_times, _memory, _fixedTime, _updateTime, _width) = (times, memory, fixedTime, updateTime, width);
+        (_times, _farTimes, _machine, _fixedTime, _updateTime, _width) = (times, farTimes, machine, fixedTime, updateTime, width);
         _outputRow = times.AtWidth(width);
         _projection = times.AtWidth(hiddenSize);
         for (var i = 0; i < _projection.Length; i++) _projection[i] *= width;
+        if (farTimes is not null)
+        {
+            _farOutputRow = farTimes.AtWidth(width);
+            _farProjection = farTimes.AtWidth(hiddenSize);
+            for (var i = 0; i < _farProjection.Length; i++) _farProjection[i] *= width;
+        }
+
         _projectionWeights = (double)width * hiddenSize;
-        _projectionRead = memory?.Read(_projectionWeights * sizeof(float)) ?? 0;
+        _projectionRead = machine?.Memory.Read(_projectionWeights * sizeof(float)) ?? 0;
     }
 
     /// <summary>Whether each step launches the tail's kernels, which a step that does not visit it waits for too: those of a device.</summary>
@@ -83,14 +99,23 @@ internal sealed class TailCosts
         var (batch, part) = _times.PlaceOf(Math.Max(visits.Tokens, _leastTogether));
         var output = size * ProductTimes.Between(_outputRow, batch, part);
         var projection = ProductTimes.Between(_projection, batch, part);
-        if (_memory is not null)
+        if (_machine is not null)
         {
             var outputBytes = size * _width * sizeof(float);
-            output = Math.Max(output, bytesBetween is { } between ? _memory.Read(outputBytes, BytesOf(size) + between) : _memory.Read(outputBytes));
-            projection = Math.Max(projection, bytesBetween is { } others ? _memory.Read(_projectionWeights * sizeof(float), BytesOf(size) + others) : _projectionRead);
+            if (_farTimes is not null)
+            {
+                var (farBatch, farPart) = _farTimes.PlaceOf(Math.Max(visits.Tokens, _leastTogether));
+                output += Wait(outputBytes, output, size * ProductTimes.Between(_farOutputRow, farBatch, farPart));
+                projection += Wait(_projectionWeights * sizeof(float), projection, ProductTimes.Between(_farProjection, farBatch, farPart));
+            }
+
+            output = Math.Max(output, bytesBetween is { } between ? _machine.Memory.Read(outputBytes, BytesOf(size) + between) : _machine.Memory.Read(outputBytes));
+            projection = Math.Max(projection, bytesBetween is { } others ? _machine.Memory.Read(_projectionWeights * sizeof(float), BytesOf(size) + others) : _projectionRead);
         }
 
         var selection = visits.Tokens * _selection.CostOf(size);
         return launches + (visits.Visited * (projection + output + selection + (_updateTime * (_projectionWeights + (size * _width)))));
+
+        double Wait(double bytes, double near, double far) => far > near ? _machine.FarShare(bytesBetween is { } between ? BytesOf(size) + between : bytes) * (far - near) : 0;
     }
 }

@@ -119,13 +119,26 @@ public static class ClusterPlanner
         return [.. widths];
     }
 
+    private static int[]? FindCutoffs(ClusterSearch search, int clusters, long? maximumBytes, CancellationToken cancellationToken)
+    {
+        if (search.SharesCaches)
+        {
+            var (tried, areAll) = search.TryAll(clusters, maximumBytes ?? double.PositiveInfinity, MostTried);
+            if (areAll) return tried;
+            if (tried is not null) search.Refine(tried, maximumBytes ?? double.PositiveInfinity);
+            var summed = FindBySums(search, clusters, maximumBytes, cancellationToken);
+            return tried is null || (summed is not null && search.CostOf(summed) < search.CostOf(tried)) ? summed : tried;
+        }
+
+        return FindBySums(search, clusters, maximumBytes, cancellationToken);
+    }
+
     // With a limit of memory each byte is given a price, the least at which the cheapest cutoffs fit; what is left of the
     // limit is used by moving single cutoffs.
-    private static int[]? FindCutoffs(ClusterSearch search, int clusters, long? maximumBytes, CancellationToken cancellationToken)
+    private static int[]? FindBySums(ClusterSearch search, int clusters, long? maximumBytes, CancellationToken cancellationToken)
     {
         const int Halvings = 24;
         const double UnpayablePrice = 1e9;
-        if (search.SharesCaches && search.WaysToCut(clusters) <= MostTried) return search.TryAll(clusters, maximumBytes ?? double.PositiveInfinity);
         var free = search.FindCutoffs(clusters, pricePerByte: 0);
         if (free is null) return null;
         if (maximumBytes is not { } limit || search.BytesOf(free) <= limit)

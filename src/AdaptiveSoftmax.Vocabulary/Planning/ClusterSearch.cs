@@ -10,7 +10,7 @@ internal sealed class ClusterSearch
     private readonly int[] _widths;
     private readonly int _hiddenSize;
     private readonly int _leastShortlist;
-    private readonly HeadCosts[] _heads;
+    private readonly (HeadCosts Costs, double Times)[] _heads;
     private readonly IShareModel _shares;
     private readonly IReadOnlyList<SoftmaxCostModel> _parts;
 
@@ -23,15 +23,17 @@ internal sealed class ClusterSearch
     public ClusterSearch(int[] candidates, int leastShortlist, IShareModel shares, int[] widths, int hiddenSize, SoftmaxCostModel model, bool mayBeSmall, CancellationToken cancellationToken)
     {
         (_candidates, _leastShortlist, _widths, _hiddenSize) = (candidates, leastShortlist, widths, hiddenSize);
-        var parts = model.Parts;
-        (_parts, _shares) = (parts, shares);
-        _steps = model.Use == SoftmaxUse.Training ? [] : [.. parts.Select(part => new StepCosts(part, hiddenSize, widths))];
-        _heads = [.. parts.Select(part => part.Head(hiddenSize))];
+        (_parts, _shares) = (model.Parts, shares);
+        // Of all tokens, since the largest cluster has most of them wherever it is cut.
+        (SoftmaxCostModel Model, double Times)[] parts = [.. _parts.SelectMany(part => part.BlocksOf(candidates[candidates.Length - 1]), (_, block) => (block.Model, (double)block.Times / _parts.Count))];
+        _steps = model.Use == SoftmaxUse.Training ? [] : [.. _parts.Select(part => new StepCosts(part, hiddenSize, widths))];
+        _heads = [.. parts.Select(part => (part.Model.Head(hiddenSize), part.Times))];
         _tails = new double[widths.Length][];
-        var costs = new TailCosts[parts.Count][];
-        for (var part = 0; part < costs.Length; part++) costs[part] = [.. widths.Select(width => parts[part].Tail(width, hiddenSize))];
+        var costs = new TailCosts[parts.Length][];
+        for (var part = 0; part < costs.Length; part++) costs[part] = [.. widths.Select(width => parts[part].Model.Tail(width, hiddenSize))];
         for (var k = 0; k < widths.Length; k++) _tails[k] = new double[(long)candidates.Length * (candidates.Length - 1) / 2];
-        var visits = new TailVisits[parts.Count];
+        var visits = new TailVisits[parts.Length];
+        double[] times = [.. parts.Select(part => part.Times)];
 
         for (var end = 1; end < candidates.Length; end++)
         {
@@ -39,11 +41,11 @@ internal sealed class ClusterSearch
             var row = Row(end);
             for (var start = 0; start < end; start++)
             {
-                for (var part = 0; part < visits.Length; part++) visits[part] = parts[part].VisitsOf(shares.VisitProbability(parts[part].Use, candidates[start], candidates[end]));
+                for (var part = 0; part < visits.Length; part++) visits[part] = parts[part].Model.VisitsOf(shares.VisitProbability(parts[part].Model.Use, candidates[start], candidates[end]));
                 var size = candidates[end] - candidates[start];
                 // The first tail starts at least at the first candidate, the second at the second.
                 // Of fewer tokens than its width a tail is no more than a narrower head, there to make the next one narrower still; but one tail there is.
-                for (var k = Math.Min(widths.Length, start + 1) - 1; k >= 0; k--) _tails[k][row + start] = mayBeSmall || size >= widths[k] || (k == 0 && end == candidates.Length - 1) ? MeanCost(costs, k, size, visits) : double.PositiveInfinity;
+                for (var k = Math.Min(widths.Length, start + 1) - 1; k >= 0; k--) _tails[k][row + start] = mayBeSmall || size >= widths[k] || (k == 0 && end == candidates.Length - 1) ? SumOf(costs, times, k, size, visits) : double.PositiveInfinity;
             }
         }
     }
@@ -124,18 +126,25 @@ internal sealed class ClusterSearch
     }
 
     /// <summary>
-    /// The cheapest cutoffs within a number of bytes, found by trying all. What a cluster costs beside others that share its caches is
-    /// no sum over clusters, so that nothing shorter is sure to find them.
+    /// The cheapest cutoffs within a number of bytes, found by trying all, or those of evenly spaced candidates where that would be
+    /// too many. What a cluster costs beside others that share its caches is no sum over clusters, so that nothing shorter is
+    /// sure to find them.
     /// </summary>
     /// <param name="clusters">The number of clusters.</param>
     /// <param name="maximumBytes">The bytes of weights, at most.</param>
-    /// <returns>The candidates that are cutoffs, by index; null where none fit.</returns>
-    public int[]? TryAll(int clusters, double maximumBytes)
+    /// <param name="mostWays">In how many ways to cut, at most.</param>
+    /// <returns>The candidates that are cutoffs, by index, or null where none fit; and whether all were tried.</returns>
+    public (int[]? Cutoffs, bool AreAll) TryAll(int clusters, double maximumBytes, int mostWays)
     {
+        var first = Array.FindIndex(_candidates, candidate => candidate >= _leastShortlist);
+        var count = _candidates.Length - 1 - first;
+        var tried = count;
+        while (tried > clusters && WaysToCut(tried, clusters) > mostWays) tried--;
+        int[] places = [.. Enumerable.Range(0, tried).Select(i => first + (int)((long)i * count / tried))];
         var (best, least) = ((int[]?)null, double.PositiveInfinity);
         var cutoffs = new int[clusters];
         Choose(0, 0);
-        return best;
+        return (best, tried == count);
 
         void Choose(int k, int from)
         {
@@ -146,20 +155,18 @@ internal sealed class ClusterSearch
                 return;
             }
 
-            for (var at = from; at < _candidates.Length - clusters + k; at++)
+            for (var at = from; at <= places.Length - clusters + k; at++)
             {
-                if (k == 0 && _candidates[at] < _leastShortlist) continue;
-                cutoffs[k] = at;
+                cutoffs[k] = places[at];
                 Choose(k + 1, at + 1);
             }
         }
     }
 
-    /// <summary>In how many ways a number of clusters can be cut from the candidates.</summary>
-    public double WaysToCut(int clusters)
+    private static double WaysToCut(int candidates, int clusters)
     {
         var ways = 1.0;
-        for (var k = 0; k < clusters; k++) ways *= (_candidates.Length - 1 - k) / (k + 1.0);
+        for (var k = 0; k < clusters; k++) ways *= (candidates - k) / (k + 1.0);
         return ways;
     }
 
@@ -202,15 +209,15 @@ internal sealed class ClusterSearch
     private double HeadCost(double rows)
     {
         var sum = 0.0;
-        foreach (var head in _heads) sum += head.CostOf(rows);
-        return sum / _heads.Length;
+        foreach (var (costs, times) in _heads) sum += times * costs.CostOf(rows);
+        return sum;
     }
 
-    private static double MeanCost(TailCosts[][] parts, int width, int size, TailVisits[] visits)
+    private static double SumOf(TailCosts[][] parts, double[] times, int width, int size, TailVisits[] visits)
     {
         var sum = 0.0;
-        for (var part = 0; part < parts.Length; part++) sum += parts[part][width].CostOf(size, visits[part]);
-        return sum / parts.Length;
+        for (var part = 0; part < parts.Length; part++) sum += times[part] * parts[part][width].CostOf(size, visits[part]);
+        return sum;
     }
 
     private double HeadBytes(double rows) => rows * _hiddenSize * sizeof(float);

@@ -35,6 +35,15 @@ public sealed partial record MachineProfile
     public required ProductTimes? Sampling { get; init; }
 
     /// <summary>
+    /// What greedy decoding of several tokens together takes for a row of a weight that no cache holds; null where that was not
+    /// measured. Products wait for weights that come from afar, and do so more than a single token's does.
+    /// </summary>
+    public ProductTimes? FarGreedy { get; init; }
+
+    /// <summary>The same of drawing, and of asking for the most probable tokens.</summary>
+    public ProductTimes? FarSampling { get; init; }
+
+    /// <summary>
     /// The nanoseconds of keeping one of the k most probable tokens that were found so far; of n tokens in no order
     /// k (1 + ln(n / k)) are kept on the way.
     /// </summary>
@@ -72,6 +81,26 @@ public sealed partial record MachineProfile
         SoftmaxUse.Sampling or SoftmaxUse.Serving => Sampling is not null,
         _ => true,
     };
+
+    // The bytes of the weights that decoding was measured with: those that caches hold, and those that none does.
+    internal const long NearBytes = 2L << 20;
+    internal const long FarBytes = 32L << 20;
+
+    /// <summary>The times of a use with several tokens together whose weights come from afar.</summary>
+    internal ProductTimes? FarTimesOf(SoftmaxUse use) => use switch
+    {
+        SoftmaxUse.Greedy => FarGreedy,
+        SoftmaxUse.TopK or SoftmaxUse.Sampling => FarSampling,
+        _ => null,
+    };
+
+    /// <summary>How much of the way from near weights to far ones a distance is, from 0 to 1, by how much slower memory is there.</summary>
+    /// <param name="bytes">The bytes that are read from one reading of a weight to the next, its own included.</param>
+    internal double FarShare(double bytes)
+    {
+        var (near, far, here) = (Memory.Read(1, NearBytes), Memory.Read(1, FarBytes), Memory.Read(1, bytes));
+        return far > near ? Math.Max(0, Math.Min(1, (here - near) / (far - near))) : bytes < FarBytes ? 0 : 1;
+    }
 
     /// <summary>The times of a use other than serving, which is half greedy decoding and half drawing.</summary>
     /// <param name="use">What the softmax does.</param>

@@ -25,9 +25,11 @@ namespace AdaptiveSoftmax.Vocabulary;
 public sealed record SoftmaxCostModel
 {
     private const int MaximumTokensOneByOne = 7;
-    private const int Lanes = 16;
 
     private readonly int _batch = 256;
+
+    // A block of a larger batch: in lanes, however few tokens it has.
+    private bool _isBlock;
 
     /// <summary>What the machine takes.</summary>
     public MachineProfile Machine { get; init; } = MachineProfile.Default;
@@ -56,17 +58,35 @@ public sealed record SoftmaxCostModel
 
     // As the runtime decodes: a session's batches, and greedy ones of more than a few tokens, are products of this many lanes
     // however few tokens visit a tail; greedy ones of a few tokens are decoded one by one.
-    private bool IsInLanes => !IsTraining && Batch > (IsGreedyOnCpu ? MaximumTokensOneByOne : 1);
+    private bool IsInLanes => !IsTraining && (_isBlock || Batch > (IsGreedyOnCpu ? MaximumTokensOneByOne : 1));
 
-    private bool IsOneByOne => IsGreedyOnCpu && Batch <= MaximumTokensOneByOne;
+    private bool IsOneByOne => IsGreedyOnCpu && Batch <= MaximumTokensOneByOne && !_isBlock;
 
     // The batches of fewer tokens were measured without lanes: all of greedy decoding's, and the single token of a session or a device.
-    private int LeastTogether => !IsInLanes ? 1 : IsGreedyOnCpu ? Lanes : 2;
+    private int LeastTogether => !IsInLanes ? 1 : IsGreedyOnCpu ? LogitBlocks.LaneMultiple : 2;
 
     private bool IsGreedyOnCpu => Use == SoftmaxUse.Greedy && Machine.Device is null;
 
     /// <summary>What a step consists of, each as often as the others: a server decodes greedily and draws.</summary>
     internal IReadOnlyList<SoftmaxCostModel> Parts => Use == SoftmaxUse.Serving ? [this with { Use = SoftmaxUse.Greedy }, this with { Use = SoftmaxUse.Sampling }] : [this];
+
+    /// <summary>
+    /// The blocks in which the runtime takes a decoding batch, each as often as the number says: no more tokens than have room for
+    /// their logits over the largest cluster. Each block reads the weights that it needs, and visits the tails, anew.
+    /// </summary>
+    /// <param name="mostRows">The rows of the largest cluster.</param>
+    internal IReadOnlyList<(SoftmaxCostModel Model, int Times)> BlocksOf(double mostRows)
+    {
+        var size = BlockSizeOf(mostRows);
+        var whole = (BlockOf(size), Batch / size);
+        return Batch % size == 0 ? [whole] : [whole, (BlockOf(Batch % size), 1)];
+    }
+
+    /// <summary>The tokens of a block; the whole batch where that is one.</summary>
+    internal int BlockSizeOf(double mostRows) => IsInLanes && Machine.Device is null ? Math.Min(Batch, LogitBlocks.SizeFor((long)mostRows)) : Batch;
+
+    /// <summary>This model of a block of the batch.</summary>
+    internal SoftmaxCostModel BlockOf(int tokens) => tokens == Batch ? this : this with { Batch = tokens, _isBlock = true };
 
     /// <summary>The batch that a use mostly has: 256 targets of a training step, 16 sequences of a server, one token else.</summary>
     /// <param name="use">What the softmax does.</param>
@@ -94,7 +114,7 @@ public sealed record SoftmaxCostModel
     /// <param name="rows">The head's rows: shortlist and clusters.</param>
     /// <param name="hiddenSize">The hidden size H.</param>
     /// <exception cref="NotSupportedException">The machine's profile has no times of the use.</exception>
-    public double CostOfHead(long rows, int hiddenSize) => Parts.Average(part => part.Head(hiddenSize).CostOf(rows));
+    public double CostOfHead(long rows, int hiddenSize) => Parts.Average(part => part.BlocksOf(rows).Sum(block => block.Times * block.Model.Head(hiddenSize).CostOf(rows)));
 
     /// <summary>The expected nanoseconds of a tail alone. A step in which no token visits it pays nothing, on a device its launches.</summary>
     /// <param name="size">The tokens in the cluster.</param>
@@ -103,7 +123,7 @@ public sealed record SoftmaxCostModel
     /// <param name="share">The share of occurrences that fall on the cluster.</param>
     /// <exception cref="NotSupportedException">The machine's profile has no times of the use.</exception>
     public double CostOfTail(long size, int width, int hiddenSize, double share) =>
-        Parts.Average(part => part.Tail(width, hiddenSize).CostOf(size, part.VisitsOf(part.VisitProbability(share))));
+        Parts.Average(part => part.BlocksOf(size).Sum(block => block.Times * block.Model.Tail(width, hiddenSize).CostOf(size, block.Model.VisitsOf(part.VisitProbability(share)))));
 
     /// <summary>The expected nanoseconds of a step with a layout, whose clusters push each other out of the caches in decoding.</summary>
     /// <param name="layout">The sizes of head and tails.</param>
@@ -117,7 +137,7 @@ public sealed record SoftmaxCostModel
         if (coverage.Count != layout.TailCount + 1)
             throw new ArgumentException(FormattableString.Invariant($"There are {coverage.Count} shares for a shortlist and {layout.TailCount} clusters; give one each."), nameof(coverage));
         double[] sizes = [.. layout.Tails.Select(tail => (double)tail.Size)];
-        return Parts.Average(part => new StepCosts(part, layout.HiddenSize, layout.Tails.Select(tail => tail.ProjectionWidth))
+        return Parts.Average(part => new StepCosts(part, layout.HiddenSize, [.. layout.Tails.Select(tail => tail.ProjectionWidth)])
             .CostOf(layout.HeadRows, sizes, [.. layout.Tails.Select(tail => part.VisitProbability(coverage[tail.Cluster]))]));
     }
 
@@ -159,11 +179,12 @@ public sealed record SoftmaxCostModel
 
     /// <summary>The cost of heads of a hidden size, of a model that is one part.</summary>
     internal HeadCosts Head(int hiddenSize) => IsTraining
-        ? new HeadCosts(Machine.TrainingHeadTime, Machine.Training.At(hiddenSize, Batch) + (hiddenSize * Machine.UpdateTime), null, 1, hiddenSize, default)
+        ? new HeadCosts(Machine.TrainingHeadTime, Machine.Training.At(hiddenSize, Batch) + (hiddenSize * Machine.UpdateTime), 0, null, 1, hiddenSize, default)
         : new HeadCosts(
             IsInLanes ? Machine.BatchHeadTime : IsOneByOne ? Batch * Machine.DecodingHeadTime : Machine.DecodingHeadTime,
             IsOneByOne ? Batch * Machine.Greedy.At(hiddenSize, 1) : Machine.TimesOf(Use).At(hiddenSize, Math.Max(Batch, LeastTogether)),
-            Machine.Memory,
+            IsInLanes ? Machine.FarTimesOf(Use)?.At(hiddenSize, Math.Max(Batch, LeastTogether)) ?? 0 : 0,
+            Machine,
             IsOneByOne ? Batch : 1,
             hiddenSize,
             Selection with { Tokens = Batch });
@@ -171,7 +192,8 @@ public sealed record SoftmaxCostModel
     /// <summary>The cost of tails of a width, of a model that is one part.</summary>
     internal TailCosts Tail(int width, int hiddenSize) => new(
         Machine.TimesOf(Use),
-        IsTraining ? null : Machine.Memory,
+        IsInLanes ? Machine.FarTimesOf(Use) : null,
+        IsTraining ? null : Machine,
         IsTraining ? Machine.TrainingTailTime : IsInLanes ? Machine.BatchTailTime : Machine.DecodingTailTime,
         IsTraining ? Machine.UpdateTime : 0,
         width,

@@ -8,7 +8,32 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// <param name="part">The model, which is one part.</param>
 /// <param name="hiddenSize">The hidden size.</param>
 /// <param name="widths">The tails' widths.</param>
-internal sealed class StepCosts(SoftmaxCostModel part, int hiddenSize, IEnumerable<int> widths)
+internal sealed class StepCosts(SoftmaxCostModel part, int hiddenSize, IReadOnlyList<int> widths)
+{
+    private readonly Dictionary<int, BlockCosts> _blocks = [];
+
+    /// <summary>The expected nanoseconds of a step.</summary>
+    /// <param name="headRows">The rows of the head.</param>
+    /// <param name="sizes">The tokens of each tail, of as many as there are.</param>
+    /// <param name="probabilities">The probability that a token visits each of them.</param>
+    public double CostOf(double headRows, ReadOnlySpan<double> sizes, ReadOnlySpan<double> probabilities)
+    {
+        var most = headRows;
+        foreach (var size in sizes) most = Math.Max(most, size);
+        var block = part.BlockSizeOf(most);
+        var rest = part.Batch % block;
+        return ((part.Batch / block) * Costs(block).CostOf(headRows, sizes, probabilities)) + (rest > 0 ? Costs(rest).CostOf(headRows, sizes, probabilities) : 0);
+    }
+
+    private BlockCosts Costs(int tokens)
+    {
+        if (!_blocks.TryGetValue(tokens, out var costs)) _blocks.Add(tokens, costs = new BlockCosts(part.BlockOf(tokens), hiddenSize, widths));
+        return costs;
+    }
+}
+
+/// <summary>The same of the tokens that are computed together.</summary>
+internal sealed class BlockCosts(SoftmaxCostModel part, int hiddenSize, IReadOnlyList<int> widths)
 {
     private readonly HeadCosts _head = part.Head(hiddenSize);
     private readonly TailCosts[] _tails = [.. widths.Select(width => part.Tail(width, hiddenSize))];
@@ -44,7 +69,7 @@ internal sealed class StepCosts(SoftmaxCostModel part, int hiddenSize, IEnumerab
 
     private double Bytes(int tail, ReadOnlySpan<double> sizes) => _tails[tail].BytesOf(sizes[tail]);
 
-    private readonly ref struct Step(StepCosts costs, double headRows, ReadOnlySpan<double> sizes, ReadOnlySpan<TailVisits> visits, ReadOnlySpan<int> largestFirst)
+    private readonly ref struct Step(BlockCosts costs, double headRows, ReadOnlySpan<double> sizes, ReadOnlySpan<TailVisits> visits, ReadOnlySpan<int> largestFirst)
     {
         public const int Head = -1;
 

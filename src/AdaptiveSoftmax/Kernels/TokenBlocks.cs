@@ -1,10 +1,12 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>How many tokens, and how many rows of a weight, are taken at a time.</summary>
 internal static class TokenBlocks
 {
-    /// <summary>Lanes come in this multiple, which every vector width divides, so that few tokens waste little.</summary>
-    public const int LaneMultiple = 16;
+    /// <inheritdoc cref="LogitBlocks.LaneMultiple"/>
+    public const int LaneMultiple = LogitBlocks.LaneMultiple;
 
     /// <summary>
     /// The rows of a tile. 128 rows of 64 lanes are 32 KiB: logits stay in a near cache from product to statistics, and
@@ -12,20 +14,13 @@ internal static class TokenBlocks
     /// </summary>
     public const int RowsPerTile = 128;
 
-    // A block smaller than this would read the weights too often.
-    private const int MinimumLanes = 32;
-
     private const int MaximumFew = 4;
 
-    /// <summary>Past this a block gains nothing: a weight is then used 256 times for each time that it is read.</summary>
-    public const int MaximumLanes = 256;
+    /// <inheritdoc cref="LogitBlocks.MaximumLanes"/>
+    public const int MaximumLanes = LogitBlocks.MaximumLanes;
 
-    /// <summary>The most tokens whose logits over <paramref name="rows"/> rows fit the scratch memory, at least 32.</summary>
-    public static int BlockSize(int rows, long scratchBytes)
-    {
-        var lanes = scratchBytes / sizeof(float) / Math.Max(1, rows);
-        return (int)Math.Clamp(lanes / LaneMultiple * LaneMultiple, MinimumLanes, MaximumLanes);
-    }
+    /// <inheritdoc cref="LogitBlocks.SizeFor"/>
+    public static int BlockSize(int rows, long scratchBytes) => LogitBlocks.SizeFor(rows, scratchBytes);
 
     /// <summary>The lanes for so many tokens.</summary>
     public static int LanesFor(int tokens) => (tokens + LaneMultiple - 1) / LaneMultiple * LaneMultiple;

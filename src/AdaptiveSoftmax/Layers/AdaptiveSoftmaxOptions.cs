@@ -1,3 +1,5 @@
+using AdaptiveSoftmax.Vocabulary;
+
 namespace AdaptiveSoftmax;
 
 /// <summary>How a layer runs on the CPU. No option changes the bits of a result.</summary>
@@ -18,7 +20,7 @@ public sealed record AdaptiveSoftmaxOptions
     /// The bytes of logits that are kept at a time. Tokens are taken in blocks that fit, of at least 32 and at most 256
     /// tokens, so that memory does not grow with the batch.
     /// </summary>
-    public long ScratchBytes { get; init; } = 64L << 20;
+    public long ScratchBytes { get; init; } = LogitBlocks.DefaultBytes;
 
     internal void Check()
     {

@@ -18,19 +18,23 @@ internal sealed class DecodingStates
         var layout = layer.Layout;
         var head = layer.Parameters[0];
         var states = new List<float[]>(steps);
+        var count = steps * model.Batch;
+        var tokens = draws.Draw(count, stream: 1000);
+        // As many visits of each tail as are expected of so many tokens.
+        var visitors = visits.Select((visit, tail) => TokenDraws.Shuffle(count, stream: 2000 + tail).Select(place => place < Math.Round(visit * count)).ToArray()).ToArray();
         for (var step = 0; step < steps; step++)
         {
             var hidden = new float[model.Batch * layout.HiddenSize];
-            var tokens = draws.Draw(model.Batch, stream: 1000 + step);
             for (var row = 0; row < model.Batch; row++)
             {
-                var random = CountedRandom.Start(seed: 3, (ulong)((step * (long)model.Batch) + row));
+                var token = (step * model.Batch) + row;
+                var random = CountedRandom.Start(seed: 3, (ulong)token);
                 var vector = hidden.AsSpan(row * layout.HiddenSize, layout.HiddenSize);
                 for (var i = 0; i < vector.Length; i++)
                     vector[i] = (float)(((2 * CountedRandom.Unit(random, (ulong)i)) - 1) * Math.Sqrt(3) * Noise / Math.Sqrt(vector.Length));
-                var visited = Enumerable.Range(0, visits.Length).Where(tail => CountedRandom.Unit(random, (ulong)(layout.HiddenSize + tail)) < visits[tail]).Select(tail => layout.ShortlistSize + tail).ToArray();
+                var visited = Enumerable.Range(0, visits.Length).Where(tail => visitors[tail][token]).Select(tail => layout.ShortlistSize + tail).ToArray();
                 // The best k come from head and tails alike; one token comes from a single cluster.
-                var leans = model.Use == SoftmaxUse.TopK ? [tokens[row] % layout.ShortlistSize, .. visited] : visited.Length > 0 ? visited[^1..] : [tokens[row] % layout.ShortlistSize];
+                var leans = model.Use == SoftmaxUse.TopK ? [tokens[token] % layout.ShortlistSize, .. visited] : visited.Length > 0 ? visited[^1..] : [tokens[token] % layout.ShortlistSize];
                 foreach (var lean in leans) Add(vector, head.Row(lean), Lean);
                 foreach (var tail in Enumerable.Range(layout.ShortlistSize, layout.TailCount).Except(leans)) Add(vector, head.Row(tail), -Aversion);
             }

@@ -41,6 +41,8 @@ public static class MachineProfileFile
                 Greedy = Describe(profile.Greedy),
                 TopK = profile.TopK is { } topK ? Describe(topK) : null,
                 Sampling = profile.Sampling is { } sampling ? Describe(sampling) : null,
+                GreedyFar = profile.FarGreedy is { } farGreedy ? Describe(farGreedy) : null,
+                SamplingFar = profile.FarSampling is { } farSampling ? Describe(farSampling) : null,
                 SelectionNanoseconds = profile.TopK is null ? null : Round(profile.SelectionTime),
                 Memory = new MemoryContent([.. profile.Memory.Bytes], Round(profile.Memory.GigabytesPerSecond)),
                 UpdateNanoseconds = Round(profile.UpdateTime),
@@ -94,6 +96,8 @@ public static class MachineProfileFile
                 Greedy = Read(content.Greedy, nameof(content.Greedy)),
                 TopK = content.Device is not null && content.TopK is null ? null : Read(content.TopK, nameof(content.TopK)),
                 Sampling = content.Device is not null && content.Sampling is null ? null : Read(content.Sampling, nameof(content.Sampling)),
+                FarGreedy = content.GreedyFar is null ? null : Read(content.GreedyFar, nameof(content.GreedyFar)),
+                FarSampling = content.SamplingFar is null ? null : Read(content.SamplingFar, nameof(content.SamplingFar)),
                 SelectionTime = content.Device is not null && content.TopK is null ? 0 : Time(content.SelectionNanoseconds, nameof(content.SelectionNanoseconds)),
                 Memory = ReadMemory(Require(content.Memory, nameof(content.Memory))),
                 UpdateTime = Time(content.UpdateNanoseconds, nameof(content.UpdateNanoseconds)),
@@ -167,6 +171,10 @@ public static class MachineProfileFile
         public TimesContent? TopK { get; init; }
 
         public TimesContent? Sampling { get; init; }
+
+        public TimesContent? GreedyFar { get; init; }
+
+        public TimesContent? SamplingFar { get; init; }
 
         public double? SelectionNanoseconds { get; init; }
 

@@ -59,10 +59,9 @@ internal sealed class TrainingProbe : IDisposable
         _layer.Backward(_hidden.AsSpan(0, tokens * _width), _targets.AsSpan(0, tokens), _gradient.AsSpan(0, tokens * _width));
 }
 
-/// <summary>Decoding steps of one matrix that caches hold.</summary>
+/// <summary>Decoding steps of one matrix, as large as caches hold or larger.</summary>
 internal sealed class DecodingProbe : IDisposable
 {
-    private const int Weights = 1 << 19;
     private const int MostTokens = 256;
 
     private readonly DynamicAdaptiveSoftmax _layer;
@@ -70,10 +69,10 @@ internal sealed class DecodingProbe : IDisposable
     private readonly float[] _hidden;
     private readonly int _width;
 
-    public DecodingProbe(int width, AdaptiveSoftmaxOptions options)
+    public DecodingProbe(int width, long bytes, AdaptiveSoftmaxOptions options)
     {
         _width = width;
-        Rows = Weights / width;
+        Rows = (int)(bytes / sizeof(float) / width);
         _layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(width, Rows), seed: 1, options);
         _session = _layer.CreateSession();
         _hidden = ProbeData.Hidden(MostTokens, width);
@@ -117,18 +116,20 @@ internal static class MemoryProbe
     private static readonly long[] s_bytes = [1 << 20, 4 << 20, 8 << 20, 16 << 20, 20 << 20, 24 << 20, 28 << 20, 32 << 20, 40 << 20, 64 << 20, 128 << 20, 384 << 20];
 
     // Others that share a cache or the memory come and go: longer than what a product has.
-    private static readonly TimeSpan s_least = TimeSpan.FromMilliseconds(200);
-
+    private static readonly TimeSpan s_least = TimeSpan.FromMilliseconds(100);
 
     public static MemoryTimes Measure(StepWatch watch, AdaptiveSoftmaxOptions options)
     {
         var hidden = ProbeData.Hidden(1, Width);
-        var rates = Array.ConvertAll(s_bytes, bytes =>
+        var rates = Array.ConvertAll(s_bytes, Measure);
+        for (var round = 1; round < MachineCalibrator.Rounds; round++) rates = [.. rates.Zip(s_bytes.Select(Measure), Math.Max)];
+        return new MemoryTimes(new EquatableArray<long>(s_bytes), new EquatableArray<double>(rates));
+
+        double Measure(long bytes)
         {
             using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(Width, (int)(bytes / sizeof(float) / Width)), seed: 1, options);
             return bytes / watch.Measure(() => layer.Predict(hidden), least: s_least);
-        });
-        return new MemoryTimes(new EquatableArray<long>(s_bytes), new EquatableArray<double>(rates));
+        }
     }
 }
 

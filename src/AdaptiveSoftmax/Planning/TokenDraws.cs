@@ -12,10 +12,16 @@ internal sealed class TokenDraws
         for (var slot = 0; slot < shares.Count; slot++) _sums[slot] = sum += shares[slot];
     }
 
-    public int[] Draw(int tokens, int stream)
+    /// <summary>Tokens that have their shares as nearly as so many can, in no order: rare clusters have what is expected of them, not more or less by luck.</summary>
+    public int[] Draw(int tokens, int stream) => [.. Shuffle(tokens, stream).Select(place => Find((place + 0.5) / tokens))];
+
+    /// <summary>The numbers below a count, in an order that a stream of random numbers gives.</summary>
+    public static int[] Shuffle(int count, int stream)
     {
         var random = CountedRandom.Start(seed: 2, (ulong)stream);
-        return [.. Enumerable.Range(0, tokens).Select(token => Find(CountedRandom.Unit(random, (ulong)token)))];
+        int[] places = [.. Enumerable.Range(0, count)];
+        Array.Sort(Array.ConvertAll(places, place => CountedRandom.Bits(random, (ulong)place)), places);
+        return places;
     }
 
     /// <summary>The slot that holds a part of all occurrences, from 0 to below 1.</summary>

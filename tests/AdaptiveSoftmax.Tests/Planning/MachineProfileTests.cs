@@ -25,6 +25,24 @@ public sealed class MachineProfileTests
         }
     }
 
+    [Fact]
+    public void WhatAProfileHasOrLacks_IsKept()
+    {
+        var profile = MachineProfile.Default;
+        var full = profile with { FarGreedy = profile.Greedy, FarSampling = profile.Training, BatchHeadTime = 17, BatchTailTime = 18 };
+        Assert.Equal(full, MachineProfileFile.Parse(MachineProfileFile.ToText(full), "m.json"));
+        var device = profile with { Device = "cuda", TopK = null, Sampling = null, SelectionTime = 0, FarGreedy = null, FarSampling = null };
+        var text = MachineProfileFile.ToText(device);
+        Assert.Equal(device, MachineProfileFile.Parse(text, "m.json"));
+        Assert.DoesNotContain("sampling", text, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("selection", text, StringComparison.Ordinal);
+
+        // Without a device the same is a mistake. Files that do not tell several tokens from one have one time for both.
+        Assert.Contains("\"topK\" is missing", Assert.Throws<FormatException>(() => MachineProfileFile.Parse(text.Replace("\"device\"", "\"other\"", StringComparison.Ordinal), "m.json")).Message, StringComparison.Ordinal);
+        var older = MachineProfileFile.Parse(MachineProfileFile.ToText(full).Replace("batchHead", "other", StringComparison.Ordinal).Replace("batchTail", "another", StringComparison.Ordinal), "m.json");
+        Assert.Equal((full.DecodingHeadTime, full.DecodingTailTime), (older.BatchHeadTime, older.BatchTailTime));
+    }
+
     [Theory]
     [InlineData("\"version\": 2", "\"version\": 1", "of version 1")]
     [InlineData("machine profile\"", "profile of machines\"", "is no machine profile")]

@@ -14,6 +14,16 @@ public sealed class TokenDrawsTests
     public void Part_BelongsToTheSlotThatReachesBeyondIt(double part, int slot) => Assert.Equal(slot, new TokenDraws(s_counts).Find(part));
 
     [Fact]
+    public void Draws_HaveTheirShares_InNoOrder()
+    {
+        var draws = new TokenDraws(s_counts).Draw(80, stream: 3);
+        Assert.Equal([0, 30, 0, 10, 0, 0, 40, 0], Enumerable.Range(0, 8).Select(slot => draws.Count(drawn => drawn == slot)));
+        Assert.NotEqual(draws.Order(), draws);
+        Assert.NotEqual(draws, new TokenDraws(s_counts).Draw(80, stream: 4));
+        Assert.Equal(Enumerable.Range(0, 80), TokenDraws.Shuffle(80, stream: 1).Order());
+    }
+
+    [Fact]
     public void Draws_FollowTheCounts_TheSameEachTime()
     {
         var draws = new TokenDraws(s_counts).Draw(8_000, stream: 3);

@@ -32,7 +32,7 @@ public sealed class ClusterPlannerTests
     [MemberData(nameof(SmallCounts))]
     public void Plan_CostsWhatAnExhaustiveSearchFinds(long[] counts)
     {
-        foreach (var (use, batch) in new[] { (SoftmaxUse.Training, 7), (SoftmaxUse.Training, 1), (SoftmaxUse.Training, 256), (SoftmaxUse.Greedy, 1), (SoftmaxUse.Greedy, 5), (SoftmaxUse.Greedy, 20), (SoftmaxUse.TopK, 1), (SoftmaxUse.TopK, 6), (SoftmaxUse.Serving, 3), (SoftmaxUse.Sampling, 1), (SoftmaxUse.Sampling, 3), (SoftmaxUse.Serving, 16) })
+        foreach (var (use, batch) in new[] { (SoftmaxUse.Training, 7), (SoftmaxUse.Training, 1), (SoftmaxUse.Training, 256), (SoftmaxUse.Greedy, 1), (SoftmaxUse.Greedy, 5), (SoftmaxUse.Greedy, 20), (SoftmaxUse.TopK, 1), (SoftmaxUse.TopK, 6), (SoftmaxUse.Serving, 3), (SoftmaxUse.Sampling, 1), (SoftmaxUse.Sampling, 3), (SoftmaxUse.Serving, 16), (SoftmaxUse.Greedy, 515), (SoftmaxUse.Sampling, 257), (SoftmaxUse.Serving, 512) })
         {
             var model = SmallModel with { Use = use, Batch = batch, TopK = 3 };
             var reference = new CostReference(counts, 16, model);
@@ -74,6 +74,58 @@ public sealed class ClusterPlannerTests
         Assert.Equal(8, model.CostOfHead(2, 8), 1e-4);
     }
 
+    // Logits of 200,019 rows fit the scratch memory of 64 MiB for 80 tokens, and each block of them reads the weights anew.
+    [Theory]
+    [InlineData(SoftmaxUse.Sampling, 200_019, 256, 3, 80, 16)]
+    [InlineData(SoftmaxUse.Greedy, 200_019, 160, 2, 80, 0)]
+    [InlineData(SoftmaxUse.TopK, 2_000_000, 256, 8, 32, 0)]
+    [InlineData(SoftmaxUse.Sampling, 1000, 600, 2, 256, 88)]
+    [InlineData(SoftmaxUse.Training, 200_019, 256, 1, 256, 0)]
+    public void DecodingBatches_ArePaidForInBlocks(SoftmaxUse use, int rows, int batch, int times, int block, int rest)
+    {
+        var model = SmallModel with { Use = use };
+        var expected = (times * Cost(block)) + (rest > 0 ? Cost(rest) : 0);
+        Assert.Equal(1, (model with { Batch = batch }).CostOfHead(rows, 16) / expected, 1e-9);
+        double Cost(int tokens) => (model with { Batch = tokens }).Head(16).CostOf(rows);
+    }
+
+    // Of several tokens together: near weights take 1 a row, far ones 5, and what lies between them follows memory's slowing down.
+    [Theory]
+    [InlineData(1, 0.0)]
+    [InlineData(2, 0.0)]
+    [InlineData(17, 0.5)]
+    [InlineData(32, 1.0)]
+    [InlineData(100, 1.0)]
+    public void WeightsFromAfar_AreWaitedFor(int megabytes, double way)
+    {
+        // Half way in bytes is at 5 of 8 and 2 gigabytes a second, and so at (1/5 − 1/8) / (1/2 − 1/8) of the time.
+        var share = way == 0.5 ? (0.2 - 0.125) / (0.5 - 0.125) : way;
+        var machine = Machines.Small with
+        {
+            Memory = new MemoryTimes([2 << 20, 32 << 20], [8, 2]),
+            Sampling = new ProductTimes([1], [2], [1000]),
+            FarSampling = new ProductTimes([1], [2], [5000]),
+            TopK = new ProductTimes([1], [2], [1000]),
+            BatchHeadTime = 7,
+            SelectionTime = 0,
+        };
+        var rows = (megabytes << 20) / sizeof(float);
+        foreach (var use in new[] { SoftmaxUse.Sampling, SoftmaxUse.TopK })
+            Assert.Equal(7 + (rows * (1000 + (4000 * share))), new SoftmaxCostModel { Machine = machine, Use = use, Batch = 2 }.CostOfHead(rows, 1), rows * 1e-6);
+        // A single token reads along, and what was not measured from afar is as near.
+        Assert.Equal(machine.DecodingHeadTime + (rows * 1000.0), new SoftmaxCostModel { Machine = machine, Use = SoftmaxUse.Sampling, Batch = 1 }.CostOfHead(rows, 1), rows * 1e-6);
+        Assert.Equal(7 + (rows * 1000.0), new SoftmaxCostModel { Machine = machine with { FarSampling = null }, Use = SoftmaxUse.Sampling, Batch = 2 }.CostOfHead(rows, 1), rows * 1e-6);
+
+        // A tail that every token visits lies as far as itself and the head together.
+        var layout = SoftmaxLayout.Create(1, rows, [1], [1]);
+        var own = new SoftmaxCostModel { Machine = machine with { BatchTailTime = 3 }, Use = SoftmaxUse.Sampling, Batch = 2 }.CostOf(layout, [0, 1]);
+        Assert.Equal(1, own / ((2 + rows) * (1000 + (4000 * share))), 1e-3);
+
+        // Between two readings of a head of half the rows lies the tail with the other half: it is as far as all of them.
+        var halves = new SoftmaxCostModel { Machine = machine, Use = SoftmaxUse.Sampling, Batch = 2 }.CostOf(SoftmaxLayout.Create(1, rows, [rows / 2], [1]), [0, 1]);
+        Assert.Equal(1, halves / (rows * (1000 + (4000 * share))), 1e-3);
+    }
+
     // Reading is what takes the time, and three tails push each other and the head out of the caches.
     [Theory]
     [MemberData(nameof(SmallCounts))]
@@ -91,6 +143,25 @@ public sealed class ClusterPlannerTests
                 Assert.Equal(1, plan.Cost / Subsets(counts.Length, clusters).Min(cutoffs => reference.Of(cutoffs, Halves)), 1e-9);
                 Assert.Equal(1, plan.FullCost / reference.Full(), 1e-9);
             }
+        }
+    }
+
+    // Too many cutoffs to try them all. What a cluster costs depends on those beside it, so the sum that the dynamic programme makes
+    // least is not the cost. Its cutoffs, and the best of evenly spaced ones, are moved one by one to where they cost least together.
+    [Theory]
+    [InlineData(SoftmaxUse.Greedy, 1)]
+    [InlineData(SoftmaxUse.TopK, 1)]
+    public void PlansOfManyCutoffs_CostLittleMoreThanTheBest(SoftmaxUse use, int batch)
+    {
+        var counts = Zipf(220);
+        foreach (var memory in new[] { new MemoryTimes([64, 4096], [8, 2]), new MemoryTimes([64, 4096], [0.8, 0.02]) })
+        {
+            var model = SmallModel with { Machine = Machines.Small with { Memory = memory }, Use = use, Batch = batch, TopK = 3 };
+            var reference = new CostReference(counts, 16, model);
+            var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = 2, CostModel = model }, TestContext.Current.CancellationToken);
+
+            Assert.Equal(1, reference.Of([.. plan.Cutoffs], Halves) / plan.Cost, 1e-9);
+            Assert.InRange(plan.Cost / Subsets(counts.Length, 2).Min(cutoffs => reference.Of(cutoffs, Halves)), 1 - 1e-9, 1.02);
         }
     }
 
@@ -164,10 +235,14 @@ public sealed class ClusterPlannerTests
     {
         // The last tokens are pinned to the front, whatever their counts.
         long[] counts = [0, 1, 0, 500, 300, 100, 80, 60, 40, 30, 20, 10, 5, 3, 2, 2];
-        var reference = new CostReference(counts, 16, SmallModel);
-        var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = 2, MinimumHeadSize = 3, CostModel = SmallModel }, TestContext.Current.CancellationToken);
+        foreach (var (use, least) in new[] { (SoftmaxUse.Training, 3), (SoftmaxUse.Greedy, 9) })
+        {
+            var model = SmallModel with { Use = use };
+            var reference = new CostReference(counts, 16, model);
+            var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = 2, MinimumHeadSize = least, CostModel = model }, TestContext.Current.CancellationToken);
 
-        Assert.Equal(1, plan.Cost / Subsets(counts.Length, 2).Where(cutoffs => cutoffs[0] >= 3).Min(cutoffs => reference.Of(cutoffs, Halves)), 1e-9);
+            Assert.Equal(1, plan.Cost / Subsets(counts.Length, 2).Where(cutoffs => cutoffs[0] >= least).Min(cutoffs => reference.Of(cutoffs, Halves)), 1e-9);
+        }
     }
 
     [Fact]

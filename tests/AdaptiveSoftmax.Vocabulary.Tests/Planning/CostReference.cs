@@ -1,14 +1,18 @@
 namespace AdaptiveSoftmax.Vocabulary.Tests.Planning;
 
 /// <summary>What a step costs, written down once more from its description: slowly, and without the library's arithmetic.</summary>
-internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostModel model)
+internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostModel model, bool isBlock = false)
 {
+    // Of so few rows as here 256 tokens are computed together, and what is left of them is a block of its own.
+    private const int Block = 256;
+
     private readonly double[] _shares = Shares(counts);
 
     public double Of(int[] cutoffs, Func<int, int> widthOf)
     {
         // A server decodes greedily in one step and draws in the next.
         if (model.Use == SoftmaxUse.Serving) return (As(SoftmaxUse.Greedy).Of(cutoffs, widthOf) + As(SoftmaxUse.Sampling).Of(cutoffs, widthOf)) / 2;
+        if (IsCut) return ((model.Batch / Block) * Part(Block).Of(cutoffs, widthOf)) + (model.Batch % Block == 0 ? 0 : Part(model.Batch % Block).Of(cutoffs, widthOf));
         var tails = cutoffs.Select((start, i) => (Start: start, End: i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length, Width: widthOf(i)));
         var headRows = cutoffs[0] + cutoffs.Length;
         if (model.Use == SoftmaxUse.Training) return Head(headRows, 0) + tails.Sum(tail => Tail(tail.Start, tail.End, tail.Width, 0));
@@ -46,7 +50,15 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         return sum;
     }
 
-    public double Full() => model.Use == SoftmaxUse.Serving ? (As(SoftmaxUse.Greedy).Full() + As(SoftmaxUse.Sampling).Full()) / 2 : Head(counts.Length, 0);
+    public double Full() => model.Use == SoftmaxUse.Serving ? (As(SoftmaxUse.Greedy).Full() + As(SoftmaxUse.Sampling).Full()) / 2
+        : IsCut ? ((model.Batch / Block) * Part(Block).Full()) + (model.Batch % Block == 0 ? 0 : Part(model.Batch % Block).Full())
+        : Head(counts.Length, 0);
+
+    private bool IsCut => model.Use != SoftmaxUse.Training && model.Machine.Device is null && model.Batch > Block;
+
+    private bool IsOneByOne => model.Use == SoftmaxUse.Greedy && model.Batch < 8 && model.Machine.Device is null && !isBlock;
+
+    private CostReference Part(int tokens) => new(counts, hiddenSize, model with { Batch = tokens }, isBlock: true);
 
     public double Bytes(int[] cutoffs, Func<int, int> widthOf) => 4.0 * (((cutoffs[0] + cutoffs.Length) * hiddenSize)
         + cutoffs.Select((start, i) => widthOf(i) * (hiddenSize + (i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length) - start)).Sum());
@@ -67,10 +79,11 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         var machine = model.Machine;
         if (model.Use == SoftmaxUse.Training) return machine.TrainingHeadTime + (rows * (Row(machine.Training, hiddenSize, model.Batch) + (hiddenSize * machine.UpdateTime)));
         var isOnDevice = machine.Device is not null;
-        if (model.Use == SoftmaxUse.Greedy && model.Batch < 8 && !isOnDevice)
+        if (IsOneByOne)
             return model.Batch * (machine.DecodingHeadTime + Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize, (rows * hiddenSize) + between)));
         var together = model.Use == SoftmaxUse.Greedy && !isOnDevice ? Math.Max(16, model.Batch) : model.Batch;
-        return (model.Batch > 1 ? machine.BatchHeadTime : machine.DecodingHeadTime) + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize, (rows * hiddenSize) + between));
+        if (isBlock && model.Use != SoftmaxUse.Greedy) together = Math.Max(2, together);
+        return (model.Batch > 1 || isBlock ? machine.BatchHeadTime : machine.DecodingHeadTime) + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize, (rows * hiddenSize) + between));
     }
 
     private double Tail(int start, int end, int width, double between)
@@ -87,11 +100,11 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
             return (isOnDevice ? Launches() : visited * machine.TrainingTailTime) + (visited * (products + (machine.UpdateTime * width * (hiddenSize + size))));
         }
 
-        var isSingle = model.Use == SoftmaxUse.Greedy && model.Batch < 8 && !isOnDevice;
+        var isSingle = IsOneByOne;
         var (visits, together) = isSingle ? (model.Batch * chance, 1) : Visits(chance);
         var selection = together * Selection(size);
-        if (!isSingle && model.Batch > 1) together = Math.Max(model.Use == SoftmaxUse.Greedy && !isOnDevice ? 16 : 2, together);
-        return (isOnDevice ? Launches() : visits * (isSingle || model.Batch == 1 ? machine.DecodingTailTime : machine.BatchTailTime)) + (visits * (selection
+        if (!isSingle && (model.Batch > 1 || isBlock)) together = Math.Max(model.Use == SoftmaxUse.Greedy && !isOnDevice ? 16 : 2, together);
+        return (isOnDevice ? Launches() : visits * (isSingle || (model.Batch == 1 && !isBlock) ? machine.DecodingTailTime : machine.BatchTailTime)) + (visits * (selection
             + Math.Max(width * Row(model.Use, hiddenSize, together), Read(width * hiddenSize, (width * (hiddenSize + size)) + between))
             + Math.Max(size * Row(model.Use, width, together), Read(size * width, (width * (hiddenSize + size)) + between))));
 
@@ -102,7 +115,7 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
     private double ChanceOfStep(int start, int end)
     {
         var chance = Chance(_shares[start..end].Sum());
-        return chance <= 0 ? 0 : model.Use == SoftmaxUse.Greedy && model.Batch < 8 && model.Machine.Device is null ? chance : Visits(chance).Visited;
+        return chance <= 0 ? 0 : IsOneByOne ? chance : Visits(chance).Visited;
     }
 
     private (double Visited, double Tokens) Visits(double chance)
