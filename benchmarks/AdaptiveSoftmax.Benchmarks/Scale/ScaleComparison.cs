@@ -46,7 +46,7 @@ internal sealed class ScaleComparison : IComparison
         foreach (var column in s_columns) table.AddColumn(new TableColumn(column).RightAligned());
 
         // In turn, so that what the machine does besides meets all alike.
-        var runs = ScaleStep.Ways.SelectMany(way => new[] { 1, 2 }.Select(ranks => (Way: way, Ranks: ranks))).ToArray();
+        var runs = ScaleStep.Ways.SelectMany(way => Enumerable.Range(1, 2).Select(ranks => (Way: way, Ranks: ranks))).ToArray();
         var results = runs.Select(_ => new List<(double Milliseconds, long Bytes)>()).ToArray();
         for (var repetition = 0; repetition < Repetitions; repetition++)
         {

@@ -2,7 +2,6 @@ using System.Globalization;
 using AdaptiveSoftmax.Gpu;
 using AdaptiveSoftmax.Tool.Terminal;
 using AdaptiveSoftmax.Vocabulary;
-using ILGPU;
 using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Tool.Commands;

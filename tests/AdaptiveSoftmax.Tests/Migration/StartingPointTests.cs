@@ -29,6 +29,41 @@ public sealed class StartingPointTests : ToyMigration
         long CountOf(int slot) => domain.GetCount(Enumerable.Range(0, 3).Single(i => domain.GetToken(i).SequenceEqual(to.Table.GetToken(slot))));
     }
 
+    // The log of the share in place of its log odds would give 0.29.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(200)]
+    public void ATailOfNewTokens_HasTheShareThatItIsPlannedFor_AndKeepsItWhenPolished(int polishSteps)
+    {
+        var domain = TokenTable.Create([90, 91, 92], [400, 20, 60], ["t1t2"u8.ToArray(), "zz"u8.ToArray(), "t9t12"u8.ToArray()]);
+        var to = SoftmaxMigration.Extend(From, domain, projectionWidth: 8, "extended.tokens", out _);
+        using var migrated = Migrate(to, out _, new MigrationOptions { StatesPath = Folder["states"], AddedShare = 0.4, AddedCounts = domain, PolishSteps = polishSteps });
+        var random = new Random(6);
+        var share = Enumerable.Range(0, 500).Average(_ => ToyVocabulary.LogProbs(migrated, ToyVocabulary.CreateState(random, ToyVocabulary.Hidden)).Skip(20).Sum(Math.Exp));
+        Assert.InRange(share, 0.37, 0.43);
+    }
+
+    // Two tokens that make up nearly all of a tail: the one direction that a width of 1 has is theirs.
+    [Fact]
+    public void ANarrowTail_KeepsWhatItsFrequentTokensDifferIn()
+    {
+        var order = ToyVocabulary.Tokens([0, 1, 11, 12, 5, 6, 2, 13, 14, 7, 8, 3, 15, 16, 9, 10, 4, 17, 18, 19]);
+        long[] alike = [.. order.Select((_, i) => 100L - i)], frequent = [.. order.Select((_, i) => i < 6 ? 1_000_000_000L - i : 100L - i)];
+        Assert.InRange(Error(frequent), 0, 0.1 * Error(alike));
+
+        double Error(long[] counts)
+        {
+            using var migrated = Migrate(ToyVocabulary.Create(order, [4, 12], [1, 1], counts: counts), out _);
+            var random = new Random(6);
+            return Enumerable.Range(0, 100).Average(_ =>
+            {
+                var state = ToyVocabulary.CreateState(random, ToyVocabulary.Hidden);
+                var (before, after) = (ToyVocabulary.LogProbs(Source, state), ToyVocabulary.LogProbs(migrated, state));
+                return Math.Abs(before[5] - before[6] - (after[4] - after[5]));
+            });
+        }
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

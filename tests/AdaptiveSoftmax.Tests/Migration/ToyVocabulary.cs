@@ -10,9 +10,9 @@ internal static class ToyVocabulary
     public const int Hidden = 8;
 
     /// <summary>A definition with these tokens in this order; a token's id is its number.</summary>
-    public static SoftmaxDefinition Create(IReadOnlyList<string> tokens, int[] cutoffs, int[] projections, bool headBias = false, int hidden = Hidden, Func<string, int>? idOf = null)
+    public static SoftmaxDefinition Create(IReadOnlyList<string> tokens, int[] cutoffs, int[] projections, bool headBias = false, int hidden = Hidden, Func<string, int>? idOf = null, long[]? counts = null)
     {
-        var table = TokenTable.Create([.. tokens.Select(idOf ?? IdOf)], [.. tokens.Select((_, i) => (long)((tokens.Count - i) * 10))], [.. tokens.Select(Encoding.UTF8.GetBytes)]);
+        var table = TokenTable.Create([.. tokens.Select(idOf ?? IdOf)], counts ?? [.. tokens.Select((_, i) => (long)((tokens.Count - i) * 10))], [.. tokens.Select(Encoding.UTF8.GetBytes)]);
         using var text = new StringWriter();
         TokenTableWriter.Write(text, table, TestContext.Current.CancellationToken);
         var spec = $$"""{"hiddenSize": {{hidden}}, "vocabulary": "toy.tokens", "cutoffs": [{{Join(cutoffs)}}], "projections": [{{Join(projections)}}], "headBias": {{(headBias ? "true" : "false")}}}""";

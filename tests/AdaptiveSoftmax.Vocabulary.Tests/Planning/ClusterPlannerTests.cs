@@ -187,7 +187,7 @@ public sealed class ClusterPlannerTests
         foreach (var use in new[] { SoftmaxUse.TopK, SoftmaxUse.Sampling, SoftmaxUse.Serving })
         {
             Assert.False(Machines.Device.HasTimesOf(use));
-            Assert.Contains("a device's has those of training and greedy decoding", Assert.Throws<NotSupportedException>(() => ClusterPlanner.Plan(counts, 16, CostOnly with { CostModel = SmallModel with { Machine = Machines.Device, Use = use } })).Message, StringComparison.Ordinal);
+            Assert.Contains("a device's has those of training and greedy decoding", Assert.Throws<NotSupportedException>(() => ClusterPlanner.Plan(counts, 16, CostOnly with { CostModel = SmallModel with { Machine = Machines.Device, Use = use } }, TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         }
 
         Assert.All(Enum.GetValues<SoftmaxUse>(), use => Assert.True(Machines.Small.HasTimesOf(use)));
