@@ -94,7 +94,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     /// Each sums at most RowsPerTile terms in vectors of at least four lanes; an exponential and its rounded argument are off
     /// by less than 2⁻¹⁷.
     /// </remarks>
-    public double SumError => RowErrors.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
+    public double SumError => Roundings.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
 
     /// <summary>How far below its bounds logits may be.</summary>
     public ScreenErrors Errors(in Screening screening) =>
@@ -148,7 +148,7 @@ internal sealed unsafe class CertifiedCluster : IDisposable
         var whole = new WholeInput(input, columns, scratch.Shorts(WholeInput.Room(columns)));
         var norm = RowErrors.Norm(whole);
         var largest = (norm * errors.LargestNorm) + errors.LargestBias;
-        if (!(largest < LargestLogit) || double.IsInfinity(RowErrors.Gamma(columns + 4))) return false;
+        if (!(largest < LargestLogit) || double.IsInfinity(Roundings.Gamma(columns + 4))) return false;
         screening = new Screening
         {
             Input = input,

@@ -24,8 +24,6 @@ namespace AdaptiveSoftmax;
 /// </remarks>
 internal sealed unsafe class RowErrors : IDisposable
 {
-    private const double UnitRoundoff = 1.0 / (1 << 24);
-
     private const int Int8Roundings = 8;
 
     // ‖w − ŵ‖ of int8 is about that fraction of ‖ŵ‖, and of int4 more.
@@ -56,7 +54,7 @@ internal sealed unsafe class RowErrors : IDisposable
         (_of, LargestNorm) = (of, largestNorm);
         Largest = rows.Rows == 0 ? 0 : SoftmaxKernel.Maximum(of.Pointer, rows.Rows);
         LargestBias = rows.Bias is null ? 0 : Vectors.LargestMagnitude(rows.Bias, rows.Rows);
-        Floor = RoundUp((4 * UnitRoundoff * LargestBias) + (4 * rows.Columns * Smallest) + (Smallest * int.MaxValue));
+        Floor = RoundUp((4 * Roundings.Unit * LargestBias) + (4 * rows.Columns * Smallest) + (Smallest * int.MaxValue));
     }
 
     /// <summary>The factor of the input's norm, [rows].</summary>
@@ -78,9 +76,6 @@ internal sealed unsafe class RowErrors : IDisposable
     public double LargestBias { get; }
 
     public long Bytes => _of.Count * sizeof(float);
-
-    /// <summary>Higham's γ_n for float32; ∞ where n is too large for it.</summary>
-    public static double Gamma(double n) => n * UnitRoundoff < 0.5 ? n * UnitRoundoff / (1 - (n * UnitRoundoff)) : double.PositiveInfinity;
 
     /// <summary>What the factors of the rows are multiplied by: ‖x‖, and more for what is lost by rounding x.</summary>
     public static float Norm(WholeInput x) => RoundUp(x.Norm + ((ResidualFactor + 1) * x.Residual));
@@ -116,8 +111,8 @@ internal sealed unsafe class RowErrors : IDisposable
         public readonly void Run(int tile)
         {
             var screen = Screen;
-            var gamma = Gamma(screen.Columns + 4);
-            var screenGamma = Gamma(screen.Precision == WeightPrecision.Int4 ? Int4Gemv.Roundings(screen.Columns) : Int8Roundings);
+            var gamma = Roundings.Gamma(screen.Columns + 4);
+            var screenGamma = Roundings.Gamma(screen.Precision == WeightPrecision.Int4 ? Int4Gemv.Roundings(screen.Columns) : Int8Roundings);
             var largest = 0.0;
             var room = ArrayPool<float>.Shared.Rent(screen.Columns);
             fixed (float* widened = room)

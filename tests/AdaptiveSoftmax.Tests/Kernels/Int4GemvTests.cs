@@ -52,7 +52,7 @@ public unsafe class Int4GemvTests
                 float Lane(int lane) => lanes[0, lane] + lanes[1, lane];
                 float Half(int first) => Lane(first) + Lane(first + 2) + (Lane(first + 1) + Lane(first + 3));
                 expected[row] = (Half(0) + Half(4)) * (scales[row] * 0.25f);
-                Assert.Equal(exact[row], expected[row], Math.BitIncrement(RowErrors.Gamma(Int4Gemv.Roundings(groups * 32)) * magnitude[row]));
+                Assert.Equal(exact[row], expected[row], Math.BitIncrement(Roundings.Gamma(Int4Gemv.Roundings(groups * 32)) * magnitude[row]));
             }
 
             using var outputs = new NativeArray(rows, random);

@@ -62,7 +62,7 @@ internal sealed unsafe class MassBounds
         if (!TryBegin(reference, temperature, largest)) return false;
         _upper = source.Upper;
         _errors = source.Errors;
-        Error += RowErrors.Gamma((source.RowsPerTile / 4) + 32);
+        Error += Roundings.Gamma((source.RowsPerTile / 4) + 32);
         var tiles = (source.Rows + source.RowsPerTile - 1) / source.RowsPerTile;
         if (_sums.Length < 2 * tiles) _sums = new double[2 * tiles];
         fixed (double* sums = _sums)
