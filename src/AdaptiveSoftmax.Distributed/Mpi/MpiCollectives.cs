@@ -15,6 +15,7 @@ public sealed unsafe partial class MpiCollectives : Collectives
     private const int NeededThreadLevel = 2;
 
     private static readonly string[] s_threadLevels = ["MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED", "MPI_THREAD_SERIALIZED", "MPI_THREAD_MULTIPLE"];
+    private static readonly TimeSpan s_forwarding = TimeSpan.FromSeconds(0.5);
 
     private readonly MpiLibrary _library;
 
@@ -125,6 +126,8 @@ public sealed unsafe partial class MpiCollectives : Collectives
         Console.Out.Flush();
         Console.Error.WriteLine(FormattableString.Invariant($"Rank {Rank} of {Size} ends the job: {reason}"));
         Console.Error.Flush();
+        // It reaches the user through the launcher, which on an abort drops what it has not read yet.
+        Thread.Sleep(s_forwarding);
         AppDomain.CurrentDomain.ProcessExit -= OnExit;
         _ = _library.Abort(_library.World, 1);
         Environment.ExitCode = 1;
