@@ -69,7 +69,7 @@ public sealed class LstmTrainerTests
             using var scope = NewDisposeScope();
             var whole = new TokenBatch(15, TinyLstm.Streams);
             for (var stream = 0; stream < TinyLstm.Streams; stream++) whole.Fill(stream, _text.AsSpan(stream * 16, 16));
-            var expected = LstmState.Zero(TinyLstm.Streams, 16);
+            var expected = LstmState.Zero(TinyLstm.Streams, TinyLstm.Hidden);
             model.Read(whole.Inputs(), expected);
             AssertClose(TinyLstm.Floats(expected.Hidden), TinyLstm.Floats(trainer.State.Hidden));
             AssertClose(TinyLstm.Floats(expected.Cell), TinyLstm.Floats(trainer.State.Cell));

@@ -47,7 +47,7 @@ public sealed class PerplexityTests
 
     private sealed class PlainLstm(LstmModel model)
     {
-        private const int Hidden = 16;
+        private const int Hidden = TinyLstm.Hidden;
 
         private readonly float[] _embedding = TinyLstm.Floats(model.Body.Embeddings.Values);
         private readonly Dictionary<string, float[]> _body = model.Body.NamedParameters.ToDictionary(pair => pair.Name["body.lstm.".Length..], pair => TinyLstm.Floats(pair.Parameter));
