@@ -5,7 +5,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>
-/// Measures what the layers of this library take on a device, in less than a minute: training steps and greedy decoding of
+/// Measures what the layers of this library take on a device: training steps and greedy decoding of
 /// several widths and batches, each waited for.
 /// </summary>
 public static class DeviceCalibrator

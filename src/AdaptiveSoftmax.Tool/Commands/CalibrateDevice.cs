@@ -21,6 +21,8 @@ internal static class CalibrateDevice
         }
         catch (Exception exception) when (exception is NotSupportedException or GpuMemoryException or AcceleratorException)
         {
+            // Ctrl-C reaches the compiler that a driver has started as well, which then fails.
+            cancellationToken.ThrowIfCancellationRequested();
             throw new ToolException(exception.Message);
         }
     }

@@ -58,7 +58,7 @@ internal sealed record DriftReplan(ClusterPlan Plan, ClusterPlanOptions Options,
     public static DriftReplan Create(SoftmaxDefinition definition, DriftReport report, TokenTable observed, CancellationToken cancellationToken)
     {
         var layout = definition.Layout;
-        var options = new ClusterPlanOptions { DivValue = definition.Spec.DivValue, Projections = definition.Spec.Projections, MinimumWidthShare = 0, MinimumHeadSize = observed.PinnedCount, HasHeadBias = layout.HasHeadBias };
+        var options = new ClusterPlanOptions { DivValue = definition.Spec.DivValue, Projections = definition.Spec.Projections, MinimumWidthShare = PlanOptions.WidthShare(layout), MinimumHeadSize = observed.PinnedCount, HasHeadBias = layout.HasHeadBias };
         var plan = PlanCommand.Plan(observed.Counts, layout.HiddenSize, options, cancellationToken);
         var now = options.CostModel.CostOf(layout, [.. report.Clusters.Select(cluster => cluster.ObservedShare)]);
         return new DriftReplan(plan, options, now / options.CostModel.CostOf(plan.Layout, plan.Coverage));

@@ -105,7 +105,7 @@ internal static class PlanCommand
         if (old.Layout.HiddenSize != hiddenSize)
             throw new ToolException(FormattableString.Invariant($"The old spec has the hidden size {old.Layout.HiddenSize}, and --hidden-size is {hiddenSize}; keep clusters at one hidden size."));
         var own = options with { DivValue = old.Spec.DivValue, Projections = old.Spec.Projections, HasHeadBias = old.Spec.HeadBias };
-        var fresh = Plan(table.Counts, hiddenSize, own with { MinimumWidthShare = 0, Clusters = null, Projections = default }, cancellationToken);
+        var fresh = Plan(table.Counts, hiddenSize, own with { MinimumWidthShare = PlanOptions.WidthShare(old.Layout), Clusters = null, Projections = default }, cancellationToken);
         var kept = Explain(() => PlanKeeper.Keep(old.Spec, old.Table, table));
         if (kept.Moves.Count(move => move.From is null) == table.Count)
             throw new ToolException("The old spec and the table have no token in common, so there is nothing to keep; give --keep the spec of the same tokenizer.");

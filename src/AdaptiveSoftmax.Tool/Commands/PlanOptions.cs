@@ -54,7 +54,6 @@ internal sealed class PlanOptions
         if (parsed.GetValue(_memory) is { } memory && !(memory > 0 && memory < 1e12)) throw new ToolException(string.Create(CultureInfo.InvariantCulture, $"--memory is {memory}; give megabytes above 0."));
         var machine = MachineFile.Read(parsed.GetValue(_machine), cancellationToken);
         if (!machine.HasTimesOf(use)) throw new ToolException($"{Excerpt.Line(parsed.GetValue(_machine)!)} is of the device {Excerpt.Line(machine.Device ?? machine.Name)}, which trains and decodes greedily; --for {s_uses[(int)use]} needs a profile of the processor.");
-        var asksForWidths = !LeavesWidths(parsed, spec);
         if (parsed.GetValue(_projections) is { Length: > 0 } && parsed.GetValue(_divValue) is not null) throw new ToolException("--projections and --div-value both say how wide tails are; give one of them.");
         return new ClusterPlanOptions
         {
@@ -63,13 +62,20 @@ internal sealed class PlanOptions
             Projections = new EquatableArray<int>(parsed.GetValue(_projections)),
             MinimumHeadCoverage = parsed.GetValue(_headCoverage),
             MinimumHeadSize = parsed.GetValue(_leastHead),
-            // Who gives a div value has decided how narrow tails may be.
-            MinimumWidthShare = asksForWidths ? 0 : s_defaults.MinimumWidthShare,
+            // Who gives a div value has decided how narrow tails may be; a spec that is there, by the narrowest that it has.
+            MinimumWidthShare = parsed.GetValue(_divValue) is null && parsed.GetValue(_projections) is not { Length: > 0 } ? WidthShare(spec?.NarrowestShare) : 0,
             MaximumWeightBytes = (long?)(parsed.GetValue(_memory) * 1e6),
             HasHeadBias = parsed.GetValue(_headBias) ?? spec?.HeadBias ?? s_defaults.HasHeadBias,
             CostModel = new SoftmaxCostModel { Machine = machine, Use = use, Batch = batch, TopK = parsed.GetValue(_topK) },
         };
     }
+
+    /// <summary>The least width of a tail, as a share of the hidden size, of a plan that takes the place of another.</summary>
+    /// <param name="narrowest">The share that the narrowest tail so far has; null where there is none.</param>
+    public static double WidthShare(double? narrowest) => Math.Min(s_defaults.MinimumWidthShare, narrowest ?? 1);
+
+    /// <summary>The same of a layout.</summary>
+    public static double WidthShare(SoftmaxLayout layout) => WidthShare(layout.Tails.Count == 0 ? null : layout.Tails.Min(tail => tail.ProjectionWidth) / (double)layout.HiddenSize);
 
     /// <summary>What a step does, for people.</summary>
     public static string Describe(SoftmaxCostModel model) => FormattableString.Invariant(model.Use switch

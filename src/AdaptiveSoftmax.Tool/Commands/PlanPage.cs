@@ -24,7 +24,7 @@ internal static class PlanPage
         if (domains.Count > 0) sections.AddRange([Shares(plan.Layout, domains, counts), Costs(outcome)]);
         if (outcome.Frontier.Count > 0) sections.Add(Frontier(outcome));
         if (outcome.Kept is { Plan.Moves.Count: > 0 } kept) sections.Add(Moves(kept));
-        return new ReportPage("Plan", Text($"{plan.Layout.VocabularySize:n0} tokens, hidden size {plan.Layout.HiddenSize}: a {PlanOptions.Describe(model)} on {model.Machine.Name} is predicted to take {PlanText.Time(plan.Cost)}, {plan.SpeedUp:n1} times faster than a full softmax's {PlanText.Time(plan.FullCost)}."), sections);
+        return new ReportPage("Plan", Text($"{plan.Layout.VocabularySize:n0} tokens, hidden size {plan.Layout.HiddenSize}: a {PlanOptions.Describe(model)} on {model.Machine.Name} is predicted to take {PlanText.Time(plan.Cost)}, {PlanText.BesideFull(plan)}."), sections);
     }
 
     private static TableSection Clusters(ClusterPlan plan) => new(

@@ -20,7 +20,7 @@ internal static class PlanText
         var full = PlanJson.FullParameters(layout);
         Line(console, $"Cutoffs: {string.Join(", ", plan.Cutoffs)}");
         Line(console, $"Parameters: {layout.ParameterCount:n0}, {(double)full / layout.ParameterCount:n1} times fewer than the full softmax's {full:n0}.");
-        Line(console, $"Predicted {PlanOptions.Describe(model)} on {model.Machine.Name}: {Time(plan.Cost)}, {plan.SpeedUp:n1} times faster than a full softmax's {Time(plan.FullCost)}.");
+        Line(console, $"Predicted {PlanOptions.Describe(model)} on {model.Machine.Name}: {Time(plan.Cost)}, {BesideFull(plan)}.");
         if (model.Use != SoftmaxUse.Training) Line(console, $"Expected tails a token: {plan.VisitsPerToken:n2}.");
         if (outcome.VisitsByCounts.Count > 0) Line(console, $"Visits are those of {outcome.Options.Visits!.Count:n0} states; from counts alone they would be {string.Join(", ", outcome.VisitsByCounts.Select(visits => Text($"{visits * 100:n2} %")))}.");
         if (outcome.Kept is { } kept) WriteKept(console, kept, plan);
@@ -35,6 +35,11 @@ internal static class PlanText
         >= 1e6 => Text($"{nanoseconds / 1e6:n2} ms"),
         _ => Text($"{nanoseconds / 1e3:n1} µs"),
     };
+
+    /// <summary>How a plan's time stands to that of a full softmax.</summary>
+    public static string BesideFull(ClusterPlan plan) => plan.SpeedUp >= 1
+        ? Text($"{plan.SpeedUp:n1} times faster than a full softmax's {Time(plan.FullCost)}")
+        : Text($"{1 / plan.SpeedUp:n1} times slower than a full softmax's {Time(plan.FullCost)}, which is the better choice here");
 
     public static void Line(ToolConsole console, FormattableString text) => console.WriteLine(Text(text));
 

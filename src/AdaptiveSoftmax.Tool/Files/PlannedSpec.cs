@@ -21,6 +21,9 @@ internal sealed class PlannedSpec
     /// <summary>The div value of a spec that is there, where it gives a usable one.</summary>
     public double? DivValue => double.TryParse(_old?.Get(SpecMembers.DivValue), CultureInfo.InvariantCulture, out var value) ? value : null;
 
+    /// <summary>The width of its narrowest tail as a share of the hidden size, where it gives a div value and cutoffs.</summary>
+    public double? NarrowestShare => DivValue is { } divValue && _old?.Get(SpecMembers.Cutoffs) is { } cutoffs ? Math.Pow(divValue, -cutoffs.Split(',').Length) : null;
+
     /// <summary>Whether a spec that is there has a head bias, where it says so.</summary>
     public bool? HeadBias => bool.TryParse(_old?.Get(SpecMembers.HeadBias), out var value) ? value : null;
 

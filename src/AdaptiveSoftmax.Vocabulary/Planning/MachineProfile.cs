@@ -6,6 +6,9 @@ namespace AdaptiveSoftmax.Vocabulary;
 /// </summary>
 public sealed partial record MachineProfile
 {
+    /// <summary>No time of a file is longer, in nanoseconds; sums of times then stay numbers.</summary>
+    internal const double LongestTime = 1e12;
+
     /// <summary>What the machine is called, for people.</summary>
     public required string Name { get; init; }
 

@@ -21,8 +21,8 @@ public sealed record MemoryTimes
 
         if (gigabytesPerSecond.Count != bytes.Count)
             throw new ArgumentException(FormattableString.Invariant($"There are {gigabytesPerSecond.Count} bandwidths for {bytes.Count} sizes; give one each."), nameof(gigabytesPerSecond));
-        if (gigabytesPerSecond.Any(rate => !(rate > 0) || double.IsInfinity(rate)))
-            throw new ArgumentException("Each bandwidth must be a finite number above 0.", nameof(gigabytesPerSecond));
+        if (gigabytesPerSecond.Any(rate => !(rate >= 1e-6 && rate <= 1e9)))
+            throw new ArgumentException("Each bandwidth must be a number from 1e-6 to 1e9.", nameof(gigabytesPerSecond));
         (Bytes, GigabytesPerSecond) = (bytes, gigabytesPerSecond);
     }
 

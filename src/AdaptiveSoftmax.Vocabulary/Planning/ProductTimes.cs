@@ -11,15 +11,15 @@ public sealed record ProductTimes
     /// <param name="widths">The widths, ascending from 1 or more.</param>
     /// <param name="batches">The numbers of tokens, ascending from 1 or more.</param>
     /// <param name="nanoseconds">The time of a row in nanoseconds, [widths, batches].</param>
-    /// <exception cref="ArgumentException">The lists do not ascend, or there is not one time above 0 for each pair.</exception>
+    /// <exception cref="ArgumentException">The lists do not ascend, or there is not one time above 0, and of at most 10¹² nanoseconds, for each pair.</exception>
     public ProductTimes(EquatableArray<int> widths, EquatableArray<int> batches, EquatableArray<double> nanoseconds)
     {
         CheckAscent(widths, nameof(widths));
         CheckAscent(batches, nameof(batches));
         if (nanoseconds.Count != widths.Count * batches.Count)
             throw new ArgumentException(FormattableString.Invariant($"There are {nanoseconds.Count} times for {widths.Count} widths and {batches.Count} batches; give {widths.Count * batches.Count}."), nameof(nanoseconds));
-        if (nanoseconds.Any(time => !(time > 0) || double.IsInfinity(time)))
-            throw new ArgumentException("Each time must be a finite number above 0.", nameof(nanoseconds));
+        if (nanoseconds.Any(time => !(time > 0 && time <= MachineProfile.LongestTime)))
+            throw new ArgumentException("Each time must be a number above 0, and at most 1e12.", nameof(nanoseconds));
         (Widths, Batches, Nanoseconds) = (widths, batches, nanoseconds);
     }
 

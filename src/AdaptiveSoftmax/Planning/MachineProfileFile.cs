@@ -94,11 +94,11 @@ public static class MachineProfileFile
                 Threads = content.Threads,
                 Training = Read(content.Training, nameof(content.Training)),
                 Greedy = Read(content.Greedy, nameof(content.Greedy)),
-                TopK = content.Device is not null && content.TopK is null ? null : Read(content.TopK, nameof(content.TopK)),
-                Sampling = content.Device is not null && content.Sampling is null ? null : Read(content.Sampling, nameof(content.Sampling)),
+                TopK = content.Device is not null ? null : Read(content.TopK, nameof(content.TopK)),
+                Sampling = content.Device is not null ? null : Read(content.Sampling, nameof(content.Sampling)),
                 FarGreedy = content.GreedyFar is null ? null : Read(content.GreedyFar, nameof(content.GreedyFar)),
                 FarSampling = content.SamplingFar is null ? null : Read(content.SamplingFar, nameof(content.SamplingFar)),
-                SelectionTime = content.Device is not null && content.TopK is null ? 0 : Time(content.SelectionNanoseconds, nameof(content.SelectionNanoseconds)),
+                SelectionTime = content.Device is not null ? 0 : Time(content.SelectionNanoseconds, nameof(content.SelectionNanoseconds)),
                 Memory = ReadMemory(Require(content.Memory, nameof(content.Memory))),
                 UpdateTime = Time(content.UpdateNanoseconds, nameof(content.UpdateNanoseconds)),
                 TrainingHeadTime = Time(content.TrainingHeadNanoseconds, nameof(content.TrainingHeadNanoseconds)),
@@ -139,7 +139,7 @@ public static class MachineProfileFile
     private static double Time(double? value, string name)
     {
         if (value is null) throw new ArgumentException($"\"{Camel(name)}\" is missing.");
-        return value >= 0 && double.IsFinite(value.Value) ? value.Value : throw new ArgumentException($"\"{Camel(name)}\" is not a finite number of 0 or more.");
+        return value >= 0 && value <= MachineProfile.LongestTime ? value.Value : throw new ArgumentException($"\"{Camel(name)}\" is not a number from 0 to 1e12.");
     }
 
     private static T Require<T>(T? value, string name)

@@ -52,6 +52,7 @@ public sealed class MachineProfileTests
     [InlineData("\"selectionNanoseconds\":", "\"selection\":", "\"selectionNanoseconds\" is missing")]
     [InlineData("\"greedy\":", "\"lazy\":", "\"greedy\" is missing")]
     [InlineData("\"gigabytesPerSecond\": [", "\"gigabytesPerSecond\": [ -1,", "bandwidths for")]
+    [InlineData("\"updateNanoseconds\":", "\"updateNanoseconds\": 1e306, \"was\":", "\"updateNanoseconds\" is not a number from 0 to 1e12")]
     public void AMistake_IsNamedWithTheRemedy(string old, string replacement, string expected)
     {
         var text = MachineProfileFile.ToText(MachineProfile.Default);

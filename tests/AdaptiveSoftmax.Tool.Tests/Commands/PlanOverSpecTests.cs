@@ -31,6 +31,33 @@ public sealed class PlanOverSpecTests
         Assert.True(SpecReader.Read("x", File.ReadAllText(run.Path("x.softmax.json"))).Spec!.HeadBias);
     }
 
+    // The div value that a plan wrote is no word for narrower tails than it made.
+    [Fact]
+    public async Task PlannedAgain_ItIsTheSamePlan_AndDriftSeesNothingToGain()
+    {
+        using var run = new ToolRun();
+        WriteTable(run);
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "128", "-o", run.Path("x.softmax.json")));
+        var text = File.ReadAllText(run.Path("x.softmax.json"));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "128", "-o", run.Path("x.softmax.json")));
+        Assert.Equal(text, File.ReadAllText(run.Path("x.softmax.json")));
+        Assert.Equal(0, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("x.tokens"), "--spec", run.Path("x.softmax.json"), "--json"));
+        using var json = System.Text.Json.JsonDocument.Parse(run.Output);
+        var replan = json.RootElement.GetProperty("replan");
+        Assert.Equal(SpecReader.Read("x", text).Spec!.Cutoffs, replan.GetProperty("cutoffs").EnumerateArray().Select(cutoff => cutoff.GetInt32()));
+        Assert.Equal(1, replan.GetProperty("speedUp").GetDouble(), 1e-12);
+    }
+
+    [Fact]
+    public async Task APlanThatIsSlowerThanAFullSoftmax_IsCalledSo()
+    {
+        using var run = new ToolRun();
+        run.Write("x.tokens", string.Concat(Enumerable.Range(0, 200).Select(slot => $"{slot}\t{1_000_000 / (slot + 1)}\tt{slot}\n")));
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "--for", "topk", "-o", run.Path("x.softmax.json")));
+        Assert.Contains("times slower than a full softmax's", run.Output, StringComparison.Ordinal);
+        Assert.Contains("which is the better choice here", run.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task FullSoftmax_BecomesAnAdaptiveOne()
     {
