@@ -161,12 +161,13 @@ public sealed class VocabularyCheckpointTests : IDisposable
             await Task.Delay(random.Next(60), TestContext.Current.CancellationToken);
             var id = int.Parse(await File.ReadAllTextAsync(Path.Combine(folder, $"{victim}.pid"), TestContext.Current.CancellationToken), CultureInfo.InvariantCulture);
             using (var process = Process.GetProcessById(id)) process.Kill();
-            Assert.NotEqual(0, (await job).ExitCode);
+            // What the launcher then exits with is its own: MPICH's is 0 now and then.
+            await job;
 
-            // The file is whole, and no older than before.
+            // The file is whole, no older than before, and not that of a run that came to its end.
             using var file = SafetensorsReader.Open(path);
             var step = int.Parse(file.Metadata["user.step"], CultureInfo.InvariantCulture);
-            Assert.True(step > reached && step % KilledProgram.StepsBetweenSaves == 0, $"The file is of step {step} after one of step {reached}.");
+            Assert.True(step > reached && step < KilledProgram.Steps - KilledProgram.StepsBetweenSaves && step % KilledProgram.StepsBetweenSaves == 0, $"The file is of step {step} after one of step {reached}.");
             reached = step;
         }
 
