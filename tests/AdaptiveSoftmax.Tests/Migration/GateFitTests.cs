@@ -78,6 +78,21 @@ public sealed class GateFitTests : IDisposable
         double[] Draw(double spread) => [.. Enumerable.Range(0, Count).Select(_ => spread * _random.NextDouble())];
     }
 
+    /// <summary>Three equal shares. What one gate takes moves the others, so that rounds go on while any of them gains.</summary>
+    [Fact]
+    public void GatesThatStartTooLow_AreFittedUntilNoneGains()
+    {
+        var states = Read([.. Enumerable.Range(0, Count).Select(_ => ToyVocabulary.CreateState(_random, Size))]);
+        var zeros = new double[Count];
+        (double[] Vector, double Offset)[] starts = [(new double[Size], -1), (new double[Size], -1)];
+        var fitted = new GateFit(WorkerPool.Get(2), states, zeros, zeros, [zeros, zeros], starts, withOffsets: true).Run(TestContext.Current.CancellationToken);
+        foreach (var (vector, offset) in fitted)
+        {
+            Assert.Equal(0, offset, 0.02);
+            Assert.All(vector, value => Assert.Equal(0, value, 0.02));
+        }
+    }
+
     private FitStates Read(float[][] rows)
     {
         StatesWriter.Write(_folder["states"], Size, writer =>

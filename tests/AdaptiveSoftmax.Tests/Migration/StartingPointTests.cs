@@ -29,6 +29,82 @@ public sealed class StartingPointTests : ToyMigration
         long CountOf(int slot) => domain.GetCount(Enumerable.Range(0, 3).Single(i => domain.GetToken(i).SequenceEqual(to.Table.GetToken(slot))));
     }
 
+    // Tokens that were hardly counted: what their rows happen to have is far less than what is planned for them.
+    [Fact]
+    public void Polishing_KeepsThePlannedShareOfATail_WhoseTokensHaveSmallCounts()
+    {
+        var domain = TokenTable.Create([90, 91, 92], [3, 2, 1], ["t1t2"u8.ToArray(), "zz"u8.ToArray(), "t9t12"u8.ToArray()]);
+        var to = SoftmaxMigration.Extend(From, domain, projectionWidth: 8, "extended.tokens", out _);
+        var options = new MigrationOptions { StatesPath = Folder["states"], AddedShare = 0.4, AddedCounts = domain, PolishSteps = 300, PolishLearningRate = 0.02, PolishTargetShare = 0 };
+        using var migrated = Migrate(to, out _, options);
+        var random = new Random(6);
+        var share = Enumerable.Range(0, 500).Average(_ => ToyVocabulary.LogProbs(migrated, ToyVocabulary.CreateState(random, ToyVocabulary.Hidden)).Skip(20).Sum(Math.Exp));
+        Assert.InRange(share, 0.37, 0.43);
+    }
+
+    // In a direction that no state has, nothing tells how a gate should be but the gate that most of its tail's tokens had.
+    [Fact]
+    public void AGate_StaysWhereItsLargestTailsWas_InDirectionsThatNoStateHas()
+    {
+        const int Unseen = ToyVocabulary.Hidden - 1;
+        var random = new Random(7);
+        StatesWriter.Write(Folder["flat"], ToyVocabulary.Hidden, writer =>
+        {
+            for (var i = 0; i < 300; i++)
+            {
+                var state = ToyVocabulary.CreateState(random, ToyVocabulary.Hidden);
+                state[Unseen] = 0;
+                writer.Add(state, [i % 20]);
+            }
+        }, cancellationToken: TestContext.Current.CancellationToken);
+
+        // One token changes place with another: five of six and eight of nine stay.
+        var to = ToyVocabulary.Create(ToyVocabulary.Tokens([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10, 12, 13, 14, 15, 16, 17, 18, 19]), [5, 11], [2, 2]);
+        using var migrated = Migrate(to, out var report, new MigrationOptions { StatesPath = Folder["flat"] });
+        foreach (var tail in to.Layout.Tails)
+        {
+            Assert.Equal(ClusterChange.Factored, report.Clusters[tail.Cluster].Change);
+            var gate = to.Layout.ShortlistSize + tail.Index;
+            Assert.Equal(Source.Parameters[0].Row(gate)[Unseen], migrated.Parameters[0].Row(gate)[Unseen], 1e-6f);
+        }
+    }
+
+    // Most states vary far more, where the tail has no mass; the three directions that it has are for those where it has.
+    [Fact]
+    public void ANarrowTail_KeepsTheDirectionsOfTheStatesInWhichItIsProbable()
+    {
+        foreach (var gate in new[] { 5, 6 })
+        {
+            Source.Parameters[0].WritableRow(gate).Clear();
+            (Source.Parameters[0].WritableRow(gate)[0], Source.Parameters[0].WritableRow(gate)[1]) = (-9, 3);
+        }
+
+        ToyVocabulary.Save(Folder["old"], Source, From);
+        var random = new Random(7);
+        StatesWriter.Write(Folder["two kinds"], ToyVocabulary.Hidden, writer =>
+        {
+            for (var i = 0; i < 1000; i++) writer.Add(i % 10 == 0 ? Probable() : [1, 0, Draw(2), Draw(2), 0, 0, 0, 0], [i % 20]);
+        }, cancellationToken: TestContext.Current.CancellationToken);
+        var to = ToyVocabulary.Create(ToyVocabulary.Tokens([0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 8, 9, 10, 14, 15, 16, 17, 18, 19]), [5, 11], [3, 3]);
+        using var migrated = Migrate(to, out _, new MigrationOptions { StatesPath = Folder["two kinds"] });
+
+        // Of two tokens that shared a tail, 14 and 19 in the second one of both.
+        var (error, spread) = (0.0, 0.0);
+        for (var i = 0; i < 200; i++)
+        {
+            var state = Probable();
+            var (before, after) = (ToyVocabulary.LogProbs(Source, state), ToyVocabulary.LogProbs(migrated, state));
+            error += Math.Abs(before[14] - before[19] - (after[14] - after[19]));
+            spread += Math.Abs(before[14] - before[19]);
+        }
+
+        Assert.InRange(error, 0, 0.1 * spread);
+
+        float[] Probable() => [0, 1, 0, 0, Draw(1), Draw(1), 0, 0];
+
+        float Draw(float most) => most * (float)((2 * random.NextDouble()) - 1);
+    }
+
     // The log of the share in place of its log odds would give 0.29.
     [Theory]
     [InlineData(0)]
