@@ -9,7 +9,8 @@ namespace AdaptiveSoftmax.Distributed;
 /// </summary>
 /// <remarks>
 /// Every rank makes the same calls with the same hidden vectors, targets and options, and gets the same results; a batch that
-/// differs is a <see cref="RankMismatchException"/> at the first cut cluster that it reaches. An instance belongs to one thread.
+/// differs is a <see cref="RankMismatchException"/> at the first cut cluster that it reaches. Where each rank has tokens of its own,
+/// <see cref="BackwardGathered"/> and <see cref="LossGathered"/> take them. An instance belongs to one thread.
 /// <para>
 /// What crosses in a step of training is, for each token and cut cluster that it needs, what the normaliser is made of, the logit of
 /// the target, and the gradient of the hidden vector in the cluster's own width: nothing of it grows with the vocabulary. Losses,
@@ -31,7 +32,7 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     /// <param name="collectives">The ranks.</param>
     /// <param name="layout">The sizes; token ids are slots.</param>
     /// <param name="seed">The seed of the initialisation.</param>
-    /// <param name="plan">What is cut; null for <see cref="VocabularyPlan.Create"/>.</param>
+    /// <param name="plan">What is cut; null for <see cref="VocabularyPlan.Create(SoftmaxLayout, int)"/>.</param>
     /// <param name="options">How it runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
     /// <exception cref="ArgumentException">The plan does not fit the layout, or there are more ranks than rows or blocks of what it cuts.</exception>
     /// <exception cref="RankMismatchException">The ranks do not agree on version, sizes, plan or seed; the message names what differs, and the values.</exception>
@@ -44,7 +45,7 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     /// <param name="collectives">The ranks.</param>
     /// <param name="definition">The spec and its vocabulary, as <see cref="SoftmaxDefinitionReader"/> reads them.</param>
     /// <param name="seed">The seed of the initialisation.</param>
-    /// <param name="plan">What is cut; null for <see cref="VocabularyPlan.Create"/>.</param>
+    /// <param name="plan">What is cut; null for <see cref="VocabularyPlan.Create(SoftmaxLayout, int)"/>.</param>
     /// <param name="options">How it runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
     /// <exception cref="ArgumentException">The plan does not fit the layout, or there are more ranks than rows or blocks of what it cuts.</exception>
     /// <exception cref="RankMismatchException">The ranks do not agree on version, vocabulary, sizes, plan or seed; the message names what differs, and the values.</exception>
@@ -124,8 +125,7 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     public float Backward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
-        if (hiddenGradient.Length != hidden.Length)
-            throw new ArgumentException($"The gradient has room for {hiddenGradient.Length} values of {hidden.Length}; it must have the hidden vectors' shape.", nameof(hiddenGradient));
+        CheckGradientRoom(hidden, hiddenGradient);
         return _training.Run(CheckHidden(hidden), hidden, targets, [], hiddenGradient, options, weights, losses, wantsGradient: true);
     }
 
@@ -137,6 +137,12 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     protected override int GetTokenId(int slot) => _table?.GetId(slot) ?? slot;
 
     private protected override void DisposeWeights() => _layers.Dispose();
+
+    private static void CheckGradientRoom(ReadOnlySpan<float> hidden, Span<float> hiddenGradient)
+    {
+        if (hiddenGradient.Length != hidden.Length)
+            throw new ArgumentException($"The gradient has room for {hiddenGradient.Length} values of {hidden.Length}; it must have the hidden vectors' shape.", nameof(hiddenGradient));
+    }
 
     private static SoftmaxIdentity Identify(SoftmaxLayout layout)
     {

@@ -174,6 +174,29 @@ public sealed class DataParallelTests
     }
 
     [Fact]
+    public void OtherNumbersOfShards_AreRefusedOnAllRanks()
+    {
+        var exception = Assert.Throws<RankMismatchException>(() => ThreadCollectives.Run(2, collectives =>
+        {
+            using var softmax = TrainingProgram.CreateSoftmax(seed: 1);
+            using var parallel = new DataParallel(collectives, softmax, null, shards: 4 + collectives.Rank);
+        }));
+        Assert.Contains("the number of shards is 5 on rank 1 and 4 on rank 0", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OtherBodies_AreRefusedOnAllRanks()
+    {
+        var exception = Assert.Throws<RankMismatchException>(() => ThreadCollectives.Run(2, collectives =>
+        {
+            using var softmax = TrainingProgram.CreateSoftmax(seed: 1);
+            using var body = new Parameter("body", 3, 4 + collectives.Rank);
+            using var parallel = new DataParallel(collectives, softmax, [body], shards: 4);
+        }));
+        Assert.Contains("the shape of 'body' is [3, 5] on rank 1 and [3, 4] on rank 0", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void OtherLearningRates_AreRefused()
     {
         var exception = Assert.Throws<RankMismatchException>(() => ThreadCollectives.Run(2, collectives =>

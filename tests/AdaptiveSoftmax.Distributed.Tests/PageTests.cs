@@ -38,11 +38,7 @@ public sealed partial class PageTests
     [Fact]
     public void TheProgramOfACutVocabulary_RunsAsThePageHasIt()
     {
-        var page = File.ReadAllText(Path.Combine(Root(), "docs/distributed.md"));
-        var program = File.ReadAllText(Path.Combine(Root(), "tests/AdaptiveSoftmax.Distributed.Tests/Programs/VocabularyPage.cs"));
-        var body = program.Split("        // Page\n")[1].Split("        // End of page")[0];
-        Assert.Equal(string.Join('\n', body.Split('\n').Select(line => line.Length > 0 ? line[8..] : line)), CSharpBlock.Matches(page)[1].Groups[1].Value);
-
+        AssertOnPage("VocabularyPage", block: 1);
         var lines = new List<string>();
         var predictions = new int[2];
         ThreadCollectives.Run(2, ranks => predictions[ranks.Rank] = VocabularyPage.Run(ranks, lines.Add));
@@ -52,7 +48,47 @@ public sealed partial class PageTests
         Assert.InRange(losses[1], 0, losses[0] - 2);
     }
 
-    private static string Root([CallerFilePath] string file = "") => Path.Combine(Path.GetDirectoryName(file)!, "../..");
+    [Fact]
+    public void TheProgramOfFiles_RunsAsThePageHasIt()
+    {
+        AssertOnPage("VocabularyFilesPage", block: 2);
+        var folder = Directory.CreateTempSubdirectory("distributed-page-");
+        try
+        {
+            var path = Path.Combine(folder.FullName, "run.safetensors");
+            Assert.Equal([0, 0], Run(ranks: 2));
+            var saved = File.GetLastWriteTimeUtc(path);
+            Assert.Equal([10, 10, 10], Run(ranks: 3));
+            Assert.NotEqual(saved, File.GetLastWriteTimeUtc(path));
+
+            long[] Run(int ranks)
+            {
+                var first = new long[ranks];
+                ThreadCollectives.Run(ranks, collectives =>
+                {
+                    using var softmax = VocabularyProgram.Create(collectives);
+                    using var optimizer = new AdamW(0.01);
+                    first[collectives.Rank] = VocabularyFilesPage.Run(softmax, optimizer, path);
+                });
+                return first;
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    // That a program of this project is a block of the page.
+    private static void AssertOnPage(string name, int block)
+    {
+        var page = File.ReadAllText(Path.Combine(Root(), "docs/distributed.md"));
+        var program = File.ReadAllText(Path.Combine(Root(), $"tests/AdaptiveSoftmax.Distributed.Tests/Programs/{name}.cs"));
+        var body = program.Split("        // Page\n")[1].Split("        // End of page")[0];
+        Assert.Equal(string.Join('\n', body.Split('\n').Select(line => line.Length > 0 ? line[8..] : line)), CSharpBlock.Matches(page)[block].Groups[1].Value);
+    }
+
+    internal static string Root([CallerFilePath] string file = "") => Path.Combine(Path.GetDirectoryName(file)!, "../..");
 
     [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex CSharpBlock { get; }

@@ -137,14 +137,27 @@ public sealed class VocabularyCheckpointTests : IDisposable
         Assert.Single(_folder.EnumerateFiles());
     }
 
+    /// <summary>How often ranks are killed: a few times, or as often as the environment says, for a night.</summary>
+    public static TheoryData<string, int> Kills
+    {
+        get
+        {
+            var kills = Environment.GetEnvironmentVariable("ADAPTIVE_SOFTMAX_TEST_KILLS");
+            if (kills is null) return new() { { "openmpi", 2 }, { "mpich", 1 } };
+            var count = int.Parse(kills, CultureInfo.InvariantCulture);
+            return new() { { "openmpi", count }, { "mpich", count } };
+        }
+    }
+
     [Theory]
-    [InlineData("openmpi", 2)]
-    [InlineData("mpich", 1)]
+    [MemberData(nameof(Kills))]
     public async Task ARankThatIsKilledAtAnyMoment_LosesNothingButStepsSinceTheLastSave(string launcher, int kills)
     {
+        // Each job comes a few steps further before it is killed.
+        var steps = 60 + (20 * kills);
         var straight = "";
         var folder = Directory.CreateDirectory(InFolder("straight")).FullName;
-        ThreadCollectives.Run(1, collectives => straight = KilledProgram.Run(collectives, folder, isSlow: false));
+        ThreadCollectives.Run(1, collectives => straight = KilledProgram.Run(collectives, folder, steps, isSlow: false));
 
         folder = Directory.CreateDirectory(InFolder("killed")).FullName;
         var path = Path.Combine(folder, "run.safetensors");
@@ -153,7 +166,7 @@ public sealed class VocabularyCheckpointTests : IDisposable
         for (var kill = 0; kill < kills; kill++)
         {
             foreach (var old in Directory.EnumerateFiles(folder, "*.pid")) File.Delete(old);
-            var job = MpiJob.RunAsync(launcher, 2, "killed", folder, "slow");
+            var job = MpiJob.RunAsync(launcher, 2, "killed", folder, $"{steps}", "slow");
 
             // At the first save of this job at the earliest, or there is nothing that could be lost.
             var (victim, saved) = (random.Next(2), File.Exists(path) ? File.GetLastWriteTimeUtc(path) : default);
@@ -168,11 +181,11 @@ public sealed class VocabularyCheckpointTests : IDisposable
             // The file is whole, no older than before, and not that of a run that came to its end.
             using var file = SafetensorsReader.Open(path);
             var step = int.Parse(file.Metadata["user.step"], CultureInfo.InvariantCulture);
-            Assert.True(step > reached && step < KilledProgram.Steps - KilledProgram.StepsBetweenSaves && step % KilledProgram.StepsBetweenSaves == 0, $"The file is of step {step} after one of step {reached}.");
+            Assert.True(step > reached && step < steps - KilledProgram.StepsBetweenSaves && step % KilledProgram.StepsBetweenSaves == 0, $"The file is of step {step} after one of step {reached}.");
             reached = step;
         }
 
-        var last = await MpiJob.RunAsync(launcher, 2, "killed", folder);
+        var last = await MpiJob.RunAsync(launcher, 2, "killed", folder, $"{steps}");
         Assert.True(last.ExitCode == 0, last.Errors);
         Assert.Equal(straight, last.Output);
     }

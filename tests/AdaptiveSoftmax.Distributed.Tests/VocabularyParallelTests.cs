@@ -25,6 +25,25 @@ public sealed class VocabularyParallelTests
         Assert.Equal(s_alone.Value, job.Output);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(6)]
+    public void AHeadThatEveryRankHas_GivesTheSameBits_ForAnyNumberOfRanks(int ranks)
+    {
+        var alone = Run(1, isGathered: false);
+        Assert.Equal(alone, Run(ranks, isGathered: false));
+        Assert.Equal(alone, Run(ranks, isGathered: true));
+        Assert.NotEqual(s_alone.Value, alone);
+
+        static string Run(int ranks, bool isGathered)
+        {
+            var output = new string[ranks];
+            ThreadCollectives.Run(ranks, collectives => output[collectives.Rank] = VocabularyProgram.Run(collectives, 60, VocabularyProgram.TailsPlan, isGathered));
+            return Assert.Single(output.Distinct());
+        }
+    }
+
     [Fact]
     public void TheLayer_Learns()
     {
@@ -248,6 +267,35 @@ public sealed class VocabularyParallelTests
         });
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Clipping_TakesTheNormOfAllRowsAndTheBody(int ranks)
+    {
+        // The same model whole, whose norm is taken in double precision, one gradient after the other.
+        var (hidden, targets) = VocabularyProgram.Batch(0);
+        using var whole = new DynamicAdaptiveSoftmax(VocabularyProgram.Layout, seed: 4);
+        whole.Backward(hidden, targets, new float[hidden.Length]);
+        var squares = whole.Parameters.Where(parameter => parameter.HasGradient).Sum(parameter => parameter.Gradient.ToArray().Sum(value => (double)value * value));
+        var norm = Math.Sqrt(squares + (15 * 4));
+        ThreadCollectives.Run(ranks, collectives =>
+        {
+            using var softmax = VocabularyProgram.Create(collectives);
+            using Parameter body = new("body", 3, 5), idle = new("idle", 2, 2);
+            body.TouchGradient().Fill(-2);
+            softmax.Backward(hidden, targets, new float[hidden.Length]);
+            Assert.Equal(norm, softmax.ClipByGlobalNorm(norm * 2, [body, body, idle]), 1e-5);
+            Assert.Equal(-2, body.Gradient[7]);
+            var before = softmax.Parameters[0].Gradient.ToArray();
+            Assert.Equal(norm, softmax.ClipByGlobalNorm(norm / 4, [body, body, idle]), 1e-5);
+            Assert.All(body.Gradient.ToArray(), value => Assert.Equal(-0.5f, value, 1e-5f));
+            Assert.False(idle.HasGradient);
+            AssertClose([.. before.Select(value => value / 4)], softmax.Parameters[0].Gradient, 1e-6f);
+            Assert.Equal(norm / 4, softmax.ClipByGlobalNorm(norm, [body]), 1e-5);
+        });
+    }
+
     [Fact]
     public void OtherLearningRates_AreRefused()
     {
@@ -270,6 +318,8 @@ public sealed class VocabularyParallelTests
             softmax.Dispose();
             Assert.Throws<ObjectDisposedException>(() => softmax.Loss([], []));
             Assert.Throws<ObjectDisposedException>(() => softmax.Backward([], [], []));
+            Assert.Throws<ObjectDisposedException>(() => softmax.LossGathered([], []));
+            Assert.Throws<ObjectDisposedException>(() => softmax.BackwardGathered([], [], []));
             Assert.Throws<ObjectDisposedException>(() => softmax.ClipByGlobalNorm(1));
             Assert.Throws<ObjectDisposedException>(() => softmax.Step(optimizer));
             Assert.Throws<ObjectDisposedException>(() => softmax.TryStep(optimizer));
@@ -297,7 +347,7 @@ public sealed class VocabularyParallelTests
         return $"{VocabularyProgram.Digest<float>(logProbs)} {string.Join(',', predictions)} {string.Join(',', top)} {VocabularyProgram.Digest<float>(topLogProbs)} {string.Join(' ', draws)} {softmax.LogProbOf(hidden.AsSpan(0, 12), 1200)}";
     }
 
-    private static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, float tolerance)
+    internal static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, float tolerance)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], tolerance);

@@ -15,7 +15,7 @@ internal sealed class ScaleComparison : IComparison
 
     public string Name => "scale";
 
-    public string Description => "Tokens a second of two ranks over one, one thread and 256 targets each, by the better of data and vocabulary in parallel (hidden 512, 200,019 tokens); processes under mpirun where there is one.";
+    public string Description => "Tokens a second of two ranks over one, one thread and 256 targets each, by the better of data and vocabulary in parallel (hidden 512, 200,019 tokens); processes under mpirun where there is one. Beside it what a model of step time predicts, and that model for 8, 64 and 512 ranks.";
 
     /// <summary>The command that is one rank.</summary>
     public static Command CreateRankCommand()
@@ -28,8 +28,8 @@ internal sealed class ScaleComparison : IComparison
         {
             MpiCollectives.Run(ranks =>
             {
-                var (milliseconds, bytes) = ScaleStep.Measure(ranks, result.GetRequiredValue(way), result.GetRequiredValue(steps));
-                if (ranks.Rank == 0) System.Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{milliseconds:R} {bytes}"));
+                var values = ScaleStep.Measure(ranks, result.GetRequiredValue(way), result.GetRequiredValue(steps));
+                if (ranks.Rank == 0) System.Console.Out.WriteLine(string.Join(' ', values.Select(value => value.ToString("R", CultureInfo.InvariantCulture))));
             });
             return 0;
         });
@@ -47,7 +47,8 @@ internal sealed class ScaleComparison : IComparison
 
         // In turn, so that what the machine does besides meets all alike.
         var runs = ScaleStep.Ways.SelectMany(way => Enumerable.Range(1, 2).Select(ranks => (Way: way, Ranks: ranks))).ToArray();
-        var results = runs.Select(_ => new List<(double Milliseconds, long Bytes)>()).ToArray();
+        var results = runs.Select(_ => new List<double[]>()).ToArray();
+        var speeds = ScaleModel.Read(Measure(launcher, ScaleStep.Speeds, 2, steps: 0));
         for (var repetition = 0; repetition < Repetitions; repetition++)
         {
             for (var i = 0; i < runs.Length; i++)
@@ -57,21 +58,23 @@ internal sealed class ScaleComparison : IComparison
             }
         }
 
-        var speeds = new double[runs.Length];
+        var rates = new double[runs.Length];
+        var times = new double[runs.Length];
         for (var i = 0; i < runs.Length; i++)
         {
-            var milliseconds = results[i].Select(result => result.Milliseconds).Order().ElementAt(Repetitions / 2);
-            var (tokens, bytes) = (ScaleStep.TokensPerRank * runs[i].Ranks, results[i][0].Bytes);
-            speeds[i] = tokens / milliseconds * 1000;
+            times[i] = results[i].Select(result => result[0]).Order().ElementAt(Repetitions / 2);
+            var (tokens, bytes) = (ScaleStep.TokensPerRank * runs[i].Ranks, results[i][0][1]);
+            rates[i] = tokens / times[i] * 1000;
             string Cell(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
             table.AddRow(
-                runs[i].Way, Cell(runs[i].Ranks, "N0"), Cell(tokens, "N0"), Cell(milliseconds, "N2"), Cell(speeds[i], "N0"), Cell(speeds[i] / speeds[i - (i % 2)], "N2"),
+                runs[i].Way, Cell(runs[i].Ranks, "N0"), Cell(tokens, "N0"), Cell(times[i], "N2"), Cell(rates[i], "N0"), Cell(rates[i] / rates[i - (i % 2)], "N2"),
                 Cell(bytes / 1e6, "N2"), runs[i].Ranks == 1 ? "" : bytes == 0 ? "0" : $"1 / {Cell(dense / bytes, "N0")}");
         }
 
         session.Console.Write(table);
         session.Note($"A dense layer's all-reduce: {dense / 1e6:N1} MB received a step by each of two ranks.");
-        return Math.Max(speeds[1] / speeds[0], speeds[3] / speeds[2]);
+        ScaleModel.Write(session, speeds, [.. runs.Select((run, i) => (run.Way, run.Ranks, times[i]))]);
+        return Math.Max(rates[1] / rates[0], rates[3] / rates[2]);
     }
 
     private static string? FindLauncher() =>
@@ -81,11 +84,12 @@ internal sealed class ScaleComparison : IComparison
          where File.Exists(path)
          select path).FirstOrDefault();
 
-    private static (double Milliseconds, long Bytes) Measure(string? launcher, string way, int ranks, int steps)
+    // What ScaleStep.Measure returns on rank 0.
+    private static double[] Measure(string? launcher, string way, int ranks, int steps)
     {
         if (launcher is null)
         {
-            var result = default((double, long));
+            double[] result = [];
             ThreadCollectives.Run(ranks, collectives =>
             {
                 var own = ScaleStep.Measure(collectives, way, steps);
@@ -105,7 +109,6 @@ internal sealed class ScaleComparison : IComparison
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         if (process.ExitCode != 0) throw new InvalidOperationException($"{launcher} ended with {process.ExitCode}.");
-        var values = output.Trim().Split('\n')[^1].Split(' ');
-        return (double.Parse(values[0], CultureInfo.InvariantCulture), long.Parse(values[1], CultureInfo.InvariantCulture));
+        return [.. output.Trim().Split('\n')[^1].Split(' ').Select(value => double.Parse(value, CultureInfo.InvariantCulture))];
     }
 }

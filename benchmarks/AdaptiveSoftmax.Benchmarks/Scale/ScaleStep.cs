@@ -16,14 +16,18 @@ internal static class ScaleStep
     /// <summary>Data in parallel, the vocabulary over the ranks.</summary>
     public static IReadOnlyList<string> Ways { get; } = ["data", "vocabulary"];
 
+    /// <summary>The way that takes no steps, but measures what the model of step time goes by.</summary>
+    public const string Speeds = "speeds";
+
     /// <summary>Times some steps, and counts the bytes that this rank receives in one.</summary>
     /// <param name="ranks">The ranks.</param>
-    /// <param name="way">One of <see cref="Ways"/>.</param>
+    /// <param name="way">One of <see cref="Ways"/>, or <see cref="Speeds"/>.</param>
     /// <param name="steps">The steps to time, after some that are not.</param>
-    /// <returns>The median of the steps in milliseconds, and the bytes a step.</returns>
-    public static (double Milliseconds, long Bytes) Measure(Collectives ranks, string way, int steps)
+    /// <returns>The median of the steps in milliseconds, and the bytes a step; or the numbers that <see cref="ScaleModel.Read"/> reads.</returns>
+    public static double[] Measure(Collectives ranks, string way, int steps)
     {
         const int WarmUpSteps = 5;
+        if (way == Speeds) return ScaleModel.Measure(ranks);
         using var optimizer = new Adagrad(learningRate: 0.05) { Threads = 1 };
         using var side = way == "data" ? (Side)new DataSide(ranks, optimizer) : new VocabularySide(ranks, optimizer);
         var times = new List<double>();
@@ -37,7 +41,7 @@ internal static class ScaleStep
         }
 
         times.Sort();
-        return (times[times.Count / 2], (ranks.BytesReceived - before) / steps);
+        return [times[times.Count / 2], (ranks.BytesReceived - before) / steps];
     }
 
     // Hidden vectors are random: time does not depend on them. Targets are as frequent as one over their rank, as words are.

@@ -22,6 +22,12 @@ public sealed unsafe partial class MpiCollectives : Collectives
     private MpiCollectives(MpiLibrary library, int rank, int size)
         : base(rank, size) => _library = library;
 
+    /// <summary>
+    /// The number of processes that a launcher started this one among, as Open MPI's mpirun, MPICH's and Slurm's PMI say it in the
+    /// environment; 1 where none did. It can be asked before <see cref="Run"/>.
+    /// </summary>
+    public static int LaunchedRanks => MpiLauncher.Started?.Size ?? 1;
+
     /// <summary>The MPI library and its version, such as <c>Open MPI v5.0.7</c>.</summary>
     public string LibraryVersion => _library.Version;
 

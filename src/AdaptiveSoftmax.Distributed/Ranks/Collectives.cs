@@ -148,7 +148,7 @@ public abstract unsafe class Collectives
         using var work = new TreeExchange(this, tree);
         fixed (float* values = nodes, target = part)
         {
-            work.ReduceParts(Rows(values, tree.NodesOf(Rank).Count, length), AllPresent(tree), length, target);
+            work.ReduceParts(Rows(values, tree.NodesOf(Rank).Count, length), AllPresent(tree), work.EqualParts(length), target);
         }
     }
 

@@ -9,12 +9,15 @@ namespace AdaptiveSoftmax.Distributed;
 /// </summary>
 internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree) : IDisposable
 {
-    // The values of all parts that cross together, which bounds the working memory.
+    // The values of all parts that cross together, which bounds the working memory; and those of one part, which with few ranks stay
+    // in a core's cache on their way from one copy to the next.
     private const int PieceLength = 1 << 22;
+    private const int PartLength = 1 << 17;
 
     private readonly int _ranks = collectives.Size;
     private NativeFloats? _send;
     private NativeFloats? _receive;
+    private NativeFloats? _own;
     private NativeFloats? _together;
 
     /// <summary>Gives the sum to all ranks.</summary>
@@ -31,7 +34,7 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
             return;
         }
 
-        foreach (var (starts, counts) in Pieces(length))
+        foreach (var (starts, counts) in Pieces(EqualParts(length)))
         {
             var own = Add(nodes, present, starts, counts);
             Scale(own, counts[collectives.Rank], scale, own);
@@ -48,17 +51,17 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
     /// <summary>Gives each rank its part of the sum.</summary>
     /// <param name="nodes">The first value of each of this rank's nodes.</param>
     /// <param name="present">Which nodes of each rank there are at all, [ranks][nodes]; at least one.</param>
-    /// <param name="length">The number of values.</param>
-    /// <param name="part">Receives this rank's part, the values of <see cref="Collectives.PartOf"/>.</param>
-    public void ReduceParts(nint[] nodes, bool[][] present, long length, float* part)
+    /// <param name="ends">Where each rank's part ends, [ranks], ascending; the first begins at 0.</param>
+    /// <param name="part">Receives this rank's part.</param>
+    public void ReduceParts(nint[] nodes, bool[][] present, long[] ends, float* part)
     {
         if (_ranks == 1)
         {
-            Copy((float*)nodes[0], part, length);
+            Copy((float*)nodes[0], part, ends[0]);
             return;
         }
 
-        foreach (var (starts, counts) in Pieces(length))
+        foreach (var (starts, counts) in Pieces(ends))
         {
             Copy(Add(nodes, present, starts, counts), part, counts[collectives.Rank]);
             part += counts[collectives.Rank];
@@ -70,26 +73,32 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
     {
         _send?.Dispose();
         _receive?.Dispose();
+        _own?.Dispose();
         _together?.Dispose();
     }
 
-    // What crosses at a time: a piece of each rank's part.
-    private IEnumerable<(long[] Starts, int[] Counts)> Pieces(long length)
+    /// <summary>Where the parts of <see cref="Collectives.PartOf"/> end, [ranks].</summary>
+    public long[] EqualParts(long length) => [.. Enumerable.Range(1, _ranks).Select(rank => (long)((Int128)length * rank / _ranks))];
+
+    // What crosses at a time: a piece of each rank's part. There is always one, so that ranks meet.
+    private IEnumerable<(long[] Starts, int[] Counts)> Pieces(long[] ends)
     {
-        var pieceLength = Math.Max(1, PieceLength / _ranks);
-        var ends = Enumerable.Range(0, _ranks + 1).Select(rank => (long)((Int128)length * rank / _ranks)).ToArray();
-        for (var first = 0L; first <= length / _ranks; first += pieceLength)
+        var pieceLength = Math.Clamp(PieceLength / _ranks, 1, PartLength);
+        var most = Enumerable.Range(0, _ranks).Max(rank => ends[rank] - StartOf(rank));
+        for (var first = 0L; first == 0 || first < most; first += pieceLength)
         {
             var starts = new long[_ranks];
             var counts = new int[_ranks];
             for (var rank = 0; rank < _ranks; rank++)
             {
-                starts[rank] = Math.Min(ends[rank] + first, ends[rank + 1]);
-                counts[rank] = (int)Math.Min(ends[rank + 1] - starts[rank], pieceLength);
+                starts[rank] = Math.Min(StartOf(rank) + first, ends[rank]);
+                counts[rank] = (int)Math.Min(ends[rank] - starts[rank], pieceLength);
             }
 
             yield return (starts, counts);
         }
+
+        long StartOf(int rank) => rank == 0 ? 0 : ends[rank - 1];
     }
 
     // The sum of this rank's piece.
@@ -102,6 +111,7 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
         var next = send;
         for (var rank = 0; rank < _ranks; rank++)
         {
+            if (rank == me) continue;
             for (var node = 0; node < nodes.Length; node++)
             {
                 if (!present[me][node]) continue;
@@ -113,8 +123,10 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
             receiveCounts[rank] = present[rank].Count(there => there) * counts[me] * sizeof(float);
         }
 
+        // What is this rank's own need not go through the transport.
         var received = Room(ref _receive, 1L + (receiveCounts.Sum(count => (long)count) / sizeof(float)));
         collectives.Exchange((byte*)send, sendCounts, (byte*)received, receiveCounts);
+        var own = Room(ref _own, 1L + ((long)nodes.Length * counts[me]));
 
         var stack = new Stack<(TreeNode Node, nint Values)>();
         for (var rank = 0; rank < _ranks; rank++)
@@ -123,7 +135,13 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
             for (var node = 0; node < places.Count; node++)
             {
                 nint values = 0;
-                if (present[rank][node])
+                if (present[rank][node] && rank == me)
+                {
+                    Copy((float*)nodes[node] + starts[me], own, counts[me]);
+                    values = (nint)own;
+                    own += counts[me];
+                }
+                else if (present[rank][node])
                 {
                     values = (nint)received;
                     received += counts[me];

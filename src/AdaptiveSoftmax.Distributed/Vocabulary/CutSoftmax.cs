@@ -16,10 +16,18 @@ internal sealed unsafe class CutSoftmax(Collectives collectives, RowCut cut, int
     private readonly TreeExchange _exchange = new(collectives, cut.Tree);
     private readonly int[] _rankRows = [.. Enumerable.Range(0, collectives.Size).Select(rank => cut.RowsOfRank(rank).End - cut.RowsOfRank(rank).Start)];
     private int[] _targetRows = [];
+    private long[]? _ownerEnds;
+    private int _tokensDone;
 
     private int FirstLeaf => cut.Tree.LeavesOf(collectives.Rank).Start;
 
     private int OwnStart => cut.RowsOfRank(collectives.Rank).Start;
+
+    /// <summary>
+    /// Says whose the tokens of the next batch are. The gradient of a token's input then goes to its rank alone and is 0 on the others.
+    /// </summary>
+    /// <param name="ends">Where each rank's tokens end among those of the batch that this cluster sees, [ranks]; null where every rank wants all.</param>
+    public void ExpectOwners(long[]? ends) => (_ownerEnds, _tokensDone) = (ends, 0);
 
     /// <inheritdoc/>
     public void ExpectTargets(int* rows, int tokens) => _targetRows = new ReadOnlySpan<int>(rows, tokens).ToArray();
@@ -67,7 +75,18 @@ internal sealed unsafe class CutSoftmax(Collectives collectives, RowCut cut, int
 
         if (inputGradient is null) return;
         collectives.Begin(CollectiveKind.ReduceGradients, length, cut.Tree.Leaves);
-        _exchange.ReduceAll([.. sums.Reverse().Select(sum => sum.Value)], Collectives.AllPresent(cut.Tree), length, inputGradient, scale: 1);
+        nint[] nodes = [.. sums.Reverse().Select(sum => sum.Value)];
+        if (_ownerEnds is null)
+        {
+            _exchange.ReduceAll(nodes, Collectives.AllPresent(cut.Tree), length, inputGradient, scale: 1);
+            return;
+        }
+
+        long[] ends = [.. _ownerEnds.Select(end => columns * Math.Clamp(end - _tokensDone, 0, tokens))];
+        var start = collectives.Rank == 0 ? 0 : ends[collectives.Rank - 1];
+        new Span<float>(inputGradient, length).Clear();
+        _exchange.ReduceParts(nodes, Collectives.AllPresent(cut.Tree), ends, inputGradient + start);
+        _tokensDone += tokens;
 
         nint Add(nint left, nint right)
         {

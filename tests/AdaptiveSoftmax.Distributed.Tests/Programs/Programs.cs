@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace AdaptiveSoftmax.Distributed.Tests;
 
@@ -21,8 +22,16 @@ internal static class Programs
             case "vocabulary":
                 printFirst(VocabularyProgram.Run(collectives, int.Parse(arguments[0], CultureInfo.InvariantCulture)));
                 return;
+            case "gathered":
+                printFirst(VocabularyProgram.Run(collectives, int.Parse(arguments[0], CultureInfo.InvariantCulture), isGathered: true));
+                return;
             case "killed":
-                printFirst(KilledProgram.Run(collectives, arguments[0], isSlow: arguments.Length > 1));
+                printFirst(KilledProgram.Run(collectives, arguments[0], int.Parse(arguments[1], CultureInfo.InvariantCulture), isSlow: arguments.Length > 2));
+                return;
+            case "hosts":
+                printFirst(HostNames(collectives));
+                Run(arguments[0], collectives, arguments[1..], print);
+                CheckNetwork(collectives);
                 return;
             case "fail":
                 if (collectives.Rank == 1) throw new InvalidOperationException("The disk of rank 1 is full.");
@@ -39,6 +48,10 @@ internal static class Programs
                 collectives.Barrier();
                 printFirst(CatchNull());
                 return;
+            case "agree":
+                using (var softmax = TrainingProgram.CreateSoftmax(seed: 1))
+                using (new DataParallel(collectives, softmax, null, shards: 12))
+                    return;
             case "differ":
                 using (var softmax = TrainingProgram.CreateSoftmax(seed: (ulong)collectives.Rank + 1, vocabulary: arguments is ["weights"] ? 60 : 60 + collectives.Rank))
                 using (new DataParallel(collectives, softmax, null, shards: 12))
@@ -46,6 +59,21 @@ internal static class Programs
             default:
                 throw new ArgumentException($"There is no program '{name}'.", nameof(name));
         }
+    }
+
+    private static string HostNames(Collectives collectives)
+    {
+        var names = collectives.AllGatherUneven<byte>(Encoding.UTF8.GetBytes(Environment.MachineName + " "), out _);
+        return Encoding.UTF8.GetString(names).TrimEnd();
+    }
+
+    // What the ranks have sent each other came through the network, and not past it.
+    private static void CheckNetwork(Collectives collectives)
+    {
+        var line = File.ReadLines("/proc/net/dev").Single(line => line.TrimStart().StartsWith("eth0:", StringComparison.Ordinal));
+        var received = long.Parse(line.Split(':')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], CultureInfo.InvariantCulture);
+        if (received < collectives.BytesReceived)
+            throw new InvalidOperationException($"Rank {collectives.Rank} has received {collectives.BytesReceived} bytes, of which the network has seen {received}.");
     }
 
     private static string CatchNull()

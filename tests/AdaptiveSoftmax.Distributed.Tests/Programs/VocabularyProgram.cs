@@ -33,14 +33,21 @@ internal static class VocabularyProgram
         return (hidden, targets);
     }
 
+    /// <summary>The head on every rank, and a tail too.</summary>
+    public static VocabularyPlan TailsPlan { get; } = Plan with { CutsHead = false };
+
     /// <summary>Trains, and tells the bits of losses, gradients, norms and weights.</summary>
-    public static string Run(Collectives collectives, int steps)
+    /// <param name="collectives">The ranks.</param>
+    /// <param name="steps">The steps.</param>
+    /// <param name="plan">What is cut.</param>
+    /// <param name="isGathered">Whether each rank has some of the tokens, and not all of them.</param>
+    public static string Run(Collectives collectives, int steps, VocabularyPlan? plan = null, bool isGathered = false)
     {
-        using var softmax = Create(collectives);
+        using var softmax = Create(collectives, plan: plan);
         using var optimizer = new AdamW(0.01) { Threads = 1 };
         var losses = new List<double>();
         var gradients = new List<float>();
-        for (var step = 0; step < steps; step++) Step(softmax, optimizer, step, losses, gradients);
+        for (var step = 0; step < steps; step++) Step(softmax, optimizer, step, losses, gradients, isGathered);
         var (hidden, _) = Batch(0);
         var predictions = new int[hidden.Length / Hidden];
         softmax.Predict(hidden, predictions);
@@ -50,14 +57,34 @@ internal static class VocabularyProgram
     }
 
     /// <summary>One step, whose loss, norm and gradient of the hidden vectors are kept.</summary>
-    public static void Step(VocabularyParallel softmax, Optimizer optimizer, int step, List<double> losses, List<float> gradients)
+    public static void Step(VocabularyParallel softmax, Optimizer optimizer, int step, List<double> losses, List<float> gradients, bool isGathered = false)
     {
         var (hidden, targets) = Batch(step);
         var gradient = new float[hidden.Length];
-        losses.Add(softmax.Backward(hidden, targets, gradient, new LossOptions { LabelSmoothing = step % 4 == 3 ? 0.1f : 0 }));
+        var options = new LossOptions { LabelSmoothing = step % 4 == 3 ? 0.1f : 0 };
+        if (isGathered)
+        {
+            var (first, end) = OwnTokens(softmax.Collectives, targets.Length);
+            var own = gradient[(first * Hidden)..(end * Hidden)];
+            losses.Add(softmax.BackwardGathered(hidden.AsSpan(first * Hidden, own.Length), targets.AsSpan(first, end - first), own, options));
+            gradient = softmax.Collectives.AllGatherUneven<float>(own, out _);
+        }
+        else
+        {
+            losses.Add(softmax.Backward(hidden, targets, gradient, options));
+        }
+
         losses.Add(softmax.ClipByGlobalNorm(0.5));
         gradients.AddRange(gradient);
         softmax.Step(optimizer);
+    }
+
+    /// <summary>The tokens of a rank, of very different numbers: the first of four has one of 21, or none of 3.</summary>
+    public static (int First, int End) OwnTokens(Collectives ranks, int tokens)
+    {
+        return (EndOf(ranks.Rank), EndOf(ranks.Rank + 1));
+
+        int EndOf(int rank) => tokens * rank * rank / (ranks.Size * ranks.Size);
     }
 
     /// <summary>The weights of the whole, put together from all ranks tensor by tensor.</summary>

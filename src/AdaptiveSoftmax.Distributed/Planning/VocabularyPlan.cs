@@ -5,12 +5,14 @@ namespace AdaptiveSoftmax.Distributed;
 
 /// <summary>
 /// Which clusters of a softmax are cut by rows over the ranks of <see cref="VocabularyParallel"/>; the others every rank has and
-/// computes whole. It depends on the sizes alone, never on the number of ranks, and so do the bits of all results.
+/// computes whole. The bits of all results depend on it, and not on the number of ranks.
 /// </summary>
 public sealed record VocabularyPlan
 {
-    /// <summary>The rows from which on <see cref="Create"/> cuts a cluster, unless it is told otherwise.</summary>
+    /// <summary>The rows from which on <see cref="Create(SoftmaxLayout, int)"/> cuts a cluster, unless it is told otherwise.</summary>
     public const int DefaultMinimumRows = 1024;
+
+    private const int DefaultBlocks = 16;
 
     /// <summary>Whether the head is cut.</summary>
     public required bool CutsHead { get; init; }
@@ -22,7 +24,7 @@ public sealed record VocabularyPlan
     /// Into how many blocks of rows a cluster is cut, which are then dealt out to the ranks: at least one a rank, and no more than the
     /// rows of the cluster. Other numbers give other bits.
     /// </summary>
-    public int Blocks { get; init; } = 16;
+    public int Blocks { get; init; } = DefaultBlocks;
 
     /// <summary>Cuts what is large.</summary>
     /// <param name="layout">The sizes.</param>
@@ -35,6 +37,33 @@ public sealed record VocabularyPlan
     {
         ArgumentNullException.ThrowIfNull(layout);
         return new VocabularyPlan { CutsHead = layout.HeadRows >= minimumRows, CutsTails = [.. layout.Tails.Select(tail => tail.Size >= minimumRows)] };
+    }
+
+    /// <summary>
+    /// Cuts what takes less time cut than whole, by the model of <see cref="StepTime"/>: rows that are few are not worth their messages,
+    /// and on a slow network neither is a head whose hidden vectors are long. The numbers decide about the bits of all results: keep the
+    /// plan with the run where it goes on elsewhere, since others may be measured there.
+    /// </summary>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="speeds">What a rank does in a second: <see cref="RankSpeeds.Measure"/>, or numbers.</param>
+    /// <param name="ranks">The number of ranks.</param>
+    /// <param name="tokens">The tokens of a batch, of all ranks together.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are no ranks or no tokens.</exception>
+    public static VocabularyPlan Create(SoftmaxLayout layout, RankSpeeds speeds, int ranks, int tokens)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(speeds);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ranks, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
+        var blocks = Math.Max(DefaultBlocks, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)ranks));
+        return new VocabularyPlan
+        {
+            Blocks = blocks,
+            CutsHead = IsWorthIt(layout.HeadRows, cut => StepCost.OfRows(layout.HeadRows, layout.HiddenSize, tokens, cut, ranks)),
+            CutsTails = [.. layout.Tails.Select(tail => IsWorthIt(tail.Size, cut => StepCost.OfTail(layout, tail, tokens, cut, ranks)))],
+        };
+
+        bool IsWorthIt(int rows, Func<int, StepCost> cost) => ranks > 1 && rows >= ranks && cost(blocks).Seconds(ranks, speeds) < cost(0).Seconds(ranks, speeds);
     }
 
     /// <summary>What it says, by name.</summary>
