@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdaptiveSoftmax.Distributed;
 using Spectre.Console;
 
 namespace LanguageModelSample;
@@ -17,6 +18,7 @@ internal static class CommandLine
           What a continuous cache gains:        --cache 2000
           What drafts of four tokens save:      --draft 4
           Adaptive against full, for hours:     --study, or --study --quick for a minute
+        With two processes, after a build: mpirun -n 2 dotnet run -c Release --no-build --project samples/LanguageModel -- --quick
         """;
 
     /// <summary>Runs the sample and returns the exit code.</summary>
@@ -58,6 +60,14 @@ internal static class CommandLine
         var study = new StudyCommandLine();
         study.AddTo(root);
         foreach (var option in new Option[] { device, states, statesTokens, cache, draft }) root.Options.Add(option);
+        root.Validators.Add(result =>
+        {
+            if (MpiCollectives.LaunchedRanks == 1) return;
+            foreach (var option in root.Options.Where(option => option.Name is "--study" or "--device" or "--states" or "--cache" or "--draft"))
+            {
+                if (result.GetResult(option) is { Implicit: false }) result.AddError($"The ranks of a job train on processors, and do nothing besides; leave {option.Name} out, or start one process without mpirun.");
+            }
+        });
         root.SetAction((parsed, cancellation) => Task.Run(() =>
         {
             if (parsed.GetRequiredValue(device) == ListDevices)
@@ -74,7 +84,8 @@ internal static class CommandLine
                 CacheStates = parsed.GetValue(cache),
                 DraftedTokens = parsed.GetValue(draft),
             };
-            if (study.Read(parsed, options.IsQuick) is { } studyOptions) new Study(studyOptions, options, console).Execute(cancellation);
+            if (MpiCollectives.LaunchedRanks > 1) new RankedRun(options, console).Execute(cancellation);
+            else if (study.Read(parsed, options.IsQuick) is { } studyOptions) new Study(studyOptions, options, console).Execute(cancellation);
             else new Run(options, console).Execute(cancellation);
             return 0;
         }, CancellationToken.None));

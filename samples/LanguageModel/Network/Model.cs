@@ -3,6 +3,9 @@ using AdaptiveSoftmax.Vocabulary;
 
 namespace LanguageModelSample;
 
+/// <summary>The loss of hidden states, whose gradient it sets.</summary>
+internal delegate float LossGradient(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient);
+
 /// <summary>
 /// A language model on the processor: a body that turns a window of tokens into a hidden state, and a softmax over the
 /// next token.
@@ -27,12 +30,15 @@ internal sealed class Model(Body body, AdaptiveSoftmaxLayer softmax, int[] embed
     public IReadOnlyList<Parameter> Parameters { get; } = [.. body.Parameters, .. softmax.Parameters];
 
     /// <summary>Computes the loss of a batch and adds its gradients to those of all parameters.</summary>
-    public float Backward(Batch batch)
+    public float Backward(Batch batch) => Backward(batch, (hidden, targets, gradient) => softmax.Backward(hidden, targets, gradient));
+
+    /// <summary>The same with a loss of another's, which adds to the softmax's gradients and sets that of the hidden states.</summary>
+    public float Backward(Batch batch, LossGradient lossGradient)
     {
         var hidden = Forward(batch.Windows);
         if (_hiddenGradientRoom.Length < hidden.Length) _hiddenGradientRoom = new float[hidden.Length];
         var hiddenGradient = _hiddenGradientRoom.AsSpan(0, hidden.Length);
-        var loss = softmax.Backward(hidden, batch.Targets, hiddenGradient);
+        var loss = lossGradient(hidden, batch.Targets, hiddenGradient);
         body.Backward(Rows, hiddenGradient);
         return loss;
     }

@@ -5,7 +5,7 @@ namespace LanguageModelSample;
 /// <summary>A model in training on the processor.</summary>
 internal sealed class ProcessorTraining(Model model) : ITraining
 {
-    private readonly Adagrad _optimizer = new() { Threads = model.Body.Shape.Threads };
+    public Adagrad Optimizer { get; } = new() { Threads = model.Body.Shape.Threads };
 
     public long UsedMemory => Environment.WorkingSet;
 
@@ -16,8 +16,8 @@ internal sealed class ProcessorTraining(Model model) : ITraining
     public float Step(Batch batch, double rate)
     {
         var loss = model.Backward(batch);
-        _optimizer.LearningRate = rate;
-        return _optimizer.TryStep(model.Parameters) ? loss : float.NaN;
+        Optimizer.LearningRate = rate;
+        return Optimizer.TryStep(model.Parameters) ? loss : float.NaN;
     }
 
     public void Save(string path, SavedRun run)
@@ -34,7 +34,7 @@ internal sealed class ProcessorTraining(Model model) : ITraining
         return SavedRun.From(checkpoint.Step, checkpoint.Strings);
     }
 
-    public void Dispose() => _optimizer.Dispose();
+    public void Dispose() => Optimizer.Dispose();
 
-    private Checkpoint CreateCheckpoint() => new(model.Softmax, model.Body.Parameters, _optimizer);
+    private Checkpoint CreateCheckpoint() => new(model.Softmax, model.Body.Parameters, Optimizer);
 }

@@ -14,11 +14,11 @@ internal sealed class Trainer : TrainingRun
     private readonly int[] _text;
     private readonly int[] _positions;
 
-    public Trainer(LanguageModel model, int[] text, ulong seed, int batchSize = BatchSize)
+    public Trainer(LanguageModel model, int[] text, ulong seed, int batchSize = BatchSize, ITraining? training = null)
         : base(seed)
     {
         (_model, _text) = (model, text);
-        _training = model.CreateTraining();
+        _training = training ?? model.CreateTraining();
         _positions = new int[batchSize];
         Batch = new Batch(batchSize, model.Window);
     }
