@@ -45,39 +45,49 @@ public sealed class MetricsTests
         Assert.Contains(after, line => line.StartsWith("adaptive_softmax_server_waiting", StringComparison.Ordinal));
     }
 
-    [Fact]
-    public async Task Bursts_AreMeasured()
+    [Theory]
+    [InlineData("head-only", "some")]
+    [InlineData("budget:9", "none")]
+    public async Task Bursts_AreMeasured(string policy, string unseen)
     {
         var gate = new StepGate();
-        var burst = BurstOptions.TryParse("head-only", out _)! with { Queue = 1, Calm = TimeSpan.FromHours(1) };
-        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 1, Burst = burst }, gate);
-        Assert.Equal(0, Sum(await ScrapeAsync(server), "adaptive_softmax_server_burst_in_force", ["policy=\"head-only\""]));
+        var burst = BurstOptions.TryParse(policy, out _)! with { Queue = 1, Calm = TimeSpan.FromHours(1) };
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 2, Burst = burst }, gate);
+        var own = $"policy=\"{policy}\"";
+        Assert.Equal(0, Sum(await ScrapeAsync(server), "adaptive_softmax_server_burst_in_force", [own]));
         var request = new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 10, ["logit_bias"] = new JsonObject { [$"{TinyModel.EndOfText}"] = -100 } };
+
+        // What is not in a burst counts for none.
+        await server.PostAsync(request);
+        await Wait.UntilAsync(async () => Sum(await ScrapeAsync(server), "gen_ai_server_request_duration_seconds_count", []) >= 1);
+        Assert.Equal(0, Sum(await ScrapeAsync(server), "adaptive_softmax_server_burst_requests_total", [own]));
+        var steps = gate.Steps;
         gate.Close();
         var answers = new List<Task<JsonNode>> { server.PostAsync(request) };
-        await Wait.UntilAsync(() => gate.Steps == 1);
-        answers.Add(server.PostAsync(request));
-        await Wait.UntilAsync(() => server.Engine.Waiting == 1);
+        await Wait.UntilAsync(() => gate.Steps == steps + 1);
+        answers.AddRange([server.PostAsync(request), server.PostAsync(request)]);
+        await Wait.UntilAsync(() => server.Engine.Waiting == 2);
         gate.Allow(2);
-        await Wait.UntilAsync(() => gate.Steps == 3);
-        await Wait.UntilAsync(async () => Sum(await ScrapeAsync(server), "adaptive_softmax_server_burst_in_force", ["policy=\"head-only\""]) == 1);
+        await Wait.UntilAsync(() => gate.Steps == steps + 3);
+        await Wait.UntilAsync(async () => Sum(await ScrapeAsync(server), "adaptive_softmax_server_burst_in_force", [own]) == 1);
         gate.Allow();
         await Task.WhenAll(answers);
         var after = Array.Empty<string>();
         await Wait.UntilAsync(async () =>
         {
             after = await ScrapeAsync(server);
-            return Sum(after, "adaptive_softmax_server_burst_requests_total", ["policy=\"head-only\""]) == 2
-                && Sum(after, "adaptive_softmax_server_burst_in_force", ["policy=\"head-only\""]) == 0;
+            return Sum(after, "adaptive_softmax_server_burst_requests_total", [own]) == 3
+                && Sum(after, "adaptive_softmax_server_burst_in_force", [own]) == 0;
         });
 
-        // Nine of the first request and all of the second, whose text has most of its tokens in tails.
-        Assert.Equal(19, Sum(after, "adaptive_softmax_server_burst_tokens_total", ["policy=\"head-only\""]));
-        Assert.Equal(1, Sum(after, "adaptive_softmax_server_bursts_total", ["policy=\"head-only\""]));
-        Assert.Equal(2, Sum(after, "adaptive_softmax_server_burst_requests_total", ["unseen=\"some\""]));
+        // Nine of the first request and all of the others, whose text has most of its tokens in tails; two of them in one step.
+        Assert.Equal(29, Sum(after, "adaptive_softmax_server_burst_tokens_total", [own]));
+        Assert.Equal(1, Sum(after, "adaptive_softmax_server_bursts_total", [own]));
+        Assert.Equal(3, Sum(after, "adaptive_softmax_server_burst_requests_total", [own, $"unseen=\"{unseen}\""]));
         var mass = 0.0;
         foreach (var answer in answers) mass += 10 * (double)(await answer)["usage"]!["decoding"]!["unseen_mass"]!;
-        Assert.Equal(mass, Sum(after, "adaptive_softmax_server_burst_unseen_mass_total", []), 1e-4);
+        Assert.Equal(unseen == "some", mass > 0);
+        Assert.Equal(mass, Sum(after, "adaptive_softmax_server_burst_unseen_mass_total", [own]), 1e-4);
     }
 
     private static async Task<string[]> ScrapeAsync(TestServer server) =>

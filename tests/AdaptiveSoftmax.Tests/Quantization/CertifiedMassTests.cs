@@ -69,6 +69,43 @@ public unsafe class CertifiedMassTests
         },
         iter: 500);
 
+    /// <summary>Of scores that a log-sum-exp which is known by bounds alone moves, and that are not those of the logits' own bounds any more.</summary>
+    [Fact]
+    public void Bounds_HoldTheMassOfPenalisedScores() => Gen.Select(CertifiedCase.Any, Gen.OneOf(Gen.Const(0.5), Gen.Const(1.0), Gen.Const(4.0)), Gen.OneOf(Gen.Const(0.4f), Gen.Const(0.9f), Gen.Const(3f)), Gen.Double[1e-6, 2], Gen.Int[0, 3], Gen.Int).Sample(
+        (@case, temperature, penalty, gap, known, seed) =>
+        {
+            using var layer = CertifiedDrawTests.Full(@case);
+            using var certified = layer.Certify(new CertifyOptions { Stages = ScreeningStages.Int4 });
+            using var scratch = new Scratch();
+            var (random, history, masses) = (new Random(seed), layer.CreateHistory(), new MassBounds());
+            for (var i = random.Next(layer.Layout.VocabularySize); i >= 0; i--) history.Add(random.Next(layer.Layout.VocabularySize));
+            var options = new DecodeOptions { RepetitionPenalty = penalty };
+            var vector = @case.Hidden()[..layer.Layout.HiddenSize];
+            var logits = CertifiedDrawTests.Logits(layer, vector);
+            var logSumExp = LogSumExp(logits);
+            double[] expected = [.. logits.Select((logit, slot) => history.Tokens.Contains(slot) ? ((logit - logSumExp) * penalty) + logSumExp : logit)];
+            var source = certified.CreateScreenedLogits()!;
+            fixed (float* hidden = vector)
+            {
+                if (!source.TryBegin(scratch, hidden, float.PositiveInfinity, isFirst: true, isClosest: false)) return;
+                var scores = new LogitScores(source, options, history, logSumExp - (gap * random.NextDouble()), logSumExp + gap);
+                scores.Apply();
+                var reference = expected.Max();
+                if (!masses.TryBegin(layer.Pool, source, reference, temperature, source.LargestLogit + scores.LargestShift)) return;
+                var rows = new LogitDecoder.ScoredRow[Math.Min(5 * known, logits.Length)];
+                foreach (var (slot, at) in Enumerable.Range(0, logits.Length).OrderByDescending(slot => expected[slot]).Take(rows.Length).Select((slot, at) => (slot, at)))
+                {
+                    var (low, high) = scores.Bounds(slot, logits[slot]);
+                    Assert.InRange(expected[slot], low, high);
+                    rows[at] = new LogitDecoder.ScoredRow(slot, logits[slot], low, high);
+                }
+
+                var (least, most) = masses.Total(rows, scores);
+                Assert.InRange(expected.Sum(score => Math.Exp((score - reference) / temperature)), least, most);
+            }
+        },
+        iter: 500);
+
     // Of a head whose tokens are as unequal as those of text, bounds decide nearly all.
     [Theory]
     [InlineData(0.9f, 1f, 0, 0f)]
@@ -214,6 +251,34 @@ public unsafe class CertifiedMassTests
             var after = certified.Statistics;
             Assert.Equal(6 * rows, after.Predictions - before.Predictions);
             Assert.True(after.StoredPredictions - before.StoredPredictions < 6 * rows, "Some draws are decided by bounds.");
+        }
+    }
+
+    // Where a nucleus ends just at a token, the rounding of sums decides, and it must be that of the stored weights' sums.
+    [Fact]
+    public void AtTheEdgeOfANucleus_DrawsAreThoseOfTheStoredWeights()
+    {
+        const int Tokens = 40;
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(1, Tokens));
+        var (random, history) = (new Random(4), layer.CreateHistory());
+        for (var round = 0; round < 60; round++)
+        {
+            var depth = 0.5 + random.NextDouble();
+            float[] logits = [0, .. Enumerable.Range(1, Tokens - 1).Select(i => (float)-(depth + (0.01 * i)))];
+            layer.Parameters[0].Set(logits);
+            using var certified = layer.Certify();
+            using var session = layer.CreateSession();
+            using var screened = certified.CreateSession();
+            double[] masses = [.. logits.Select(logit => Math.Exp(logit))];
+            for (var end = 1; end <= 8; end++)
+            {
+                var options = new DecodeOptions { Sampler = SamplerKind.Gumbel, TopP = (float)(masses.Take(end).Sum() / masses.Sum()), LogProbError = float.PositiveInfinity };
+                for (var position = 0; position < 20; position++)
+                {
+                    var at = new SampleRandom((ulong)round, 0, position);
+                    Assert.Equal(CertifiedDrawTests.Draw(session, [1], options, at, history).Token, CertifiedDrawTests.Draw(screened, [1], options, at, history).Token);
+                }
+            }
         }
     }
 
