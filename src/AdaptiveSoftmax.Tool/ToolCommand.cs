@@ -74,6 +74,12 @@ internal static class ToolCommand
         root.HelpName = "adaptive-softmax";
         foreach (var option in root.Options.OfType<HelpOption>())
         {
+            // On other systems these are names of files, and what a shell would complete.
+            if (!OperatingSystem.IsWindows())
+            {
+                foreach (var alias in new[] { "/?", "/h", "-?" }) option.Aliases.Remove(alias);
+            }
+
             if (option.Action is HelpAction standard) option.Action = new ExamplesHelpAction(standard);
         }
 

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
@@ -24,6 +26,7 @@ internal static class CalibrateCommand
     {
         var output = new Option<string>("--output", "-o") { Description = "The machine profile to write, for plan --machine.", HelpName = "FILE" };
         var device = new Option<string?>("--device") { Description = "The device to measure instead of the processor: cuda, opencl, or one of several as in cuda:1.", HelpName = "NAME" };
+        device.CompletionSources.Add(_ => CalibrateDevice.Names().Select(id => new CompletionItem(id)));
         var list = new Option<bool>("--list-devices") { Description = "Show what --device can name, and measure nothing." };
         var name = new Option<string?>("--name") { Description = "What to call the machine; without it its host name, or the device's.", HelpName = "NAME" };
         var threads = ThreadsOption.Create();
@@ -33,7 +36,14 @@ internal static class CalibrateCommand
         var command = new Command(Name, "Measures what products and memory cost on this machine's CPU in less than a minute, or on a device, for predictions that hold on it. Nothing else should run meanwhile.") { output, device, list, name, threads, json, force };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(list)) return;
+            if (result.GetValue(list))
+            {
+                // Who gives them expects a measurement.
+                if (result.Children.OfType<OptionResult>().FirstOrDefault(given => !given.Implicit && given.Option != list && given.Option != json) is { } other)
+                    result.AddError($"--list-devices measures nothing and goes with --json alone; leave out {other.Option.Name}, or --list-devices.");
+                return;
+            }
+
             if (result.GetValue(output) is null) result.AddError("Option '--output' is required: name the machine profile to write.");
             if (result.GetValue(device) is not null && result.GetResult(threads) is { Implicit: false }) result.AddError("--threads are the processor's; leave them out beside --device.");
         });
@@ -46,6 +56,7 @@ internal static class CalibrateCommand
             }
 
             var file = OutputPath.Check(parsed.GetRequiredValue(output)!, MachineFile.Kind, parsed.GetValue(force));
+            file.CheckAccess();
             var profile = Measure(console.Error, progress => parsed.GetValue(device) is { } found
                 ? CalibrateDevice.Measure(found, parsed.GetValue(name), progress, cancellationToken)
                 : MachineCalibrator.Measure(parsed.GetValue(name), parsed.GetValue(threads), progress, cancellationToken));
@@ -86,6 +97,8 @@ internal static class CalibrateCommand
         if (profile.Device is not null) console.WriteLine($"Measured {Excerpt.Line(profile.Name)}, the device {profile.Device}.");
         console.WriteLine(Format($"Memory: {string.Join(", ", profile.Memory.Bytes.Zip(profile.Memory.GigabytesPerSecond, (bytes, rate) => Format($"{rate:n1} GB/s over {bytes >> 20:n0} MiB")))}."));
         console.WriteLine(Format($"Fixed: {profile.TrainingHeadTime / 1e3:n1} µs a training step, {profile.TrainingTailTime / 1e3:n1} µs a tail; {profile.DecodingHeadTime / 1e3:n1} µs a step that decodes one token, {profile.DecodingTailTime / 1e3:n1} µs a tail; {profile.BatchHeadTime / 1e3:n1} µs one that decodes several, {profile.BatchTailTime / 1e3:n1} µs a tail. Updates: {profile.UpdateTime:n2} ns a weight."));
+        if (profile.TopK is not null)
+            console.WriteLine(Format($"Calls of one token, beside that: {profile.GreedyCallTime / 1e3:n1} µs greedy, {profile.SamplingCallTime / 1e3:n1} µs drawn, {profile.TopKCallTime / 1e3:n1} µs for the best and {profile.CandidateTime / 1e3:n2} µs for each of them."));
         console.WriteLine($"Wrote {Excerpt.Line(path)}; give it to adaptive-softmax plan with --machine.");
     }
 

@@ -27,6 +27,20 @@ internal static class CalibrateDevice
         }
     }
 
+    /// <summary>What --device can name, for a shell that completes it; none where the devices cannot be asked.</summary>
+    public static IReadOnlyList<string> Names()
+    {
+        try
+        {
+            using var context = GpuContext.Create();
+            return [.. GpuContext.ListDevices(context).Select(device => device.Id)];
+        }
+        catch (Exception exception) when (exception is NotSupportedException or AcceleratorException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>Shows what --device can name.</summary>
     public static void WriteAll(ToolConsole console, bool asJson)
     {

@@ -94,7 +94,8 @@ internal static class PlanText
 
         table.Write(console.Output);
         Line(console, $"Narrowest: the values left to tell the rarest tokens apart. Narrow: the occurrences told apart with less than a quarter of the hidden size.");
-        Line(console, $"Recommended: div value {outcome.Options.DivValue} and no tail narrower than a quarter of the hidden size, the plan above. Counts do not tell what a rare word loses; evaluate does.");
+        var (narrowest, hiddenSize) = (outcome.Plan.Layout.Tails.Min(tail => tail.ProjectionWidth), outcome.Plan.Layout.HiddenSize);
+        Line(console, $"Recommended: div value {ClusterPlanOptions.RecommendedDivValue} and no tail narrower than a quarter of the hidden size, {(4L * narrowest >= hiddenSize ? "the plan above" : Text($"which the plan above is not: its narrowest tail has {narrowest} of {hiddenSize}; ask for fewer clusters"))}. Counts do not tell what a rare word loses; evaluate does.");
     }
 
     private static void WriteMeasured(ToolConsole console, IReadOnlyList<PlanMeasurement> measured)

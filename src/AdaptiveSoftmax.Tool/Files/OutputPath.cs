@@ -44,6 +44,15 @@ internal sealed class OutputPath
         return new OutputPath(path, kind, option);
     }
 
+    /// <summary>Checks that the system lets the file be written, by beginning to: for a command that works long before it writes.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file or its folder may not be written.</exception>
+    public void CheckAccess()
+    {
+        // Who opens a device or a pipe has done something already.
+        if (WriteTarget.Find(Path) is { IsStream: false } target) new WrittenFile(Path, target).Dispose();
+    }
+
     /// <summary>Checks that the file is none of those that are read, also by another name.</summary>
     /// <exception cref="ToolException">It is one of them.</exception>
     public void RefuseInputs(params IEnumerable<string?> inputs)

@@ -76,6 +76,21 @@ public sealed partial record MachineProfile
     /// <summary>The fixed nanoseconds of a tail that decoding several tokens together visits.</summary>
     public required double BatchTailTime { get; init; }
 
+    /// <summary>
+    /// The nanoseconds that a call which decodes one token greedily takes beyond its products, the memory that they read and the fixed
+    /// times of its clusters; 0 where that was not measured.
+    /// </summary>
+    public double GreedyCallTime { get; init; }
+
+    /// <summary>The same of a call that asks for the most probable tokens, without what each of these takes.</summary>
+    public double TopKCallTime { get; init; }
+
+    /// <summary>The same of a call that draws a token.</summary>
+    public double SamplingCallTime { get; init; }
+
+    /// <summary>The nanoseconds of each of the most probable tokens that such a call asks for, beside <see cref="SelectionTime"/>; 0 where that was not measured.</summary>
+    public double CandidateTime { get; init; }
+
     /// <summary>Whether the profile has the times of a use: one of the processor has all, one of a device those of training and greedy decoding.</summary>
     /// <param name="use">What the softmax does.</param>
     public bool HasTimesOf(SoftmaxUse use) => use switch

@@ -181,7 +181,7 @@ public sealed record SoftmaxCostModel
     internal HeadCosts Head(int hiddenSize) => IsTraining
         ? new HeadCosts(Machine.TrainingHeadTime, Machine.Training.At(hiddenSize, Batch) + (hiddenSize * Machine.UpdateTime), 0, null, 1, hiddenSize, default)
         : new HeadCosts(
-            IsInLanes ? Machine.BatchHeadTime : IsOneByOne ? Batch * Machine.DecodingHeadTime : Machine.DecodingHeadTime,
+            IsInLanes ? Machine.BatchHeadTime : (IsOneByOne ? Batch : 1) * (Machine.DecodingHeadTime + CallTime),
             IsOneByOne ? Batch * Machine.Greedy.At(hiddenSize, 1) : Machine.TimesOf(Use).At(hiddenSize, Math.Max(Batch, LeastTogether)),
             IsInLanes ? Machine.FarTimesOf(Use)?.At(hiddenSize, Math.Max(Batch, LeastTogether)) ?? 0 : 0,
             Machine,
@@ -202,6 +202,14 @@ public sealed record SoftmaxCostModel
         Selection)
     {
         IsAlwaysLaunched = Machine.Device is not null,
+    };
+
+    // Of one token.
+    private double CallTime => Use switch
+    {
+        SoftmaxUse.Greedy => Machine.GreedyCallTime,
+        SoftmaxUse.TopK => Machine.TopKCallTime + (Math.Max(TopK, 1) * Machine.CandidateTime),
+        _ => Machine.SamplingCallTime,
     };
 
     private SelectionCosts Selection => Use == SoftmaxUse.TopK ? new SelectionCosts(Machine.SelectionTime, Math.Max(TopK, 1), 1) : default;

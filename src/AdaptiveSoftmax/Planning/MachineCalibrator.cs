@@ -34,7 +34,7 @@ public static class MachineCalibrator
         using var workers = WorkerPool.Get(count).KeepWorkers();
         var watch = new StepWatch(cancellationToken);
         var done = 0;
-        void Advance() => progress?.Report((double)++done / ((6 * Rounds * s_widths.Length) + 4));
+        void Advance() => progress?.Report((double)++done / ((6 * Rounds * s_widths.Length) + 4 + CallTimes.Parts));
 
         var updates = new List<double>();
         var training = MeasureAll(s_batches, width =>
@@ -68,7 +68,7 @@ public static class MachineCalibrator
         var (batchHead, batchTail) = FixedTimes.OfBatches(watch, options);
         Advance();
         updates.Sort();
-        return new MachineProfile
+        var profile = new MachineProfile
         {
             Name = name ?? Environment.MachineName,
             Threads = count,
@@ -88,6 +88,7 @@ public static class MachineCalibrator
             BatchHeadTime = batchHead,
             BatchTailTime = batchTail,
         };
+        return CallTimes.AddTo(profile, CallTimes.Tokens, CallTimes.Cutoffs, Advance, cancellationToken);
     }
 
     private static ProductTimes MeasureAll(int[] batches, Func<int, double[]> measure)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AdaptiveSoftmax.Vocabulary;
@@ -22,6 +23,7 @@ public static class MachineProfileFile
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         AllowTrailingCommas = true,
         ReadCommentHandling = JsonCommentHandling.Skip,
+        AllowDuplicateProperties = false,
     };
 
     /// <summary>The text of a profile.</summary>
@@ -52,6 +54,10 @@ public static class MachineProfileFile
                 DecodingTailNanoseconds = Round(profile.DecodingTailTime),
                 BatchHeadNanoseconds = Round(profile.BatchHeadTime),
                 BatchTailNanoseconds = Round(profile.BatchTailTime),
+                GreedyCallNanoseconds = RoundOrNull(profile.GreedyCallTime),
+                TopKCallNanoseconds = RoundOrNull(profile.TopKCallTime),
+                SamplingCallNanoseconds = RoundOrNull(profile.SamplingCallTime),
+                CandidateNanoseconds = RoundOrNull(profile.CandidateTime),
             },
             s_options) + "\n";
     }
@@ -87,7 +93,7 @@ public static class MachineProfileFile
             if (content?.Format != Form) throw new FormatException($"{name} is no machine profile: its \"format\" is not \"{Form}\". {Remedy}");
             if (content.Version != Version) throw new FormatException(FormattableString.Invariant($"{name} is a machine profile of version {content.Version}, and this release knows version {Version}. {Remedy}"));
             if (content.Threads < 1) throw new FormatException(FormattableString.Invariant($"{name} gives {content.Threads} threads; there is at least 1. {Remedy}"));
-            return new MachineProfile
+            var profile = new MachineProfile
             {
                 Name = Require(content.Name, nameof(content.Name)),
                 Device = content.Device,
@@ -108,16 +114,62 @@ public static class MachineProfileFile
                 // Files of earlier releases of this version do not tell several tokens from one.
                 BatchHeadTime = Time(content.BatchHeadNanoseconds ?? content.DecodingHeadNanoseconds, nameof(content.BatchHeadNanoseconds)),
                 BatchTailTime = Time(content.BatchTailNanoseconds ?? content.DecodingTailNanoseconds, nameof(content.BatchTailNanoseconds)),
+                // Nor do they have these.
+                GreedyCallTime = Time(content.GreedyCallNanoseconds ?? 0, nameof(content.GreedyCallNanoseconds)),
+                TopKCallTime = Time(content.TopKCallNanoseconds ?? 0, nameof(content.TopKCallNanoseconds)),
+                SamplingCallTime = Time(content.SamplingCallNanoseconds ?? 0, nameof(content.SamplingCallNanoseconds)),
+                CandidateTime = Time(content.CandidateNanoseconds ?? 0, nameof(content.CandidateNanoseconds)),
             };
+
+            // After what is missing, which is mostly the same member under its right name.
+            if (FindUnknownMember(text) is not { } unknown) return profile;
+            throw new FormatException(FormattableString.Invariant($"{name}, line {unknown.Line}: a machine profile has no member \"{Excerpt.Of(unknown.Name)}\"; is it misspelt, or of a later release? {Remedy}"));
         }
         catch (JsonException exception)
         {
-            throw new FormatException($"{name} is no machine profile: {exception.Message} {Remedy}", exception);
+            // A path leads to a value of another kind; JSON that is none has no more than a line.
+            var problem = exception.InnerException is not JsonException && exception.Path is { Length: > 2 } path
+                ? $"\"{Excerpt.Of(path[2..])}\" holds what does not belong there, or stands there twice"
+                : "it is not JSON as it should be: a bracket, comma or quote is missing or too many";
+            throw new FormatException(FormattableString.Invariant($"{name} is no machine profile: in line {exception.LineNumber + 1}, {problem}. {Remedy}"), exception);
         }
         catch (ArgumentException exception)
         {
-            throw new FormatException($"{name} is a machine profile with a mistake: {exception.Message} {Remedy}", exception);
+            throw new FormatException($"{name} is a machine profile with a mistake: {Problem(exception)} {Remedy}", exception);
         }
+    }
+
+    // The parameter of a constructor means nothing to who wrote a file.
+    private static string Problem(ArgumentException exception) => exception.Message.Replace($" (Parameter '{exception.ParamName}')", "", StringComparison.Ordinal);
+
+    private static T Explain<T>(string name, Func<T> create)
+    {
+        try
+        {
+            return create();
+        }
+        catch (ArgumentException exception) when (exception.ParamName is not null)
+        {
+            throw new ArgumentException($"\"{Camel(name)}\": {Problem(exception)}", exception);
+        }
+    }
+
+    // A member that is passed over in silence may be what somebody measured.
+    private static (string Name, int Line)? FindUnknownMember(string text)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+        var parent = "";
+        while (reader.Read())
+        {
+            if (reader.TokenType != JsonTokenType.PropertyName) continue;
+            var member = reader.GetString()!;
+            var type = reader.CurrentDepth == 1 ? typeof(Content) : parent.Equals(nameof(Content.Memory), StringComparison.OrdinalIgnoreCase) ? typeof(MemoryContent) : typeof(TimesContent);
+            if (!type.GetProperties().Any(property => property.Name.Equals(member, StringComparison.OrdinalIgnoreCase))) return (member, 1 + bytes.AsSpan(0, (int)reader.TokenStartIndex).Count((byte)'\n'));
+            if (reader.CurrentDepth == 1) parent = member;
+        }
+
+        return null;
     }
 
     private static TimesContent Describe(ProductTimes times) =>
@@ -129,12 +181,13 @@ public static class MachineProfileFile
         var rows = Require(times.NanosecondsPerRow, name);
         var batches = Require(times.Batches, name);
         if (rows.Any(row => row?.Length != batches.Length)) throw new ArgumentException($"\"{Camel(name)}\" does not have one time for each of its {batches.Length} batches in every row.");
-        return new ProductTimes(new EquatableArray<int>(Require(times.Widths, name)), new EquatableArray<int>(batches), new EquatableArray<double>(rows.SelectMany(row => row)));
+        var widths = Require(times.Widths, name);
+        return Explain(name, () => new ProductTimes(new EquatableArray<int>(widths), new EquatableArray<int>(batches), new EquatableArray<double>(rows.SelectMany(row => row))));
     }
 
-    private static MemoryTimes ReadMemory(MemoryContent content) => new(
+    private static MemoryTimes ReadMemory(MemoryContent content) => Explain(nameof(Content.Memory), () => new MemoryTimes(
         new EquatableArray<long>(Require(content.Bytes, nameof(Content.Memory))),
-        new EquatableArray<double>(Require(content.GigabytesPerSecond, nameof(Content.Memory))));
+        new EquatableArray<double>(Require(content.GigabytesPerSecond, nameof(Content.Memory)))));
 
     private static double Time(double? value, string name)
     {
@@ -149,6 +202,8 @@ public static class MachineProfileFile
 
     // Four digits are more than a measurement has, and let the file be read.
     private static double Round(double value) => value == 0 ? 0 : double.Parse(value.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
+    private static double? RoundOrNull(double value) => value == 0 ? null : Round(value);
 
     private static double[] Round(IEnumerable<double> values) => [.. values.Select(Round)];
 
@@ -193,6 +248,14 @@ public static class MachineProfileFile
         public double? BatchHeadNanoseconds { get; init; }
 
         public double? BatchTailNanoseconds { get; init; }
+
+        public double? GreedyCallNanoseconds { get; init; }
+
+        public double? TopKCallNanoseconds { get; init; }
+
+        public double? SamplingCallNanoseconds { get; init; }
+
+        public double? CandidateNanoseconds { get; init; }
     }
 
     private sealed record TimesContent(int[]? Widths, int[]? Batches, double[][]? NanosecondsPerRow);

@@ -29,7 +29,7 @@ public sealed class MachineProfileTests
     public void WhatAProfileHasOrLacks_IsKept()
     {
         var profile = MachineProfile.Default;
-        var full = profile with { FarGreedy = profile.Greedy, FarSampling = profile.Training, BatchHeadTime = 17, BatchTailTime = 18 };
+        var full = profile with { FarGreedy = profile.Greedy, FarSampling = profile.Training, BatchHeadTime = 17, BatchTailTime = 18, GreedyCallTime = 19, TopKCallTime = 20, SamplingCallTime = 21, CandidateTime = 22 };
         Assert.Equal(full, MachineProfileFile.Parse(MachineProfileFile.ToText(full), "m.json"));
         var device = profile with { Device = "cuda", TopK = null, Sampling = null, SelectionTime = 0, FarGreedy = null, FarSampling = null };
         var text = MachineProfileFile.ToText(device);
@@ -39,7 +39,8 @@ public sealed class MachineProfileTests
 
         // Without a device the same is a mistake. Files that do not tell several tokens from one have one time for both.
         Assert.Contains("\"topK\" is missing", Assert.Throws<FormatException>(() => MachineProfileFile.Parse(text.Replace("\"device\"", "\"other\"", StringComparison.Ordinal), "m.json")).Message, StringComparison.Ordinal);
-        var older = MachineProfileFile.Parse(MachineProfileFile.ToText(full).Replace("batchHead", "other", StringComparison.Ordinal).Replace("batchTail", "another", StringComparison.Ordinal), "m.json");
+        var lines = MachineProfileFile.ToText(full).Split('\n').Where(line => !line.Contains("\"batchHead", StringComparison.Ordinal) && !line.Contains("\"batchTail", StringComparison.Ordinal));
+        var older = MachineProfileFile.Parse(string.Join('\n', lines), "m.json");
         Assert.Equal((full.DecodingHeadTime, full.DecodingTailTime), (older.BatchHeadTime, older.BatchTailTime));
     }
 
@@ -62,6 +63,78 @@ public sealed class MachineProfileTests
         Assert.Contains("m.json", message, StringComparison.Ordinal);
         Assert.Contains(expected, message, StringComparison.Ordinal);
         Assert.Contains("adaptive-softmax calibrate", message, StringComparison.Ordinal);
+    }
+
+    // Files of earlier releases have none of these.
+    [Fact]
+    public void ProfilesWithoutTimesOfCalls_AreRead()
+    {
+        var text = MachineProfileFile.ToText(MachineProfile.Default);
+        Assert.DoesNotContain("Call", text, StringComparison.Ordinal);
+        var read = MachineProfileFile.Parse(text, "m.json");
+        Assert.Equal((0, 0, 0, 0), (read.GreedyCallTime, read.TopKCallTime, read.SamplingCallTime, read.CandidateTime));
+    }
+
+    // Of what the profile explains nothing is left for calls; where it explains nothing, calls have all.
+    [Fact]
+    public void CallsTake_WhatAPredictionLacks()
+    {
+        var parts = 0;
+        var slow = CallTimes.AddTo(Scale(1e6), 600, [50, 200], () => parts++, TestContext.Current.CancellationToken);
+        Assert.Equal(CallTimes.Parts, parts);
+        Assert.Equal((0, 0, 0, 0), (slow.GreedyCallTime, slow.TopKCallTime, slow.SamplingCallTime, slow.CandidateTime));
+        var fast = Scale(1e-9) with { SelectionTime = 1e-9 };
+        var measured = CallTimes.AddTo(fast, 600, [50, 200], () => { }, TestContext.Current.CancellationToken);
+        Assert.True(measured.GreedyCallTime > 0 && measured.SamplingCallTime > 0 && measured.TopKCallTime + measured.CandidateTime > 0);
+        Assert.Equal(fast, measured with { GreedyCallTime = 0, TopKCallTime = 0, SamplingCallTime = 0, CandidateTime = 0 });
+
+        static MachineProfile Scale(double factor)
+        {
+            var times = new ProductTimes([16], [1], [factor]);
+            return MachineProfile.Default with { Threads = 1, Greedy = times, TopK = times, Sampling = times, DecodingHeadTime = factor, DecodingTailTime = factor, Memory = new MemoryTimes([1], [1e9]) };
+        }
+    }
+
+    // What is passed over in silence would be taken from another member, or not at all.
+    [Theory]
+    [InlineData("\"batchHeadNanoseconds\":", "\"batchHeadNanosecond\":", "batchHeadNanosecond")]
+    [InlineData("\"batches\":", "\"batch\": [1], \"batches\":", "batch")]
+    [InlineData("\"bytes\":", "\"byte\": 3, \"bytes\":", "byte")]
+    public void AMemberThatNoProfileHas_IsRefusedWithItsLine(string old, string replacement, string member)
+    {
+        var lines = MachineProfileFile.ToText(MachineProfile.Default).Split('\n');
+        var at = Array.FindIndex(lines, line => line.Contains(old, StringComparison.Ordinal));
+        lines[at] = lines[at].Replace(old, replacement, StringComparison.Ordinal);
+        var message = Assert.Throws<FormatException>(() => MachineProfileFile.Parse(string.Join('\n', lines), "m.json")).Message;
+        Assert.StartsWith(FormattableString.Invariant($"m.json, line {at + 1}: a machine profile has no member \"{member}\""), message, StringComparison.Ordinal);
+        Assert.Contains("adaptive-softmax calibrate", message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"threads\": 2", "\"threads\": true", "\"threads\" holds what does not belong there")]
+    [InlineData("\"threads\": 2", "\"threads\": 2, \"threads\": 3", "\"threads\" holds what does not belong there, or stands there twice")]
+    [InlineData("\"threads\": 2", "\"threads\" 2", "it is not JSON as it should be")]
+    public void JsonThatIsNoProfile_IsToldByItsLine(string old, string replacement, string problem)
+    {
+        var lines = MachineProfileFile.ToText(MachineProfile.Default).Split('\n');
+        var at = Array.FindIndex(lines, line => line.Contains(old, StringComparison.Ordinal));
+        lines[at] = lines[at].Replace(old, replacement, StringComparison.Ordinal);
+        var message = Assert.Throws<FormatException>(() => MachineProfileFile.Parse(string.Join('\n', lines), "m.json")).Message;
+        Assert.Contains(FormattableString.Invariant($"in line {at + 1}, {problem}"), message, StringComparison.Ordinal);
+        Assert.DoesNotContain("System.", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("AdaptiveSoftmax.", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Path:", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ATableWithAMistake_IsNamed_WithoutParametersOfTheCode()
+    {
+        var text = MachineProfileFile.ToText(MachineProfile.Default);
+        var start = text.IndexOf("\"sampling\"", StringComparison.Ordinal);
+        var at = text.IndexOf("1.76", start, StringComparison.Ordinal);
+        var message = Assert.Throws<FormatException>(() => MachineProfileFile.Parse(string.Concat(text.AsSpan(0, at), "-1", text.AsSpan(at + 4)), "m.json")).Message;
+        Assert.Contains("\"sampling\": Each time must be a number above 0", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Parameter", message, StringComparison.Ordinal);
     }
 
     [Fact]

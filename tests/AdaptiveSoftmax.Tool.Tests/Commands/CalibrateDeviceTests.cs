@@ -46,6 +46,27 @@ public sealed class CalibrateDeviceTests
         Assert.Contains("'--output' is required", run.Error, StringComparison.Ordinal);
         Assert.Equal(1, await run.RunAsync("calibrate", "--device", "cuda", "--threads", "2", "-o", run.Path("gpu.json")));
         Assert.Contains("--threads are the processor's", run.Error, StringComparison.Ordinal);
+        foreach (var given in new[] { new[] { "--device", "cuda" }, ["-o", run.Path("x.json")], ["--threads", "2"], ["--name", "x"], ["--force"] })
+        {
+            Assert.Equal(1, await run.RunAsync(["calibrate", "--list-devices", .. given]));
+            Assert.Contains($"leave out {(given[0] == "-o" ? "--output" : given[0])}, or --list-devices", run.Error, StringComparison.Ordinal);
+            Assert.Empty(run.Output);
+        }
+    }
+
+    // A measurement takes most of a minute, and this test would wait for it.
+    [Fact]
+    public async Task AnOutputThatCannotBeWritten_IsSaidBeforeAnythingIsMeasured()
+    {
+        using var run = new ToolRun();
+        MachineProfileFile.Save(run.Path("machine.json"), s_device);
+        var file = new FileInfo(run.Path("machine.json")) { IsReadOnly = true };
+        using var source = new CancellationTokenSource();
+        source.CancelAfter(TimeSpan.FromSeconds(20));
+        Assert.Equal(1, await run.RunAsync(source.Token, "calibrate", "-o", run.Path("machine.json")));
+        Assert.Contains("may not be written to", run.Error, StringComparison.Ordinal);
+        Assert.Equal(["machine.json"], run.Files);
+        file.IsReadOnly = false;
     }
 
     [Fact]

@@ -9,6 +9,7 @@ public sealed class CompletionCommandTests
     [InlineData("adaptive-softmax plan --for tra", "train")]
     [InlineData("adaptive-softmax plan news.tokens --hid", "--hidden-size")]
     [InlineData("adaptive-softmax count imp", "import")]
+    [InlineData("adaptive-softmax calibrate --device openc", "opencl")]
     public async Task Bash_CompletesWhatTheToolKnows(string line, string expected)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no bash.");
@@ -26,6 +27,21 @@ public sealed class CompletionCommandTests
         var output = await bash.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await bash.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(expected, output.TrimEnd());
+    }
+
+    // What a shell takes for a pattern of files, or for a file.
+    [Theory]
+    [InlineData("")]
+    [InlineData("plan ")]
+    [InlineData("calibrate --")]
+    public async Task OtherSystemsWaysToAskForHelp_AreNotOffered(string line)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There they are its own.");
+        using var run = new ToolRun();
+        Assert.Equal(0, await run.RunAsync($"[suggest:{line.Length}]", line));
+        Assert.Contains("--help", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain('?', run.Output);
+        Assert.DoesNotContain("/h", run.Output, StringComparison.Ordinal);
     }
 
     [Theory]

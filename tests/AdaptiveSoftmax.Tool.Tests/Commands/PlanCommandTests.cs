@@ -41,6 +41,18 @@ public sealed class PlanCommandTests
         Assert.Equal((3, 2.5), (spec.Cutoffs.Count, spec.DivValue));
     }
 
+    // Widths 32, 16, 8: of the third no one would recommend what the sentence recommends.
+    [Theory]
+    [InlineData("2", "no tail narrower than a quarter of the hidden size, the plan above.")]
+    [InlineData("3", "no tail narrower than a quarter of the hidden size, which the plan above is not: its narrowest tail has 8 of 64; ask for fewer clusters.")]
+    public async Task APlan_IsCalledRecommendedWhereItIs(string clusters, string expected)
+    {
+        using var run = new ToolRun();
+        WriteTable(run, 5000);
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "--hidden-size", "64", "--clusters", clusters));
+        Assert.Contains(expected, run.Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task MoreWishes_AreKept()
     {

@@ -131,7 +131,7 @@ public sealed class ClusterPlannerTests
     [MemberData(nameof(SmallCounts))]
     public void PlansOfSlowMemory_CostWhatAnExhaustiveSearchFinds(long[] counts)
     {
-        var machine = Machines.Small with { Memory = new MemoryTimes([64, 4096], [0.8, 0.02]) };
+        var machine = Machines.WithCalls with { Memory = new MemoryTimes([64, 4096], [0.8, 0.02]) };
         foreach (var (use, batch) in new[] { (SoftmaxUse.Greedy, 1), (SoftmaxUse.Greedy, 5), (SoftmaxUse.Greedy, 20), (SoftmaxUse.TopK, 1), (SoftmaxUse.Sampling, 3), (SoftmaxUse.Serving, 16) })
         {
             var model = SmallModel with { Machine = machine, Use = use, Batch = batch, TopK = 3 };
@@ -156,7 +156,7 @@ public sealed class ClusterPlannerTests
         var counts = Zipf(220);
         foreach (var memory in new[] { new MemoryTimes([64, 4096], [8, 2]), new MemoryTimes([64, 4096], [0.8, 0.02]) })
         {
-            var model = SmallModel with { Machine = Machines.Small with { Memory = memory }, Use = use, Batch = batch, TopK = 3 };
+            var model = SmallModel with { Machine = Machines.WithCalls with { Memory = memory }, Use = use, Batch = batch, TopK = 3 };
             var reference = new CostReference(counts, 16, model);
             var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { Clusters = 2, CostModel = model }, TestContext.Current.CancellationToken);
 

@@ -80,10 +80,16 @@ internal sealed class CostReference(long[] counts, int hiddenSize, SoftmaxCostMo
         if (model.Use == SoftmaxUse.Training) return machine.TrainingHeadTime + (rows * (Row(machine.Training, hiddenSize, model.Batch) + (hiddenSize * machine.UpdateTime)));
         var isOnDevice = machine.Device is not null;
         if (IsOneByOne)
-            return model.Batch * (machine.DecodingHeadTime + Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize, (rows * hiddenSize) + between)));
+            return model.Batch * (machine.DecodingHeadTime + machine.GreedyCallTime + Math.Max(rows * Row(machine.Greedy, hiddenSize, 1), Read(rows * hiddenSize, (rows * hiddenSize) + between)));
         var together = model.Use == SoftmaxUse.Greedy && !isOnDevice ? Math.Max(16, model.Batch) : model.Batch;
         if (isBlock && model.Use != SoftmaxUse.Greedy) together = Math.Max(2, together);
-        return (model.Batch > 1 || isBlock ? machine.BatchHeadTime : machine.DecodingHeadTime) + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize, (rows * hiddenSize) + between));
+        var call = model.Use switch
+        {
+            SoftmaxUse.Greedy => machine.GreedyCallTime,
+            SoftmaxUse.TopK => machine.TopKCallTime + (model.TopK * machine.CandidateTime),
+            _ => machine.SamplingCallTime,
+        };
+        return (model.Batch > 1 || isBlock ? machine.BatchHeadTime : machine.DecodingHeadTime + call) + (model.Batch * Selection(rows)) + Math.Max(rows * Row(model.Use, hiddenSize, together), Read(rows * hiddenSize, (rows * hiddenSize) + between));
     }
 
     private double Tail(int start, int end, int width, double between)

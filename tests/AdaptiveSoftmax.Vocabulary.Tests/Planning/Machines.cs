@@ -9,6 +9,9 @@ internal static class Machines
     /// <summary>The same as a device, on which launches of tails are most of what a small one costs.</summary>
     public static MachineProfile Device { get; } = Create(fixedTime: 30, update: 0.5) with { Device = "cuda", TopK = null, Sampling = null };
 
+    /// <summary>The same as <see cref="Small"/>, on which calls take time beyond their products.</summary>
+    public static MachineProfile WithCalls { get; } = Create(fixedTime: 30, update: 0.5) with { GreedyCallTime = 11, SamplingCallTime = 13, TopKCallTime = 17, CandidateTime = 5 };
+
     public static MachineProfile Create(double fixedTime, double update)
     {
         var times = Times((width, batch) => (width * (2 + batch)) + (3 * batch));
