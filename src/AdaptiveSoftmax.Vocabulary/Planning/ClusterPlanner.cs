@@ -62,7 +62,9 @@ public static class ClusterPlanner
         if (options.MinimumHeadSize < 0 || options.MinimumHeadSize > tokens - (asked ?? 1))
             throw new ArgumentException(FormattableString.Invariant($"The head is to have at least {options.MinimumHeadSize} tokens; with {asked ?? 1} clusters of {tokens} tokens it can have 0 to {tokens - (asked ?? 1)}."), nameof(options));
         var shortlist = Math.Min(Math.Max(shares.SlotsCovering(options.MinimumHeadCoverage), options.MinimumHeadSize), tokens - (asked ?? 1));
-        var candidates = CutoffCandidates.Create(tokens, shares.SeenTokens, shortlist);
+
+        // No cluster begins within the least shortlist, which is often most of the candidates.
+        int[] candidates = [.. CutoffCandidates.Create(tokens, shares.SeenTokens, shortlist).Where(candidate => candidate >= shortlist)];
         var search = new ClusterSearch(candidates, shortlist, visits, widths, hiddenSize, model, mayBeSmall: asked is not null, cancellationToken);
 
         var best = Enumerable.Range(asked ?? 1, widths.Length - (asked ?? 1) + 1)

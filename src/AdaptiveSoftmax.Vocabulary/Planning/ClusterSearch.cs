@@ -41,11 +41,13 @@ internal sealed class ClusterSearch
             var row = Row(end);
             for (var start = 0; start < end; start++)
             {
+                // The first tail starts at least at the first candidate, the second at the second; and the last that there can be ends with the vocabulary.
+                var mostTails = Math.Min(end < candidates.Length - 1 ? widths.Length - 1 : widths.Length, start + 1);
+                if (mostTails == 0) continue;
                 for (var part = 0; part < visits.Length; part++) visits[part] = parts[part].Model.VisitsOf(shares.VisitProbability(parts[part].Model.Use, candidates[start], candidates[end]));
                 var size = candidates[end] - candidates[start];
-                // The first tail starts at least at the first candidate, the second at the second.
                 // Of fewer tokens than its width a tail is no more than a narrower head, there to make the next one narrower still; but one tail there is.
-                for (var k = Math.Min(widths.Length, start + 1) - 1; k >= 0; k--) _tails[k][row + start] = mayBeSmall || size >= widths[k] || (k == 0 && end == candidates.Length - 1) ? SumOf(costs, times, k, size, visits) : double.PositiveInfinity;
+                for (var k = mostTails - 1; k >= 0; k--) _tails[k][row + start] = mayBeSmall || size >= widths[k] || (k == 0 && end == candidates.Length - 1) ? SumOf(costs, times, k, size, visits) : double.PositiveInfinity;
             }
         }
     }
@@ -71,7 +73,7 @@ internal sealed class ClusterSearch
         {
             var next = new double[last + 1];
             var bytesPerToken = pricePerByte * _widths[k] * sizeof(float);
-            for (var end = 0; end <= last; end++)
+            for (var end = k == clusters - 1 ? last : 0; end <= last; end++)
             {
                 next[end] = double.PositiveInfinity;
                 var row = Row(end);

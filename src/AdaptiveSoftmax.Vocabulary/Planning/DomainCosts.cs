@@ -18,12 +18,17 @@ public static class DomainCosts
         if (layout is null) throw new ArgumentNullException(nameof(layout));
         if (model is null) throw new ArgumentNullException(nameof(model));
         Check(layout.VocabularySize, names, counts);
-        var lines = new DomainCost[names.Count];
+        return Of(layout, Read(names, counts, model));
+    }
+
+    private static EquatableArray<DomainCost> Of(SoftmaxLayout layout, Domain[] domains)
+    {
+        var lines = new DomainCost[domains.Length];
         for (var i = 0; i < lines.Length; i++)
         {
-            var coverage = TokenShares.Create(counts[i]).CoverageOf(layout);
-            var own = model.For(counts[i]);
-            lines[i] = new DomainCost(names[i], TokenShares.Sum(counts[i]), coverage[0], layout.Tails.Sum(tail => own.VisitProbability(coverage[tail.Cluster])), own.CostOf(layout, coverage), 1);
+            var (name, tokens, shares, own) = domains[i];
+            var coverage = shares.CoverageOf(layout);
+            lines[i] = new DomainCost(name, tokens, coverage[0], layout.Tails.Sum(tail => own.VisitProbability(coverage[tail.Cluster])), own.CostOf(layout, coverage), 1);
         }
 
         var cheapest = lines.Length == 0 ? 1 : lines.Min(line => line.Cost);
@@ -48,7 +53,8 @@ public static class DomainCosts
         if (options is null) throw new ArgumentNullException(nameof(options));
         if (counts is null || counts.Count == 0) throw new ArgumentException("There are no domains to balance; give at least one.", nameof(counts));
         Check(counts[0].Length, names, counts);
-        var totals = counts.Select(domain => TokenShares.Sum(domain)).ToArray();
+        var domains = Read(names, counts, options.CostModel);
+        var totals = domains.Select(domain => domain.Tokens).ToArray();
         // The first round is the corpus as it is: balancing never leaves the dearest domain worse off than not balancing.
         var weights = (double[])totals.Clone();
         var all = Add(counts);
@@ -60,7 +66,7 @@ public static class DomainCosts
         for (var round = 0; round < Rounds; round++)
         {
             var layout = ClusterPlanner.Plan(round == 0 ? all : Mix(counts, totals, weights), hiddenSize, mixed, cancellationToken).Layout;
-            var costs = Of(layout, names, counts, options.CostModel);
+            var costs = Of(layout, domains);
             var worst = costs.Max(cost => cost.Cost);
             if (worst < leastWorst) (best, leastWorst) = (layout, worst);
             var sum = weights.Sum();
@@ -76,16 +82,20 @@ public static class DomainCosts
         return best!;
     }
 
+    private static Domain[] Read(IReadOnlyList<string> names, IReadOnlyList<long[]> counts, SoftmaxCostModel model) =>
+        [.. names.Select((name, i) => new Domain(name, TokenShares.Sum(counts[i]), TokenShares.Create(counts[i]), model.For(counts[i])))];
+
     // Whole numbers, as the planner takes them: a share of 10^15 loses nothing that counts had.
     private static long[] Mix(IReadOnlyList<long[]> counts, double[] totals, double[] weights)
     {
         const double Whole = 1e15;
         var sum = weights.Sum();
+        var parts = weights.Select(weight => weight / sum).ToArray();
         var mixture = new long[counts[0].Length];
         for (var slot = 0; slot < mixture.Length; slot++)
         {
             var share = 0.0;
-            for (var domain = 0; domain < totals.Length; domain++) share += weights[domain] / sum * counts[domain][slot] / totals[domain];
+            for (var domain = 0; domain < totals.Length; domain++) share += parts[domain] * counts[domain][slot] / totals[domain];
             mixture[slot] = (long)(share * Whole);
         }
 
@@ -114,6 +124,9 @@ public static class DomainCosts
             if (TokenShares.Sum(counts[i]) == 0) throw new ArgumentException(FormattableString.Invariant($"The domain {names[i]} has no tokens of the table; leave it out."), nameof(counts));
         }
     }
+
+    // What is the same of every layout.
+    private sealed record Domain(string Name, double Tokens, TokenShares Shares, SoftmaxCostModel Model);
 }
 
 /// <summary>What a domain is expected to pay.</summary>
