@@ -1,3 +1,6 @@
+using System.Reflection;
+using System.Text;
+
 namespace AdaptiveSoftmax.Distributed.Tests;
 
 /// <summary>Processes under the real mpirun of Open MPI and of MPICH.</summary>
@@ -38,6 +41,36 @@ public sealed class MpiTests
         Assert.NotEqual(0, job.ExitCode);
         Assert.Contains("the layout is 61 tokens, cutoffs 20, 40", job.Errors, StringComparison.Ordinal);
         Assert.Contains("on rank 1 and 60 tokens, cutoffs 20, 40", job.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OtherVersionsOfTheLibrary_AreNamedWithBothValues()
+    {
+        // The same program a second time, whose library says another version of itself.
+        var folder = Directory.CreateTempSubdirectory("distributed-version-");
+        try
+        {
+            foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory)) File.Copy(file, Path.Combine(folder.FullName, Path.GetFileName(file)));
+            var library = Path.Combine(folder.FullName, "AdaptiveSoftmax.Distributed.dll");
+            var version = typeof(MpiCollectives).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+            var other = version.Replace(version[0], '9');
+            var bytes = await File.ReadAllBytesAsync(library, TestContext.Current.CancellationToken);
+            // Metadata has the length of a short string before it.
+            var at = bytes.AsSpan().IndexOf([(byte)version.Length, .. Encoding.UTF8.GetBytes(version)]);
+            Encoding.UTF8.GetBytes(other).CopyTo(bytes, at + 1);
+            await File.WriteAllBytesAsync(library, bytes, TestContext.Current.CancellationToken);
+
+            // Rank 1 is the other one. Two programs for one mpirun end Open MPI 5.0.7 by a segmentation fault.
+            var copy = Path.Combine(folder.FullName, Path.GetFileName(Environment.ProcessPath!));
+            var choice = $"test $OMPI_COMM_WORLD_RANK = 0 && exec '{Environment.ProcessPath}' {Program.RankArgument} agree; exec '{copy}' {Program.RankArgument} agree";
+            var job = await MpiJob.RunCommandAsync("", "openmpi", 2, "sh", "-c", choice);
+            Assert.NotEqual(0, job.ExitCode);
+            Assert.Contains($"The ranks do not agree: the version of AdaptiveSoftmax.Distributed is {other} on rank 1 and {version} on rank 0.", job.Errors, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Theory]
