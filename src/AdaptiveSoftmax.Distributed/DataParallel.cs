@@ -19,12 +19,10 @@ public sealed class DataParallel : IDisposable
     private readonly Collectives _collectives;
     private readonly AdaptiveSoftmaxLayer _softmax;
     private readonly Parameter[] _parameters;
-    private readonly SumTree _tree;
-    private readonly GradientNodes _nodes;
+    private readonly ShardGradients _shards;
 
     // The sum of the losses and the sum of the weights of each own shard, [shards, 2].
     private readonly double[] _terms;
-    private int _shard;
     private double _loss;
     private double _weight;
 
@@ -43,15 +41,12 @@ public sealed class DataParallel : IDisposable
         _softmax = softmax;
         _parameters = [.. softmax.Parameters.Concat(body ?? []).Distinct()];
         collectives.CheckAgreement(ReplicaFacts.Of(softmax.Identity, _parameters, shards));
-        _tree = new SumTree(shards, collectives.Size);
-        _nodes = new GradientNodes(_tree, _parameters);
-        var (start, end) = _tree.LeavesOf(collectives.Rank);
-        OwnShards = [.. Enumerable.Range(start, end - start)];
+        _shards = new ShardGradients(collectives, _parameters, shards);
         _terms = new double[2 * OwnShards.Count];
     }
 
     /// <summary>The shards of each batch that this rank takes, ascending; they stand side by side.</summary>
-    public IReadOnlyList<int> OwnShards { get; }
+    public IReadOnlyList<int> OwnShards => _shards.Own;
 
     /// <summary>The number of threads that add gradients up, the caller's included, at least 1; all processors at first. It changes no bit.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
@@ -99,14 +94,9 @@ public sealed class DataParallel : IDisposable
     /// <exception cref="InvalidOperationException">It is another shard's turn.</exception>
     public void EndShard(int shard)
     {
-        if (_shard == OwnShards.Count)
-            throw new InvalidOperationException(FormattableString.Invariant($"Shard {shard} is not expected: all {_shard} shards of rank {_collectives.Rank} are done; call {nameof(Reduce)}."));
-        if (shard != OwnShards[_shard])
-            throw new InvalidOperationException(FormattableString.Invariant($"Rank {_collectives.Rank} ends shard {shard} where shard {OwnShards[_shard]} is next; take the shards of {nameof(OwnShards)} in their order."));
-        _nodes.TakeShard(shard, Threads);
-        (_terms[2 * _shard], _terms[(2 * _shard) + 1]) = (_loss, _weight);
+        var index = _shards.End(shard, Threads);
+        (_terms[2 * index], _terms[(2 * index) + 1]) = (_loss, _weight);
         (_loss, _weight) = (0, 0);
-        _shard++;
     }
 
     /// <summary>
@@ -118,9 +108,7 @@ public sealed class DataParallel : IDisposable
     /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters.</exception>
     public BatchLoss Reduce()
     {
-        if (_shard < OwnShards.Count)
-            throw new InvalidOperationException(FormattableString.Invariant($"Shard {OwnShards[_shard]} of rank {_collectives.Rank} is missing; call {nameof(EndShard)} for each of {nameof(OwnShards)}, also where a shard has no targets."));
-        _shard = 0;
+        _shards.EndBatch();
         double loss = 0, weight = 0;
         var terms = _collectives.AllGatherUneven<double>(_terms, out _);
         for (var term = 0; term < terms.Length; term += 2)
@@ -130,8 +118,7 @@ public sealed class DataParallel : IDisposable
         }
 
         var scale = weight > 0 ? 1 / weight : 0;
-        new GradientSum(_collectives, _tree, _parameters).Run(_nodes, (float)scale);
-        _nodes.Clear();
+        _shards.Sum((float)scale);
         return new BatchLoss(loss * scale, weight);
     }
 
@@ -158,7 +145,7 @@ public sealed class DataParallel : IDisposable
     }
 
     /// <summary>Releases working memory; the parameters are the caller's.</summary>
-    public void Dispose() => _nodes.Dispose();
+    public void Dispose() => _shards.Dispose();
 
     private static LossOptions SumOf(LossOptions? options, ReadOnlySpan<int> targets, ReadOnlySpan<float> weights, out double weight)
     {

@@ -12,15 +12,16 @@ internal static class ReplicaFacts
     public static IEnumerable<KeyValuePair<string, string>> Of(SoftmaxIdentity identity, IReadOnlyList<Parameter> parameters, int shards)
     {
         foreach (var fact in Of(identity)) yield return fact;
-        yield return new("the number of shards", shards.ToString(CultureInfo.InvariantCulture));
-        yield return new("the number of parameters", parameters.Count.ToString(CultureInfo.InvariantCulture));
-        foreach (var fact in Of(parameters)) yield return fact;
+        foreach (var fact in OfShards(parameters, shards)) yield return fact;
     }
+
+    /// <summary>Version, shards, and sizes and values of the weights.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> Of(IReadOnlyList<Parameter> parameters, int shards) => OfShards(parameters, shards).Prepend(OfVersion);
 
     /// <summary>Version and specification.</summary>
     public static IEnumerable<KeyValuePair<string, string>> Of(SoftmaxIdentity identity)
     {
-        yield return new("the version of AdaptiveSoftmax.Distributed", Version);
+        yield return OfVersion;
         if (identity.Fingerprint.Length > 0) yield return new("the fingerprint of the specification", identity.Fingerprint);
         var layout = identity.Layout;
         yield return new("the layout", string.Create(CultureInfo.InvariantCulture, $"{layout.VocabularySize} tokens, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, logit scale {layout.LogitScale:R}, soft cap {layout.LogitSoftCap:R}"));
@@ -44,7 +45,16 @@ internal static class ReplicaFacts
         foreach (var (name, value) in optimizer.Settings) yield return new($"the optimizer's '{name}'", value.ToString("R", CultureInfo.InvariantCulture));
     }
 
+    private static KeyValuePair<string, string> OfVersion => new("the version of AdaptiveSoftmax.Distributed", Version);
+
     private static string Version => typeof(ReplicaFacts).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    private static IEnumerable<KeyValuePair<string, string>> OfShards(IReadOnlyList<Parameter> parameters, int shards)
+    {
+        yield return new("the number of shards", shards.ToString(CultureInfo.InvariantCulture));
+        yield return new("the number of parameters", parameters.Count.ToString(CultureInfo.InvariantCulture));
+        foreach (var fact in Of(parameters)) yield return fact;
+    }
 
     private static string Hash(Parameter parameter)
     {

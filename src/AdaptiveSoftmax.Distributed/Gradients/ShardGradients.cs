@@ -1,0 +1,55 @@
+namespace AdaptiveSoftmax.Distributed;
+
+/// <summary>The gradients of replicas over the shards of a batch: taken shard by shard, and then added up over all ranks.</summary>
+internal sealed class ShardGradients : IDisposable
+{
+    private readonly Collectives _collectives;
+    private readonly Parameter[] _parameters;
+    private readonly SumTree _tree;
+    private readonly GradientNodes _nodes;
+    private int _done;
+
+    public ShardGradients(Collectives collectives, Parameter[] parameters, int shards)
+    {
+        (_collectives, _parameters) = (collectives, parameters);
+        _tree = new SumTree(shards, collectives.Size);
+        _nodes = new GradientNodes(_tree, parameters);
+        var (start, end) = _tree.LeavesOf(collectives.Rank);
+        Own = [.. Enumerable.Range(start, end - start)];
+    }
+
+    /// <summary>The shards of this rank, ascending.</summary>
+    public IReadOnlyList<int> Own { get; }
+
+    /// <summary>Takes the gradients of a shard out of the parameters.</summary>
+    /// <returns>Which of the own shards it is.</returns>
+    /// <exception cref="InvalidOperationException">It is another shard's turn.</exception>
+    public int End(int shard, int threads)
+    {
+        if (_done == Own.Count)
+            throw new InvalidOperationException(FormattableString.Invariant($"Shard {shard} is not expected: all {_done} shards of rank {_collectives.Rank} are done; call Reduce."));
+        if (shard != Own[_done])
+            throw new InvalidOperationException(FormattableString.Invariant($"Rank {_collectives.Rank} ends shard {shard} where shard {Own[_done]} is next; take the shards of OwnShards in their order."));
+        _nodes.TakeShard(shard, threads);
+        return _done++;
+    }
+
+    /// <summary>Begins the next batch.</summary>
+    /// <exception cref="InvalidOperationException">A shard of this rank is missing.</exception>
+    public void EndBatch()
+    {
+        if (_done < Own.Count)
+            throw new InvalidOperationException(FormattableString.Invariant($"Shard {Own[_done]} of rank {_collectives.Rank} is missing; call EndShard for each of OwnShards, also where a shard has no targets."));
+        _done = 0;
+    }
+
+    /// <summary>Sets the gradients of the parameters, on all ranks, to the sum over all shards times a scale.</summary>
+    public void Sum(float scale)
+    {
+        new GradientSum(_collectives, _tree, _parameters).Run(_nodes, scale);
+        _nodes.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _nodes.Dispose();
+}
