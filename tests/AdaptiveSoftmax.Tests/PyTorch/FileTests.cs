@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using AdaptiveSoftmax.Tests.Checkpoints;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -187,6 +188,18 @@ public sealed class FileTests
         }
 
         Assert.True(copied > 50 && others > 0, $"{copied} of {copied + others}");
+    }
+
+    // Of a storage whose values count with the other sign, the bytes are those of other numbers.
+    [Theory]
+    [InlineData(false, 3, 1, true)]
+    [InlineData(true, 3, 1, false)]
+    [InlineData(false, 1, 2, false)]
+    public void Views_AreCopiedAsTheyStand_WhereTheyAreTheirStorage(bool isNegated, long first, long second, bool isCopied)
+    {
+        using var archive = new ZipArchive(new MemoryStream(), ZipArchiveMode.Create);
+        var view = new PickleTensor(SafetensorsTypes.BFloat16, new PickleStorage(SafetensorsTypes.BFloat16, "0", 6), 0, [2, 3], [first, second]) { IsNegated = isNegated };
+        Assert.Equal(isCopied, new PyTorchTensor("weight", view, 6, archive.CreateEntry("data/0")).IsContiguous);
     }
 
     private static WeightsFile? TryOpen(string path)
