@@ -28,6 +28,7 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
             DraftCommand.Name => DraftCommand.Examples,
             InspectCommand.Name => InspectCommand.Examples,
             ConvertCommand.Name => ConvertCommand.Examples,
+            ExportCommand.Name => ExportCommand.Examples,
             CompletionCommand.Name => CompletionCommand.Examples,
             _ => [.. CountCommand.Examples.Take(1), .. PlanCommand.Examples.Take(1), .. EvaluateCommand.Examples.Take(1), .. DriftCommand.Examples.Take(1), .. MigrateCommand.Examples.Take(1), .. DraftCommand.Examples.Skip(1).Take(1), .. InspectCommand.Examples.Take(1), .. ConvertCommand.Examples.Take(1)],
         };

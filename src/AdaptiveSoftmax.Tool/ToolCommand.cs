@@ -56,7 +56,7 @@ internal static class ToolCommand
 
     private static RootCommand Create(ToolConsole console)
     {
-        var root = new RootCommand("Counts the tokens of a corpus, measures the machine, plans the clusters of an adaptive softmax, judges it, says when they no longer fit, makes the vocabulary of a draft, and inspects and converts its weights.")
+        var root = new RootCommand("Counts the tokens of a corpus, measures the machine, plans the clusters of an adaptive softmax, judges it, says when they no longer fit, makes the vocabulary of a draft, and inspects, converts and exports its weights.")
         {
             CountCommand.Create(console),
             CalibrateCommand.Create(console),
@@ -69,6 +69,7 @@ internal static class ToolCommand
             DraftCommand.Create(console),
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
+            ExportCommand.Create(console),
             CompletionCommand.Create(console),
         };
         root.HelpName = "adaptive-softmax";

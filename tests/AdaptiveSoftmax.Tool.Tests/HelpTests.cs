@@ -12,6 +12,8 @@ public sealed class HelpTests
     [InlineData("evaluate", "--report <FILE.html>")]
     [InlineData("", "inspect <FILE>")]
     [InlineData("", "convert <FILE>")]
+    [InlineData("", "export <FILE>")]
+    [InlineData("export", "greedy|log-probs")]
     [InlineData("inspect", "--spec <FILE>")]
     [InlineData("convert", "--tail-bias")]
     [InlineData("convert", "transformer-xl")]

@@ -34,6 +34,13 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
             return new EvaluatedWeights(path, path, ReadDense(file, head, spec, definition, options, console, cancellationToken), definition.Table);
         }
 
+        return new EvaluatedWeights(path, path, ReadAdaptive(file, path, spec, definition, prefix, options, console), definition.Table);
+    }
+
+    /// <summary>Reads the adaptive softmax of a file.</summary>
+    /// <exception cref="ToolException">The file does not fit the spec, or holds another library's softmax.</exception>
+    public static DynamicAdaptiveSoftmax ReadAdaptive(WeightsFile file, string path, string spec, SoftmaxDefinition definition, string? prefix, AdaptiveSoftmaxOptions options, ToolConsole console)
+    {
         var source = SoftmaxSources.Choose(file, from: null, prefix);
         if (source is not PyTorchSource)
             throw new ToolException($"{Excerpt.Line(path)} holds {source.Description}; turn it into this project's layout first, with adaptive-softmax convert.");
@@ -42,7 +49,7 @@ internal sealed record EvaluatedWeights(string Name, string File, SoftmaxDecoder
         if (FileIdentity.Find(file) is null) console.WriteNote($"{Excerpt.Line(path)} does not say which vocabulary its classes are; they are taken as the slots of {Excerpt.Line(spec)}.");
         try
         {
-            return new EvaluatedWeights(path, path, DynamicAdaptiveSoftmax.Load(path, definition, options, acceptUnmarked: true, source.Tensors.Prefix), definition.Table);
+            return DynamicAdaptiveSoftmax.Load(path, definition, options, acceptUnmarked: true, source.Tensors.Prefix);
         }
         catch (CheckpointMismatchException exception)
         {
