@@ -36,6 +36,13 @@ internal sealed class GeneratorRun
         MetadataReference.CreateFromFile(typeof(ILGPU.Context).Assembly.Location),
     ];
 
+    public static readonly ImmutableArray<MetadataReference> ChatReferences =
+    [
+        .. References,
+        .. new[] { typeof(Extensions.AI.ChatTokenizer), typeof(Microsoft.Extensions.AI.IChatClient), typeof(Microsoft.Extensions.DependencyInjection.ServiceProvider), typeof(Microsoft.Extensions.DependencyInjection.IServiceCollection) }
+            .Select(type => MetadataReference.CreateFromFile(type.Assembly.Location)),
+    ];
+
     private static readonly BuildProperties s_properties = new() { ["ProjectDir"] = "/project/" };
 
     public GeneratorRun(string source, params AdditionalText[] files)

@@ -10,11 +10,12 @@ public sealed partial class PackagePagesTests
     private static readonly ImmutableArray<MetadataReference> s_references =
     [
         .. GeneratorRun.GpuReferences,
+        .. GeneratorRun.ChatReferences,
         .. new[] { typeof(Corpus.WordCounter), typeof(Distributed.DataParallel), typeof(Plots.ReportPlots), typeof(global::AdaptiveSoftmax.TorchSharp.AdaptiveLogSoftmaxWithLoss), typeof(global::TorchSharp.torch) }
             .Select(type => MetadataReference.CreateFromFile(type.Assembly.Location)),
     ];
 
-    public static TheoryData<string> Packages { get; } = ["Vocabulary", "Corpus", "Gpu", "TorchSharp", "Distributed", "Plots"];
+    public static TheoryData<string> Packages { get; } = ["Vocabulary", "Corpus", "Gpu", "TorchSharp", "Distributed", "Plots", "Extensions.AI"];
 
     [Theory]
     [MemberData(nameof(Packages))]
@@ -32,7 +33,7 @@ public sealed partial class PackagePagesTests
 
             public static class Program
             {
-                public static void Run()
+                public static {{(program.Contains("await ", StringComparison.Ordinal) ? "async System.Threading.Tasks.Task" : "void")}} Run()
                 {
                     Console.Out.Flush(); // a page without output would not need the first using
                     {{UsingLine.Replace(program[..declaration], "")}}

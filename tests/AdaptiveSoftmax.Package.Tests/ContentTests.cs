@@ -16,6 +16,7 @@ public sealed partial class ContentTests(PackedFeed feed)
     [InlineData("AdaptiveSoftmax.Corpus", "net10.0:AdaptiveSoftmax.Vocabulary,Microsoft.ML.Tokenizers,Microsoft.ML.Tokenizers.Data.Cl100kBase,Microsoft.ML.Tokenizers.Data.O200kBase,Microsoft.ML.Tokenizers.Data.R50kBase,Parquet.Net,Sylvan.Data.Csv,ZstdSharp.Port")]
     [InlineData("AdaptiveSoftmax.Plots", "net10.0:AdaptiveSoftmax.Vocabulary,ScottPlot")]
     [InlineData("AdaptiveSoftmax.Distributed", "net10.0:AdaptiveSoftmax")]
+    [InlineData("AdaptiveSoftmax.Extensions.AI", "net10.0:AdaptiveSoftmax,Microsoft.Extensions.AI.Abstractions,Microsoft.Extensions.DependencyInjection.Abstractions")]
     [InlineData("AdaptiveSoftmax.Gpu", "net10.0:AdaptiveSoftmax,ILGPU,ILGPU.Algorithms")]
     [InlineData("AdaptiveSoftmax.TorchSharp", "net10.0:AdaptiveSoftmax,TorchSharp")]
     [InlineData("AdaptiveSoftmax.Tool", "")]
@@ -56,6 +57,7 @@ public sealed partial class ContentTests(PackedFeed feed)
     [InlineData("AdaptiveSoftmax", true)]
     [InlineData("AdaptiveSoftmax.Vocabulary", true)]
     [InlineData("AdaptiveSoftmax.Distributed", true)]
+    [InlineData("AdaptiveSoftmax.Extensions.AI", true)]
     [InlineData("AdaptiveSoftmax.Gpu", false)] // ILGPU reads IL
     public void Library_SaysWhetherItMayBeTrimmed(string package, bool expected)
     {

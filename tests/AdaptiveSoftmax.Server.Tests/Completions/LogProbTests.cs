@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using AdaptiveSoftmax.Tests;
 
 namespace AdaptiveSoftmax.Server.Tests;
 
@@ -54,7 +55,7 @@ public sealed class LogProbTests
             Assert.All(top, pair => Assert.Equal(expected[names[pair.Key]], (float)pair.Value!, 1e-4f));
 
             // Whole characters before the token.
-            Assert.Equal(TextAssemblerTests.WithoutCutCharacter([.. bytes]).EnumerateRunes().Count(), (int)logProbs["text_offset"]![i]!);
+            Assert.Equal(Utf8Text.WithoutCutCharacter([.. bytes]).EnumerateRunes().Count(), (int)logProbs["text_offset"]![i]!);
             bytes.AddRange(vocabulary.GetToken(tokens[i]));
             all.Add(tokens[i]);
         }

@@ -1,7 +1,6 @@
 using CsCheck;
-using ServerSample;
 
-namespace AdaptiveSoftmax.Server.Tests;
+namespace AdaptiveSoftmax.Tests;
 
 public sealed class StopMatcherTests
 {
@@ -38,6 +37,15 @@ public sealed class StopMatcherTests
         Assert.Equal("", matcher.Add("b"));
         Assert.Equal("abx", matcher.Add("x"));
         Assert.False(matcher.IsStopped);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(null)]
+    public void AnEmptyStopString_IsRefused(string? stop)
+    {
+        Assert.Contains("A stop string is empty", Assert.Throws<ArgumentException>(() => new StopMatcher(["a", stop!])).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => new TextAssembler([stop!]));
     }
 
     // Character by character, as the definition says.

@@ -1,13 +1,23 @@
-namespace ServerSample;
+namespace AdaptiveSoftmax;
 
 /// <summary>
 /// Looks for stop strings in text that comes in pieces. Text that may be the beginning of one is held back, so that no part
 /// of a stop string is ever given out, wherever tokens and pieces end.
 /// </summary>
-/// <param name="stops">The stop strings, none empty.</param>
-internal sealed class StopMatcher(IReadOnlyList<string> stops)
+public sealed class StopMatcher
 {
+    private readonly string[] _stops;
     private string _held = "";
+
+    /// <summary>Begins with no text.</summary>
+    /// <param name="stops">The stop strings; none for text that nothing ends.</param>
+    /// <exception cref="ArgumentException">A stop string is null or empty.</exception>
+    public StopMatcher(IEnumerable<string> stops)
+    {
+        ArgumentNullException.ThrowIfNull(stops);
+        _stops = [.. stops];
+        if (_stops.Any(string.IsNullOrEmpty)) throw new ArgumentException("A stop string is empty, and would end every text before it begins; leave it out.", nameof(stops));
+    }
 
     /// <summary>Whether a stop string was found. Nothing comes behind it.</summary>
     public bool IsStopped { get; private set; }
@@ -17,8 +27,9 @@ internal sealed class StopMatcher(IReadOnlyList<string> stops)
     /// <returns>What may be given out.</returns>
     public string Add(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         if (IsStopped || text.Length == 0) return "";
-        if (stops.Count == 0) return text;
+        if (_stops.Length == 0) return text;
         var all = _held + text;
         var length = FindStop(all);
         IsStopped = length >= 0;
@@ -40,7 +51,7 @@ internal sealed class StopMatcher(IReadOnlyList<string> stops)
     private int FindStop(string text)
     {
         var (start, end) = (-1, int.MaxValue);
-        foreach (var stop in stops)
+        foreach (var stop in _stops)
         {
             var found = text.IndexOf(stop, StringComparison.Ordinal);
             if (found < 0 || found + stop.Length > end || (found + stop.Length == end && found > start)) continue;
@@ -53,7 +64,7 @@ internal sealed class StopMatcher(IReadOnlyList<string> stops)
     private int HeldLength(string text)
     {
         var held = 0;
-        foreach (var stop in stops)
+        foreach (var stop in _stops)
         {
             for (var length = Math.Min(stop.Length - 1, text.Length); length > held; length--)
             {

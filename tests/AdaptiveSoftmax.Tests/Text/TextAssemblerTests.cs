@@ -1,8 +1,6 @@
-using System.Text;
 using CsCheck;
-using ServerSample;
 
-namespace AdaptiveSoftmax.Server.Tests;
+namespace AdaptiveSoftmax.Tests;
 
 public sealed class TextAssemblerTests
 {
@@ -23,7 +21,7 @@ public sealed class TextAssemblerTests
 
             text += assembler.Finish();
             byte[] bytes = [.. tokens.SelectMany(token => token)];
-            Assert.Equal(WithoutCutCharacter(bytes), text);
+            Assert.Equal(Utf8Text.WithoutCutCharacter(bytes), text);
             Assert.Equal(text.EnumerateRunes().Count(), assembler.Released);
         }, iter: 20_000);
 
@@ -37,17 +35,5 @@ public sealed class TextAssemblerTests
         Assert.Equal(0, assembler.Decoded);
         Assert.Equal("🙂x", assembler.Add([bytes[3], (byte)'x']));
         Assert.Equal(2, assembler.Decoded);
-    }
-
-    /// <summary>The text of bytes. A character is cut off where a continuation byte would go on with it.</summary>
-    internal static string WithoutCutCharacter(byte[] bytes)
-    {
-        for (var cut = 1; cut <= 3 && cut <= bytes.Length; cut++)
-        {
-            var rest = bytes.AsSpan(bytes.Length - cut);
-            if (Rune.DecodeFromUtf8(rest, out _, out _) == System.Buffers.OperationStatus.NeedMoreData) return Encoding.UTF8.GetString(bytes.AsSpan(0, bytes.Length - cut));
-        }
-
-        return Encoding.UTF8.GetString(bytes);
     }
 }

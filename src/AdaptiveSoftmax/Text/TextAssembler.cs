@@ -1,13 +1,14 @@
 using System.Text;
 
-namespace ServerSample;
+namespace AdaptiveSoftmax;
 
 /// <summary>
 /// Makes text of a sequence's tokens, which are bytes: only whole characters come out, and no part of a stop string. A
 /// character that the last token cuts off is left out.
 /// </summary>
-/// <param name="stops">The stop strings, none empty.</param>
-internal sealed class TextAssembler(IReadOnlyList<string> stops)
+/// <param name="stops">The stop strings; none for text that nothing ends.</param>
+/// <exception cref="ArgumentException">A stop string is null or empty.</exception>
+public sealed class TextAssembler(IEnumerable<string> stops)
 {
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
     private readonly StopMatcher _matcher = new(stops);
@@ -22,7 +23,8 @@ internal sealed class TextAssembler(IReadOnlyList<string> stops)
     /// <summary>The characters that were given out.</summary>
     public int Released { get; private set; }
 
-    /// <summary>Takes the bytes of a token.</summary>
+    /// <summary>Takes a token.</summary>
+    /// <param name="token">Its bytes, any number of them: none for a token that has no text.</param>
     /// <returns>The text that may be given out.</returns>
     public string Add(ReadOnlySpan<byte> token)
     {
