@@ -34,7 +34,7 @@ internal sealed class BatchEngine : IDisposable
     private readonly List<GenerationSequence> _paused = [];
     private readonly HashSet<Generation> _taken = [];
     private readonly int[] _places = new int[Enum.GetValues<SequenceState>().Length];
-    private readonly TokenLogProb[] _top = new TokenLogProb[WireLimits.LogProbs];
+    private readonly TokenLogProb[] _top = new TokenLogProb[WireLimits.ChatLogProbs];
     private readonly IEngineObserver _observer;
     private readonly CurrentModel _models;
     private readonly List<BatchStep> _steps = [];
@@ -255,6 +255,8 @@ internal sealed class BatchEngine : IDisposable
 
     private void Run(BatchStep step)
     {
+        Echo(step);
+        if (step.Rows.Count == 0) return;
         var start = Stopwatch.GetTimestamp();
         foreach (var sequence in step.Rows) sequence.Follow(_burst.Policy);
         var results = step.Run(out var faults);
@@ -276,17 +278,41 @@ internal sealed class BatchEngine : IDisposable
         }
     }
 
+    // Of prompts that are echoed the one that came first is read on. The others stand still meanwhile, as nobody who is decoded does.
+    private void Echo(BatchStep step)
+    {
+        if (step.Rows.Find(row => row.IsEchoing) is not { } sequence) return;
+        try
+        {
+            if (step.Echo(sequence) is not null) End(sequence);
+        }
+        catch (DecodeException exception)
+        {
+            Fail(sequence, new FaultyRowException(exception.Faults[0]));
+        }
+        catch (Exception exception)
+        {
+            Fail(sequence, exception);
+        }
+
+        step.Rows.RemoveAll(row => row.IsEchoing || row.State == SequenceState.Ended);
+    }
+
+    private void End(GenerationSequence sequence)
+    {
+        lock (_gate)
+        {
+            if (sequence.State == SequenceState.Active) Move(sequence, SequenceState.Ended);
+        }
+    }
+
     private void Accept(BatchStep step, int row, DecodedToken token)
     {
         var (sequence, generation) = (step.Rows[row], step.Rows[row].Generation);
         generation.Decoded.Add(token, _burst.IsBurst);
         if (generation.MarkFirstToken()) _observer.FirstToken(generation.FirstToken!.Value);
         var top = generation.Options.WantsLogProbs ? step.CopyTop(row, _top) : 0;
-        if (sequence.Accept(token, _top.AsSpan(0, top)) is null) return;
-        lock (_gate)
-        {
-            if (sequence.State == SequenceState.Active) Move(sequence, SequenceState.Ended);
-        }
+        if (sequence.Accept(token, _top.AsSpan(0, top)) is not null) End(sequence);
     }
 
     private void Fail(GenerationSequence sequence, Exception exception)

@@ -23,6 +23,9 @@ internal sealed record GenerationOptions
     /// <summary>The strings that end a continuation.</summary>
     public IReadOnlyList<string> Stops { get; init; } = [];
 
+    /// <summary>Whether the answer begins with the prompt.</summary>
+    public bool Echo { get; init; }
+
     /// <summary>Whether log-probs are reported.</summary>
     public bool WantsLogProbs { get; init; }
 

@@ -24,6 +24,7 @@ internal sealed class GenerationSequence
         Decode = new DecodeSequence(model.Head, _asked) { Random = new SampleRandom(options.Seed, (ulong)choice) };
         _text = new TextAssembler(options.Stops);
         _tokens = new int[options.MaxTokens];
+        if (options.Echo) Echo = new PromptEcho(model, prompt.ToArray(), options.WantsLogProbs);
 
         // The window before the prompt is filled as at the start of a text, with ends of documents.
         _window = new int[model.Model.Window];
@@ -36,6 +37,12 @@ internal sealed class GenerationSequence
 
     /// <summary>Its number among the request's.</summary>
     public int Choice { get; }
+
+    /// <summary>The prompt, where the answer begins with it.</summary>
+    public PromptEcho? Echo { get; }
+
+    /// <summary>Whether it has no next token to make: the prompt is not yet given out, or no token is asked for.</summary>
+    public bool IsEchoing => Echo is { IsDone: false } || _tokens.Length == 0;
 
     /// <summary>Options, random numbers and penalised tokens.</summary>
     public DecodeSequence Decode { get; }
@@ -79,7 +86,7 @@ internal sealed class GenerationSequence
         var text = "";
         if (!isEnd)
         {
-            if (Generation.Options.WantsLogProbs) _unreported.Add(new TokenReport(token.Token, token.LogProb, [.. top], _text.Decoded));
+            if (Generation.Options.WantsLogProbs) _unreported.Add(new TokenReport(token.Token, token.LogProb, [.. top], Start + _text.Decoded));
 
             // The other special tokens have names, but no text.
             if (_vocabulary.GetKind(token.Token) == TokenKind.Ordinary) text = _text.Add(_vocabulary.GetToken(token.Token));
@@ -93,10 +100,28 @@ internal sealed class GenerationSequence
         return finish;
     }
 
+    /// <summary>Takes the next part of the prompt. Called by the thread that steps.</summary>
+    /// <param name="text">Its text.</param>
+    /// <param name="reports">What is reported of its tokens.</param>
+    /// <returns>Why the continuation ends with it; null where it goes on.</returns>
+    public FinishReason? Repeat(string text, List<TokenReport> reports)
+    {
+        _unreported.AddRange(reports);
+        FinishReason? finish = Echo!.IsDone && _tokens.Length == 0 ? FinishReason.Length : null;
+        if (text.Length == 0 && finish is null) return null;
+        TokenReport[] taken = [.. _unreported];
+        _unreported.Clear();
+        Generation.Write(new TextPiece(Choice, text, taken, finish));
+        return finish;
+    }
+
+    // Where in the choice's text the model's own begins.
+    private int Start => Echo?.Characters ?? 0;
+
     // A token is reported with the text in which it begins. Behind a stop string there is no text, and so no token.
     private List<TokenReport> TakeReports(bool isLast)
     {
-        var count = isLast && !_text.IsStopped ? _unreported.Count : _unreported.FindIndex(report => report.Offset >= _text.Released);
+        var count = isLast && !_text.IsStopped ? _unreported.Count : _unreported.FindIndex(report => report.Offset >= Start + _text.Released);
         if (count < 0) count = _unreported.Count;
         var reports = _unreported.GetRange(0, count);
         _unreported.RemoveRange(0, count);

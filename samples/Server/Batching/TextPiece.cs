@@ -14,10 +14,10 @@ internal enum FinishReason
 
 /// <summary>A token in a text, with its log-prob.</summary>
 /// <param name="Token">The token id.</param>
-/// <param name="LogProb">The model's own log-prob.</param>
+/// <param name="LogProb">The model's own log-prob; null of a prompt's first token.</param>
 /// <param name="Top">The most probable tokens in its place, best first.</param>
 /// <param name="Offset">Where in the choice's text it begins, in characters (Unicode code points).</param>
-internal sealed record TokenReport(int Token, float LogProb, IReadOnlyList<TokenLogProb> Top, int Offset);
+internal sealed record TokenReport(int Token, float? LogProb, IReadOnlyList<TokenLogProb> Top, int Offset);
 
 /// <summary>The next part of a continuation.</summary>
 /// <param name="Choice">Which continuation of the request.</param>

@@ -53,6 +53,15 @@ internal static class CommandLine
         var burst = new BurstArguments();
         var urls = new Option<string[]>("--urls") { Description = "Where to listen; port 0 takes a free one.", HelpName = "URL", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["http://127.0.0.1:5080"] };
         var remote = new Option<bool>("--allow-remote") { Description = "Allow addresses that other machines can reach. The server asks nobody who they are." };
+        var cors = new Option<string[]>("--cors") { Description = "Origins whose pages may ask the interface under /v1, such as https://app.example; * for all. None if omitted.", HelpName = "ORIGIN", AllowMultipleArgumentsPerToken = true };
+        cors.Validators.Add(result =>
+        {
+            foreach (var origin in result.GetValueOrDefault<string[]>() ?? [])
+            {
+                if (origin != "*" && (!Uri.TryCreate(origin, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.GetLeftPart(UriPartial.Authority) != origin))
+                    result.AddError($"'{origin}' is no origin; give one as browsers send it, such as https://app.example or http://localhost:3000, or * for all.");
+            }
+        });
         var watch = new Option<bool>("--watch") { Description = "Take up the model's files when they are replaced. Requests that run end with the model they began with." };
         urls.Validators.Add(result =>
         {
@@ -63,14 +72,14 @@ internal static class CommandLine
         });
         var root = new RootCommand("Serves the language model of samples/LanguageModel in the form of OpenAI's completions, with continuous batching, metrics and a page that shows what goes on.")
         {
-            model.Checkpoint, model.Spec, model.Head, watch, model.Quick, model.Threads, urls, remote, LoadCommand.Create(console),
+            model.Checkpoint, model.Spec, model.Head, watch, model.Quick, model.Threads, urls, remote, cors, LoadCommand.Create(console),
         };
         foreach (var option in limits.All.Concat(burst.All)) root.Add(option);
         root.SetAction(async (parsed, cancellation) =>
         {
             var source = model.Find(parsed, console, cancellation);
             var seen = ModelWatch.Look(source);
-            await using var app = CompletionServer.Create(source.Load(), limits.Read(parsed) with { Burst = burst.Read(parsed), Urls = parsed.GetRequiredValue(urls), AllowRemote = parsed.GetValue(remote) }, LogToConsole, services =>
+            await using var app = CompletionServer.Create(source.Load(), limits.Read(parsed) with { Burst = burst.Read(parsed), Urls = parsed.GetRequiredValue(urls), AllowRemote = parsed.GetValue(remote), Origins = parsed.GetValue(cors) ?? [] }, LogToConsole, services =>
             {
                 if (parsed.GetValue(watch)) CompletionServer.AddWatch(services, source, seen, s_watchPeriod);
             });

@@ -48,7 +48,7 @@ internal sealed class ApiException(int status, string message, string type, stri
     {
         // Only the host filter refuses so without a word.
         StatusCodes.Status400BadRequest => new(status, $"The header Host names '{PrintableText.Quote(request.Host.Value ?? "")}', which is no name of this server. Ask it by the address that it listens on.", "invalid_request_error", param: null, "unknown_host"),
-        StatusCodes.Status404NotFound => new(status, $"There is nothing at {PrintableText.Quote(request.Path)}. Completions are made by POST /v1/completions.", "invalid_request_error", param: null, "unknown_url"),
+        StatusCodes.Status404NotFound => new(status, $"There is nothing at {PrintableText.Quote(request.Path)}. Completions are made by POST /v1/completions, answers of a chat by POST /v1/chat/completions.", "invalid_request_error", param: null, "unknown_url"),
         StatusCodes.Status405MethodNotAllowed => new(status, $"{PrintableText.Quote(request.Path)} does not take this method.", "invalid_request_error", param: null, "method_not_allowed"),
         _ => new(status, $"The request was refused with status {status}.", status < 500 ? "invalid_request_error" : "server_error"),
     };

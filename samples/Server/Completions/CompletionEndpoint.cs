@@ -3,15 +3,31 @@ using System.Text.Json;
 
 namespace ServerSample;
 
-/// <summary><c>POST /v1/completions</c>.</summary>
+/// <summary><c>POST /v1/completions</c> and <c>POST /v1/chat/completions</c>.</summary>
 internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOptions options, BatchEngine engine, RequestValidator validator, PromptEncoder encoder, RequestReports reports, ILogger<CompletionEndpoint> logger)
 {
-    public async Task HandleAsync(HttpContext context)
+    private const string Example = "{\"prompt\": \"Once upon a time\"}";
+    private const string ChatExample = "{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}";
+
+    /// <summary>Answers a request for completions.</summary>
+    public Task HandleAsync(HttpContext context) => HandleAsync(context, async () =>
+    {
+        var request = await RequestReader.ReadAsync(context.Request, WireJson.Default.CompletionRequest, Example, options.BodyTime, context.RequestAborted);
+        await AnswerAsync(context, request, model => validator.Validate(request, model), (generation, countsEvents) => new ResponseBuilder(generation, options.Burst, countsEvents));
+    });
+
+    /// <summary>Answers a request for the next message of a chat.</summary>
+    public Task HandleChatAsync(HttpContext context) => HandleAsync(context, async () =>
+    {
+        var request = await RequestReader.ReadAsync(context.Request, WireJson.Default.ChatCompletionRequest, ChatExample, options.BodyTime, context.RequestAborted);
+        await AnswerAsync(context, request, model => validator.Validate(request, model), (generation, countsEvents) => new ChatResponseBuilder(generation, options.Burst, countsEvents));
+    });
+
+    private async Task HandleAsync(HttpContext context, Func<Task> answer)
     {
         try
         {
-            var request = await RequestReader.ReadAsync(context.Request, options.BodyTime, context.RequestAborted);
-            await AnswerAsync(context, request);
+            await answer();
         }
         catch (ApiException exception)
         {
@@ -29,15 +45,17 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
         }
     }
 
-    private async Task AnswerAsync(HttpContext context, CompletionRequest request)
+    private async Task AnswerAsync(HttpContext context, SamplingRequest request, Func<ServedModel, CheckedRequest> validate, Func<Generation, bool, AnswerBuilder> createBuilder)
     {
         // What is replaced meanwhile lives until this answer has ended.
         using var lease = models.Take();
-        var asked = validator.Validate(request, lease.Model);
+        var asked = validate(lease.Model);
         // To make tokens of a prompt costs more than to refuse it.
         Check(engine.Ask(asked.Choices));
         var prompts = await encoder.EncodeAsync(asked.Prompts, lease.Model.Tokenizer, context.RequestAborted);
-        var generation = new Generation(lease, asked.Options with { Prompts = prompts });
+        var wanted = asked.Options with { Prompts = prompts };
+        RequestValidator.CheckEcho(wanted, lease.Model);
+        var generation = new Generation(lease, wanted);
         Check(engine.Submit(generation));
 
         var outcome = Outcome.Cancelled;
@@ -46,7 +64,7 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
             // A client that leaves frees its places at once, wherever the answer stands.
             await using var leaving = context.RequestAborted.Register(() => engine.Release(generation));
             var withUsage = request.StreamOptions?.IncludeUsage == true;
-            var builder = new ResponseBuilder(generation, options.Burst, withUsage);
+            var builder = createBuilder(generation, withUsage);
             if (request.Stream == true) await StreamAsync(context, generation, builder, withUsage);
             else await WriteAsync(context, generation, builder);
             outcome = Outcome.Completed;
@@ -84,18 +102,19 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
         }
     }
 
-    private async Task WriteAsync(HttpContext context, Generation generation, ResponseBuilder builder)
+    private async Task WriteAsync(HttpContext context, Generation generation, AnswerBuilder builder)
     {
         var pieces = new List<TextPiece>();
         await foreach (var piece in generation.Pieces.ReadAllAsync(context.RequestAborted)) pieces.Add(piece);
         var answer = builder.Whole(pieces);
         BurstHeaders.Write(context.Response, CompletionDecoding.Of(generation, options.Burst), generation.CompletionTokens);
-        await generation.Reading.SendAsync(token => context.Response.WriteAsJsonAsync(answer, WireFormat.Plain.CompletionResponse, cancellationToken: token), context.RequestAborted);
+        context.Response.ContentType = "application/json; charset=utf-8";
+        await generation.Reading.SendAsync(token => context.Response.Body.WriteAsync(answer, token).AsTask(), context.RequestAborted);
         // The end of the body is yet to come, so that a client that asks again has its place back.
         engine.Release(generation);
     }
 
-    private async Task StreamAsync(HttpContext context, Generation generation, ResponseBuilder builder, bool withUsage)
+    private async Task StreamAsync(HttpContext context, Generation generation, AnswerBuilder builder, bool withUsage)
     {
         var (cancellation, writer, time) = (context.RequestAborted, context.Response.BodyWriter, generation.Reading);
         // An error that comes before the first text still has a status of its own.
@@ -109,7 +128,11 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
         {
             // All that is there goes out at once.
             var pieces = 0;
-            for (; generation.Pieces.TryRead(out var piece); pieces++) WriteEvent(context, builder.Part(piece));
+            for (; generation.Pieces.TryRead(out var piece); pieces++)
+            {
+                foreach (var part in builder.Parts(piece)) WriteEvent(context, part);
+            }
+
             await time.FlushAsync(writer, cancellation);
             if (generation.MarkSent(pieces)) engine.Resume(generation);
         }
@@ -120,9 +143,6 @@ internal sealed partial class CompletionEndpoint(CurrentModel models, ServerOpti
         writer.Write("data: [DONE]\n\n"u8);
         await time.FlushAsync(writer, cancellation);
     }
-
-    private static void WriteEvent(HttpContext context, CompletionResponse part) =>
-        WriteEvent(context, JsonSerializer.SerializeToUtf8Bytes(part, WireFormat.Plain.CompletionResponse));
 
     private static void WriteEvent(HttpContext context, ApiException error) =>
         WriteEvent(context, JsonSerializer.SerializeToUtf8Bytes(error.Response, WireFormat.Plain.ErrorResponse));

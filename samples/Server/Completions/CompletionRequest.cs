@@ -1,72 +1,19 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace ServerSample;
 
-/// <summary>The body of <c>POST /v1/completions</c>, in OpenAI's words. What is null was not given.</summary>
-internal sealed record CompletionRequest
+/// <summary>The body of <c>POST /v1/completions</c>.</summary>
+internal sealed record CompletionRequest : SamplingRequest
 {
-    public string? Model { get; init; }
-
     /// <summary>A string, an array of strings, an array of token ids, or an array of such arrays.</summary>
     public JsonElement? Prompt { get; init; }
 
-    public int? MaxTokens { get; init; }
-
-    public float? Temperature { get; init; }
-
-    public float? TopP { get; init; }
-
-    /// <summary>Not OpenAI's, but other servers have it.</summary>
-    public int? TopK { get; init; }
-
-    /// <summary>Not OpenAI's, but other servers have it.</summary>
-    public float? MinP { get; init; }
-
-    public int? N { get; init; }
-
-    public bool? Stream { get; init; }
-
-    public StreamOptions? StreamOptions { get; init; }
-
     public int? Logprobs { get; init; }
 
+    /// <summary>Whether the answer begins with the prompt.</summary>
     public bool? Echo { get; init; }
-
-    /// <summary>A string, or an array of up to four.</summary>
-    public JsonElement? Stop { get; init; }
-
-    public float? PresencePenalty { get; init; }
-
-    public float? FrequencyPenalty { get; init; }
 
     public int? BestOf { get; init; }
 
-    /// <summary>Token ids and what is added to their log-probs.</summary>
-    public Dictionary<string, float>? LogitBias { get; init; }
-
-    public long? Seed { get; init; }
-
-    /// <summary>Whose request it is: the tag under which drift is watched.</summary>
-    public string? User { get; init; }
-
     public string? Suffix { get; init; }
-
-    /// <summary>What the interface does not know.</summary>
-    [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; set; }
-}
-
-/// <summary>What a stream holds besides the text.</summary>
-internal sealed record StreamOptions
-{
-    /// <summary>Whether a last event says what the request took.</summary>
-    public bool? IncludeUsage { get; init; }
-
-    /// <summary>Asks for padding that hides the lengths of texts. It is taken and not done: nobody listens on a loopback address.</summary>
-    public bool? IncludeObfuscation { get; init; }
-
-    /// <summary>What the interface does not know.</summary>
-    [JsonExtensionData]
-    public Dictionary<string, JsonElement>? Unknown { get; set; }
 }

@@ -28,11 +28,11 @@ internal sealed record CompletionResponse
 /// <summary>A continuation, or the next part of one.</summary>
 internal sealed record CompletionChoice(string Text, int Index, CompletionLogProbs? Logprobs, string? FinishReason);
 
-/// <summary>The tokens of a text and their log-probs, one entry a token in each list.</summary>
+/// <summary>The tokens of a text and their log-probs, one entry a token in each list. The first token of a prompt has none.</summary>
 internal sealed record CompletionLogProbs(
     IReadOnlyList<string> Tokens,
-    IReadOnlyList<float> TokenLogprobs,
-    IReadOnlyList<IReadOnlyDictionary<string, float>> TopLogprobs,
+    IReadOnlyList<float?> TokenLogprobs,
+    IReadOnlyList<IReadOnlyDictionary<string, float>?> TopLogprobs,
     IReadOnlyList<int> TextOffset);
 
 /// <summary>What a request took, in tokens.</summary>

@@ -44,17 +44,17 @@ internal sealed class PromptEncoder(ServerOptions options) : IDisposable
     public void Dispose() => _places.Dispose();
 
     private int[][] Encode(IReadOnlyList<Prompt> prompts, CorpusTokenizer tokenizer, CancellationToken cancellation) =>
-        [.. prompts.Select(prompt => prompt.Text is { } text ? Encode(text, tokenizer, cancellation) : prompt.Tokens)];
+        [.. prompts.Select(prompt => prompt.Text is not null ? EncodeText(prompt, tokenizer, cancellation) : prompt.Tokens)];
 
-    private int[] Encode(string text, CorpusTokenizer tokenizer, CancellationToken cancellation)
+    private int[] EncodeText(Prompt prompt, CorpusTokenizer tokenizer, CancellationToken cancellation)
     {
         var ids = new List<int>();
-        foreach (var word in tokenizer.EncodeWords(text, cancellation))
+        foreach (var word in tokenizer.EncodeWords(prompt.Text!, cancellation))
         {
             cancellation.ThrowIfCancellationRequested();
             ids.AddRange(word.Span);
             if (ids.Count > options.MaxPromptTokens)
-                throw ApiException.Invalid($"The prompt has more than {options.MaxPromptTokens} tokens, which is the most.", "prompt", "context_length_exceeded");
+                throw ApiException.Invalid($"The prompt has more than {options.MaxPromptTokens} tokens, which is the most.", prompt.Parameter, "context_length_exceeded");
         }
 
         return [.. ids];

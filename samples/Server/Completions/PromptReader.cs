@@ -5,11 +5,14 @@ namespace ServerSample;
 /// <summary>A prompt as it was given: text, or token ids.</summary>
 /// <param name="Text">The text; null where there are ids.</param>
 /// <param name="Tokens">The ids; empty where there is text.</param>
-internal readonly record struct Prompt(string? Text, int[] Tokens);
+/// <param name="Parameter">The parameter that it came by.</param>
+internal readonly record struct Prompt(string? Text, int[] Tokens, string Parameter = PromptReader.Parameter);
 
 /// <summary>Reads the four forms of <c>prompt</c>, and checks what can be checked before text becomes tokens.</summary>
 internal sealed class PromptReader(int vocabularySize, int maxTokens)
 {
+    public const string Parameter = "prompt";
+
     // Ordinary text has four or five.
     private const int CharactersPerToken = 8;
 
@@ -34,15 +37,20 @@ internal sealed class PromptReader(int vocabularySize, int maxTokens)
         })];
     }
 
-    private Prompt ReadText(JsonElement text)
+    private Prompt ReadText(JsonElement text) => ReadText(JsonText.Read(text, Parameter), Parameter);
+
+    /// <summary>A prompt that is text.</summary>
+    /// <param name="value">The text.</param>
+    /// <param name="parameter">The parameter that it came by.</param>
+    /// <exception cref="ApiException">It is too long.</exception>
+    public Prompt ReadText(string value, string parameter)
     {
-        var value = JsonText.Read(text, "prompt");
         _characters += value.Length;
         var most = (long)CharactersPerToken * maxTokens;
-        if (_characters > most) throw ApiException.Invalid($"The prompts have more than {most} characters in all, which is the most. Send token ids for longer ones.", "prompt", "context_length_exceeded");
+        if (_characters > most) throw ApiException.Invalid($"The prompts have more than {most} characters in all, which is the most. Send token ids for longer ones.", parameter, "context_length_exceeded");
         if (LongWords.Find(value, WireLimits.WordBytes) is >= 0 and var start)
-            throw ApiException.Invalid($"The prompt has more than {WireLimits.WordBytes} bytes of letters, of signs or of white space in a row, from character {start} on ('{PrintableText.Quote(value[start..])}'), which is the most. Send its token ids.", "prompt", "word_too_long");
-        return new Prompt(value, []);
+            throw ApiException.Invalid($"The prompt has more than {WireLimits.WordBytes} bytes of letters, of signs or of white space in a row, from character {start} on ('{PrintableText.Quote(value[start..])}'), which is the most. Send its token ids.", parameter, "word_too_long");
+        return new Prompt(value, [], parameter);
     }
 
     private Prompt ReadTokens(JsonElement tokens)

@@ -10,14 +10,15 @@ namespace ServerSample;
 /// <summary>Reads a request's body, and says in the interface's words what is wrong with one.</summary>
 internal static class RequestReader
 {
-    private const string Example = "{\"prompt\": \"Once upon a time\"}";
-
     /// <param name="request">The request.</param>
+    /// <param name="type">What its body is.</param>
+    /// <param name="example">Such a body.</param>
     /// <param name="time">How long its body may take to come.</param>
     /// <param name="cancellation">Says that the client has left.</param>
     /// <exception cref="ApiException">It is not what it should be, too large or too slow.</exception>
     /// <exception cref="OperationCanceledException">The client has left.</exception>
-    public static async Task<CompletionRequest> ReadAsync(HttpRequest request, TimeSpan time, CancellationToken cancellation)
+    public static async Task<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, string example, TimeSpan time, CancellationToken cancellation)
+        where T : class
     {
         CheckType(request);
         using var body = new MemoryStream();
@@ -44,7 +45,7 @@ internal static class RequestReader
             throw new OperationCanceledException("The client left before its request was whole.", exception, cancellation);
         }
 
-        return Parse(body.GetBuffer().AsSpan(0, (int)body.Length));
+        return Parse(body.GetBuffer().AsSpan(0, (int)body.Length), type, example);
     }
 
     private static void CheckType(HttpRequest request)
@@ -60,20 +61,21 @@ internal static class RequestReader
             throw ApiException.UnsupportedType($"The header Content-Encoding is '{PrintableText.Quote(encoding)}'; send the body as it is, without it.");
     }
 
-    private static CompletionRequest Parse(ReadOnlySpan<byte> body)
+    private static T Parse<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type, string example)
+        where T : class
     {
         if (body.StartsWith(Encoding.UTF8.Preamble)) body = body[Encoding.UTF8.Preamble.Length..];
         CheckEncoding(body);
         try
         {
-            return JsonSerializer.Deserialize(body, WireJson.Default.CompletionRequest)
-                ?? throw ApiException.Invalid($"The body is null; it must be a JSON object such as {Example}.");
+            return JsonSerializer.Deserialize(body, type)
+                ?? throw ApiException.Invalid($"The body is null; it must be a JSON object such as {example}.");
         }
         catch (JsonException exception)
         {
             throw HasHalfPair(body)
-                ? ApiException.Invalid("The body has an escape sequence such as \"\\ud83d\" without its other half; half of a surrogate pair is no character.", PropertyOf(exception)?.Name)
-                : Explain(exception);
+                ? ApiException.Invalid("The body has an escape sequence such as \"\\ud83d\" without its other half; half of a surrogate pair is no character.", PropertyOf(exception, type)?.Name)
+                : Explain(exception, type, example);
         }
     }
 
@@ -112,17 +114,17 @@ internal static class RequestReader
         throw ApiException.Invalid(string.Create(CultureInfo.InvariantCulture, $"The body is not UTF-8: its byte {position + 1}, 0x{body[position]:x2}, begins no character. Text of another encoding, such as Latin-1, must be converted first."), param: null, "invalid_encoding");
     }
 
-    private static ApiException Explain(JsonException exception)
+    private static ApiException Explain(JsonException exception, JsonTypeInfo type, string example)
     {
-        if (PropertyOf(exception) is { } property) return ApiException.Invalid($"'{PrintableText.Quote(exception.Path![2..])}' must be {Describe(property)}, and be given once.", property.Name);
-        return ApiException.Invalid($"The body is no JSON object of the right form, at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}. It should be one such as {Example}.");
+        if (PropertyOf(exception, type) is { } property) return ApiException.Invalid($"'{PrintableText.Quote(exception.Path![2..])}' must be {Describe(property)}, and be given once.", property.Name);
+        return ApiException.Invalid($"The body is no JSON object of the right form, at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}. It should be one such as {example}.");
     }
 
     // The parameter at fault.
-    private static JsonPropertyInfo? PropertyOf(JsonException exception)
+    private static JsonPropertyInfo? PropertyOf(JsonException exception, JsonTypeInfo type)
     {
         var name = exception.Path is { } path && path.StartsWith("$.", StringComparison.Ordinal) ? path[2..].Split('.', '[')[0] : null;
-        return WireJson.Default.CompletionRequest.Properties.FirstOrDefault(property => property.Name == name);
+        return type.Properties.FirstOrDefault(property => property.Name == name);
     }
 
     private static string Describe(JsonPropertyInfo property)
@@ -133,6 +135,7 @@ internal static class RequestReader
             : type == typeof(float) ? "a number"
             : type == typeof(int) || type == typeof(long) ? "a whole number within its range"
             : type == typeof(StreamOptions) ? "an object such as {\"include_usage\": true}"
+            : type == typeof(IReadOnlyList<ChatRequestMessage>) ? "an array of messages such as {\"role\": \"user\", \"content\": \"Hello\"}"
             : type == typeof(Dictionary<string, float>) ? "an object of token ids and numbers such as {\"50256\": -100}"
             : "of another type";
     }

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using AdaptiveSoftmax;
+using AdaptiveSoftmax.Extensions.AI;
 
 namespace ServerSample;
 
@@ -21,12 +22,50 @@ internal sealed class RequestValidator(ServerOptions options)
     /// <exception cref="ApiException">Something is missing, out of range, or not supported.</exception>
     public CheckedRequest Validate(CompletionRequest request, ServedModel model)
     {
-        if (request.Unknown is { Count: > 0 } unknown) throw Unknown(unknown.Keys.First());
-        if (request.StreamOptions?.Unknown is { Count: > 0 } others) throw Unknown($"stream_options.{others.Keys.First()}");
-        if (request.Model is { } id && id != model.Id) throw NoSuchModel(id, model.Id);
-        RefuseUnsupported(request);
+        CheckCommon(request, model);
+        if (request.Suffix is { Length: > 0 }) throw ApiException.Invalid("'suffix' is not supported: the model writes from left to right only. Leave it out.", "suffix");
+        if (request.BestOf is { } best && best != (request.N ?? 1)) throw ApiException.Invalid("'best_of' other than 'n' is not supported. Leave it out, and ask for as many continuations as you want by 'n'.", "best_of");
+        var echo = request.Echo == true;
+        var prompts = Reader(model).Read(request.Prompt);
+        // A prompt alone is what programs ask for that judge a model by texts of theirs.
+        var maxTokens = Within(request.MaxTokens, "max_tokens", Math.Min(WireLimits.DefaultMaxTokens, options.MaxTokens), echo ? 0 : 1, options.MaxTokens);
+        int? logProbs = request.Logprobs is null ? null : Within(request.Logprobs, "logprobs", 0, 0, WireLimits.LogProbs);
+        var asked = Complete(request, model, prompts, maxTokens, logProbs, []);
+        return asked with { Options = asked.Options with { Echo = echo } };
+    }
 
-        var prompts = new PromptReader(model.Tokenizer.Vocabulary.Count, options.MaxPromptTokens).Read(request.Prompt);
+    /// <summary>The same of a chat.</summary>
+    /// <exception cref="ApiException">Something is missing, out of range, or not supported.</exception>
+    public CheckedRequest Validate(ChatCompletionRequest request, ServedModel model)
+    {
+        CheckCommon(request, model);
+        if (request.ResponseFormat is { ValueKind: not JsonValueKind.Null } format && !(format.ValueKind == JsonValueKind.Object && format.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text"u8)))
+            throw ApiException.Invalid("'response_format' other than {\"type\": \"text\"} is not supported. Leave it out.", "response_format");
+        if (request.MaxTokens is not null && request.MaxCompletionTokens is not null) throw ApiException.Invalid("'max_tokens' and 'max_completion_tokens' are two names of one bound; give one.", "max_tokens");
+        if (request.TopLogprobs is not null && request.Logprobs != true) throw ApiException.Invalid("'top_logprobs' may be given only with 'logprobs': true.", "top_logprobs");
+        var prompt = Reader(model).ReadText(ChatPrompt.Of(request.Messages), "messages");
+        var maxTokens = request.MaxCompletionTokens is null
+            ? Within(request.MaxTokens, "max_tokens", options.MaxTokens, 1, options.MaxTokens)
+            : Within(request.MaxCompletionTokens, "max_completion_tokens", options.MaxTokens, 1, options.MaxTokens);
+        int? logProbs = request.Logprobs == true ? Within(request.TopLogprobs, "top_logprobs", 0, 0, WireLimits.ChatLogProbs) : null;
+        return Complete(request, model, [prompt], maxTokens, logProbs, PlainChatTemplate.StopSequences);
+    }
+
+    /// <summary>Checks the tokens of prompts that are echoed.</summary>
+    /// <exception cref="ApiException">Log-probs are wanted of a token that has none.</exception>
+    public static void CheckEcho(GenerationOptions options, ServedModel model)
+    {
+        if (!options.Echo || !options.WantsLogProbs) return;
+        foreach (var token in options.Prompts.SelectMany(prompt => prompt.Skip(1)))
+        {
+            if (!model.Writes(token)) throw ApiException.Invalid($"'echo' with 'logprobs': the prompt has token {token}, which this model never writes, so that it has no log-prob. Leave one of the two out.", "echo");
+        }
+    }
+
+    private PromptReader Reader(ServedModel model) => new(model.Tokenizer.Vocabulary.Count, options.MaxPromptTokens);
+
+    private CheckedRequest Complete(SamplingRequest request, ServedModel model, IReadOnlyList<Prompt> prompts, int maxTokens, int? logProbs, IReadOnlyList<string> stops)
+    {
         var n = Within(request.N, "n", 1, 1, WireLimits.Choices);
         var choices = Math.Min(WireLimits.Choices, options.MaxBatch + options.MaxQueue);
         if ((long)n * prompts.Count > choices)
@@ -34,10 +73,10 @@ internal sealed class RequestValidator(ServerOptions options)
         return new CheckedRequest(prompts, new GenerationOptions
         {
             ChoicesPerPrompt = n,
-            MaxTokens = Within(request.MaxTokens, "max_tokens", Math.Min(WireLimits.DefaultMaxTokens, options.MaxTokens), 1, options.MaxTokens),
+            MaxTokens = maxTokens,
             Seed = request.Seed is { } seed ? unchecked((ulong)seed) : BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
-            Stops = ReadStops(request.Stop),
-            WantsLogProbs = request.Logprobs is not null,
+            Stops = [.. ReadStops(request.Stop), .. stops],
+            WantsLogProbs = logProbs is not null,
             Decode = new DecodeOptions
             {
                 Temperature = Within(request.Temperature, "temperature", 1f, 0, 2),
@@ -46,7 +85,7 @@ internal sealed class RequestValidator(ServerOptions options)
                 MinP = Within(request.MinP, "min_p", 0f, 0, 1),
                 PresencePenalty = Within(request.PresencePenalty, "presence_penalty", 0f, -2, 2),
                 FrequencyPenalty = Within(request.FrequencyPenalty, "frequency_penalty", 0f, -2, 2),
-                TopLogProbs = Within(request.Logprobs, "logprobs", 0, 0, WireLimits.LogProbs),
+                TopLogProbs = logProbs ?? 0,
                 Bias = ReadBias(request.LogitBias, model),
             },
             MaxUnsent = request.Stream == true ? options.MaxUnsent : int.MaxValue,
@@ -57,11 +96,11 @@ internal sealed class RequestValidator(ServerOptions options)
     public static ApiException NoSuchModel(string id, string existing) =>
         new(StatusCodes.Status404NotFound, $"There is no model named '{PrintableText.Quote(id)}'; this server has '{existing}'.", "invalid_request_error", "model", "model_not_found");
 
-    private static void RefuseUnsupported(CompletionRequest request)
+    private static void CheckCommon(SamplingRequest request, ServedModel model)
     {
-        if (request.Echo == true) throw ApiException.Invalid("'echo' is not supported: the answer holds the continuation alone. Leave it out, and put the prompt before the answer yourself.", "echo");
-        if (request.Suffix is { Length: > 0 }) throw ApiException.Invalid("'suffix' is not supported: the model writes from left to right only. Leave it out.", "suffix");
-        if (request.BestOf is { } best && best != (request.N ?? 1)) throw ApiException.Invalid("'best_of' other than 'n' is not supported. Leave it out, and ask for as many continuations as you want by 'n'.", "best_of");
+        if (request.Unknown is { Count: > 0 } unknown) throw Unknown(unknown.Keys.First());
+        if (request.StreamOptions?.Unknown is { Count: > 0 } others) throw Unknown($"stream_options.{others.Keys.First()}");
+        if (request.Model is { } id && id != model.Id) throw NoSuchModel(id, model.Id);
         if (request.StreamOptions is not null && request.Stream != true) throw ApiException.Invalid("'stream_options' may be given only with 'stream': true.", "stream_options");
         if (request.User is { Length: > WireLimits.UserLength }) throw ApiException.Invalid($"'user' has {request.User.Length} characters; {WireLimits.UserLength} is the most.", "user");
         // It names a window of the watch for drift, in logs, metrics and on the page.

@@ -79,6 +79,8 @@ internal static class CompletionServer
     private static void AddServices(IServiceCollection services, ServedModel model, ServerOptions options)
     {
         services.AddRoutingCore();
+        services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.WithOrigins([.. options.Origins]).AllowAnyHeader().WithMethods(HttpMethods.Get, HttpMethods.Head, HttpMethods.Post)
+            .WithExposedHeaders("Retry-After", BurstHeaders.Policy, BurstHeaders.UnseenMass, BurstHeaders.UnseenTokens)));
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTime + TimeSpan.FromSeconds(10));
         services.AddSingleton(options);
         services.AddSingleton(_ => new CurrentModel(model));
@@ -113,8 +115,11 @@ internal static class CompletionServer
         var created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         app.UseStatusCodePages(context => ErrorWriter.WriteAsync(context.HttpContext, ApiException.OfStatus(context.HttpContext)));
         app.UseHostFiltering();
+        // Pages of other origins are told nothing unless asked for, and of the page and the metrics never.
+        if (app.Services.GetRequiredService<ServerOptions>().Origins.Count > 0) app.UseWhen(context => context.Request.Path.StartsWithSegments("/v1"), api => api.UseCors());
         app.UseRouting();
         app.MapPost("/v1/completions", context => context.RequestServices.GetRequiredService<CompletionEndpoint>().HandleAsync(context));
+        app.MapPost("/v1/chat/completions", context => context.RequestServices.GetRequiredService<CompletionEndpoint>().HandleChatAsync(context));
         string[] reading = [HttpMethods.Get, HttpMethods.Head];
         app.MapMethods("/v1/models", reading, context => context.Response.WriteAsJsonAsync(new ModelList([ModelOf(context, created)]), WireFormat.Plain.ModelList));
         app.MapMethods("/v1/models/{id}", reading, (HttpContext context, string id) => ModelOf(context, created) is var model && model.Id == id

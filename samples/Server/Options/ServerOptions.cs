@@ -11,6 +11,9 @@ internal sealed record ServerOptions
     /// <summary>Whether addresses may be reached from other machines.</summary>
     public bool AllowRemote { get; init; }
 
+    /// <summary>The origins whose pages may ask, such as <c>https://app.example</c>, or <c>*</c> for all; none unless given.</summary>
+    public IReadOnlyList<string> Origins { get; init; } = [];
+
     /// <summary>The continuations that share a step at most.</summary>
     public int MaxBatch { get; init; } = 64;
 

@@ -6,6 +6,9 @@ internal static class WireLimits
     /// <summary>The most probable tokens that <c>logprobs</c> may ask for.</summary>
     public const int LogProbs = 5;
 
+    /// <summary>The most probable tokens that <c>top_logprobs</c> of a chat may ask for.</summary>
+    public const int ChatLogProbs = 20;
+
     /// <summary>The stop strings of a request.</summary>
     public const int Stops = 4;
 

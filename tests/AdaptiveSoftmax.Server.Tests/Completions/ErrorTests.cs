@@ -40,7 +40,8 @@ public sealed class ErrorTests
     [InlineData("""{"prompt": "a", "stop": ""}""", 400, "stop", null, "from 1 to 256")]
     [InlineData("""{"prompt": "a", "stop": ["1", "2", "3", "4", "5"]}""", 400, "stop", null, "4 is the most")]
     [InlineData("""{"prompt": "a", "stop": "\udc00"}""", 400, "stop", null, "surrogate")]
-    [InlineData("""{"prompt": "a", "echo": true}""", 400, "echo", null, "not supported")]
+    [InlineData("""{"prompt": "a", "echo": 1}""", 400, "echo", null, "true or false")]
+    [InlineData("""{"prompt": "a", "echo": true, "max_tokens": -1}""", 400, "max_tokens", null, "from 0 to 1024")]
     [InlineData("""{"prompt": "a", "suffix": "b"}""", 400, "suffix", null, "not supported")]
     [InlineData("""{"prompt": "a", "best_of": 3}""", 400, "best_of", null, "not supported")]
     [InlineData("""{"prompt": "a", "stream": 1}""", 400, "stream", null, "true or false")]
@@ -120,7 +121,7 @@ public sealed class ErrorTests
     public async Task OtherPathsMethodsAndTypes_AreRefusedInTheSameForm()
     {
         await using var server = await TestServer.StartAsync();
-        using var path = await server.Client.GetAsync(new Uri("v1/chat/completions", UriKind.Relative), TestServer.Cancellation);
+        using var path = await server.Client.GetAsync(new Uri("v1/responses", UriKind.Relative), TestServer.Cancellation);
         Assert.Equal((404, "unknown_url"), await CodeOf(path));
         using var method = await server.Client.GetAsync(new Uri("v1/completions", UriKind.Relative), TestServer.Cancellation);
         Assert.Equal((405, "method_not_allowed"), await CodeOf(method));
