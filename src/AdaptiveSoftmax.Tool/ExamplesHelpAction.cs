@@ -15,6 +15,8 @@ internal sealed class ExamplesHelpAction(HelpAction standard) : SynchronousComma
         var result = standard.Invoke(parseResult);
         var examples = parseResult.CommandResult.Command.Name switch
         {
+            InitCommand.Name => InitCommand.Examples,
+            CheckCommand.Name => CheckCommand.Examples,
             CountCommand.Name => CountCommand.Examples,
             MergeCommand.Name => MergeCommand.Examples,
             ImportCommand.Name => ImportCommand.Examples,

@@ -58,6 +58,7 @@ internal static class ToolCommand
     {
         var root = new RootCommand("Counts the tokens of a corpus, measures the machine, plans the clusters of an adaptive softmax, judges it, says when they no longer fit, makes the vocabulary of a draft, and inspects, converts and exports its weights.")
         {
+            InitCommand.Create(console),
             CountCommand.Create(console),
             CalibrateCommand.Create(console),
             PlanCommand.Create(console),
@@ -67,6 +68,7 @@ internal static class ToolCommand
             ExtendCommand.Create(console),
             AdoptCommand.Create(console),
             DraftCommand.Create(console),
+            CheckCommand.Create(console),
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
             ExportCommand.Create(console),

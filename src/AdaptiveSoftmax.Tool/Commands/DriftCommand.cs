@@ -50,7 +50,7 @@ internal static class DriftCommand
         }
 
         var corpus = new CorpusOptions();
-        var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {ExitCode.Drifted} if they have drifted apart, with {ExitCode.Failure} if they cannot be compared.")
+        var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {ExitCode.Different} if they have drifted apart, with {ExitCode.Failure} if they cannot be compared.")
         {
             table, observed, spec, replan, threshold, divergence, json, page, force,
         };
@@ -75,7 +75,7 @@ internal static class DriftCommand
             if (next is not null && outcome.HasDrift) outcome = outcome with { Written = next.Write(outcome, console, cancellationToken) };
             if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
             else DriftText.Write(console, outcome);
-            return outcome.HasDrift ? ExitCode.Drifted : ExitCode.Success;
+            return outcome.HasDrift ? ExitCode.Different : ExitCode.Success;
         }, CancellationToken.None));
         return command;
     }

@@ -16,6 +16,8 @@ internal sealed record OutputKind(string Name, string[] Suffixes, string Reason,
     public static OutputKind DomainTable { get; } = new("a table of counts by domain", [Vocabulary.DomainTable.Suffix], "it is looked for beside the token table under that name", path => FileContent.Find(path) == FileContentKind.DomainTable);
 
     public static OutputKind Spec { get; } = new("a spec", [".softmax.json"], "a build finds no spec of another name", path => FileContent.Find(path) == FileContentKind.Spec);
+
+    public static OutputKind SpecLock { get; } = new("a lock", [Files.SpecLock.Suffix], "a check looks for it beside the spec under that name", Files.SpecLock.IsOne);
 }
 
 /// <summary>A file that a command will write, checked before it works for long.</summary>

@@ -6,8 +6,8 @@ internal static class ExitCode
     public const int Success = 0;
     public const int Failure = 1;
 
-    /// <summary>What <c>drift</c> exits with where it finds some.</summary>
-    public const int Drifted = 2;
+    /// <summary>What <c>drift</c> exits with where it finds some, and <c>check</c> where something is not what was pinned.</summary>
+    public const int Different = 2;
 
     /// <summary>What a command that keeps going exits with where it left something out that it could not read.</summary>
     public const int Incomplete = 3;
