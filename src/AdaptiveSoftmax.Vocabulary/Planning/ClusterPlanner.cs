@@ -65,7 +65,7 @@ public static class ClusterPlanner
 
         // No cluster begins within the least shortlist, which is often most of the candidates.
         int[] candidates = [.. CutoffCandidates.Create(tokens, shares.SeenTokens, shortlist).Where(candidate => candidate >= shortlist)];
-        var search = new ClusterSearch(candidates, shortlist, visits, widths, hiddenSize, model, mayBeSmall: asked is not null, cancellationToken);
+        var search = new ClusterSearch(candidates, visits, widths, hiddenSize, model, mayBeSmall: asked is not null, cancellationToken);
 
         var best = Enumerable.Range(asked ?? 1, widths.Length - (asked ?? 1) + 1)
             .Select(clusters => FindCutoffs(search, clusters, options.MaximumWeightBytes, cancellationToken))

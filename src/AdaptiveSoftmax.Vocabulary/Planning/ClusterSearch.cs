@@ -9,7 +9,6 @@ internal sealed class ClusterSearch
     private readonly int[] _candidates;
     private readonly int[] _widths;
     private readonly int _hiddenSize;
-    private readonly int _leastShortlist;
     private readonly (HeadCosts Costs, double Times)[] _heads;
     private readonly IShareModel _shares;
     private readonly IReadOnlyList<SoftmaxCostModel> _parts;
@@ -20,9 +19,9 @@ internal sealed class ClusterSearch
     // The cost of each tail, [widths][end · (end − 1) / 2 + start] with candidates as starts and ends.
     private readonly double[][] _tails;
 
-    public ClusterSearch(int[] candidates, int leastShortlist, IShareModel shares, int[] widths, int hiddenSize, SoftmaxCostModel model, bool mayBeSmall, CancellationToken cancellationToken)
+    public ClusterSearch(int[] candidates, IShareModel shares, int[] widths, int hiddenSize, SoftmaxCostModel model, bool mayBeSmall, CancellationToken cancellationToken)
     {
-        (_candidates, _leastShortlist, _widths, _hiddenSize) = (candidates, leastShortlist, widths, hiddenSize);
+        (_candidates, _widths, _hiddenSize) = (candidates, widths, hiddenSize);
         (_parts, _shares) = (model.Parts, shares);
         // Of all tokens, since the largest cluster has most of them wherever it is cut.
         (SoftmaxCostModel Model, double Times)[] parts = [.. _parts.SelectMany(part => part.BlocksOf(candidates[candidates.Length - 1]), (_, block) => (block.Model, (double)block.Times / _parts.Count))];
@@ -68,7 +67,7 @@ internal sealed class ClusterSearch
         var cost = new double[last + 1];
         var previous = new int[clusters, last + 1];
         for (var end = 0; end <= last; end++)
-            cost[end] = _candidates[end] >= _leastShortlist ? HeadCost(_candidates[end] + clusters) + (pricePerByte * HeadBytes(_candidates[end])) : double.PositiveInfinity;
+            cost[end] = HeadCost(_candidates[end] + clusters) + (pricePerByte * HeadBytes(_candidates[end]));
         for (var k = 0; k < clusters; k++)
         {
             var next = new double[last + 1];
@@ -138,11 +137,10 @@ internal sealed class ClusterSearch
     /// <returns>The candidates that are cutoffs, by index, or null where none fit; and whether all were tried.</returns>
     public (int[]? Cutoffs, bool AreAll) TryAll(int clusters, double maximumBytes, int mostWays)
     {
-        var first = Array.FindIndex(_candidates, candidate => candidate >= _leastShortlist);
-        var count = _candidates.Length - 1 - first;
+        var count = _candidates.Length - 1;
         var tried = count;
         while (tried > clusters && WaysToCut(tried, clusters) > mostWays) tried--;
-        int[] places = [.. Enumerable.Range(0, tried).Select(i => first + (int)((long)i * count / tried))];
+        int[] places = [.. Enumerable.Range(0, tried).Select(i => (int)((long)i * count / tried))];
         var (best, least) = ((int[]?)null, double.PositiveInfinity);
         var cutoffs = new int[clusters];
         Choose(0, 0);
@@ -194,7 +192,6 @@ internal sealed class ClusterSearch
                 var chosen = cutoffs[k];
                 for (var at = from; at < to; at++)
                 {
-                    if (k == 0 && _candidates[at] < _leastShortlist) continue;
                     cutoffs[k] = at;
                     var cost = CostOf(cutoffs);
                     if (!(cost < best) || BytesOf(cutoffs) > maximumBytes) continue;

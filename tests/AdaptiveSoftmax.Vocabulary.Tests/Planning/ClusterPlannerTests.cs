@@ -56,6 +56,41 @@ public sealed class ClusterPlannerTests
         }
     }
 
+    // As many tokens as its width are enough for a tail: frequent tokens, then 8 of a middle sort, then rare ones.
+    [Fact]
+    public void ATailOfAsManyTokensAsItsWidth_IsOne()
+    {
+        var exact = 0;
+        for (var number = 0; number < 18; number++)
+        {
+            var (few, many, frequent) = (1 + (number % 3), number % 2 == 0 ? 4 : 6, 300 * Math.Pow(10, number / 6));
+            long[] counts = [.. Enumerable.Repeat((long)frequent, few), .. Enumerable.Repeat(100L, 8), .. Enumerable.Repeat(2L, many)];
+            foreach (var use in new[] { SoftmaxUse.Training, SoftmaxUse.Sampling })
+            {
+                var model = SmallModel with { Use = use, Batch = 1 };
+                var reference = new CostReference(counts, 16, model);
+                var best = Enumerable.Range(1, 3).SelectMany(clusters => Subsets(counts.Length, clusters))
+                    .Where(cutoffs => cutoffs.Length == 1 || cutoffs.Select((start, i) => (i + 1 < cutoffs.Length ? cutoffs[i + 1] : counts.Length) - start >= Halves(i)).All(fits => fits))
+                    .Min(cutoffs => reference.Of(cutoffs, Halves));
+                var plan = ClusterPlanner.Plan(counts, 16, CostOnly with { CostModel = model }, TestContext.Current.CancellationToken);
+                Assert.Equal(1, plan.Cost / best, 1e-9);
+                if (plan.Layout.TailCount > 1 && plan.Layout.Tails.Any(tail => tail.Size == tail.ProjectionWidth)) exact++;
+            }
+        }
+
+        Assert.True(exact > 0, "None of the cheapest plans has such a tail.");
+    }
+
+    [Theory]
+    [InlineData(0.3)]
+    [InlineData(0.01)]
+    public void AServersVisits_AreHalfwayBetweenGreedyOnesAndDraws(double share)
+    {
+        double Of(SoftmaxUse use) => new SoftmaxCostModel { Use = use, RivalShare = 0.005 }.VisitProbability(share);
+        Assert.True(Of(SoftmaxUse.Greedy) > Of(SoftmaxUse.Sampling));
+        Assert.Equal((Of(SoftmaxUse.Greedy) + Of(SoftmaxUse.Sampling)) / 2, Of(SoftmaxUse.Serving), 1e-12);
+    }
+
     // The head is read as fast as its cache allows where no tail is visited, and from beyond it where one is, in each step.
     [Theory]
     [InlineData(0.0, 8.0)]

@@ -53,6 +53,22 @@ public sealed class DomainCostsTests
         }
     }
 
+    // Whatever mixture of them is planned for: small domains that live in few tokens do not make the head smaller.
+    [Fact]
+    public void ABalancedHead_CoversItsShareOfAllDomainsTogether()
+    {
+        var random = new Random(2);
+        for (var round = 0; round < 20; round++)
+        {
+            long[] wide = [.. Enumerable.Repeat(0, 40).Select(_ => (long)random.Next(500, 1500))], narrow = new long[40];
+            for (var i = 0; i < 3; i++) narrow[random.Next(6)] += 40;
+            long[] all = [.. wide.Zip(narrow, (a, b) => a + b)];
+            var options = new ClusterPlanOptions { Clusters = 1, MinimumHeadCoverage = 0.6, CostModel = Model };
+            var layout = DomainCosts.Balance(["wide", "narrow"], [wide, narrow], 16, options, TestContext.Current.CancellationToken);
+            Assert.InRange(all[..layout.ShortlistSize].Sum() / (double)all.Sum(), 0.6, 1);
+        }
+    }
+
     [Fact]
     public void Mistakes_AreNamed()
     {

@@ -21,6 +21,19 @@ public sealed class PlanKeeperTests
         Assert.Equal(Enumerable.Range(0, 10), kept.Order.Select(fresh.GetId));
     }
 
+    // A token just above a border falls just below it: by 2.8 deviations, by 11 and 15 %, by 28 and 8 %.
+    [Theory]
+    [InlineData(1, 880, false)]
+    [InlineData(10, 850, true)]
+    [InlineData(100, 920, false)]
+    public void AChange_MovesATokenWhereItIsBothLargeAndNoNoise(int scale, int share, bool moves)
+    {
+        long[] Scaled(params long[] counts) => [.. counts.Select(count => count * scale)];
+        var old = Table(Scaled(4000, 3000, 1000, 990, 980, 970, 50, 40, 30, 0));
+        var kept = PlanKeeper.Keep(Spec, old, Table(Scaled(5000 - share, 3000, share, 990, 980, 970, 50, 40, 30, 0)));
+        Assert.Equal(moves ? [2] : [], kept.Moves.Select(move => move.Id));
+    }
+
     [Fact]
     public void WhatChanged_MovesAndIsNamed()
     {
