@@ -142,7 +142,19 @@ public sealed class GpuCheckpoint
     // Only the device can fail here: what it is to hold has been read and checked.
     private void Take(HostRun run)
     {
-        foreach (var (optimizer, source) in _optimizers.Zip(run.Optimizers)) optimizer.FromHost(source, _parameters, run.Parameters.Parameters);
+        // Room for all new state comes first: a run that does not fit leaves the one that is there.
+        var reserved = new List<Dictionary<GpuParameter, GpuOptimizerState>>();
+        try
+        {
+            foreach (var (optimizer, source) in _optimizers.Zip(run.Optimizers)) reserved.Add(optimizer.Reserve(source, _parameters, run.Parameters.Parameters));
+        }
+        catch
+        {
+            foreach (var state in reserved.SelectMany(states => states.Values)) state.Dispose();
+            throw;
+        }
+
+        for (var i = 0; i < reserved.Count; i++) _optimizers[i].FromHost(run.Optimizers[i], _parameters, run.Parameters.Parameters, reserved[i]);
         run.Parameters.Upload();
         Step = run.Checkpoint.Step;
         Strings = new Dictionary<string, string>(run.Checkpoint.Strings);

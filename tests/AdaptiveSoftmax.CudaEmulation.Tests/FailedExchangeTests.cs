@@ -52,6 +52,45 @@ public sealed class FailedExchangeTests
         Assert.True(allowed >= 14, $"Only {allowed} buffers were asked for.");
     }
 
+    [Fact]
+    public void RestoredRunThatDoesNotFit_LeavesTheOneThatIsThere()
+    {
+        // The run in the file has state of every parameter, that on the device of one alone.
+        using var file = new MemoryStream();
+        using (var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3))
+        using (var optimizer = new GpuOptimizer(new AdamW(0.01)))
+        {
+            layer.Backward(Hidden(layer, Many), Targets(layer, Many));
+            optimizer.Step(layer.Parameters);
+            new GpuCheckpoint(layer, null, optimizer).Save(file);
+        }
+
+        using var other = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 4);
+        using var stepped = new GpuOptimizer(new AdamW(0.5));
+        other.Backward(Hidden(other, Many), Targets(other, Many));
+        stepped.Step(other.Parameters[0]);
+        var checkpoint = new GpuCheckpoint(other, null, stepped);
+        var (before, bytes) = (Save(checkpoint), stepped.StateBytes);
+        var allowed = 0;
+        while (!Try(allowed, () => checkpoint.Restore(new MemoryStream(file.ToArray()))))
+        {
+            Assert.Equal((bytes, 0.5), (stepped.StateBytes, stepped.LearningRate));
+            Assert.Equal(before, Save(checkpoint));
+            allowed++;
+        }
+
+        // Counts, corrections and two buffers of each of the five parameters without state.
+        Assert.Equal(4 * 5, allowed);
+        Assert.Equal(file.ToArray(), Save(checkpoint));
+    }
+
+    private static byte[] Save(GpuCheckpoint checkpoint)
+    {
+        using var stream = new MemoryStream();
+        checkpoint.Save(stream);
+        return stream.ToArray();
+    }
+
     private static Call Step(GpuAdaptiveSoftmax layer, int tokens)
     {
         var hidden = Accelerator.Allocate1D(Hidden(layer, tokens));

@@ -166,11 +166,51 @@ public sealed partial class GpuOptimizer : IDisposable
         return result;
     }
 
-    /// <summary>Takes hyperparameters, groups and state of an optimizer on the host.</summary>
-    internal unsafe void FromHost(Optimizer source, IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
+    /// <summary>
+    /// Makes room for the state of an optimizer on the host, where none of its form is there already, and changes nothing else.
+    /// </summary>
+    /// <returns>The new state, for <see cref="FromHost"/> to take over.</returns>
+    /// <exception cref="GpuMemoryException">The device has too little memory; nothing is kept.</exception>
+    internal Dictionary<GpuParameter, GpuOptimizerState> Reserve(Optimizer source, IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts)
+    {
+        var reserved = new Dictionary<GpuParameter, GpuOptimizerState>();
+        try
+        {
+            for (var i = 0; i < parameters.Count; i++)
+            {
+                if (source.FindState(hosts[i]) is null || (_states.TryGetValue(parameters[i], out var old) && old.Count == source.State.Count)) continue;
+                reserved.Add(parameters[i], new GpuOptimizerState(parameters[i], source.State));
+            }
+
+            return reserved;
+        }
+        catch
+        {
+            foreach (var state in reserved.Values) state.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes hyperparameters, groups and state of an optimizer on the host, for which there is room.</summary>
+    internal unsafe void FromHost(
+        Optimizer source, IReadOnlyList<GpuParameter> parameters, IReadOnlyList<Parameter> hosts, Dictionary<GpuParameter, GpuOptimizerState> reserved)
     {
         var rule = Copy(source);
+        var states = new Dictionary<GpuParameter, GpuOptimizerState>(reserved);
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            if (source.FindState(hosts[i]) is null || states.ContainsKey(parameters[i])) continue;
+            states.Add(parameters[i], _states[parameters[i]]);
+            _states.Remove(parameters[i]);
+        }
+
         ForgetAll();
+        foreach (var (parameter, state) in states)
+        {
+            _states.Add(parameter, state);
+            Watch(parameter);
+        }
+
         var deviceOf = hosts.Zip(parameters).ToDictionary();
         foreach (var group in source.Groups)
             AddGroup(group.Parameters.Select(parameter => deviceOf[parameter]), group.LearningRateFactor, group.WeightDecay);
@@ -181,7 +221,7 @@ public sealed partial class GpuOptimizer : IDisposable
         for (var i = 0; i < parameters.Count; i++)
         {
             if (source.FindState(hosts[i]) is not { } host) continue;
-            var state = GetOrCreateState(parameters[i]);
+            var state = _states[parameters[i]];
             state.SetSteps(checked((int)host.Steps));
             for (var buffer = 0; buffer < state.Count; buffer++) parameters[i].Upload(host.Buffers[buffer].Pointer, state.Buffer(buffer));
             if (_rule is not AdamW adam) continue;
