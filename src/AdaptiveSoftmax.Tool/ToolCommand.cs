@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using AdaptiveSoftmax.Corpus;
 using AdaptiveSoftmax.Tool.Commands;
 using AdaptiveSoftmax.Tool.Terminal;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool;
 
@@ -26,6 +27,7 @@ internal static class ToolCommand
             // The program hears signals itself.
             ProcessTerminationTimeout = null,
         };
+        var journal = WriteJournal.Begin();
         try
         {
             var run = InvariantCommandLine.RunAsync(Create(console), arguments, configuration, cancellationToken);
@@ -41,7 +43,8 @@ internal static class ToolCommand
             return ExitCode.Failure;
         }
 
-        console.WriteError("cancelled; no file was written.");
+        var written = journal.Close();
+        console.WriteError(written.Count == 0 ? "cancelled; no file was written." : $"cancelled; written and whole: {string.Join(", ", written.Select(file => Excerpt.Line(file)))}. Nothing else was.");
         return ExitCode.Cancelled;
     }
 

@@ -9,7 +9,8 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// </summary>
     /// <remarks>
     /// The weights are in the model up to the 2 GB that a file of ONNX may have, and past that in one beside it, named after the
-    /// model and a checksum of the weights, which must stay in the model's folder. Each file is replaced only by a complete one.
+    /// model and its own checksum, which must stay in the model's folder. Each file is replaced only by a complete one, and of the
+    /// weights' name only what holds the same.
     /// </remarks>
     /// <param name="path">The model's file.</param>
     /// <param name="output">What the model computes.</param>
@@ -19,7 +20,7 @@ public abstract partial class AdaptiveSoftmaxLayer
     /// <returns>The files that were written, the model first.</returns>
     /// <exception cref="ArgumentOutOfRangeException">There is no such output.</exception>
     /// <exception cref="DecodeException">A weight is not finite.</exception>
-    /// <exception cref="IOException">A file cannot be written.</exception>
+    /// <exception cref="IOException">A file cannot be written, or one of the weights' name holds something else.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public IReadOnlyList<string> ExportOnnx(string path, OnnxOutput output = OnnxOutput.Greedy, bool externalData = false, Action<long>? progress = null, CancellationToken cancellationToken = default) =>

@@ -60,11 +60,14 @@ internal static class ExportCommand
             throw new ToolException($"{Excerpt.Line(path)} holds small weights, which ONNX's operators do not compute with as they are; export the float32 weights that they were made of.");
         if (head is null && SoftmaxSources.FindAll(file).Count > 0) return EvaluatedWeights.ReadAdaptive(file, path, spec, definition, prefix, AdaptiveSoftmaxOptions.Default, console);
         if (definition.Layout.TailCount > 0)
-            throw new ToolException($"{Excerpt.Line(path)} has no adaptive softmax that is known by its names, and {Excerpt.Line(spec)} has cutoffs; give a spec with \"softmax\": \"full\" for a dense output layer, or make it adaptive first, with adaptive-softmax adopt.");
+            throw new ToolException($"{(head is null ? $"{Excerpt.Line(path)} has no adaptive softmax that is known by its names" : "--head names a dense output layer")}, and {Excerpt.Line(spec)} has cutoffs; give a spec with \"softmax\": \"full\" for a dense output layer, or make it adaptive first, with adaptive-softmax adopt.");
         var softmax = new DynamicAdaptiveSoftmax(definition);
         try
         {
-            softmax.RestoreHead(path, head, cancellationToken);
+            if (prefix is not null) throw new ToolException($"{Excerpt.Line(path)} has no adaptive softmax, whose names --prefix stands before; name a dense output layer's weight with --head.");
+            var found = softmax.RestoreHead(path, head, cancellationToken);
+            var unused = found.Rows - softmax.Layout.VocabularySize;
+            if (unused > 0) console.WriteNote(FormattableString.Invariant($"{unused} rows of '{Excerpt.Name(found.Weight.Name)}' are no token of {Excerpt.Line(spec)}, and are left out."));
             return softmax;
         }
         catch (CheckpointMismatchException exception)

@@ -32,6 +32,11 @@ internal static class FileIdentity
     }
 
     /// <summary>Sizes in one line.</summary>
-    public static string Describe(SoftmaxLayout layout) => FormattableString.Invariant(
-        $"hidden size {layout.HiddenSize}, vocabulary {layout.VocabularySize}, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, {(layout.HasHeadBias ? "a" : "no")} head bias");
+    public static string Describe(SoftmaxLayout layout)
+    {
+        var clusters = layout.TailCount == 0
+            ? "full"
+            : FormattableString.Invariant($"cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}");
+        return FormattableString.Invariant($"hidden size {layout.HiddenSize}, vocabulary {layout.VocabularySize}, {clusters}, {(layout.HasHeadBias ? "a" : "no")} head bias");
+    }
 }

@@ -11,6 +11,7 @@ internal sealed class WrittenFile : IDisposable
     private readonly string _path;
     private readonly WriteTarget _target;
     private readonly string? _temporary;
+    private readonly WriteJournal? _journal = WriteJournal.Current;
 
     /// <summary>Begins to write.</summary>
     /// <param name="path">The file.</param>
@@ -28,6 +29,15 @@ internal sealed class WrittenFile : IDisposable
 
         _temporary = ChooseTemporary(target.Path);
         Stream = Create(_temporary, isShared ? FileShare.ReadWrite : FileShare.None);
+        try
+        {
+            _journal?.Add(this);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     public FileStream Stream { get; }
@@ -47,13 +57,21 @@ internal sealed class WrittenFile : IDisposable
         if (!OperatingSystem.IsWindows() && _target.Replaced is { } replaced) UnixFiles.CopyOwnership(Stream.SafeFileHandle, replaced);
         Stream.Flush(flushToDisk: true);
         Stream.Dispose();
-        File.Move(_temporary, _target.Path, overwrite: true);
+        if (_journal is null) Rename();
+        else _journal.Complete(this, _path, Rename);
         if (UnixFiles.IsSupported) UnixFiles.FlushFolder(Path.GetDirectoryName(_target.Path)!);
     }
 
     public void Dispose()
     {
         Stream.Dispose();
+        _journal?.Remove(this);
+        DeleteTemporary();
+    }
+
+    /// <summary>Deletes what is not complete, while it may still be written.</summary>
+    public void DeleteTemporary()
+    {
         if (_temporary is null) return;
 
         // After completion there is nothing of this name. Before it, the first fault is the one to report.
@@ -65,6 +83,8 @@ internal sealed class WrittenFile : IDisposable
         {
         }
     }
+
+    private void Rename() => File.Move(_temporary!, _target.Path, overwrite: true);
 
     private static string ChooseTemporary(string path)
     {

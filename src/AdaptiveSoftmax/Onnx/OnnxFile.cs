@@ -48,13 +48,33 @@ internal static class OnnxFile
         if (WriteTarget.Find(path).IsStream)
             throw new IOException(FormattableString.Invariant($"'{Excerpt.Line(path)}' is a device or a pipe, beside which no file with the weights can stand{(isExternal ? "" : FormattableString.Invariant($", and a model of {model!.Length} bytes is more than the {maximumLength} of one file"))}; name a file."));
 
-        // The name tells the values, so that no model ever meets those of another, whenever writing ends.
-        var fileName = string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)}.{OnnxWeights.Checksum(tensors, cancellationToken):x8}.data");
-        var data = Path.Combine(Path.GetDirectoryName(path) ?? "", fileName);
+        // Where links lead, since that is where the model will be. The name tells the values, so that no model ever meets those of
+        // another, whenever writing ends.
+        var target = WriteTarget.Find(path).Path;
+        var checksum = new OnnxWeights(tensors, fileName: null).Checksum(cancellationToken);
+        var fileName = string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(target)}.{checksum:x8}.data");
+        var data = Path.Combine(Path.GetDirectoryName(target)!, fileName);
         var weights = new OnnxWeights(tensors, fileName);
-        AtomicFile.Write(data, stream => weights.WriteTo(stream, written, cancellationToken), cancellationToken);
+        if (!File.Exists(data)) AtomicFile.Write(data, stream => weights.WriteTo(stream, written, cancellationToken), cancellationToken);
+        else if (Checksum(data, cancellationToken) == checksum) written?.Invoke(weights.ByteCount);
+        else throw new IOException($"'{Excerpt.Line(data)}', where the weights of this model belong, is there and holds something else; move it away, or give the model another name.");
         AtomicFile.Write(path, stream => CreateModel(identity, ids, output, weights).WriteTo(stream, null, cancellationToken), cancellationToken);
         return [path, data];
+    }
+
+    private static uint Checksum(string path, CancellationToken cancellationToken)
+    {
+        var (crc, buffer) = (0u, new byte[1 << 20]);
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        for (var count = Read(); count > 0; count = Read())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            crc = Crc32C.Append(crc, buffer.AsSpan(0, count));
+        }
+
+        return crc;
+
+        int Read() => file.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
     }
 
     private static ProtobufMessage CreateModel(SoftmaxIdentity identity, long[] ids, OnnxOutput output, OnnxWeights weights)

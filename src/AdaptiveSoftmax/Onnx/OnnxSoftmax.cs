@@ -13,6 +13,8 @@ internal sealed class OnnxSoftmax
     private const string Hidden = "hidden";
     private const string Tokens = "tokens";
     private const string HeadLogits = "head/logits";
+    private const string HeadScores = "head/shifted";
+    private const string RowAxis = "row_axis";
 
     private readonly OnnxGraph _graph = new("adaptive_softmax");
     private readonly SoftmaxLayout _layout;
@@ -32,6 +34,8 @@ internal sealed class OnnxSoftmax
     private static ProtobufMessage ByRow => OnnxGraph.Attribute("axis", 1);
 
     private static ProtobufMessage OverRows => OnnxGraph.ListAttribute("axes", 1);
+
+    private static ProtobufMessage KeepRows => OnnxGraph.Attribute("keepdims", 1);
 
     private static ProtobufMessage DropRows => OnnxGraph.Attribute("keepdims", 0);
 
@@ -67,10 +71,12 @@ internal sealed class OnnxSoftmax
         _graph.Add("Mul", HeadLogits, ["head/bounded", OnnxWeights.AddFloat(_graph, "head/cap", cap)]);
     }
 
-    // Scores are logits of the head's softmax, whose normaliser is the same for all of them.
+    // Scores are the head's logits less their largest, so that large ones keep their digits: the normaliser is the same for all.
     private void AddGreedy(long[] ids)
     {
-        var shortlist = _layout.TailCount == 0 ? HeadLogits : AddColumns(HeadLogits, "head/shortlist", 0, _layout.ShortlistSize);
+        OnnxWeights.AddNumbers(_graph, RowAxis, 1);
+        var normaliser = AddLogSumOfShifted(_graph, "head");
+        var shortlist = _layout.TailCount == 0 ? HeadScores : AddColumns(HeadScores, "head/shortlist", 0, _layout.ShortlistSize);
         var score = _graph.Add("ReduceMax", "head/score", [shortlist], OverRows, DropRows);
         var slot = _graph.Add("ArgMax", "head/slot", [shortlist], ByRow, DropRows);
         var zero = _layout.TailCount == 0 ? "" : OnnxWeights.AddNumbers(_graph, "zero", 0);
@@ -92,7 +98,6 @@ internal sealed class OnnxSoftmax
             (score, slot) = (results[0], results[1]);
         }
 
-        var normaliser = _graph.Add("ReduceLogSumExp", "head/normaliser", [HeadLogits], OverRows, DropRows);
         _graph.Add("Sub", "log_prob", [score, normaliser]);
         _graph.Add("Gather", "token", [OnnxWeights.AddNumbers(_graph, "ids", ids), slot]);
         _graph.AddOutput("token", OnnxType.Int64, Tokens);
@@ -109,11 +114,8 @@ internal sealed class OnnxSoftmax
         visit.Add("Gather", $"{name}/hidden", [Hidden, rows]);
         AddLogits(visit, tail, $"{name}/hidden");
         var logits = $"{name}/logits";
-        visit.Add("ReduceMax", $"{name}/largest", [logits], OverRows, DropRows);
-        visit.Add("ReduceLogSumExp", $"{name}/normaliser", [logits], OverRows, DropRows);
-        visit.Add("Sub", $"{name}/largest_log_prob", [$"{name}/largest", $"{name}/normaliser"]);
         visit.Add("Gather", $"{name}/own_gate", [gate, rows]);
-        visit.Add("Add", $"{name}/candidate_score", [$"{name}/own_gate", $"{name}/largest_log_prob"]);
+        visit.Add("Sub", $"{name}/candidate_score", [$"{name}/own_gate", AddLogSumOfShifted(visit, name)]);
         visit.Add("ArgMax", $"{name}/row", [logits], ByRow, DropRows);
         visit.Add("Add", $"{name}/candidate_slot", [$"{name}/row", OnnxWeights.AddNumbers(visit, $"{name}/start", tail.Start)]);
         visit.Add("Gather", $"{name}/score_so_far", [score, rows]);
@@ -124,6 +126,17 @@ internal sealed class OnnxSoftmax
         visit.Add("ScatterElements", $"{name}/visited_score", [score, rows, $"{name}/better_score"]);
         visit.Add("ScatterElements", $"{name}/visited_slot", [slot, rows, $"{name}/better_slot"]);
         return End(visit, $"{name}/visited");
+    }
+
+    // log Σ exp(x − max x), which is minus the best token's own log-prob. It is spelt out, since some runtimes compute
+    // ReduceLogSumExp without the shift, and large logits then overflow.
+    private static string AddLogSumOfShifted(OnnxGraph graph, string name)
+    {
+        graph.Add("ReduceMax", $"{name}/largest", [$"{name}/logits"], OverRows, KeepRows);
+        graph.Add("Sub", $"{name}/shifted", [$"{name}/logits", $"{name}/largest"]);
+        graph.Add("Exp", $"{name}/exponentials", [$"{name}/shifted"]);
+        graph.Add("ReduceSum", $"{name}/sum", [$"{name}/exponentials", RowAxis], DropRows);
+        return graph.Add("Log", $"{name}/log_sum", [$"{name}/sum"]);
     }
 
     private static OnnxGraph CreateSkip(TailCluster tail, string score, string slot)
@@ -150,6 +163,7 @@ internal sealed class OnnxSoftmax
         }
         else
         {
+            OnnxWeights.AddNumbers(_graph, RowAxis, 1);
             _graph.Add("LogSoftmax", "head/log_probs", [HeadLogits], ByRow);
             string[] parts = [AddColumns("head/log_probs", "head/shortlist", 0, _layout.ShortlistSize), .. _layout.Tails.Select(AddTailLogProbs)];
             _graph.Add("Concat", "log_probs", parts, ByRow);
@@ -179,14 +193,14 @@ internal sealed class OnnxSoftmax
     private string AddGate(TailCluster tail)
     {
         var name = NameOf(tail);
-        var column = AddColumns(HeadLogits, $"{name}/gate_column", _layout.ShortlistSize + tail.Index, _layout.ShortlistSize + tail.Index + 1);
-        return _graph.Add("Squeeze", $"{name}/gate", [column, OnnxWeights.AddNumbers(_graph, $"{name}/gate_axis", 1)]);
+        var column = AddColumns(HeadScores, $"{name}/gate_column", _layout.ShortlistSize + tail.Index, _layout.ShortlistSize + tail.Index + 1);
+        return _graph.Add("Squeeze", $"{name}/gate", [column, RowAxis]);
     }
 
     private string AddColumns(string input, string output, int start, int end) => _graph.Add(
         "Slice",
         output,
-        [input, OnnxWeights.AddNumbers(_graph, $"{output}/start", start), OnnxWeights.AddNumbers(_graph, $"{output}/end", end), OnnxWeights.AddNumbers(_graph, $"{output}/axis", 1)]);
+        [input, OnnxWeights.AddNumbers(_graph, $"{output}/start", start), OnnxWeights.AddNumbers(_graph, $"{output}/end", end), RowAxis]);
 
     private static string NameOf(TailCluster tail) => string.Create(CultureInfo.InvariantCulture, $"tail_{tail.Index}");
 }

@@ -36,30 +36,27 @@ internal sealed class OnnxWeights
     }
 
     /// <summary>Writes the file beside the model.</summary>
-    public void WriteTo(Stream stream, Action<long>? written, CancellationToken cancellationToken)
-    {
-        var offset = 0L;
-        foreach (var tensor in _tensors)
+    public void WriteTo(Stream stream, Action<long>? written, CancellationToken cancellationToken) => ForEachChunk(
+        stream.Write,
+        chunk =>
         {
-            stream.Write(new byte[Align(offset) - offset]);
-            tensor.ForEachChunk(
-                chunk =>
-                {
-                    stream.Write(chunk);
-                    written?.Invoke(chunk.Length);
-                },
-                cancellationToken);
-            offset = Align(offset) + tensor.ByteCount;
-        }
-    }
+            stream.Write(chunk);
+            written?.Invoke(chunk.Length);
+        },
+        cancellationToken);
 
-    /// <summary>A checksum of all values.</summary>
-    public static uint Checksum(IReadOnlyList<WeightsContent.Entry> tensors, CancellationToken cancellationToken)
+    /// <summary>The checksum of the file beside the model.</summary>
+    public uint Checksum(CancellationToken cancellationToken)
     {
         var crc = 0u;
-        foreach (var tensor in tensors) tensor.ForEachChunk(chunk => crc = Crc32C.Append(crc, chunk), cancellationToken);
+        ForEachChunk(Take, Take, cancellationToken);
         return crc;
+
+        void Take(ReadOnlySpan<byte> chunk) => crc = Crc32C.Append(crc, chunk);
     }
+
+    /// <summary>The bytes of all values.</summary>
+    public long ByteCount => _tensors.Sum(tensor => tensor.ByteCount);
 
     /// <summary>Adds a tensor of whole numbers with its values.</summary>
     public static string AddNumbers(OnnxGraph graph, string name, params ReadOnlySpan<long> values)
@@ -71,6 +68,17 @@ internal sealed class OnnxWeights
     /// <summary>Adds one float with its value.</summary>
     public static string AddFloat(OnnxGraph graph, string name, float value) =>
         graph.AddInitializer(name, OnnxType.Float, [], message => message.Add(RawDataField, BitConverter.GetBytes(value)));
+
+    private void ForEachChunk(WeightsContent.TakeChunk padding, WeightsContent.TakeChunk values, CancellationToken cancellationToken)
+    {
+        var offset = 0L;
+        foreach (var tensor in _tensors)
+        {
+            padding(new byte[Align(offset) - offset]);
+            tensor.ForEachChunk(values, cancellationToken);
+            offset = Align(offset) + tensor.ByteCount;
+        }
+    }
 
     private void AddPlace(ProtobufMessage message, long offset, long length)
     {

@@ -42,6 +42,31 @@ public sealed class OnnxExportTests : IDisposable
         AssertAgrees(layer, Values(50 * 24, seed: 8));
     }
 
+    // Three equal logits of a size at which float32 has no thirds: their log-prob is −log 3 all the same, in the head and in a tail.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void LogProbsOfLargeLogits_KeepTheirDigits(int cluster)
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(4, 12, [6], [4]), seed: 1);
+        foreach (var parameter in layer.Parameters)
+        {
+            parameter.Edit(values =>
+            {
+                values.Clear();
+                var isProjection = parameter == layer.Parameters[1];
+                for (var row = 0; row < 3; row++) values[isProjection ? row * 5 : row * 4] = isProjection ? 1 : 1e9f;
+                if (parameter == layer.Parameters[0] && cluster == 1) (values[0], values[4], values[8], values[6 * 4]) = (0, 0, 0, 1e9f);
+            });
+        }
+
+        Export(layer, "model.onnx");
+        using var model = new OnnxModel(_folder["model.onnx"]);
+        var (tokens, logProbs) = model.Predict([1, 0, 0, 0], 4);
+        Assert.Equal(6L * cluster, tokens[0]);
+        Assert.Equal(-Math.Log(3), logProbs[0], 1e-6);
+    }
+
     [Fact]
     public void Tokens_AreIds()
     {
@@ -110,6 +135,28 @@ public sealed class OnnxExportTests : IDisposable
         var second = Export(layer, "model.onnx", externalData: true);
         Assert.NotEqual(first[1], second[1]);
         Assert.True(File.Exists(first[1]));
+
+        // What is there under that name is the same weights, or nobody's to replace.
+        Assert.Equal(second, Export(layer, "model.onnx", externalData: true));
+        var bytes = File.ReadAllBytes(second[1]);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(second[1], bytes);
+        Assert.Contains("holds something else", Assert.Throws<IOException>(() => Export(layer, "model.onnx", externalData: true)).Message, StringComparison.Ordinal);
+        Assert.Equal(bytes, File.ReadAllBytes(second[1]));
+    }
+
+    // Unix has links that anyone may make.
+    [Fact]
+    public void WeightsBesideTheModel_StandWhereItsLinkLeads()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.Create(8, 300, [100], [4]), seed: 4);
+        Directory.CreateDirectory(_folder["models"]);
+        File.CreateSymbolicLink(_folder["link.onnx"], Path.Combine("models", "real.onnx"));
+        var files = Export(layer, "link.onnx", externalData: true);
+        Assert.Equal(_folder["models"], Path.GetDirectoryName(files[1]));
+        using var model = new OnnxModel(Path.Combine(_folder["models"], "real.onnx"));
+        Assert.Equal(layer.Predict(Values(8, seed: 1)), (int)model.Predict(Values(8, seed: 1), 8).Tokens[0]);
     }
 
     [Fact]

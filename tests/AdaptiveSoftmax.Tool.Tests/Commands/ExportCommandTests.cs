@@ -34,6 +34,8 @@ public sealed class ExportCommandTests : IDisposable
         SafetensorsWriter.Write(_run.Path("model.safetensors"), [head]);
         var spec = _run.Write("full.softmax.json", """{ "hiddenSize": 16, "vocabulary": "news.tokens", "softmax": "full" }""");
         Assert.Equal(0, await _run.RunAsync("export", _run.Path("model.safetensors"), "--spec", spec, "--onnx", "greedy", "--output", _run.Path("news.onnx")));
+        Assert.Contains("greedy of hidden size 16, vocabulary 90, full, no head bias.", _run.Output, StringComparison.Ordinal);
+        Assert.Contains("934 rows of 'lm_head.weight' are no token", _run.Error, StringComparison.Ordinal);
         using var layer = new DynamicAdaptiveSoftmax(AdaptiveSoftmax.Tool.Files.SpecFile.Read(spec, TestContext.Current.CancellationToken));
         layer.RestoreHead(_run.Path("model.safetensors"), cancellationToken: TestContext.Current.CancellationToken);
         Assert.Equal(Expected(layer, OnnxOutput.Greedy), File.ReadAllBytes(_run.Path("news.onnx")));
@@ -50,6 +52,20 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(_run.Path("news.onnx"), (string?)result["model"]);
         Assert.True(File.Exists((string?)result["data"]));
         Assert.Equal(2, (int)result["tails"]!);
+    }
+
+    // The input lies under the name that the weights would get.
+    [Fact]
+    public async Task WeightsBesideTheModel_ReplaceNothingElse()
+    {
+        Assert.Equal(0, await ExportAsync(_files.Weights, "--onnx", "greedy", "--external-data", "--json"));
+        var data = (string)JsonNode.Parse(_run.Output)!["data"]!;
+        File.Delete(data);
+        File.CreateSymbolicLink(data, _files.Weights);
+        var before = File.ReadAllBytes(_files.Weights);
+        Assert.Equal(1, await ExportAsync(_files.Weights, "--onnx", "greedy", "--external-data"));
+        Assert.Contains("holds something else", _run.Error, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(_files.Weights));
     }
 
     [Fact]
