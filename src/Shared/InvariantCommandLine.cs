@@ -12,8 +12,8 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal static class InvariantCommandLine
 {
-    // What the help calls so names something that there is.
-    private static readonly string[] s_names = ["FILE", "FOLDER", "PATH", "TABLE", "PATTERN", "NAME"];
+    // What the help calls so is a text that may be empty. All other texts name something.
+    private static readonly string[] s_free = ["TEXT", "PREFIX", "TOKEN", "REGEX"];
 
     /// <summary>Makes the invariant culture that of all threads to come; the first thing that a program does.</summary>
     public static void UseInvariantCulture()
@@ -42,16 +42,32 @@ internal static class InvariantCommandLine
 
     private static void AddChecks(Command command)
     {
-        foreach (var option in command.Options) AddCheck(option.Validators, option.Name, FindCheck(option.ValueType, option.HelpName));
-        foreach (var argument in command.Arguments) AddCheck(argument.Validators, argument.Name, FindCheck(argument.ValueType, argument.HelpName ?? argument.Name));
+        foreach (var option in command.Options) AddCheck(option.Validators, option.Name, option.ValueType, option.HelpName);
+        foreach (var argument in command.Arguments) AddCheck(argument.Validators, argument.Name, argument.ValueType, argument.HelpName ?? argument.Name);
         foreach (var subcommand in command.Subcommands) AddChecks(subcommand);
     }
 
-    // Other validators ask for the value, which fails where there is none.
-    private static void AddCheck<T>(List<Action<T>> validators, string name, Func<string, string?>? check)
+    private static void AddCheck<T>(List<Action<T>> validators, string name, Type type, string? helpName)
         where T : SymbolResult
     {
-        if (check is null) return;
+        type = type.GetElementType() ?? type;
+        type = Nullable.GetUnderlyingType(type) ?? type;
+        if (type == typeof(string) && !s_free.Contains(helpName)) AddNameCheck(validators, name);
+        else if (FindCheck(type) is { } check) AddNumberCheck(validators, name, check);
+    }
+
+    // Behind other validators, which say more than that there is nothing.
+    private static void AddNameCheck<T>(List<Action<T>> validators, string name)
+        where T : SymbolResult =>
+        validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => string.IsNullOrWhiteSpace(token.Value)) && !result.Errors.Any()) result.AddError($"{name} is empty; give a name.");
+        });
+
+    // Other validators ask for the value, which fails where there is none.
+    private static void AddNumberCheck<T>(List<Action<T>> validators, string name, Func<string, string?> check)
+        where T : SymbolResult
+    {
         var others = validators.ToArray();
         validators.Clear();
         validators.Add(result =>
@@ -64,21 +80,15 @@ internal static class InvariantCommandLine
     }
 
     // Gives what is wrong with a text, or null.
-    private static Func<string, string?>? FindCheck(Type type, string? helpName)
+    private static Func<string, string?>? FindCheck(Type type) => Type.GetTypeCode(type) switch
     {
-        type = type.GetElementType() ?? type;
-        type = Nullable.GetUnderlyingType(type) ?? type;
-        return Type.GetTypeCode(type) switch
-        {
-            TypeCode.Double => CheckNumber,
-            TypeCode.Int32 => text => CheckWhole<int>(text),
-            TypeCode.Int64 => text => CheckWhole<long>(text),
-            TypeCode.UInt64 => text => CheckWhole<ulong>(text),
-            TypeCode.String when s_names.Contains(helpName) => text => string.IsNullOrWhiteSpace(text) ? "is empty; give a name." : null,
-            TypeCode.String or TypeCode.Boolean or TypeCode.Object => null,
-            _ => throw new NotSupportedException($"Say here how a {type} is written in every culture."),
-        };
-    }
+        TypeCode.Double => CheckNumber,
+        TypeCode.Int32 => text => CheckWhole<int>(text),
+        TypeCode.Int64 => text => CheckWhole<long>(text),
+        TypeCode.UInt64 => text => CheckWhole<ulong>(text),
+        TypeCode.String or TypeCode.Boolean or TypeCode.Object => null,
+        _ => throw new NotSupportedException($"Say here how a {type} is written in every culture."),
+    };
 
     private static string? CheckNumber(string text)
     {

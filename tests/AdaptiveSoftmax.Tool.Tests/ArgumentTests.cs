@@ -21,6 +21,15 @@ public sealed class ArgumentTests
     [InlineData("convert @ -o x.safetensors", "FILE")]
     [InlineData("convert model.pt -o @", "--output")]
     [InlineData("convert model.pt -o x.safetensors --spec @", "--spec")]
+    [InlineData("export model.pt --spec x.softmax.json --onnx greedy -o @", "--output")]
+    [InlineData("export model.pt --spec @ --onnx greedy -o x.onnx", "--spec")]
+    [InlineData("check @", "SPEC")]
+    [InlineData("adopt @ --to x.softmax.json -o x.safetensors", "MODEL")]
+    [InlineData("draft x.tokens --size 8 --token-map @", "--token-map")]
+    [InlineData("plan x.tokens -H 64 --report @", "--report")]
+    [InlineData("evaluate @ --weights x.safetensors --spec x.softmax.json", "STATES")]
+    [InlineData("adopt model.pt --to x.softmax.json -o x.safetensors --head @", "--head")]
+    [InlineData("count -o x.tokens --domain @", "--domain")]
     public async Task AnEmptyName_IsAnErrorInOneLine(string line, string name)
     {
         foreach (var empty in new[] { "", " " })
@@ -29,6 +38,27 @@ public sealed class ArgumentTests
             Assert.Equal(1, await run.RunAsync([.. line.Split(' ').Select(word => word == "@" ? empty : word)]));
             Assert.Contains($"{name} is empty; give a name.", run.Error, StringComparison.Ordinal);
             Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+    }
+
+    [Theory]
+    [InlineData("count a.txt -o x.tokens --format @", "--format", "text, xmldoc, jsonl, csv, tsv or parquet")]
+    [InlineData("count import a.csv -o x.tokens --from @", "--from", "or transformer-xl.")]
+    [InlineData("convert model.pt -o x.pt --format @", "--format", "safetensors or pytorch")]
+    [InlineData("convert model.pt -o x.pt --tail-bias @", "--tail-bias", "refuse, drop or input")]
+    [InlineData("export model.pt --spec x.softmax.json -o x.onnx --onnx @", "--onnx", "greedy or log-probs")]
+    [InlineData("evaluate a --weights b --spec c --quantize int8 @", "--quantize", "int4, ")]
+    [InlineData("completion @", "SHELL", "bash")]
+    public async Task WhatIsNoChoice_IsAnErrorInOneLine_WithTheChoices(string line, string name, string choices)
+    {
+        foreach (var wrong in new[] { "", "xyz", "x\ny" })
+        {
+            using var run = new ToolRun();
+            Assert.Equal(1, await run.RunAsync([.. line.Split(' ').Select(word => word == "@" ? wrong : word)]));
+            var error = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            Assert.StartsWith($"{name} is '{wrong.Replace("\n", "\\u000a", StringComparison.Ordinal)}'; give ", error, StringComparison.Ordinal);
+            Assert.Contains(choices, error, StringComparison.Ordinal);
+            Assert.DoesNotContain("\\u0009", error, StringComparison.Ordinal);
         }
     }
 

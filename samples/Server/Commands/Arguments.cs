@@ -22,12 +22,12 @@ internal sealed class ModelArguments
         Checkpoint.Validators.Add(result =>
         {
             // A mistyped path must not start a training.
-            if (result.GetValueOrDefault<string?>() is { } path && !File.Exists(path))
+            if (result.GetValueOrDefault<string?>() is { Length: > 0 } path && !File.Exists(path))
                 result.AddError($"There is no model at {path}. Make it with `dotnet run -c Release --project samples/LanguageModel -- --checkpoint {path}`, or leave --checkpoint out to have a small one trained first.");
         });
         Spec.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<string?>() is { } path && !File.Exists(path)) result.AddError($"There is no spec at {path}.");
+            if (result.GetValueOrDefault<string?>() is { Length: > 0 } path && !File.Exists(path)) result.AddError($"There is no spec at {path}.");
             if (result.GetValue(Checkpoint) is null) result.AddError("--spec is of a checkpoint; give --checkpoint as well.");
         });
     }

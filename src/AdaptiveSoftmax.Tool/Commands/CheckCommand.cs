@@ -28,8 +28,8 @@ internal static class CheckCommand
         var force = OutputPath.CreateForceOption();
         fingerprint.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<string?>() is { } value && (value.Length != FingerprintLength || !value.All(char.IsAsciiHexDigitLower)))
-                result.AddError($"--fingerprint is '{value}'; it must have {FingerprintLength} lower-case hexadecimal digits.");
+            if (result.GetValueOrDefault<string?>() is { } value && (value.Length != FingerprintLength || !value.All(char.IsAsciiHexDigit)))
+                result.AddError($"--fingerprint is '{value}'; it must have {FingerprintLength} hexadecimal digits.");
             if (result.GetValue(update) || result.GetResult(pinned) is not null) result.AddError("--fingerprint needs no file; leave --lock and --update out.");
         });
         var command = new Command(Name, "Compares a spec and its vocabulary with what was pinned before, says what changed, and exits with 2 if anything did: weights that were trained before then need a migration.") { spec, pinned, fingerprint, update, force };
@@ -37,7 +37,7 @@ internal static class CheckCommand
         {
             var path = parsed.GetRequiredValue(spec);
             var definition = SpecFile.Read(path, cancellationToken);
-            if (parsed.GetValue(fingerprint) is { } expected) return Compare(path, expected, definition, console);
+            if (parsed.GetValue(fingerprint) is { } expected) return Compare(path, expected.ToLowerInvariant(), definition, console);
             var file = parsed.GetValue(pinned) ?? SpecLock.FileOf(path);
             return parsed.GetValue(update) ? Update(path, file, parsed.GetValue(force), definition, console, cancellationToken) : Compare(path, file, definition, console, cancellationToken);
         }, CancellationToken.None));
@@ -56,7 +56,7 @@ internal static class CheckCommand
 
     private static int Compare(string spec, string file, SoftmaxDefinition definition, ToolConsole console, CancellationToken cancellationToken)
     {
-        if (!File.Exists(file)) throw new ToolException($"Nothing is pinned yet: there is no {Excerpt.Line(file)}. Write it with `adaptive-softmax check {Excerpt.Line(spec)} --update`, and commit it.");
+        if (!File.Exists(file)) throw new ToolException($"Nothing is pinned yet: there is no {Excerpt.Line(file)}. Write it with `adaptive-softmax check {ShellText.Argument(spec)} --update`, and commit it.");
         var changes = SpecLock.Read(file, RegularFile.ReadText(file, cancellationToken)).Compare(definition);
         if (changes.Count == 0) return Agrees(spec, definition, console);
         console.WriteLine($"{Excerpt.Line(spec)} is not what {Excerpt.Line(file)} pins:");

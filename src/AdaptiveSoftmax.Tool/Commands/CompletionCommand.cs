@@ -55,7 +55,7 @@ internal static class CompletionCommand
     public static Command Create(ToolConsole console)
     {
         var shell = new Argument<string>("SHELL") { Description = "The shell: bash, zsh, fish or pwsh." };
-        shell.AcceptOnlyFromAmong([.. s_scripts.Keys]);
+        shell.AcceptOneOf([.. s_scripts.Keys]);
         var command = new Command(Name, "Prints what makes a shell complete commands and options; append it to what the shell reads when it starts.") { shell };
         command.SetAction(parsed =>
         {

@@ -32,14 +32,14 @@ internal static class ConvertCommand
         var output = new Option<string>("--output", "-o") { Description = "The file to write. It holds the adaptive softmax alone, without the rest of a model.", HelpName = "FILE", Required = true };
         var spec = new Option<string?>("--spec") { Description = "The spec whose fingerprint the weights are marked with, on your word that their classes are its vocabulary's slots in order. Its sizes must be theirs.", HelpName = "FILE" };
         var from = new Option<string?>("--from") { Description = "The library whose layout the weights have. By default the names of the tensors tell; those of Transformer-XL do not tell the order of its rows.", HelpName = "LAYOUT" };
-        from.AcceptOnlyFromAmong(SoftmaxSources.Names);
+        from.AcceptOneOf(SoftmaxSources.Names);
         var prefix = new Option<string?>("--prefix") { Description = "What stands before the softmax's names in FILE, for example decoder.softmax. By default it is found.", HelpName = "PREFIX" };
         var outputPrefix = new Option<string>("--output-prefix") { Description = "What to put before each name.", HelpName = "PREFIX", DefaultValueFactory = _ => "" };
         var format = new Option<string>("--format", "-f") { Description = "The format to write: safetensors, or a state dict for torch.load.", DefaultValueFactory = _ => SafetensorsFormat };
-        format.AcceptOnlyFromAmong(SafetensorsFormat, PyTorchFormat);
+        format.AcceptOneOf(SafetensorsFormat, PyTorchFormat);
         var cutoffs = new Option<string?>("--cutoffs") { Description = "The first class of each tail cluster, where neither tensors nor spec tell: Transformer-XL with a div value of 1.", HelpName = "N,N" };
         var tailBias = new Option<string>("--tail-bias") { Description = "What to do with biases of tokens in tail clusters, which a layer lacks: refuse them, drop them and say what that changes, or keep them exactly as one more input, which the model's body sets to 1.", DefaultValueFactory = _ => "refuse" };
-        tailBias.AcceptOnlyFromAmong("refuse", "drop", "input");
+        tailBias.AcceptOneOf("refuse", "drop", "input");
         var force = OutputPath.CreateForceOption();
 
         var command = new Command(Name, "Converts the weights of an adaptive softmax: from other libraries' layouts, between formats and names, and marks them with a spec's fingerprint.")

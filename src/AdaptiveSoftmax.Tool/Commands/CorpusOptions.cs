@@ -35,7 +35,7 @@ internal sealed class CorpusOptions
         var splits = string.Join(", ", CorpusTokenizer.KnownSplits);
         _split = new Option<string?>("--split") { Description = $"How a rank file's encoding splits text into words, which the file does not say: {splits}. By default that of the built-in encoding whose tokens the file holds.", HelpName = "NAME" };
         _split.CompletionSources.Add([.. CorpusTokenizer.KnownSplits]);
-        _format.AcceptOnlyFromAmong("text", "xmldoc", "jsonl", "csv", "tsv", "parquet");
+        _format.AcceptOneOf("text", "xmldoc", "jsonl", "csv", "tsv", "parquet");
     }
 
     public void AddTo(Command command)

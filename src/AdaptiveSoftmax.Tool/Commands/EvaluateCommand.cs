@@ -28,7 +28,7 @@ internal static class EvaluateCommand
         var tensor = new Option<string?>("--tensor") { Description = "The matrix of a full softmax, [ids, hidden], such as lm_head.weight; found by itself where a file has no adaptive softmax.", HelpName = "NAME" };
         var prefix = new Option<string?>("--prefix") { Description = "What stands before the names of the adaptive softmax, where a file has several.", HelpName = "TEXT" };
         var quantize = new Option<string[]>("--quantize") { Description = "Judge copies beside each: int4, int8, bfloat16, or certified for exact greedy decoding over int8.", HelpName = "KIND", AllowMultipleArgumentsPerToken = true };
-        quantize.AcceptOnlyFromAmong(s_copies);
+        quantize.AcceptOneOf(s_copies);
         var top = new Option<int>("--top-k") { Description = "Count a target as found among so many of the most probable tokens.", HelpName = "N", DefaultValueFactory = _ => new EvaluationOptions().TopK };
         var timed = new Option<int>("--timed") { Description = "Measure the time of greedy predictions of so many states, spread over all.", HelpName = "N", DefaultValueFactory = _ => new EvaluationOptions().TimedTokens };
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
@@ -145,7 +145,7 @@ internal static class EvaluateCommand
             }
             catch (DecodeException exception)
             {
-                throw new ToolException($"{Excerpt.Line(softmax.Name)}: {exception.Message} adaptive-softmax inspect {Excerpt.Line(softmax.File)} --values lists such tensors.");
+                throw new ToolException($"{Excerpt.Line(softmax.Name)}: {exception.Message} adaptive-softmax inspect {ShellText.Argument(softmax.File)} --values lists such tensors.");
             }
         }
     }

@@ -27,7 +27,7 @@ internal static class ExportCommand
         var input = new Argument<string>("FILE") { Description = "The weights: of an adaptive softmax, or a model with a dense output layer for a spec with \"softmax\": \"full\"." };
         var spec = new Option<string>("--spec") { Description = "The spec that they were trained with, or whose token ids are the rows of the output layer.", HelpName = "SPEC", Required = true };
         var onnx = new Option<string>("--onnx") { Description = "What the ONNX model computes of hidden vectors: the most probable token and its log-prob, or all log-probs in slot order.", Required = true };
-        onnx.AcceptOnlyFromAmong(Greedy, LogProbs);
+        onnx.AcceptOneOf(Greedy, LogProbs);
         var output = new Option<string>("--output", "-o") { Description = "The model to write.", HelpName = "FILE.onnx", Required = true };
         var prefix = new Option<string?>("--prefix") { Description = "What stands before the softmax's names in FILE. By default it is found.", HelpName = "PREFIX" };
         var head = new Option<string?>("--head") { Description = "The name of a dense output layer's weight. By default common ones are looked for.", HelpName = "TENSOR" };

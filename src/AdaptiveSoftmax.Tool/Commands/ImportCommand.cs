@@ -36,7 +36,7 @@ internal static class ImportCommand
         var files = new Argument<string[]>("FILE") { Description = "The counts: words with their counts, CSV or Parquet, compressed or not; a token's rows add up.", Arity = ArgumentArity.OneOrMore };
         var output = new Option<string>("--output", "-o") { Description = "The token table to write, by convention *.tokens.", HelpName = "FILE", Required = true };
         var from = new Option<string>("--from") { Description = "How they are written: found out by default. fairseq and transformer-xl keep the rows' order and ids, with special tokens in front.", DefaultValueFactory = _ => "auto" };
-        from.AcceptOnlyFromAmong([.. s_formats.Keys]);
+        from.AcceptOneOf([.. s_formats.Keys]);
         var token = new Option<string>("--token-column") { Description = "The column of CSV and Parquet with the tokens.", HelpName = "NAME", DefaultValueFactory = _ => defaults.TokenColumn };
         var count = new Option<string>("--count-column") { Description = "The column with their counts.", HelpName = "NAME", DefaultValueFactory = _ => defaults.CountColumn };
         var domain = new Option<string?>("--domain-column") { Description = "The column with the domains, whose counts are written beside the table.", HelpName = "NAME" };

@@ -28,11 +28,14 @@ internal static class InitCommand
         var hiddenSize = new Option<int>("--hidden-size") { Description = "The length of the model's hidden vectors.", HelpName = "N", DefaultValueFactory = _ => DefaultHiddenSize };
         name.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<string>() is { } value && !IsIdentifier(value)) result.AddError($"'{value}' is no name of a class; give letters, digits and _, such as Words.");
+            if (result.GetValueOrDefault<string>() is not { } value) return;
+            if (!CSharpNames.IsIdentifier(value)) result.AddError($"'{value}' is no name of a class; give letters, digits and _, such as Words.");
+            else if (CSharpNames.IsKeywordForType(value)) result.AddError($"'{value}' is a keyword of C#, and no name of a class; give another, such as Words.");
         });
         hiddenSize.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 4 and var value) result.AddError(string.Create(CultureInfo.InvariantCulture, $"--hidden-size is {value}; it must be 4 or more."));
+            if (result.GetValueOrDefault<int>() is > SoftmaxLayout.MaximumWidth and var width) result.AddError(string.Create(CultureInfo.InvariantCulture, $"--hidden-size is {width}; it must be {SoftmaxLayout.MaximumWidth} or less."));
         });
         var command = new Command(Name, "Writes a spec with a few words and the class that is generated from it into a project, and says what comes next. Nothing that is there is written over.") { name, project, hiddenSize };
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
@@ -58,11 +61,11 @@ internal static class InitCommand
         console.WriteLine($"  and {Excerpt.Line(source)}: class {project.RootNamespace}.{name}");
         console.WriteLine("");
         console.WriteLine("Next:");
-        if (!project.HasPackage) console.WriteLine($"  dotnet add {Excerpt.Line(project.Path)} package AdaptiveSoftmax --version {Version()}");
+        if (!project.HasPackage) console.WriteLine($"  dotnet add {ShellText.Argument(project.Path)} package AdaptiveSoftmax --version {Version()}");
         console.WriteLine("  dotnet build       (the class now has Create, Load, Vocabulary and its sizes)");
         console.WriteLine($"  Put your vocabulary in place of the words in {Excerpt.Line(specName)}; one of a corpus is made by");
         console.WriteLine($"  adaptive-softmax count --output words.tokens TEXTS, and planned by");
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  adaptive-softmax plan words.tokens --hidden-size {hiddenSize} --output {Excerpt.Line(spec)}"));
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  adaptive-softmax plan words.tokens --hidden-size {hiddenSize} --output {ShellText.Argument(spec)}"));
     }
 
     private static string SpecText(int hiddenSize) => string.Create(CultureInfo.InvariantCulture, $$"""
@@ -86,8 +89,6 @@ internal static class InitCommand
         public sealed partial class {name};
 
         """.ReplaceLineEndings("\n");
-
-    private static bool IsIdentifier(string name) => name.Length > 0 && (char.IsAsciiLetter(name[0]) || name[0] == '_') && name.All(character => char.IsAsciiLetterOrDigit(character) || character == '_');
 
     // Packages of one release have one version; what stands behind it is the commit.
     private static string Version() => typeof(InitCommand).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Xml;
 using System.Xml.Linq;
 using AdaptiveSoftmax.Tool.Terminal;
@@ -47,20 +46,13 @@ internal sealed record ProjectFile(string Path, string RootNamespace, bool HasPa
             // One that is computed is not known here.
             var root = named is { Length: > 0 } && !named.Contains('$', StringComparison.Ordinal) ? named : name;
             var hasPackage = project.Descendants().Any(element => element.Name.LocalName == "PackageReference" && s_bringing.Contains(element.Attribute("Include")?.Value, StringComparer.OrdinalIgnoreCase));
-            return new ProjectFile(System.IO.Path.GetFullPath(file), ToNamespace(root), hasPackage);
+            return CSharpNames.ToNamespace(root) is { Length: > 0 } space
+                ? new ProjectFile(System.IO.Path.GetFullPath(file), space, hasPackage)
+                : throw new ToolException($"{Excerpt.Line(file)} gives its classes no namespace: nothing of the name \"{Excerpt.Line(root)}\" is left for one. Put a <RootNamespace> into it, such as News.");
         }
         catch (XmlException exception)
         {
             throw new ToolException($"{Excerpt.Line(file)} is no project: {exception.Message}");
         }
     }
-
-    /// <summary>A namespace as <c>dotnet new</c> makes it of a name: what no identifier may have becomes a line below.</summary>
-    public static string ToNamespace(string name) => string.Join('.', name.Split('.', StringSplitOptions.RemoveEmptyEntries).Select(part =>
-    {
-        var text = new StringBuilder();
-        foreach (var character in part) text.Append(char.IsLetterOrDigit(character) || character == '_' ? character : '_');
-        if (char.IsDigit(text[0])) text.Insert(0, '_');
-        return text.ToString();
-    }));
 }

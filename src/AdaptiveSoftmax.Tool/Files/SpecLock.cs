@@ -22,6 +22,9 @@ internal sealed record SpecLock
     private const int MostRuns = 64;
     private const int MostChanges = 8;
 
+    // What is no lock is written over on request alone.
+    private const string Remedy = "Restore it from version control, or write it anew with --update --force.";
+
     private static readonly JsonSerializerOptions s_json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -29,6 +32,9 @@ internal sealed record SpecLock
         NewLine = "\n",
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        AllowDuplicateProperties = false,
     };
 
     public required int Format { get; init; }
@@ -81,7 +87,7 @@ internal sealed record SpecLock
             LogitScale = layout.LogitScale,
             LogitSoftCap = double.IsInfinity(layout.LogitSoftCap) ? null : layout.LogitSoftCap,
             RunLength = runLength,
-            Runs = [.. Enumerable.Range(0, (table.Count + runLength - 1) / runLength).Select(run => SlotRun.Of(table, run * runLength, Math.Min(table.Count, (run + 1) * runLength)))],
+            Runs = [.. Enumerable.Range(0, CountRuns(table.Count, runLength)).Select(run => SlotRun.Of(table, run * runLength, EndOfRun(run, runLength, table.Count)))],
         };
     }
 
@@ -96,11 +102,12 @@ internal sealed record SpecLock
         }
         catch (JsonException exception)
         {
-            throw new ToolException($"{Excerpt.Line(path)} is no lock that `adaptive-softmax check` wrote: {exception.Message} Write it anew with --update.");
+            throw new ToolException($"{Excerpt.Line(path)} is no lock that `adaptive-softmax check` wrote: {Excerpt.Line(exception.Message)} {Remedy}");
         }
 
-        if (read is null or { Format: not CurrentFormat } or { RunLength: < 1 } || read.Runs.Count != (read.VocabularySize + (long)read.RunLength - 1) / read.RunLength)
-            throw new ToolException($"{Excerpt.Line(path)} is no lock of format {CurrentFormat}. Write it anew with --update.");
+        if (read is not { Format: CurrentFormat }) throw new ToolException($"{Excerpt.Line(path)} is no lock of format {CurrentFormat}. {Remedy}");
+        if (read.RunLength < 1 || read.RunLength > read.VocabularySize || read.Runs.Count != CountRuns(read.VocabularySize, read.RunLength) || read.Runs.Contains(null!))
+            throw new ToolException($"{Excerpt.Line(path)} is damaged: its runs are not those of as many slots as it says. {Remedy}");
         return read;
     }
 
@@ -135,7 +142,8 @@ internal sealed record SpecLock
         AddRuns(now, changes);
         Add("vocabulary's fingerprint", VocabularyFingerprint, now.VocabularyFingerprint);
         Add("fingerprint", Fingerprint, now.Fingerprint);
-        return changes;
+        // The file's texts are anybody's.
+        return [.. changes.Select(Excerpt.Line)];
 
         void Add(string name, string was, string nowIs)
         {
@@ -158,12 +166,16 @@ internal sealed record SpecLock
                 continue;
             }
 
-            var slots = RunLength == 1 && first == run ? Text(first) : $"{Text(first * RunLength)} to {Text(Math.Min((run + 1) * RunLength, Math.Max(VocabularySize, now.VocabularySize)) - 1)}";
+            var slots = RunLength == 1 && first == run ? Text(first) : $"{Text(first * RunLength)} to {Text(EndOfRun(run, RunLength, Math.Max(VocabularySize, now.VocabularySize)) - 1)}";
             changes.Add($"slot{(slots.Contains(' ', StringComparison.Ordinal) ? "s" : "")} {slots}: {Describe(Run(Runs, first))} is now {Describe(Run(now.Runs, first))}");
         }
 
         if (left > 0) changes.Add($"and {left} more ranges of slots");
     }
+
+    private static int CountRuns(int slots, int length) => (int)((slots + (long)length - 1) / length);
+
+    private static int EndOfRun(int run, int length, int slots) => (int)Math.Min(slots, (run + 1L) * length);
 
     private static SlotRun? Run(IReadOnlyList<SlotRun> runs, int index) => index < runs.Count ? runs[index] : null;
 

@@ -59,10 +59,11 @@ public sealed class CheckCommandTests
         var spec = run.Write("news.softmax.json", Spec);
         var fingerprint = SoftmaxDefinitionReader.Read(spec, Spec).Definition!.Fingerprint;
         Assert.Equal(0, await run.RunAsync("check", spec, "--fingerprint", fingerprint));
+        Assert.Equal(0, await run.RunAsync("check", spec, "--fingerprint", fingerprint.ToUpperInvariant()));
         Assert.Equal(2, await run.RunAsync("check", spec, "--fingerprint", new string('0', 32)));
         Assert.Contains($"has the fingerprint {fingerprint}, not {new string('0', 32)}", run.Output, StringComparison.Ordinal);
         Assert.Equal(1, await run.RunAsync("check", spec, "--fingerprint", "xyz"));
-        Assert.Contains("32 lower-case hexadecimal digits", run.Error, StringComparison.Ordinal);
+        Assert.Contains("32 hexadecimal digits", run.Error, StringComparison.Ordinal);
         Assert.Equal(1, await run.RunAsync("check", spec, "--fingerprint", fingerprint, "--update"));
         Assert.Equal(["news.softmax.json"], run.Files);
     }
@@ -129,6 +130,88 @@ public sealed class CheckCommandTests
         run.Write("news.softmax.json", Spec.Replace("[2, 4]", "[2, 9]", StringComparison.Ordinal));
         Assert.Equal(1, await run.RunAsync("check", spec));
         Assert.Contains("(1,", run.Error, StringComparison.Ordinal);
+    }
+
+    // Members are put in the place of a true lock's, or added to them.
+    [Theory]
+    [InlineData("\"runs\": null")]
+    [InlineData("\"runs\": [null, null, null, null, null, null]")]
+    [InlineData("\"runs\": [{}, {}, {}, {}, {}, {}]")]
+    [InlineData("\"cutoffs\": null")]
+    [InlineData("\"projections\": null")]
+    [InlineData("\"fingerprint\": null")]
+    [InlineData("\"runLength\": 2147483647, \"runs\": [{ \"id\": 0, \"first\": \"x\", \"hash\": \"x\" }]")]
+    [InlineData("\"runLength\": 2147483647, \"vocabularySize\": 2147483646, \"runs\": [{ \"id\": 0, \"first\": \"x\", \"hash\": \"x\" }]")]
+    [InlineData("\"vocabularySize\": -1, \"runs\": []")]
+    [InlineData("\"format\": 2")]
+    [InlineData("\"a\\n::error::b\": 2")]
+    public async Task ADamagedLock_IsAnErrorWithARemedyThatWorks(string members)
+    {
+        using var run = new ToolRun();
+        var spec = run.Write("news.softmax.json", Spec);
+        Assert.Equal(0, await run.RunAsync("check", spec, "--update"));
+        var file = run.Path("news.softmax.lock.json");
+        var text = File.ReadAllText(file);
+        run.Write("news.softmax.lock.json", WithMembers(text, members));
+        await ExpectAsync();
+        foreach (var damaged in new[] { "", text[..^20], text.Insert(4, "<<<<<<< HEAD\n"), text.Replace("{\n  \"format\": 1,", "{\n  \"format\": 1,\n  \"format\": 1,", StringComparison.Ordinal) })
+        {
+            run.Write("news.softmax.lock.json", damaged);
+            await ExpectAsync();
+        }
+
+        async Task ExpectAsync()
+        {
+            var before = File.ReadAllText(file);
+            Assert.Equal(1, await run.RunAsync("check", spec));
+            Assert.StartsWith($"error: {file} is ", run.Error, StringComparison.Ordinal);
+            Assert.Contains("write it anew with --update --force.", run.Error, StringComparison.Ordinal);
+            Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            // An empty file is nothing to lose.
+            if (before.Length > 0)
+            {
+                Assert.Equal(1, await run.RunAsync("check", spec, "--update"));
+                Assert.Contains("--force", run.Error, StringComparison.Ordinal);
+                Assert.Equal(before, File.ReadAllText(file));
+            }
+
+            Assert.Equal(0, await run.RunAsync("check", spec, "--update", "--force"));
+            Assert.Equal(text, File.ReadAllText(file));
+        }
+    }
+
+    // A lock that holds together, of more slots than there are.
+    [Fact]
+    public async Task RunsAsLongAsAnIntHolds_AreComparedWithoutOverflow()
+    {
+        using var run = new ToolRun();
+        var spec = run.Write("news.softmax.json", Spec);
+        Assert.Equal(0, await run.RunAsync("check", spec, "--update"));
+        run.Write("news.softmax.lock.json", WithMembers(File.ReadAllText(run.Path("news.softmax.lock.json")), "\"runLength\": 2147483647, \"vocabularySize\": 2147483647, \"runs\": [{ \"id\": 0, \"first\": \"\\\"x\\\"\", \"hash\": \"x\" }]"));
+        Assert.Equal(2, await run.RunAsync("check", spec));
+        Assert.Contains("  slots 0 to 2147483646: what begins with \"x\" (id 0) is now what begins with \"the\" (id 0)\n", run.Output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TextsOfALock_StayOnTheirLine()
+    {
+        using var run = new ToolRun();
+        var spec = run.Write("news.softmax.json", Spec);
+        Assert.Equal(0, await run.RunAsync("check", spec, "--update"));
+        var written = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(run.Path("news.softmax.lock.json")))!;
+        const string Evil = "x\n::error::y";
+        (written["runs"]![2]!["first"], written["runs"]![2]!["hash"], written["fingerprint"], written["vocabularyFingerprint"]) = (Evil, Evil, Evil, Evil);
+        run.Write("news.softmax.lock.json", written.ToJsonString());
+        Assert.Equal(2, await run.RunAsync("check", spec));
+        Assert.Contains("slot 2: x\\u000a::error::y (id 2) is now \"market\" (id 2)", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("\n::", run.Output, StringComparison.Ordinal);
+    }
+
+    private static string WithMembers(string text, string members)
+    {
+        var written = System.Text.Json.Nodes.JsonNode.Parse(text)!;
+        foreach (var (name, value) in System.Text.Json.Nodes.JsonNode.Parse($"{{ {members} }}")!.AsObject()) written[name] = value?.DeepClone();
+        return written.ToJsonString();
     }
 
     private static string[] WriteTable(ToolRun run, int count)

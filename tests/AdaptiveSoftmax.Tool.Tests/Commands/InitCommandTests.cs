@@ -42,6 +42,32 @@ public sealed class InitCommandTests
         Assert.DoesNotContain("dotnet add", run.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("namespace.event.csproj", "", "@namespace.@event")]
+    [InlineData("App.csproj", "<RootNamespace>Foo.class.2x</RootNamespace>", "Foo.@class._2x")]
+    [InlineData("App.csproj", "<RootNamespace>Foo.record.classes</RootNamespace>", "Foo.record.classes")]
+    [InlineData(".csproj", "<RootNamespace>News</RootNamespace>", "News")]
+    public async Task Keywords_InANamespace_AreNames(string file, string property, string expected)
+    {
+        using var run = new ToolRun();
+        run.Write(file, Project.Replace("<PropertyGroup>", "<PropertyGroup>" + property, StringComparison.Ordinal));
+        Assert.Equal(0, await run.RunAsync("init", "Words", "--project", run.Path(file)));
+        Assert.Contains($"namespace {expected};", File.ReadAllText(run.Path("Words.cs")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task APathWithSpaces_IsOneArgumentOfTheCommandsToRun()
+    {
+        using var run = new ToolRun();
+        var project = run.Write("My App 2.csproj", Project);
+        run.Write("b c/x.csproj", Project);
+        Assert.Equal(0, await run.RunAsync("init", "Words", "--project", run.Folder));
+        Assert.Contains($"  dotnet add \"{project}\" package AdaptiveSoftmax --version ", run.Output, StringComparison.Ordinal);
+        Assert.Contains($" --output {run.Path("words.softmax.json")}", run.Output, StringComparison.Ordinal);
+        Assert.Equal(0, await run.RunAsync("init", "Words", "--project", run.Path("b c")));
+        Assert.Contains($" --output \"{run.Path("b c")}{Path.DirectorySeparatorChar}words.softmax.json\"", run.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task WhatIsNoProject_IsSaid()
     {
@@ -50,6 +76,8 @@ public sealed class InitCommandTests
         await Refused("it must be 4 or more", "init", "Words", "--hidden-size", "3");
         await Refused("'2nd' is no name of a class", "init", "2nd");
         await Refused("'a/b' is no name of a class", "init", "a/b");
+        foreach (var keyword in new[] { "class", "string", "record", "file", "__arglist" }) await Refused($"'{keyword}' is a keyword of C#", "init", keyword);
+        await Refused("--hidden-size is 2000000; it must be 1048576 or less.", "init", "Words", "--hidden-size", "2000000");
         await Refused("missing.csproj", "init", "Words", "--project", run.Path("missing.csproj"));
         run.Write("a.fsproj", Project);
         await Refused("is no project in C#", "init", "Words", "--project", run.Path("a.fsproj"));
@@ -58,6 +86,10 @@ public sealed class InitCommandTests
         run.Write("b.csproj", Project);
         await Refused("has 2 projects (a.csproj, b.csproj)", "init", "Words", "--project", run.Folder);
         Assert.Equal(["a.csproj", "a.fsproj", "b.csproj"], run.Files);
+        run.Write("none/.csproj", Project);
+        await Refused("Put a <RootNamespace> into it", "init", "Words", "--project", run.Path("none"));
+        run.Write("dots/a.csproj", Project.Replace("<PropertyGroup>", "<PropertyGroup><RootNamespace>..</RootNamespace>", StringComparison.Ordinal));
+        await Refused("\"..\" is left for one. Put a <RootNamespace> into it", "init", "Words", "--project", run.Path("dots"));
 
         async Task Refused(string message, params string[] arguments)
         {
