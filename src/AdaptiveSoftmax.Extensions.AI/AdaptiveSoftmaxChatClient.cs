@@ -13,15 +13,20 @@ internal sealed class AdaptiveSoftmaxChatClient : IChatClient
     private readonly AdaptiveSoftmaxChatClientOptions _options;
     private readonly HashSet<int> _ends;
     private readonly IReadOnlyList<string> _stops;
+    private readonly IReadOnlyList<string> _startStops;
     private readonly ChatClientMetadata _metadata;
 
     public AdaptiveSoftmaxChatClient(ILanguageModel model, ChatTokenizer tokenizer, AdaptiveSoftmaxChatClientOptions options)
     {
         if (options.MaxOutputTokens < 1) throw new ArgumentException(FormattableString.Invariant($"{nameof(options.MaxOutputTokens)} is {options.MaxOutputTokens}; it must be 1 or more."), nameof(options));
+        if (options.EndTokens is null) throw new ArgumentException($"{nameof(options.EndTokens)} is null; leave it out where no token ends an answer.", nameof(options));
+        if (options.Decode is null) throw new ArgumentException($"{nameof(options.Decode)} is null; leave it out for the model's own distribution.", nameof(options));
         (_model, _tokenizer, _options) = (model, tokenizer, options);
         _ends = [.. options.EndTokens];
         _stops = options.StopSequences ?? (options.EncodePrompt is null ? PlainChatTemplate.StopSequences : []);
         _ = new StopMatcher(_stops);
+        // Stop strings of the client's own say all that ends an answer.
+        _startStops = options.EncodePrompt is null && PlainChatTemplate.StopSequences.All(_stops.Contains) ? PlainChatTemplate.StartStopSequences : [];
         _metadata = new ChatClientMetadata(Provider, providerUri: null, options.ModelId);
     }
 
@@ -64,9 +69,11 @@ internal sealed class AdaptiveSoftmaxChatClient : IChatClient
 
     private ChatAnswer Start(ChatRequest request)
     {
-        var prompt = _options.EncodePrompt is { } encode ? encode(request.Messages) : _tokenizer.Encode(PlainChatTemplate.Format(request.Messages));
+        var prompt = _options.EncodePrompt is { } encode
+            ? encode(request.Messages) ?? throw new InvalidOperationException($"{nameof(_options.EncodePrompt)} gave null; it must give the prompt's token ids.")
+            : _tokenizer.Encode(PlainChatTemplate.Format(request.Messages));
         if (prompt.Count == 0) throw new ArgumentException("The prompt has no tokens, so the model has nothing to go on from; send a message.");
-        var text = _tokenizer.StartText(request.Stops);
+        var text = _tokenizer.StartText(request.Stops, _startStops);
         return new ChatAnswer(_model.StartSequence(), request, [.. prompt], _ends, text);
     }
 }

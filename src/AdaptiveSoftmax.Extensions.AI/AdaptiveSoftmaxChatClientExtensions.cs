@@ -15,7 +15,7 @@ public static class AdaptiveSoftmaxChatClientExtensions
     /// <param name="model">The model, which stays the caller's: disposing of the client leaves it as it is.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="options">What holds where a request says nothing; null for the usual.</param>
-    /// <exception cref="ArgumentException">The most tokens of an answer are fewer than one, or a stop string is empty.</exception>
+    /// <exception cref="ArgumentException">The most tokens of an answer are fewer than one, a stop string is empty or has half of a surrogate pair, or end tokens or decoding options are null.</exception>
     public static IChatClient AsChatClient(this ILanguageModel model, ChatTokenizer tokenizer, AdaptiveSoftmaxChatClientOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);

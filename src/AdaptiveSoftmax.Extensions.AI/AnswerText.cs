@@ -14,9 +14,9 @@ internal abstract class AnswerText
 }
 
 /// <summary>The same of tokens that are bytes.</summary>
-internal sealed class ByteAnswerText(TokenBytes bytes, IReadOnlyList<string> stops) : AnswerText
+internal sealed class ByteAnswerText(TokenBytes bytes, IReadOnlyList<string> stops, IReadOnlyList<string> startStops) : AnswerText
 {
-    private readonly TextAssembler _text = new(stops);
+    private readonly TextAssembler _text = new(stops, startStops);
 
     public override bool IsStopped => _text.IsStopped;
 
@@ -29,7 +29,7 @@ internal sealed class ByteAnswerText(TokenBytes bytes, IReadOnlyList<string> sto
 /// The same of tokens that only a tokenizer knows. What a token adds can depend on those before it (a space at the start of a
 /// text, say), so the last ones that were given out are decoded with it.
 /// </summary>
-internal sealed class DecodedAnswerText(Func<IEnumerable<int>, string?> decode, IReadOnlyList<string> stops) : AnswerText
+internal sealed class DecodedAnswerText(Func<IEnumerable<int>, string?> decode, IReadOnlyList<string> stops, IReadOnlyList<string> startStops) : AnswerText
 {
     // What a decoder writes for bytes that are no character, or not yet one.
     private const char Replacement = '\uFFFD';
@@ -37,7 +37,7 @@ internal sealed class DecodedAnswerText(Func<IEnumerable<int>, string?> decode, 
     // A character has four bytes at most: what these tokens have not made whole is no character.
     private const int MostHeld = 8;
 
-    private readonly StopMatcher _matcher = new(stops);
+    private readonly StopMatcher _matcher = new(stops, startStops);
     private readonly List<int> _tokens = [];
     private int _given;
     private string _context = "";

@@ -16,7 +16,10 @@ internal sealed record ChatRequest(IReadOnlyList<ChatMessage> Messages, DecodeOp
     public static ChatRequest Read(IEnumerable<ChatMessage> messages, ChatOptions? options, AdaptiveSoftmaxChatClientOptions standard, IReadOnlyList<string> stops, IChatClient client)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        if (options is null) return new ChatRequest([.. messages], standard.Decode, RandomSeed(), stops, standard.MaxOutputTokens);
+        ChatMessage[] all = options?.Instructions is { Length: > 0 } instructions ? [new(ChatRole.System, instructions), .. messages] : [.. messages];
+        if (all.Length == 0) throw new ArgumentException("There is no message, so that there is nothing to answer; send one.", nameof(messages));
+        if (Array.IndexOf(all, null) >= 0) throw new ArgumentException("A message is null; leave it out.", nameof(messages));
+        if (options is null) return new ChatRequest(all, standard.Decode, RandomSeed(), stops, standard.MaxOutputTokens);
         RefuseUnsupported(options, standard);
         var raw = options.RawRepresentationFactory?.Invoke(client);
         if (raw is not (null or DecodeOptions)) throw new ArgumentException($"{nameof(ChatOptions.RawRepresentationFactory)} gave {raw.GetType().Name}; this client takes {nameof(DecodeOptions)}.", nameof(options));
@@ -24,7 +27,7 @@ internal sealed record ChatRequest(IReadOnlyList<ChatMessage> Messages, DecodeOp
         var maxTokens = options.MaxOutputTokens ?? standard.MaxOutputTokens;
         if (maxTokens < 1) throw new ArgumentException(FormattableString.Invariant($"{nameof(ChatOptions.MaxOutputTokens)} is {maxTokens}; it must be 1 or more."), nameof(options));
         return new ChatRequest(
-            string.IsNullOrEmpty(options.Instructions) ? [.. messages] : [new ChatMessage(ChatRole.System, options.Instructions), .. messages],
+            all,
             decode with
             {
                 Temperature = options.Temperature ?? decode.Temperature,

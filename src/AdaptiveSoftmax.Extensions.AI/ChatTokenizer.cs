@@ -10,7 +10,7 @@ public delegate ReadOnlySpan<byte> TokenBytes(int token);
 public sealed class ChatTokenizer
 {
     private readonly Func<string, IReadOnlyList<int>> _encode;
-    private readonly Func<IReadOnlyList<string>, AnswerText> _start;
+    private readonly Func<IReadOnlyList<string>, IReadOnlyList<string>, AnswerText> _start;
 
     /// <summary>
     /// A tokenizer that decodes to strings, such as one of Microsoft.ML.Tokenizers:
@@ -25,7 +25,7 @@ public sealed class ChatTokenizer
     {
         ArgumentNullException.ThrowIfNull(encode);
         ArgumentNullException.ThrowIfNull(decode);
-        (_encode, _start) = (encode, stops => new DecodedAnswerText(decode, stops));
+        (_encode, _start) = (encode, (stops, startStops) => new DecodedAnswerText(decode, stops, startStops));
     }
 
     /// <summary>A tokenizer whose tokens are bytes: a text is that of its tokens' bytes one behind the other.</summary>
@@ -35,17 +35,18 @@ public sealed class ChatTokenizer
     {
         ArgumentNullException.ThrowIfNull(encode);
         ArgumentNullException.ThrowIfNull(bytes);
-        (_encode, _start) = (encode, stops => new ByteAnswerText(bytes, stops));
+        (_encode, _start) = (encode, (stops, startStops) => new ByteAnswerText(bytes, stops, startStops));
     }
 
     /// <summary>The token ids of a text.</summary>
     /// <param name="text">The text.</param>
+    /// <exception cref="InvalidOperationException">The function that encodes gave null.</exception>
     public IReadOnlyList<int> Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return _encode(text);
+        return _encode(text) ?? throw new InvalidOperationException("The tokenizer's function that encodes gave null; it must give token ids, none for a text without.");
     }
 
-    /// <summary>Begins the text of an answer, which stop strings end.</summary>
-    internal AnswerText StartText(IReadOnlyList<string> stops) => _start(stops);
+    /// <summary>Begins the text of an answer, which stop strings end, some only at its start.</summary>
+    internal AnswerText StartText(IReadOnlyList<string> stops, IReadOnlyList<string> startStops) => _start(stops, startStops);
 }

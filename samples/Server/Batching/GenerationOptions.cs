@@ -23,6 +23,9 @@ internal sealed record GenerationOptions
     /// <summary>The strings that end a continuation.</summary>
     public IReadOnlyList<string> Stops { get; init; } = [];
 
+    /// <summary>The strings that end a continuation which begins with one.</summary>
+    public IReadOnlyList<string> StartStops { get; init; } = [];
+
     /// <summary>Whether the answer begins with the prompt.</summary>
     public bool Echo { get; init; }
 

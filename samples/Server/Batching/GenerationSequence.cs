@@ -22,9 +22,14 @@ internal sealed class GenerationSequence
         var options = generation.Options;
         _asked = options.Decode;
         Decode = new DecodeSequence(model.Head, _asked) { Random = new SampleRandom(options.Seed, (ulong)choice) };
-        _text = new TextAssembler(options.Stops);
+        _text = new TextAssembler(options.Stops, options.StartStops);
         _tokens = new int[options.MaxTokens];
-        if (options.Echo) Echo = new PromptEcho(model, prompt.ToArray(), options.WantsLogProbs);
+        if (options.Echo)
+        {
+            Echo = new PromptEcho(model, prompt.ToArray(), options.WantsLogProbs);
+            // The first tokens may make whole what the prompt cuts off.
+            _text.Add(Echo.CutCharacter());
+        }
 
         // The window before the prompt is filled as at the start of a text, with ends of documents.
         _window = new int[model.Model.Window];

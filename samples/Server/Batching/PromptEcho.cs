@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using AdaptiveSoftmax;
 using AdaptiveSoftmax.Corpus;
 
@@ -9,6 +11,8 @@ namespace ServerSample;
 /// <param name="wantsLogProbs">Whether log-probs are reported.</param>
 internal sealed class PromptEcho(ServedModel model, int[] prompt, bool wantsLogProbs)
 {
+    private const int MostCutBytes = 3;
+
     private readonly EncodedVocabulary _vocabulary = model.Tokenizer.Vocabulary;
     private readonly TextAssembler _text = new([]);
     private int _next;
@@ -18,6 +22,20 @@ internal sealed class PromptEcho(ServedModel model, int[] prompt, bool wantsLogP
 
     /// <summary>The characters (Unicode code points) that were given out.</summary>
     public int Characters => _text.Released;
+
+    /// <summary>The bytes of the character that the prompt's end cuts off; none where it ends with a whole one.</summary>
+    public ReadOnlySpan<byte> CutCharacter()
+    {
+        var bytes = new List<byte>();
+        for (var i = prompt.Length - 1; i >= 0 && bytes.Count < MostCutBytes; i--) bytes.InsertRange(0, _vocabulary.GetToken(prompt[i]));
+        var end = bytes.ToArray().AsSpan();
+        for (var length = Math.Min(MostCutBytes, end.Length); length > 0; length--)
+        {
+            if (Rune.DecodeFromUtf8(end[^length..], out _, out _) == OperationStatus.NeedMoreData) return end[^length..];
+        }
+
+        return [];
+    }
 
     /// <summary>The next tokens whose log-probs are to be computed, and the windows before them.</summary>
     /// <param name="windows">Receives the windows, [tokens, window].</param>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Text;
 using AdaptiveSoftmax;
 using AdaptiveSoftmax.Corpus;
 using Spectre.Console;
@@ -58,8 +59,7 @@ internal static class CommandLine
         {
             foreach (var origin in result.GetValueOrDefault<string[]>() ?? [])
             {
-                if (origin != "*" && (!Uri.TryCreate(origin, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.GetLeftPart(UriPartial.Authority) != origin))
-                    result.AddError($"'{origin}' is no origin; give one as browsers send it, such as https://app.example or http://localhost:3000, or * for all.");
+                if (!IsOrigin(origin)) result.AddError($"'{origin}' is no origin; give one as browsers send it, such as https://app.example or http://localhost:3000, or * for all. A name with letters beyond ASCII is sent in its punycode form, which begins with xn--.");
             }
         });
         var watch = new Option<bool>("--watch") { Description = "Take up the model's files when they are replaced. Requests that run end with the model they began with." };
@@ -99,6 +99,10 @@ internal static class CommandLine
         AddExamples(root);
         return root;
     }
+
+    // Browsers send neither a path nor who the user is, and names of hosts in ASCII.
+    private static bool IsOrigin(string origin) => origin == "*"
+        || (Uri.TryCreate(origin, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.UserInfo.Length == 0 && Ascii.IsValid(origin) && uri.GetLeftPart(UriPartial.Authority) == origin);
 
     private static void LogToConsole(ILoggingBuilder logging) => logging
         .AddSimpleConsole()

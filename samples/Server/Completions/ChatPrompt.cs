@@ -17,7 +17,7 @@ internal static class ChatPrompt
     private static ChatMessage Read(ChatRequestMessage? message, int index)
     {
         if (message is null) throw ApiException.Invalid(Form, "messages");
-        if (message.Unknown is { Count: > 0 } unknown) throw ApiException.Invalid($"A message has '{PrintableText.Quote(unknown.Keys.First())}', which is not supported: messages are texts with a role.", $"messages[{index}].{unknown.Keys.First()}", "unknown_parameter");
+        if (IdleMembers.FindOther(message.Unknown) is { } unknown) throw ApiException.Invalid($"A message has '{PrintableText.Quote(unknown)}', which is not supported: messages are texts with a role.", $"messages[{index}].{unknown}", "unknown_parameter");
         return new ChatMessage(RoleOf(message, index), ReadContent(message, index));
     }
 
@@ -42,7 +42,7 @@ internal static class ChatPrompt
                 var all = new StringBuilder();
                 foreach (var part in parts.EnumerateArray())
                 {
-                    if (part.ValueKind != JsonValueKind.Object || !part.TryGetProperty("type", out var type) || type.ValueKind != JsonValueKind.String || !type.ValueEquals("text"u8) || !part.TryGetProperty("text", out var text) || text.ValueKind != JsonValueKind.String)
+                    if (part.ValueKind != JsonValueKind.Object || !part.TryGetProperty("type", out var type) || type.ValueKind != JsonValueKind.String || JsonText.Read(type, name) != "text" || !part.TryGetProperty("text", out var text) || text.ValueKind != JsonValueKind.String)
                         throw ApiException.Invalid(form, name);
                     all.Append(JsonText.Read(text, name));
                 }

@@ -47,9 +47,9 @@ internal sealed class PromptReader(int vocabularySize, int maxTokens)
     {
         _characters += value.Length;
         var most = (long)CharactersPerToken * maxTokens;
-        if (_characters > most) throw ApiException.Invalid($"The prompts have more than {most} characters in all, which is the most. Send token ids for longer ones.", parameter, "context_length_exceeded");
+        if (_characters > most) throw ApiException.Invalid($"The prompts have more than {most} characters in all, which is the most. {(parameter == Parameter ? "Send token ids for longer ones." : "Send fewer or shorter messages.")}", parameter, "context_length_exceeded");
         if (LongWords.Find(value, WireLimits.WordBytes) is >= 0 and var start)
-            throw ApiException.Invalid($"The prompt has more than {WireLimits.WordBytes} bytes of letters, of signs or of white space in a row, from character {start} on ('{PrintableText.Quote(value[start..])}'), which is the most. Send its token ids.", parameter, "word_too_long");
+            throw ApiException.Invalid($"The prompt has more than {WireLimits.WordBytes} bytes of letters, of signs or of white space in a row, from character {start} on ('{PrintableText.Quote(value[start..])}'), which is the most. {(parameter == Parameter ? "Send its token ids." : "Shorten it, or put something else in between.")}", parameter, "word_too_long");
         return new Prompt(value, [], parameter);
     }
 

@@ -73,32 +73,7 @@ internal static class RequestReader
         }
         catch (JsonException exception)
         {
-            throw HasHalfPair(body)
-                ? ApiException.Invalid("The body has an escape sequence such as \"\\ud83d\" without its other half; half of a surrogate pair is no character.", PropertyOf(exception, type)?.Name)
-                : Explain(exception, type, example);
-        }
-    }
-
-    // The body is UTF-8, so that only an escape sequence can be no text.
-    private static bool HasHalfPair(ReadOnlySpan<byte> body)
-    {
-        try
-        {
-            var reader = new Utf8JsonReader(body);
-            while (reader.Read())
-            {
-                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName) reader.GetString();
-            }
-
-            return false;
-        }
-        catch (InvalidOperationException)
-        {
-            return true;
-        }
-        catch (JsonException)
-        {
-            return false;
+            throw JsonFaults.Find(body, type.Options.MaxDepth) ?? Explain(exception, type, example);
         }
     }
 
@@ -116,7 +91,13 @@ internal static class RequestReader
 
     private static ApiException Explain(JsonException exception, JsonTypeInfo type, string example)
     {
-        if (PropertyOf(exception, type) is { } property) return ApiException.Invalid($"'{PrintableText.Quote(exception.Path![2..])}' must be {Describe(property)}, and be given once.", property.Name);
+        if (PropertyOf(exception, type) is { } property)
+        {
+            var place = exception.Path![2..];
+            var within = place == property.Name ? "" : $"'{PrintableText.Quote(place)}' is not what it should be: ";
+            return ApiException.Invalid($"{within}'{property.Name}' must be {Describe(property)}.", property.Name);
+        }
+
         return ApiException.Invalid($"The body is no JSON object of the right form, at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}. It should be one such as {example}.");
     }
 

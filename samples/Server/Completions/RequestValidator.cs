@@ -39,7 +39,7 @@ internal sealed class RequestValidator(ServerOptions options)
     public CheckedRequest Validate(ChatCompletionRequest request, ServedModel model)
     {
         CheckCommon(request, model);
-        if (request.ResponseFormat is { ValueKind: not JsonValueKind.Null } format && !(format.ValueKind == JsonValueKind.Object && format.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text"u8)))
+        if (request.ResponseFormat is { ValueKind: not JsonValueKind.Null } format && !(format.ValueKind == JsonValueKind.Object && format.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && JsonText.Read(type, "response_format") == "text"))
             throw ApiException.Invalid("'response_format' other than {\"type\": \"text\"} is not supported. Leave it out.", "response_format");
         if (request.MaxTokens is not null && request.MaxCompletionTokens is not null) throw ApiException.Invalid("'max_tokens' and 'max_completion_tokens' are two names of one bound; give one.", "max_tokens");
         if (request.TopLogprobs is not null && request.Logprobs != true) throw ApiException.Invalid("'top_logprobs' may be given only with 'logprobs': true.", "top_logprobs");
@@ -48,7 +48,8 @@ internal sealed class RequestValidator(ServerOptions options)
             ? Within(request.MaxTokens, "max_tokens", options.MaxTokens, 1, options.MaxTokens)
             : Within(request.MaxCompletionTokens, "max_completion_tokens", options.MaxTokens, 1, options.MaxTokens);
         int? logProbs = request.Logprobs == true ? Within(request.TopLogprobs, "top_logprobs", 0, 0, WireLimits.ChatLogProbs) : null;
-        return Complete(request, model, [prompt], maxTokens, logProbs, PlainChatTemplate.StopSequences);
+        var asked = Complete(request, model, [prompt], maxTokens, logProbs, PlainChatTemplate.StopSequences);
+        return asked with { Options = asked.Options with { StartStops = PlainChatTemplate.StartStopSequences } };
     }
 
     /// <summary>Checks the tokens of prompts that are echoed.</summary>
@@ -98,8 +99,8 @@ internal sealed class RequestValidator(ServerOptions options)
 
     private static void CheckCommon(SamplingRequest request, ServedModel model)
     {
-        if (request.Unknown is { Count: > 0 } unknown) throw Unknown(unknown.Keys.First());
-        if (request.StreamOptions?.Unknown is { Count: > 0 } others) throw Unknown($"stream_options.{others.Keys.First()}");
+        if (IdleMembers.FindOther(request.Unknown) is { } unknown) throw Unknown(unknown);
+        if (IdleMembers.FindOther(request.StreamOptions?.Unknown) is { } other) throw Unknown($"stream_options.{other}");
         if (request.Model is { } id && id != model.Id) throw NoSuchModel(id, model.Id);
         if (request.StreamOptions is not null && request.Stream != true) throw ApiException.Invalid("'stream_options' may be given only with 'stream': true.", "stream_options");
         if (request.User is { Length: > WireLimits.UserLength }) throw ApiException.Invalid($"'user' has {request.User.Length} characters; {WireLimits.UserLength} is the most.", "user");

@@ -7,16 +7,27 @@ namespace AdaptiveSoftmax;
 public sealed class StopMatcher
 {
     private readonly string[] _stops;
+    private string[] _startStops;
     private string _held = "";
 
     /// <summary>Begins with no text.</summary>
     /// <param name="stops">The stop strings; none for text that nothing ends.</param>
-    /// <exception cref="ArgumentException">A stop string is null or empty.</exception>
+    /// <exception cref="ArgumentException">A stop string is null or empty, or has half of a surrogate pair.</exception>
     public StopMatcher(IEnumerable<string> stops)
+        : this(stops, [])
     {
-        ArgumentNullException.ThrowIfNull(stops);
-        _stops = [.. stops];
-        if (_stops.Any(string.IsNullOrEmpty)) throw new ArgumentException("A stop string is empty, and would end every text before it begins; leave it out.", nameof(stops));
+    }
+
+    /// <summary>Begins with no text.</summary>
+    /// <param name="stops">The stop strings; none for text that nothing ends.</param>
+    /// <param name="startStops">
+    /// Those that end the text where it begins with them, and are text anywhere else: what is left of a stop string whose first
+    /// line end is the prompt's last.
+    /// </param>
+    /// <exception cref="ArgumentException">A stop string is null or empty, or has half of a surrogate pair.</exception>
+    public StopMatcher(IEnumerable<string> stops, IEnumerable<string> startStops)
+    {
+        (_stops, _startStops) = (Check(stops, nameof(stops)), Check(startStops, nameof(startStops)));
     }
 
     /// <summary>Whether a stop string was found. Nothing comes behind it.</summary>
@@ -29,12 +40,13 @@ public sealed class StopMatcher
     {
         ArgumentNullException.ThrowIfNull(text);
         if (IsStopped || text.Length == 0) return "";
-        if (_stops.Length == 0) return text;
+        if (_stops.Length == 0 && _startStops.Length == 0) return text;
         var all = _held + text;
         var length = FindStop(all);
         IsStopped = length >= 0;
         if (!IsStopped) length = all.Length - HeldLength(all);
         _held = IsStopped ? "" : all[length..];
+        if (length > 0) _startStops = [];
         return all[..length];
     }
 
@@ -44,6 +56,16 @@ public sealed class StopMatcher
         var rest = _held;
         _held = "";
         return rest;
+    }
+
+    private static string[] Check(IEnumerable<string> stops, string parameter)
+    {
+        ArgumentNullException.ThrowIfNull(stops, parameter);
+        string[] all = [.. stops];
+        if (all.Any(string.IsNullOrEmpty)) throw new ArgumentException("A stop string is empty, and would end every text before it begins; leave it out.", parameter);
+        // Runes write half of a pair as another character.
+        if (all.Any(stop => string.Concat(stop.EnumerateRunes()) != stop)) throw new ArgumentException("A stop string has half of a surrogate pair, which is no character and would cut one in two; give whole characters.", parameter);
+        return all;
     }
 
     // Of several stop strings the one that is complete first, character by character, so that the end of the text does not
@@ -58,11 +80,17 @@ public sealed class StopMatcher
             (start, end) = (found, found + stop.Length);
         }
 
+        foreach (var stop in _startStops)
+        {
+            if (stop.Length <= end && text.StartsWith(stop, StringComparison.Ordinal)) (start, end) = (0, stop.Length);
+        }
+
         return start;
     }
 
     private int HeldLength(string text)
     {
+        if (_startStops.Any(stop => stop.StartsWith(text, StringComparison.Ordinal))) return text.Length;
         var held = 0;
         foreach (var stop in _stops)
         {

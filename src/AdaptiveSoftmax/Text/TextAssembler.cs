@@ -7,12 +7,21 @@ namespace AdaptiveSoftmax;
 /// character that the last token cuts off is left out.
 /// </summary>
 /// <param name="stops">The stop strings; none for text that nothing ends.</param>
-/// <exception cref="ArgumentException">A stop string is null or empty.</exception>
-public sealed class TextAssembler(IEnumerable<string> stops)
+/// <param name="startStops">Those that end the text only where it begins with them, as a <see cref="StopMatcher"/> has them.</param>
+/// <exception cref="ArgumentException">A stop string is null or empty, or has half of a surrogate pair.</exception>
+public sealed class TextAssembler(IEnumerable<string> stops, IEnumerable<string> startStops)
 {
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
-    private readonly StopMatcher _matcher = new(stops);
+    private readonly StopMatcher _matcher = new(stops, startStops);
     private char[] _characters = new char[64];
+
+    /// <summary>Begins with no text.</summary>
+    /// <param name="stops">The stop strings; none for text that nothing ends.</param>
+    /// <exception cref="ArgumentException">A stop string is null or empty, or has half of a surrogate pair.</exception>
+    public TextAssembler(IEnumerable<string> stops)
+        : this(stops, [])
+    {
+    }
 
     /// <summary>Whether a stop string was found.</summary>
     public bool IsStopped => _matcher.IsStopped;

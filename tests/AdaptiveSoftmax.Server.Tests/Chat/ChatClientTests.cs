@@ -119,8 +119,27 @@ public sealed class ChatClientTests
         // The model is made to write what follows, whatever it would.
         var written = await Written(client, "fine\n\n### User\nmore");
         Assert.Equal(("fine\n", ChatFinishReason.Stop), (written.Text, written.FinishReason!.Value));
+        Assert.Equal("fine\r\n", (await Written(client, "fine\r\n\r\n### User\r\nmore")).Text);
+        // The line end before an answer is the prompt's.
+        using var ofText = model.AsChatClient(OfText, s_options with { EncodePrompt = null, StopSequences = ["zz", .. PlainChatTemplate.StopSequences] });
+        foreach (var asked in new[] { client, ofText })
+        {
+            foreach (var turn in new[] { "### User\n", "### Assistant\r\n", "\n### System\n", "\r\n### User\n" })
+            {
+                written = await Written(asked, turn + "more");
+                Assert.Equal(("", ChatFinishReason.Stop), (written.Text, written.FinishReason!.Value));
+            }
+
+            foreach (var text in new[] { "### Us", "x### User\nmore", "### Users\n", "\t### User\n" })
+            {
+                written = await Written(asked, text);
+                Assert.Equal((text, ChatFinishReason.Length), (written.Text, written.FinishReason!.Value));
+            }
+        }
+
         using var free = model.AsChatClient(OfBytes, s_options with { EncodePrompt = null, StopSequences = ["mo"] });
         Assert.Equal("fine\n\n### User\n", (await Written(free, "fine\n\n### User\nmore")).Text);
+        Assert.Equal("### User\n", (await Written(free, "### User\nmore")).Text);
 
         Task<ChatResponse> Written(IChatClient asked, string text)
         {
@@ -153,6 +172,7 @@ public sealed class ChatClientTests
         { "TopP is 2", new ChatOptions { TopP = 2 } },
         { "TopK is -1", new ChatOptions { TopK = -1 } },
         { "A stop string is empty", new ChatOptions { StopSequences = [""] } },
+        { "half of a surrogate pair", new ChatOptions { StopSequences = ["\ude00"] } },
     };
 
     [Theory]
@@ -177,6 +197,28 @@ public sealed class ChatClientTests
         Assert.Contains("has no tokens", (await Assert.ThrowsAsync<ArgumentException>(() => client.GetResponseAsync("", cancellationToken: TestServer.Cancellation))).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => model.AsChatClient(OfBytes, new AdaptiveSoftmaxChatClientOptions { MaxOutputTokens = 0 }));
         Assert.Throws<ArgumentException>(() => model.AsChatClient(OfBytes, new AdaptiveSoftmaxChatClientOptions { StopSequences = [""] }));
+    }
+
+    [Fact]
+    public async Task WhatIsNullOrEmpty_IsNamed()
+    {
+        using var model = new TinyChatModel();
+        using var client = model.AsChatClient(OfBytes, s_options with { EncodePrompt = null });
+        Assert.Contains("There is no message", (await Refusal<ArgumentException>(client, [])).Message, StringComparison.Ordinal);
+        Assert.Contains("A message is null", (await Refusal<ArgumentException>(client, [null!])).Message, StringComparison.Ordinal);
+        Assert.Contains("A message is null", Assert.Throws<ArgumentException>(() => PlainChatTemplate.Format([null!])).Message, StringComparison.Ordinal);
+        Assert.Contains("holds null", Assert.Throws<NotSupportedException>(() => PlainChatTemplate.Format([new(ChatRole.User, [null!])])).Message, StringComparison.Ordinal);
+        ChatMessage[] messages = [new(ChatRole.User, "the")];
+        using var withoutPrompt = model.AsChatClient(OfBytes, s_options with { EncodePrompt = _ => null! });
+        Assert.Contains("EncodePrompt gave null", (await Refusal<InvalidOperationException>(withoutPrompt, messages)).Message, StringComparison.Ordinal);
+        using var withoutIds = model.AsChatClient(new ChatTokenizer(_ => null!, TinyChatModel.Bytes), s_options with { EncodePrompt = null });
+        Assert.Contains("function that encodes gave null", (await Refusal<InvalidOperationException>(withoutIds, messages)).Message, StringComparison.Ordinal);
+        Assert.Contains("EndTokens is null", Assert.Throws<ArgumentException>(() => model.AsChatClient(OfBytes, s_options with { EndTokens = null! })).Message, StringComparison.Ordinal);
+        Assert.Contains("Decode is null", Assert.Throws<ArgumentException>(() => model.AsChatClient(OfBytes, s_options with { Decode = null! })).Message, StringComparison.Ordinal);
+        Assert.Equal(0, model.Open);
+
+        static Task<T> Refusal<T>(IChatClient asked, IReadOnlyList<ChatMessage> messages)
+            where T : Exception => Assert.ThrowsAsync<T>(() => asked.GetResponseAsync(messages, new ChatOptions { MaxOutputTokens = 1 }, TestServer.Cancellation));
     }
 
     [Fact]

@@ -1,7 +1,9 @@
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using AdaptiveSoftmax.Extensions.AI;
 using Microsoft.Extensions.AI;
+using ServerSample;
 
 namespace AdaptiveSoftmax.Server.Tests;
 
@@ -10,6 +12,9 @@ public sealed class ChatCompletionTests
     private const string Path = "v1/chat/completions";
 
     private static readonly JsonArray s_messages = [Message("system", "be brief"), Message("user", "the cat"), Message("assistant", "sat"), Message("user", "on")];
+
+    // A request takes four, and no text of the model's has the other line ends.
+    private static readonly string[] s_stops = [.. PlainChatTemplate.StopSequences.Where(stop => !stop.Contains('\r', StringComparison.Ordinal))];
 
     [Fact]
     public async Task AnswerOfAChat_IsThatOfItsTemplate()
@@ -24,7 +29,7 @@ public sealed class ChatCompletionTests
             var logProbs = (int?)plain["logprobs"];
             if (plain["stop"] is JsonArray) plain.Remove("stop");
             var chat = plain.DeepClone().AsObject();
-            plain["stop"] = new JsonArray([.. PlainChatTemplate.StopSequences.Concat(plain["stop"] is { } own ? [(string)own!] : []).Select(stop => JsonValue.Create(stop))]);
+            plain["stop"] = new JsonArray([.. s_stops.Concat(plain["stop"] is { } own ? [(string)own!] : []).Select(stop => JsonValue.Create(stop))]);
             chat.Remove("prompt");
             chat.Remove("logprobs");
             chat["messages"] = s_messages.DeepClone();
@@ -89,8 +94,20 @@ public sealed class ChatCompletionTests
     [InlineData("""{"messages": [{"role": "user", "content": 5}]}""", "messages[0].content", "must be a string")]
     [InlineData("""{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]}""", "messages[1].content", "reads text alone")]
     [InlineData("""{"messages": [{"role": "user", "content": [{"type": "text", "text": "\ud83d"}]}]}""", "messages[0].content", "surrogate")]
-    [InlineData("""{"messages": [{"role": "assistant", "content": "a", "tool_calls": []}]}""", "messages[0].tool_calls", "not supported")]
-    [InlineData("""{"messages": [{"role": "user", "content": "a"}], "tools": []}""", "tools", "Unrecognized")]
+    [InlineData("""{"messages": [{"role": "user", "content": [{"type": "\ud83d", "text": "a"}]}]}""", "messages[0].content", "surrogate")]
+    [InlineData("""{"messages": [{"role": "user", "content": [{"\ud83d": 1, "type": "text", "text": "a"}]}]}""", "messages", "surrogate")]
+    [InlineData("""{"messages": [{"role": "user", "content": "a"}], "response_format": {"type": "\ud83d"}}""", "response_format", "surrogate")]
+    [InlineData("""{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "a", "content": "b"}]}""", "messages", "'messages[1].content' is given twice")]
+    [InlineData("""{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "a", "text": "b"}]}]}""", "messages", "'messages[0].content[1].text' is given twice")]
+    [InlineData("""{"messages": [{"role": "user", "content": [[[[[[[[[[[[[]]]]]]]]]]]]]}]}""", "messages[0].content", "must be a string")]
+    [InlineData("""{"messages": [{"role": "user", "content": [[[[[[[[[[[[[[]]]]]]]]]]]]]]}]}""", "messages", "16 levels")]
+    [InlineData("""{"messages": [{"role": 5, "content": "a"}]}""", "messages", "'messages[0].role' is not what it should be")]
+    [InlineData("""{"messages": [{"role": "assistant", "content": "a", "tool_calls": [{"id": "a"}]}]}""", "messages[0].tool_calls", "not supported")]
+    [InlineData("""{"messages": [{"role": "assistant", "content": "a", "audio": {"id": "a"}}]}""", "messages[0].audio", "not supported")]
+    [InlineData("""{"messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function"}]}""", "tools", "Unrecognized")]
+    [InlineData("""{"messages": [{"role": "user", "content": "a"}], "store": true}""", "store", "Unrecognized")]
+    [InlineData("""{"messages": [{"role": "user", "content": "a"}], "others": []}""", "others", "Unrecognized")]
+    [InlineData("""{"messages": [{"role": "user", "content": "a"}], "stored": false}""", "stored", "Unrecognized")]
     [InlineData("""{"messages": [{"role": "user", "content": "a"}], "prompt": "a"}""", "prompt", "Unrecognized")]
     [InlineData("""{"messages": [{"role": "user", "content": "a"}], "response_format": {"type": "json_object"}}""", "response_format", "not supported")]
     [InlineData("""{"messages": [{"role": "user", "content": "a"}], "max_tokens": 1, "max_completion_tokens": 1}""", "max_tokens", "two names")]
@@ -107,11 +124,58 @@ public sealed class ChatCompletionTests
     }
 
     [Fact]
+    public async Task WhatAsksForNothing_IsPassedOver()
+    {
+        await using var server = await TestServer.StartAsync();
+        var expected = await server.PostAsync(Request("""{"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]}"""), Path);
+        var answer = await server.PostAsync(Request("""
+            {"messages": [{"role": "assistant", "content": "a", "audio": null, "function_call": null, "tool_calls": null, "annotations": [], "refusal": null},
+            {"role": "user", "content": "b", "tool_calls": []}], "tools": null, "tool_choice": null, "functions": [], "store": false, "metadata": null}
+            """), Path);
+        Assert.Equal(Without(expected), Without(answer));
+        Assert.Equal(expected["usage"]!.ToJsonString(), answer["usage"]!.ToJsonString());
+        answer = await server.PostAsync(Request("""{"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}], "tools": []}"""), Path);
+        Assert.Equal(Without(expected), Without(answer));
+
+        static JsonObject Request(string body)
+        {
+            var request = JsonNode.Parse(body)!.AsObject();
+            (request["seed"], request["max_tokens"]) = (3, 10);
+            return request;
+        }
+    }
+
+    [Theory]
+    [InlineData("### User\nmore", "", true)]
+    [InlineData("### Assistant\r\n", "", true)]
+    [InlineData("fine\r\n### User\r\n", "fine", true)]
+    [InlineData("x### User\nmore", "x### User\nmore", false)]
+    public async Task ATurn_EndsTheAnswer_AlsoAtItsStart(string written, string expected, bool isStopped)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var lease = server.Models.Take();
+        var asked = new RequestValidator(new ServerOptions()).Validate(new ChatCompletionRequest { Messages = [new ChatRequestMessage { Role = "user", Content = JsonElement.Parse("\"a\"") }] }, lease.Model);
+        var generation = new Generation(lease, asked.Options);
+        FinishReason? finish = null;
+        foreach (var token in TinyModel.Tokenizer.Encode(written, TestServer.Cancellation)) finish ??= generation.Sequences[0].Accept(new DecodedToken { Token = token }, []);
+        var text = "";
+        while (generation.Pieces.TryRead(out var piece)) text += piece.Text;
+        Assert.Equal((expected, isStopped ? FinishReason.Stop : (FinishReason?)null), (text, finish));
+    }
+
+    [Fact]
     public async Task ALongChat_IsRefusedByItsParameter()
     {
         await using var server = await TestServer.StartAsync(new ServerSample.ServerOptions { MaxPromptTokens = 20 });
         var (status, error) = await server.RefusedAsync($$"""{"messages": [{"role": "user", "content": "{{string.Join(' ', Enumerable.Repeat("q", 30))}}"}]}""", Path);
         Assert.Equal((400, "messages", "context_length_exceeded"), (status, (string?)error["param"], (string?)error["code"]));
+        (status, error) = await server.RefusedAsync($$"""{"messages": [{"role": "user", "content": "{{new string(' ', 200)}}"}]}""", Path);
+        Assert.Equal((400, "messages", "context_length_exceeded"), (status, (string?)error["param"], (string?)error["code"]));
+        Assert.Contains("Send fewer or shorter messages", (string)error["message"]!, StringComparison.Ordinal);
+        await using var other = await TestServer.StartAsync();
+        (status, error) = await other.RefusedAsync($$"""{"messages": [{"role": "user", "content": "{{new string('q', 5000)}}"}]}""", Path);
+        Assert.Equal((400, "word_too_long"), (status, (string?)error["code"]));
+        Assert.DoesNotContain("token ids", (string)error["message"]!, StringComparison.Ordinal);
     }
 
     private static JsonObject Message(string role, string content) => new() { ["role"] = role, ["content"] = content };

@@ -101,6 +101,19 @@ public sealed class EchoTests
         Assert.Equal(3, answer["choices"]![0]!["logprobs"]!["tokens"]!.AsArray().Count);
     }
 
+    [Theory]
+    [InlineData("160", "a你")]
+    [InlineData("98", "a\uFFFDb")]
+    public async Task ACharacterThatThePromptCutsOff_IsMadeWholeByTheAnswer(string next, string expected)
+    {
+        await using var server = await TestServer.StartAsync();
+        var request = new JsonObject { ["prompt"] = new JsonArray(97, 228, 189), ["max_tokens"] = 1, ["echo"] = true, ["logprobs"] = 0, ["logit_bias"] = new JsonObject { [next] = 100 }, ["temperature"] = 0 };
+        var answer = await server.PostAsync(request);
+        Assert.Equal(expected, answer.Text());
+        Assert.Equal([0, 1, 1, 1], answer["choices"]![0]!["logprobs"]!["text_offset"]!.AsArray().Select(offset => (int)offset!));
+        Assert.Equal(answer.Choices(), Answers.Join(await server.StreamAsync(request)));
+    }
+
     [Fact]
     public async Task OthersGoOn_WhileALongPromptIsRead()
     {

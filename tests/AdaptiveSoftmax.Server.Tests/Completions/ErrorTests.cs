@@ -49,6 +49,8 @@ public sealed class ErrorTests
     [InlineData("""{"prompt": "a", "stream": true, "stream_options": {"fast": true}}""", 400, "stream_options.fast", "unknown_parameter", "fast")]
     [InlineData("""{"prompt": "a", "messages": []}""", 400, "messages", "unknown_parameter", "messages")]
     [InlineData("""{"prompt": "a", "n": 1, "n": 2}""", 400, "n", null, "once")]
+    [InlineData("""{"prompt": "a", "logit_bias": {"1": 1, "1": 2}}""", 400, "logit_bias", null, "'logit_bias.1' is given twice")]
+    [InlineData("""{"prompt": "a", "new": 1, "new": 2}""", 400, "new", null, "'new' is given twice")]
     [InlineData("""{"prompt": "a", """, 400, null, null, "line 1")]
     [InlineData("""["a"]""", 400, null, null, "line 1")]
     [InlineData("""{"model": "\u001b[2Jgpt"}""", 404, "model", "model_not_found", "'\\u001b[2Jgpt'")]

@@ -45,6 +45,10 @@ public sealed class CorsTests
     [InlineData("https://app.example/", "no origin")]
     [InlineData("https://app.example/page", "no origin")]
     [InlineData("ftp://app.example", "no origin")]
+    [InlineData("https://user:pw@app.example", "no origin")]
+    [InlineData("https://bücher.example", "punycode")]
+    [InlineData("https://xn--bcher-kva.example", null)]
+    [InlineData("http://[::1]:3000", null)]
     public void Option_TakesOrigins(string origin, string? error)
     {
         var parsed = CommandLine.CreateRoot(AnsiConsole.Console).Parse(["--cors", origin]);

@@ -10,9 +10,9 @@ public sealed class StopMatcherTests
 
     [Fact]
     public void WhateverThePieces_TheTextEndsBeforeTheFirstCompleteStopString() =>
-        Gen.Select(s_text, s_stops, Gen.Int[1, 5].Array[30]).Sample((text, stops, lengths) =>
+        Gen.Select(s_text, s_stops, s_stops, Gen.Int[1, 5].Array[30]).Sample((text, stops, startStops, lengths) =>
         {
-            var matcher = new StopMatcher(stops);
+            var matcher = new StopMatcher(stops, startStops);
             var (given, position) = ("", 0);
             foreach (var length in lengths)
             {
@@ -20,12 +20,12 @@ public sealed class StopMatcherTests
                 position += piece.Length;
                 given += matcher.Add(piece);
                 // What is out must be right whatever comes next.
-                Assert.StartsWith(given, Reference(text, stops), StringComparison.Ordinal);
+                Assert.StartsWith(given, Reference(text, stops, startStops), StringComparison.Ordinal);
             }
 
             Assert.Equal(text.Length, position);
             given += matcher.Finish();
-            Assert.Equal(Reference(text, stops), given);
+            Assert.Equal(Reference(text, stops, startStops), given);
             Assert.Equal(given.Length < text.Length, matcher.IsStopped);
         }, iter: 20_000);
 
@@ -39,6 +39,18 @@ public sealed class StopMatcherTests
         Assert.False(matcher.IsStopped);
     }
 
+    [Fact]
+    public void HalfASurrogatePair_IsRefused()
+    {
+        foreach (var stop in new[] { "\ude00", "a\ud83d", "\ude00\ud83d" })
+        {
+            Assert.Contains("half of a surrogate pair", Assert.Throws<ArgumentException>(() => new StopMatcher([stop])).Message, StringComparison.Ordinal);
+            Assert.Throws<ArgumentException>(() => new TextAssembler([], [stop]));
+        }
+
+        Assert.Equal("a", new StopMatcher(["🙂\uFFFD"]).Add("a🙂\uFFFDb"));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData(null)]
@@ -49,11 +61,11 @@ public sealed class StopMatcherTests
     }
 
     // Character by character, as the definition says.
-    private static string Reference(string text, string[] stops)
+    private static string Reference(string text, string[] stops, string[] startStops)
     {
         for (var end = 1; end <= text.Length; end++)
         {
-            var found = stops.Where(stop => text[..end].EndsWith(stop, StringComparison.Ordinal)).ToArray();
+            var found = stops.Where(stop => text[..end].EndsWith(stop, StringComparison.Ordinal)).Concat(startStops.Where(stop => text[..end] == stop)).ToArray();
             if (found.Length > 0) return text[..(end - found.Max(stop => stop.Length))];
         }
 
