@@ -45,6 +45,7 @@ public sealed class DisposedMembersTests
         ["Backward(hidden, targets, hiddenGradient, options, weights, losses)"] = layer => layer.Backward([], [], []),
         ["Backward(hidden, targets, options, weights, losses)"] = layer => layer.Backward([], []),
         ["Certify(options)"] = layer => layer.Certify(),
+        ["ExportOnnx(path, output, externalData, progress, cancellationToken)"] = layer => layer.ExportOnnx("none"),
         ["Forward(hidden, targets, targetLogProbs, options, weights, losses)"] = layer => layer.Forward([], [], []),
         ["Initialize(seed)"] = layer => layer.Initialize(1),
         ["Loss(hidden, targets, options, weights, losses)"] = layer => layer.Loss([], []),
