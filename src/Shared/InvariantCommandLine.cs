@@ -12,8 +12,8 @@ namespace AdaptiveSoftmax;
 /// </summary>
 internal static class InvariantCommandLine
 {
-    // What the help calls so is a text that may be empty. All other texts name something.
-    private static readonly string[] s_free = ["TEXT", "PREFIX", "TOKEN", "REGEX"];
+    // What the help calls so may be empty, or is a list whose own check says how it is written. All other texts name something.
+    private static readonly string[] s_free = ["TEXT", "PREFIX", "TOKEN", "REGEX", "N,N"];
 
     /// <summary>Makes the invariant culture that of all threads to come; the first thing that a program does.</summary>
     public static void UseInvariantCulture()
