@@ -1,5 +1,3 @@
-using AdaptiveSoftmax.Vocabulary;
-
 namespace AdaptiveSoftmax.Distributed.Tests;
 
 /// <summary>Batches of which each rank has some tokens.</summary>
@@ -73,19 +71,7 @@ public sealed class GatheredTests
         var least = (10 * (4 + (12 * 4) + (12 * 4))) + (20 * 2 * 8) + (20 * 4 * 4);
         Assert.InRange(small, least, least + (20 * 2 * 8) + (8 * 32) + 16);
 
-        static long StepBytes(int vocabulary)
-        {
-            var bytes = 0L;
-            ThreadCollectives.Run(2, collectives =>
-            {
-                var layout = SoftmaxLayout.Create(12, vocabulary, [100], [4]);
-                using var softmax = VocabularyProgram.Create(collectives, 1, layout, new VocabularyPlan { CutsHead = true, CutsTails = [true], Blocks = 2 });
-                var before = collectives.BytesReceived;
-                softmax.BackwardGathered(new float[10 * 12], [.. Enumerable.Repeat(150, 10)], new float[10 * 12]);
-                if (collectives.Rank == 0) bytes = collectives.BytesReceived - before;
-            });
-            return bytes;
-        }
+        static long StepBytes(int vocabulary) => VocabularyParallelTests.StepBytes(vocabulary, softmax => softmax.BackwardGathered(new float[10 * 12], [.. Enumerable.Repeat(150, 10)], new float[10 * 12]));
     }
 
     [Fact]

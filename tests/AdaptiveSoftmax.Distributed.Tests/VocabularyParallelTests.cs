@@ -173,25 +173,28 @@ public sealed class VocabularyParallelTests
     [Fact]
     public void BytesOfAStep_DoNotGrowWithTheVocabulary()
     {
-        var (small, large) = (StepBytes(400), StepBytes(40_000));
+        var (small, large) = (StepBytes(400, Step), StepBytes(40_000, Step));
         Assert.Equal(small, large);
 
         // Of each of 20 tokens: one node and a logit of the target at most, and the gradient of the hidden vector, for head and tail.
         Assert.InRange(small, 20 * 4 * (12 + 4), (20 * ((2 * 16) + (4 * (12 + 4)))) + (6 * 32));
 
-        static long StepBytes(int vocabulary)
+        static void Step(VocabularyParallel softmax) => softmax.Backward(new float[20 * 12], [.. Enumerable.Repeat(150, 20)], new float[20 * 12]);
+    }
+
+    /// <summary>The bytes that the first of two ranks receives in a step of a vocabulary of some size.</summary>
+    internal static long StepBytes(int vocabulary, Action<VocabularyParallel> step)
+    {
+        var bytes = 0L;
+        ThreadCollectives.Run(2, collectives =>
         {
-            var bytes = 0L;
-            ThreadCollectives.Run(2, collectives =>
-            {
-                var layout = SoftmaxLayout.Create(12, vocabulary, [100], [4]);
-                using var softmax = VocabularyProgram.Create(collectives, 1, layout, new VocabularyPlan { CutsHead = true, CutsTails = [true], Blocks = 2 });
-                var before = collectives.BytesReceived;
-                softmax.Backward(new float[20 * 12], [.. Enumerable.Repeat(150, 20)], new float[20 * 12]);
-                if (collectives.Rank == 0) bytes = collectives.BytesReceived - before;
-            });
-            return bytes;
-        }
+            var layout = SoftmaxLayout.Create(12, vocabulary, [100], [4]);
+            using var softmax = VocabularyProgram.Create(collectives, 1, layout, new VocabularyPlan { CutsHead = true, CutsTails = [true], Blocks = 2 });
+            var before = collectives.BytesReceived;
+            step(softmax);
+            if (collectives.Rank == 0) bytes = collectives.BytesReceived - before;
+        });
+        return bytes;
     }
 
     [Fact]
