@@ -29,6 +29,37 @@ public sealed class StartingPointTests : ToyMigration
         long CountOf(int slot) => domain.GetCount(Enumerable.Range(0, 3).Single(i => domain.GetToken(i).SequenceEqual(to.Table.GetToken(slot))));
     }
 
+    [Fact]
+    public void NewTokensOfATailOfTheirOwn_DifferByAQuarterOfWhatTheirPartsDiffer()
+    {
+        var domain = TokenTable.Create([90, 91], [50, 50], ["t1t2"u8.ToArray(), "t3t4"u8.ToArray()]);
+        var to = SoftmaxMigration.Extend(From, domain, projectionWidth: 8, "extended.tokens", out _);
+        using var migrated = Migrate(to, out _, new MigrationOptions { StatesPath = Folder["states"], AddedShare = 0.4, AddedCounts = domain });
+        var random = new Random(6);
+        var (error, spread) = (0.0, 0.0);
+        for (var i = 0; i < 100; i++)
+        {
+            var (one, other) = (ToyVocabulary.CreateState(random, ToyVocabulary.Hidden), ToyVocabulary.CreateState(random, ToyVocabulary.Hidden));
+            var expected = (PartsOf(one) - PartsOf(other)) / 4;
+            error += Math.Abs(Difference(one) - Difference(other) - expected);
+            spread += Math.Abs(expected);
+        }
+
+        Assert.InRange(error, 0, 0.05 * spread);
+
+        double Difference(float[] state)
+        {
+            var logProbs = ToyVocabulary.LogProbs(migrated, state);
+            return logProbs[20] - logProbs[21];
+        }
+
+        double PartsOf(float[] state)
+        {
+            var logits = Enumerable.Range(0, 5).Select(slot => state.Select((value, j) => (double)value * Source.Parameters[0].Row(slot)[j]).Sum()).ToArray();
+            return ((logits[1] + logits[2]) / 2) - ((logits[3] + logits[4]) / 2);
+        }
+    }
+
     // Tokens that were hardly counted: what their rows happen to have is far less than what is planned for them.
     [Fact]
     public void Polishing_KeepsThePlannedShareOfATail_WhoseTokensHaveSmallCounts()
