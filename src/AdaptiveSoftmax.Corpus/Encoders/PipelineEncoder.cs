@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace AdaptiveSoftmax.Corpus;
 
 /// <summary>What stands before a segment of text.</summary>
@@ -19,12 +21,9 @@ internal enum SegmentStart
 /// </summary>
 internal sealed class PipelineEncoder(TextPipeline pipeline) : TextEncoder
 {
-    // Text repeats its words so often that starting over costs little; the limit bounds the memory.
-    private const int MaxWords = 1 << 18;
-    private const int MaxWordLength = 128;
     private const int WordsBetweenChecks = 1 << 10;
 
-    private readonly Dictionary<string, int[]> _words = new(StringComparer.Ordinal);
+    private readonly WordMemory _words = new();
     private readonly IWordModel _model = pipeline.CreateModel();
     private readonly List<int> _ids = [];
     private int _checks;
@@ -52,19 +51,11 @@ internal sealed class PipelineEncoder(TextPipeline pipeline) : TextEncoder
         foreach (var word in pipeline.Split(text, start))
         {
             if (_checks++ % WordsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
-            if (!_words.TryGetValue(word, out var encoded))
-            {
-                _ids.Clear();
-                _model.Encode(word, _ids, cancellationToken);
-                encoded = [.. _ids];
-                if (word.Length <= MaxWordLength)
-                {
-                    if (_words.Count == MaxWords) _words.Clear();
-                    _words[word] = encoded;
-                }
-            }
-
-            ids.AddRange(encoded.AsSpan());
+            if (_words.TryAppend(word, ids)) continue;
+            _ids.Clear();
+            _model.Encode(word, _ids, cancellationToken);
+            _words.Add(word, CollectionsMarshal.AsSpan(_ids));
+            ids.AddRange(CollectionsMarshal.AsSpan(_ids));
         }
     }
 }

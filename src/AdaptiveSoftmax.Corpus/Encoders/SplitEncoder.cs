@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace AdaptiveSoftmax.Corpus;
@@ -5,13 +6,10 @@ namespace AdaptiveSoftmax.Corpus;
 /// <summary>Encodes text by tokens that ranks make of bytes: splits it into words, and remembers the tokens of those that it has met.</summary>
 internal sealed class SplitEncoder(WordSplitter splitter, BytePairRanks ranks, IReadOnlyDictionary<string, int> specialTokens) : TextEncoder
 {
-    // Text repeats its words so often that starting over costs little; the limit bounds the memory.
-    private const int MaxWords = 1 << 18;
-    private const int MaxWordLength = 128;
     private const int WordsBetweenChecks = 1 << 10;
 
     private readonly BytePairEncoder _encoder = new(ranks);
-    private readonly Dictionary<string, int[]> _words = new(StringComparer.Ordinal);
+    private readonly WordMemory _words = new();
     private readonly List<int> _ids = [];
     private byte[] _bytes = [];
 
@@ -22,37 +20,38 @@ internal sealed class SplitEncoder(WordSplitter splitter, BytePairRanks ranks, I
         while (splitter.TryRead(out var start, out var length, out var isSpecial))
         {
             if (words++ % WordsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
-            ids.AddRange(EncodeWord(text.AsSpan(start, length), isSpecial, cancellationToken).AsSpan());
+            Append(text.AsSpan(start, length), isSpecial, ids, cancellationToken);
         }
     }
 
     public override IEnumerable<ReadOnlyMemory<int>> EncodeWords(string text, CancellationToken cancellationToken)
     {
         var words = 0;
+        var ids = new List<int>();
         splitter.Begin(text);
         while (splitter.TryRead(out var start, out var length, out var isSpecial))
         {
             if (words++ % WordsBetweenChecks == 0) cancellationToken.ThrowIfCancellationRequested();
-            yield return EncodeWord(text.AsSpan(start, length), isSpecial, cancellationToken);
+            ids.Clear();
+            Append(text.AsSpan(start, length), isSpecial, ids, cancellationToken);
+            yield return ids.ToArray();
         }
     }
 
-    private int[] EncodeWord(ReadOnlySpan<char> word, bool isSpecial, CancellationToken cancellationToken)
+    private void Append(ReadOnlySpan<char> word, bool isSpecial, List<int> ids, CancellationToken cancellationToken)
     {
-        var lookup = _words.GetAlternateLookup<ReadOnlySpan<char>>();
-        if (lookup.TryGetValue(word, out var encoded)) return encoded;
-        encoded = isSpecial ? [specialTokens[word.ToString()]] : Join(word, cancellationToken);
-        if (word.Length > MaxWordLength) return encoded;
-        if (_words.Count == MaxWords) _words.Clear();
-        lookup[word] = encoded;
-        return encoded;
+        if (_words.TryAppend(word, ids)) return;
+        _ids.Clear();
+        if (isSpecial) _ids.Add(specialTokens[word.ToString()]);
+        else Join(word, cancellationToken);
+        var encoded = CollectionsMarshal.AsSpan(_ids);
+        _words.Add(word, encoded);
+        ids.AddRange(encoded);
     }
 
-    private int[] Join(ReadOnlySpan<char> word, CancellationToken cancellationToken)
+    private void Join(ReadOnlySpan<char> word, CancellationToken cancellationToken)
     {
         if (_bytes.Length < Encoding.UTF8.GetMaxByteCount(word.Length)) _bytes = new byte[Encoding.UTF8.GetMaxByteCount(word.Length)];
-        _ids.Clear();
         _encoder.Encode(_bytes.AsSpan(0, Encoding.UTF8.GetBytes(word, _bytes)), _ids, cancellationToken);
-        return [.. _ids];
     }
 }
