@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the whole project: native pieces, a build with warnings as errors, formatting, every test project.
-# Each test project says which of its tests took longest. The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed.
+# What takes longer than that allows is in eng/nightly.sh. The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -27,45 +27,4 @@ dotnet build "$solution" --no-restore --configuration "$configuration"
 step "Formatting"
 dotnet format "$solution" --no-restore --verify-no-changes
 
-# The three tests of a result file that took longest, with their seconds.
-longest() {
-  grep -oE '<test id="[^"]*" name="[^"]*" result="[^"]*" time="[^"]*"' "$1" |
-    awk -F'"' '{ printf "   %6.1f s  %s\n", $8, substr($4, 1, 140) }' | sort -rn | head -n 3
-}
-
-passed=0 failed=0 skipped=0 faults=
-for project in tests/*/*.csproj; do
-  name=$(basename "$project" .csproj)
-  step "$name"
-  log=$(mktemp) results=$(mktemp)
-  status=0
-  # A shell that started this in the background ignores Ctrl-C, and so would the programs that tests stop by it.
-  env --default-signal=INT "tests/$name/bin/$configuration/net10.0/$name" -noLogo -noColor -result-xml "$results" 2>&1 | tee "$log" || status=$?
-  # Total: 4, Errors: 0, Failed: 1, Skipped: 2, Not Run: 0, Time: 0.1s
-  summary=$(grep -E '^ +[^ ]+  Total: [0-9]+' "$log" | tail -n 1 || true)
-  # Said again at the end: long logs are cut, and a failure that comes once in a hundred runs must not be lost with them.
-  fault=$(grep -A 12 -F '[FAIL]' "$log" || true)
-  faults+=${fault:+$fault$'\n'}
-  longest "$results" || true
-  rm -f "$log" "$results"
-  if [ -z "$summary" ]; then
-    echo "$name ended with status $status and no summary: counted as one failure." >&2
-    failed=$((failed + 1))
-    continue
-  fi
-  count() { sed -E "s/.*$1: ([0-9]+).*/\1/" <<<"$summary"; }
-  bad=$(($(count Failed) + $(count Errors)))
-  # A run that reports no failure and still ends badly (a crash while it shuts down) must not pass.
-  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-  failed=$((failed + bad))
-  skipped=$((skipped + $(count Skipped) + $(count 'Not Run')))
-  passed=$((passed + $(count Total) - $(count Failed) - $(count Skipped) - $(count 'Not Run')))
-done
-
-if [ -n "$faults" ]; then
-  step "What failed"
-  printf '%s' "$faults"
-fi
-
-printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+bash eng/run-tests.sh

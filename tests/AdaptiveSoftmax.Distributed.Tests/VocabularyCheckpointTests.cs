@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using AdaptiveSoftmax.Testing;
 
 namespace AdaptiveSoftmax.Distributed.Tests;
 
@@ -137,19 +138,11 @@ public sealed class VocabularyCheckpointTests : IDisposable
         Assert.Single(_folder.EnumerateFiles());
     }
 
-    /// <summary>How often ranks are killed: a few times, or as often as the environment says, for a night.</summary>
-    public static TheoryData<string, int> Kills
-    {
-        get
-        {
-            var kills = Environment.GetEnvironmentVariable("ADAPTIVE_SOFTMAX_TEST_KILLS");
-            if (kills is null) return new() { { "openmpi", 2 }, { "mpich", 1 } };
-            var count = int.Parse(kills, CultureInfo.InvariantCulture);
-            return new() { { "openmpi", count }, { "mpich", count } };
-        }
-    }
+    /// <summary>How often ranks are killed.</summary>
+    public static TheoryData<string, int> Kills { get; } = new() { { "openmpi", Nightly.Count(2, 100) }, { "mpich", Nightly.Count(1, 100) } };
 
     [Theory]
+    [MoreAtNight]
     [MemberData(nameof(Kills))]
     public async Task ARankThatIsKilledAtAnyMoment_LosesNothingButStepsSinceTheLastSave(string launcher, int kills)
     {
