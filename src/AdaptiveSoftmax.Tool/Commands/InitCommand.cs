@@ -31,6 +31,7 @@ internal static class InitCommand
             if (result.GetValueOrDefault<string>() is not { } value) return;
             if (!CSharpNames.IsIdentifier(value)) result.AddError($"'{value}' is no name of a class; give letters, digits and _, such as Words.");
             else if (CSharpNames.IsKeywordForType(value)) result.AddError($"'{value}' is a keyword of C#, and no name of a class; give another, such as Words.");
+            else if (CSharpNames.MayBecomeKeyword(value)) result.AddError($"'{value}' has small letters alone, as C# keeps them for keywords: the compiler warns of such a class (CS8981); give {char.ToUpperInvariant(value[0])}{value[1..]}.");
         });
         hiddenSize.Validators.Add(result =>
         {

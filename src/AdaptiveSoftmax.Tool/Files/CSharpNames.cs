@@ -23,6 +23,9 @@ internal static class CSharpNames
     /// <summary>Whether an identifier is a word of the language, so that no class may be called so.</summary>
     public static bool IsKeywordForType(string name) => s_keywords.Contains(name) || s_noTypes.Contains(name);
 
+    /// <summary>Whether the compiler warns of a class with this name, since later versions of the language may have such a word.</summary>
+    public static bool MayBecomeKeyword(string name) => name.All(char.IsAsciiLetterLower);
+
     /// <summary>A namespace as <c>dotnet new</c> makes it of a name: what no identifier may have becomes a line below, and keywords have an <c>@</c>.</summary>
     /// <returns>The namespace; empty where nothing is left of the name.</returns>
     public static string ToNamespace(string name) => string.Join('.', name.Split('.', StringSplitOptions.RemoveEmptyEntries).Select(part =>

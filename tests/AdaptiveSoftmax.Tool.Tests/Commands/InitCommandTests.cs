@@ -77,6 +77,7 @@ public sealed class InitCommandTests
         await Refused("'2nd' is no name of a class", "init", "2nd");
         await Refused("'a/b' is no name of a class", "init", "a/b");
         foreach (var keyword in new[] { "class", "string", "record", "file", "__arglist" }) await Refused($"'{keyword}' is a keyword of C#", "init", keyword);
+        await Refused("'words' has small letters alone, as C# keeps them for keywords: the compiler warns of such a class (CS8981); give Words.", "init", "words");
         await Refused("--hidden-size is 2000000; it must be 1048576 or less.", "init", "Words", "--hidden-size", "2000000");
         await Refused("missing.csproj", "init", "Words", "--project", run.Path("missing.csproj"));
         run.Write("a.fsproj", Project);
