@@ -109,8 +109,8 @@ internal static class JsonModels
 
     private static (string First, string Second) ReadPair(JsonElement merge)
     {
-        if (merge.ValueKind == JsonValueKind.Array) return (merge[0].GetString()!, merge[1].GetString()!);
-        var text = merge.GetString()!;
+        if (merge.ValueKind == JsonValueKind.Array) return (JsonParts.TextOf(JsonParts.ItemAt(merge, 0)), JsonParts.TextOf(JsonParts.ItemAt(merge, 1)));
+        var text = JsonParts.TextOf(merge);
         var space = text.IndexOf(' ', StringComparison.Ordinal);
         return space > 0 ? (text[..space], text[(space + 1)..]) : throw new CorpusException("A merge has no space between its two tokens; fetch the file anew.");
     }
@@ -118,7 +118,8 @@ internal static class JsonModels
     private static UnigramPieces ReadUnigram(JsonElement model, Dictionary<string, int> ids)
     {
         var unknown = model.TryGetProperty("unk_id", out var id) && id.ValueKind == JsonValueKind.Number ? id.GetInt32() : throw new CorpusException("The tokenizer names no unknown token; mend \"unk_id\".");
-        var pieces = model.GetProperty("vocab").EnumerateArray().Select((piece, number) => (piece[0].GetString()!, number, piece[1].GetDouble())).ToList();
+        var pieces = model.GetProperty("vocab").EnumerateArray().Select((piece, number) => (JsonParts.TextOf(JsonParts.ItemAt(piece, 0)), number, JsonParts.ItemAt(piece, 1).GetDouble())).ToList();
+        if (unknown < 0 || unknown >= pieces.Count) throw new CorpusException(string.Create(CultureInfo.InvariantCulture, $"The tokenizer's unknown token has the id {unknown}, and there are {pieces.Count} tokens; mend \"unk_id\"."));
         return new UnigramPieces(pieces, unknown, JsonParts.IsTrue(model, "byte_fallback") ? FindBytes(ids) : null);
     }
 }

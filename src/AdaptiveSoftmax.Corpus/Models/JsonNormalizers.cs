@@ -40,7 +40,7 @@ internal static class JsonNormalizers
     {
         var content = JsonParts.TextOf(part, "content") ?? "";
         var pattern = part.GetProperty("pattern");
-        if (JsonParts.TextOf(pattern, "String") is { } text) return input => input.Replace(text, content, StringComparison.Ordinal);
+        if (JsonParts.TextOf(pattern, "String") is { Length: > 0 } text) return input => input.Replace(text, content, StringComparison.Ordinal);
         var regex = JsonSplits.CreateRegex(JsonParts.TextOf(pattern, "Regex") ?? throw JsonParts.Unknown("The pattern", pattern.ToString()));
         return input =>
         {

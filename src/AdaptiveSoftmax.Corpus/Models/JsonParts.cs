@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using AdaptiveSoftmax.Vocabulary;
 
@@ -20,6 +21,13 @@ internal static class JsonParts
 
     public static string? TextOf(JsonElement part, string name) =>
         part.ValueKind == JsonValueKind.Object && part.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    /// <exception cref="FormatException">The array is too short.</exception>
+    public static JsonElement ItemAt(JsonElement array, int index) =>
+        index < array.GetArrayLength() ? array[index] : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"An array of {array.GetArrayLength()} items stands where more are needed."));
+
+    /// <exception cref="FormatException">There is none.</exception>
+    public static string TextOf(JsonElement value) => value.GetString() ?? throw new FormatException("A text is null.");
 
     public static CorpusException Unknown(string what, string name) =>
         new($"{what} {Excerpt.Quote(name)} of the tokenizer is not known here, and nothing is counted with a guess. Encode the text with the tokenizer's own library, and count the ids with `adaptive-softmax count import`.");

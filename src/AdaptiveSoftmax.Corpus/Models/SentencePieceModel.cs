@@ -26,6 +26,7 @@ internal static class SentencePieceModel
     private static void Check(string path, SentencePieceFile file)
     {
         if (!file.Pieces.Exists(piece => piece.Kind == PieceKind.Unknown)) throw new CorpusException($"{Excerpt.Line(path)} has no unknown piece; give a .model as spm_train writes it.");
+        if (!file.Pieces.Exists(piece => piece.Kind == PieceKind.Normal)) throw new CorpusException($"{Excerpt.Line(path)} has no ordinary piece; give a .model as spm_train writes it.");
         if (file.TreatsWhitespaceAsSuffix) throw Unknown(path, "white space as a suffix (treat_whitespace_as_suffix)");
         if (file.Pieces.Find(piece => piece.Kind == PieceKind.UserDefined) is { Text: { } symbol }) throw Unknown(path, $"the user-defined symbol {Excerpt.Quote(symbol)}");
         if (file.Pieces.Find(piece => piece.Kind == PieceKind.Unused) is { Text: { } unused }) throw Unknown(path, $"the unused piece {Excerpt.Quote(unused)}");

@@ -23,7 +23,7 @@ internal static class TokenizerJson
         }
         catch (JsonException exception)
         {
-            throw new CorpusException($"{Excerpt.Line(path)} is not JSON: {exception.Message}", exception);
+            throw new CorpusException($"{Excerpt.Line(path)} is not JSON: {exception.Message} Fetch the file anew.", exception);
         }
         catch (KeyNotFoundException exception)
         {
@@ -31,7 +31,7 @@ internal static class TokenizerJson
         }
         catch (Exception exception) when (exception is InvalidOperationException or FormatException or InvalidDataException)
         {
-            throw new CorpusException($"{Excerpt.Line(path)} is no tokenizer.json as the tokenizers library writes it: {exception.Message}", exception);
+            throw new CorpusException($"{Excerpt.Line(path)} is no tokenizer.json as the tokenizers library writes it: {exception.Message} Save it anew with that library.", exception);
         }
         catch (CorpusException exception) when (!exception.Message.StartsWith(Excerpt.Line(path), StringComparison.Ordinal))
         {
@@ -65,7 +65,8 @@ internal static class TokenizerJson
     private static (WrittenToken Token, bool IsNormalized) ReadAdded(JsonElement token)
     {
         if (JsonParts.IsTrue(token, "single_word")) throw JsonParts.Unknown("single_word in the added token", JsonParts.TextOf(token, "content") ?? "");
-        var written = new WrittenToken(JsonParts.TextOf(token, "content")!, token.GetProperty("id").GetInt32(), JsonParts.IsTrue(token, "lstrip"), JsonParts.IsTrue(token, "rstrip"));
+        var text = JsonParts.TextOf(token, "content") is { Length: > 0 } content ? content : throw new FormatException("An added token has no \"content\".");
+        var written = new WrittenToken(text, token.GetProperty("id").GetInt32(), JsonParts.IsTrue(token, "lstrip"), JsonParts.IsTrue(token, "rstrip"));
         return (written, JsonParts.IsTrue(token, "normalized"));
     }
 
@@ -75,7 +76,12 @@ internal static class TokenizerJson
         var vocabulary = model.GetProperty("vocab");
         if (vocabulary.ValueKind == JsonValueKind.Array)
         {
-            foreach (var piece in vocabulary.EnumerateArray()) ids.TryAdd(piece[0].GetString()!, ids.Count);
+            foreach (var piece in vocabulary.EnumerateArray())
+            {
+                var text = JsonParts.TextOf(JsonParts.ItemAt(piece, 0));
+                if (!ids.TryAdd(text, ids.Count)) throw new CorpusException($"The piece {Excerpt.Quote(text)} is there twice; fetch the file anew.");
+            }
+
             return ids;
         }
 
@@ -112,7 +118,7 @@ internal static class TokenizerJson
         {
             if (!ids.TryGetValue(endOfText, out var end)) throw new CorpusException($"{Excerpt.Line(path)} has no token {Excerpt.Quote(endOfText)} to end documents; give one that it has.");
             special[endOfText] = end;
-            ordinary[end] = null;
+            if (end < ordinary.Count) ordinary[end] = null;
         }
 
         CheckDistinct(ordinary);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Unicode;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Corpus;
@@ -102,7 +103,7 @@ public static class CountMerge
         foreach (var file in files)
         {
             var byId = new Dictionary<int, (string Word, long Count)>();
-            for (var slot = 0; slot < file.Table.Count; slot++) byId.Add(file.Table.GetId(slot), (Encoding.UTF8.GetString(file.Table.GetToken(slot)), file.Table.GetCount(slot)));
+            for (var slot = 0; slot < file.Table.Count; slot++) byId.Add(file.Table.GetId(slot), (WordAt(file, slot), file.Table.GetCount(slot)));
             if (file.Domains is null) domains.Add(new WordDomain("", file.Header!.Documents, byId.Values.ToDictionary(word => word.Word, word => word.Count, StringComparer.Ordinal)));
             foreach (var domain in file.Domains ?? [])
             {
@@ -114,5 +115,13 @@ public static class CountMerge
 
         var (table, merged) = new WordCounts(words, domains, []).ToTable();
         return (table, files[0].Domains is null ? null : DomainCounts.Merge(merged));
+    }
+
+    private static string WordAt(CountFile file, int slot)
+    {
+        var token = file.Table.GetToken(slot);
+        return Utf8.IsValid(token)
+            ? Encoding.UTF8.GetString(token)
+            : throw new CorpusException($"{Excerpt.Line(file.Path)} has the token {Excerpt.Token(token)}, which is no text, and the words of a corpus are; the file is damaged, count the shard anew.");
     }
 }

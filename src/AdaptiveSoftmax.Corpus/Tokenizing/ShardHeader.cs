@@ -21,7 +21,8 @@ internal sealed record ShardHeader(CorpusShard Shard, string Settings, long Docu
         if (columns.Length is not (3 or 8) || !CorpusShard.TryParse(columns[0], out var shard) || !TryParse(columns[2], out var documents)) return null;
         if (columns.Length == 3) return new ShardHeader(shard, columns[1], documents, null);
         if (columns[3] != WordsName || !TryParse(columns[4], out var minimum)) return null;
-        return new ShardHeader(shard, columns[1], documents, new WordOptions { MinimumCount = minimum, Unknown = Optional(columns[5]), EndOfText = Optional(columns[6]), Front = columns[7].Split(' ', StringSplitOptions.RemoveEmptyEntries) });
+        var words = new WordOptions { MinimumCount = minimum, Unknown = Optional(columns[5]), EndOfText = Optional(columns[6]), Front = columns[7].Split(' ', StringSplitOptions.RemoveEmptyEntries) };
+        return words.FindFault() is null ? new ShardHeader(shard, columns[1], documents, words) : null;
     }
 
     public override string ToString()

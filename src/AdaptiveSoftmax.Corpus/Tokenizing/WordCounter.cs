@@ -58,7 +58,7 @@ public sealed class WordCounts
         foreach (var domain in domains)
         {
             foreach (var (word, count) in domain.Counts) _total[word] = checked(_total.GetValueOrDefault(word) + count);
-            Documents += domain.Documents;
+            Documents = checked(Documents + domain.Documents);
         }
 
         Words = _total.Values.Sum();

@@ -19,14 +19,16 @@ public sealed record WordOptions
     public IReadOnlyList<string> Front { get; init; } = [];
 
     /// <exception cref="ArgumentException">An option is not as asked.</exception>
-    internal WordOptions Check()
+    internal WordOptions Check() => FindFault() is { } fault ? throw new ArgumentException(fault) : this;
+
+    /// <summary>What is not as asked, as a sentence; null where all is.</summary>
+    internal string? FindFault()
     {
-        if (MinimumCount < 1) throw new ArgumentException("The least count of a word must be at least 1.");
-        if (Unknown is { } unknown && IsNoWord(unknown)) throw new ArgumentException("The unknown token must be a word: not empty, and without white space.");
-        if (EndOfText is { } end && IsNoWord(end)) throw new ArgumentException("The token that ends a document must be a word: not empty, and without white space.");
-        if (Front.Any(IsNoWord)) throw new ArgumentException("A token in front must be a word: not empty, and without white space.");
-        if (Front.Distinct(StringComparer.Ordinal).Count() < Front.Count) throw new ArgumentException("A token stands in front twice; give each once.");
-        return this;
+        if (MinimumCount < 1) return "The least count of a word must be at least 1.";
+        if (Unknown is { } unknown && IsNoWord(unknown)) return "The unknown token must be a word: not empty, and without white space.";
+        if (EndOfText is { } end && IsNoWord(end)) return "The token that ends a document must be a word: not empty, and without white space.";
+        if (Front.Any(IsNoWord)) return "A token in front must be a word: not empty, and without white space.";
+        return Front.Distinct(StringComparer.Ordinal).Count() < Front.Count ? "A token stands in front twice; give each once." : null;
     }
 
     private static bool IsNoWord(string text) => text.Length == 0 || text.Any(char.IsWhiteSpace);

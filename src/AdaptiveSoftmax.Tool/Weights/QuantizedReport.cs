@@ -51,7 +51,7 @@ internal static class QuantizedReport
         try
         {
             var layout = mark.Cutoffs.Length == 0
-                ? SoftmaxLayout.CreateFull(mark.HiddenSize, mark.VocabularySize, mark.HasHeadBias)
+                ? SoftmaxLayout.CreateFull(mark.HiddenSize, mark.VocabularySize, mark.HasHeadBias, mark.LogitScale, mark.LogitSoftCap)
                 : SoftmaxLayout.Create(mark.HiddenSize, mark.VocabularySize, mark.Cutoffs, mark.Projections, mark.HasHeadBias);
             output.WriteLine($"  {FileIdentity.Describe(layout)}");
             using var restore = new QuantizedRestore(file, new SoftmaxIdentity(layout, mark.Fingerprint, mark.VocabularyFingerprint)) { AcceptUnmarked = true, Prefix = prefix };

@@ -109,7 +109,7 @@ internal sealed partial class SpecBinder(ErrorList errors)
         var isWhole = true;
         for (var i = 0; i < node.Items.Count; i++)
         {
-            var value = _values.ReadInteger(FormattableString.Invariant($"{SpecMembers.Cutoffs}[{i}]"), node.Items[i], 1, int.MaxValue);
+            var value = _values.ReadInteger(FormattableString.Invariant($"{SpecMembers.Cutoffs}[{i}]"), node.Items[i], 1, int.MaxValue - 1);
             isWhole &= value is not null;
             if (value is not { } cutoff) continue;
             if (cutoffs.Count > 0) CheckAscent(i, (int)cutoff, cutoffs[cutoffs.Count - 1], node.Items[i]);

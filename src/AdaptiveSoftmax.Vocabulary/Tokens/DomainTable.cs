@@ -83,21 +83,22 @@ public static class DomainTable
     /// <summary>Whether domains are those of a table: their sums are its counts.</summary>
     internal static bool AddsUpTo(IEnumerable<DomainCounts> domains, TokenTable table)
     {
-        // Unsigned sums: a file may hold anything, and one that overflows is no table's.
-        var sums = new Dictionary<int, ulong>(table.Count);
+        // A file may hold anything: no table has a sum of more than 63 bits.
+        var sums = new Dictionary<int, long>(table.Count);
         foreach (var domain in domains)
         {
             for (var i = 0; i < domain.Ids.Length; i++)
             {
                 sums.TryGetValue(domain.Ids[i], out var sum);
-                sums[domain.Ids[i]] = sum + (ulong)domain.Counts[i];
+                if (domain.Counts[i] > long.MaxValue - sum) return false;
+                sums[domain.Ids[i]] = sum + domain.Counts[i];
             }
         }
 
         for (var slot = 0; slot < table.Count; slot++)
         {
             sums.TryGetValue(table.GetId(slot), out var sum);
-            if (sum != (ulong)table.GetCount(slot)) return false;
+            if (sum != table.GetCount(slot)) return false;
             sums.Remove(table.GetId(slot));
         }
 

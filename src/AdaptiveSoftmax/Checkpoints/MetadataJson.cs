@@ -43,7 +43,7 @@ internal static class MetadataJson
 
     /// <summary>Whether an exception says that a JSON document lacks a member or has one of another kind.</summary>
     public static bool IsFault(Exception exception) =>
-        exception is JsonException or KeyNotFoundException or FormatException or ArgumentException
+        exception is JsonException or KeyNotFoundException or FormatException or OverflowException or ArgumentException
         or (InvalidOperationException and not CheckpointMismatchException);
 
     /// <summary>Says which string of the metadata is at fault.</summary>

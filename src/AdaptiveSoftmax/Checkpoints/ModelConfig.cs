@@ -32,6 +32,10 @@ internal sealed record ModelConfig(double? LogitScale, double? LogitSoftCap, boo
             using var document = JsonDocument.Parse(new MemoryStream(bytes), new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
             return document.RootElement.ValueKind == JsonValueKind.Object ? Read(document.RootElement) : throw Fault("is no JSON object");
         }
+        catch (InvalidDataException exception)
+        {
+            throw Fault(exception.Message, exception);
+        }
         // A name of broken characters is found as it is looked at.
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
@@ -80,9 +84,13 @@ internal sealed record ModelConfig(double? LogitScale, double? LogitSoftCap, boo
     }
 
     private static ModelConfig ReadPart(JsonElement part) => new(
-        Positive(part, "logit_scale") ?? 1 / Positive(part, "logits_scaling"),
-        Positive(part, "final_logit_softcapping"),
+        Factor("logit scale", Positive(part, "logit_scale") ?? 1 / Positive(part, "logits_scaling")),
+        Factor("soft cap of logits", Positive(part, "final_logit_softcapping")),
         part.TryGetProperty("tie_word_embeddings", out var tied) && tied.ValueKind is JsonValueKind.True or JsonValueKind.False ? tied.ValueKind == JsonValueKind.True : null);
+
+    private static double? Factor(string what, double? value) => value is null or (>= SoftmaxLayout.MinimumLogitFactor and <= SoftmaxLayout.MaximumLogitFactor)
+        ? value
+        : throw new InvalidDataException(FormattableString.Invariant($"says a {what} of {value}, and those from {SoftmaxLayout.MinimumLogitFactor} to {SoftmaxLayout.MaximumLogitFactor} are known"));
 
     private static double? Positive(JsonElement part, string name) =>
         part.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.GetDouble() is > 0 and < double.PositiveInfinity and var number ? number : null;

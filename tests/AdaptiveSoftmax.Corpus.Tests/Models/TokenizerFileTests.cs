@@ -58,6 +58,14 @@ public sealed class TokenizerFileTests
     [InlineData("hf-qwen", "/added_tokens/0/single_word", "true", "single_word in the added token")]
     [InlineData("hf-qwen", "/model/merges/0", "\"a zzz\"", "Merge 0 joins tokens to one that is not in the vocabulary")]
     [InlineData("hf-bert", "/model/unk_token", "\"[X]\"", "names no unknown token")]
+    [InlineData("hf-qwen", "/model/merges/0", "[\"a\"]", "An array of 1 items stands where more are needed.")]
+    [InlineData("hf-qwen", "/added_tokens/0/content", "null", "An added token has no \"content\".")]
+    [InlineData("hf-qwen", "/added_tokens/0/content", "\"\"", "An added token has no \"content\".")]
+    [InlineData("hf-qwen", "/normalizer", """{"type":"Replace","pattern":{"String":""},"content":"x"}""", "The pattern \"{\"String\":\"\"}\"")]
+    [InlineData("hf-unigram", "/model/vocab/0", "[]", "An array of 0 items stands where more are needed.")]
+    [InlineData("hf-unigram", "/model/vocab/0", "[null, 0]", "A text is null.")]
+    [InlineData("hf-unigram", "/model/vocab/9", "[\"<s>\", 0]", "The piece \"<s>\" is there twice")]
+    [InlineData("hf-unigram", "/model/unk_id", "4000", "The tokenizer's unknown token has the id 4000")]
     public void WhatIsNotKnown_IsRefusedByName(string model, string place, string value, string expected)
     {
         using var folder = new TemporaryFolder();
@@ -108,6 +116,15 @@ public sealed class TokenizerFileTests
         var bytes = File.ReadAllBytes(Path.Combine(s_folder, "bpe.model"));
         var cut = folder.Write("b.model", bytes[..(bytes.Length / 2 + 1)]);
         Assert.StartsWith(cut, Assert.Throws<CorpusException>(() => CorpusTokenizer.Read(cut)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SentencePieceModelWithoutOrdinaryPieces_IsAnError()
+    {
+        using var folder = new TemporaryFolder();
+        // A piece is field 1: its text is field 1, its kind field 3, and unknown is 2.
+        var path = folder.Write("none.model", [0x0A, 9, 0x0A, 5, .. "<unk>"u8, 0x18, 2]);
+        Assert.Contains($"{path} has no ordinary piece", Assert.Throws<CorpusException>(() => CorpusTokenizer.Read(path)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -162,6 +162,19 @@ public sealed class QuantizedFileTests : IDisposable
     }
 
     [Fact]
+    public void ChecksumOfMoreThan32Bits_IsRefused()
+    {
+        using var small = _layer.Quantize();
+        var stream = new MemoryStream();
+        small.Save(stream);
+        var (bytes, length) = (stream.ToArray(), BitConverter.ToInt32(stream.GetBuffer()));
+        var header = Encoding.UTF8.GetString(bytes.AsSpan(8, length)).Replace("\\\"head.weight\\\":\\\"", "\\\"head.weight\\\":\\\"f", StringComparison.Ordinal);
+        Assert.Equal(length + 1, header.Length);
+        var error = Assert.Throws<SafetensorsFormatException>(() => DynamicAdaptiveSoftmax.LoadQuantized(new MemoryStream(SafetensorsBytes.Create(header, bytes.AsSpan(8 + length))), s_layout));
+        Assert.Contains("adaptive_softmax_quantized", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void FileOfOtherSizesOrOfALayer_IsRefused_WithWhatToDo()
     {
         using var small = _layer.Quantize();

@@ -185,6 +185,18 @@ public sealed class DenseHeadTests : IDisposable
     }
 
     [Theory]
+    [InlineData("""{ "logit_scale": 1e-300 }""", "says a logit scale of 1E-300")]
+    [InlineData("""{ "logits_scaling": 1e300 }""", "says a logit scale of 1E-300")]
+    [InlineData("""{ "final_logit_softcapping": 1e7 }""", "says a soft cap of logits of 10000000, and those from 1E-06 to 1000000 are known")]
+    public void FactorBeyondWhatALayerHas_IsRefused(string config, string says)
+    {
+        HuggingFaceFiles.WriteFile(_folder["model.safetensors"], Tensor("lm_head.weight", "BF16"));
+        File.WriteAllText(_folder["config.json"], config);
+        using var file = WeightsFile.Open(Folder);
+        Assert.Contains(says, Assert.Throws<SafetensorsFormatException>(() => DenseHead.Find(file)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("{ \"final_logit_softcapping\": 30")]
     [InlineData("{ \"final_logit_softcapping\": Infinit }")]
     [InlineData("{ \"\\ud800, a name without its other half\": 30 }")]

@@ -31,6 +31,20 @@ public sealed class QuantizedFileCommandTests
     }
 
     [Fact]
+    public async Task Inspect_TakesTheFactorsOfLogitsIntoAccount()
+    {
+        using var run = new ToolRun();
+        using (var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(16, 90, logitScale: 0.5, logitSoftCap: 30), seed: 1))
+        {
+            using var small = layer.Quantize();
+            small.Save(run.Path("small.safetensors"));
+        }
+
+        Assert.Equal(0, await run.RunAsync("inspect", run.Path("small.safetensors")));
+        Assert.Contains("All bytes have their checksums.", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Evaluate_ReadsThem_AndRefusesWhatIsDamagedOrOfAnotherSpec()
     {
         using var run = new ToolRun();

@@ -98,6 +98,7 @@ public class SpecErrorTests
 
     [Theory]
     [InlineData("{ \"hiddenSize\": ⟦0⟧, \"vocabulary\": \"t\", \"cutoffs\": [1] }", "hiddenSize is 0; it must be from 1 to 1048576")]
+    [InlineData("{ \"hiddenSize\": 8, \"vocabulary\": \"t\", \"cutoffs\": [⟦2147483647⟧] }", "must be from 1 to 2147483646")]
     [InlineData("{ \"hiddenSize\": ⟦-8⟧, \"vocabulary\": \"t\", \"cutoffs\": [1] }", "hiddenSize is -8")]
     [InlineData("{ \"hiddenSize\": ⟦1048577⟧, \"vocabulary\": \"t\", \"cutoffs\": [1] }", "hiddenSize is 1048577")]
     [InlineData("{ \"hiddenSize\": ⟦1e999999999999999999999⟧, \"vocabulary\": \"t\", \"cutoffs\": [1] }", "hiddenSize is 1e99")]

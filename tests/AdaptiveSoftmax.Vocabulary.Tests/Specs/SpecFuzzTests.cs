@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text.Json;
+using AdaptiveSoftmax.Testing;
 using CsCheck;
 
 namespace AdaptiveSoftmax.Vocabulary.Tests.Specs;
@@ -26,6 +27,15 @@ public class SpecFuzzTests
 
     [Fact]
     public void MutatedSpecs_NeverThrow() => Fuzzing.Mutate(s_valid).Sample(Check, iter: 60_000);
+
+    [Fact]
+    [MoreAtNight]
+    public void SpecsWithOtherValues_AreReadOrRefused() => DamagedInputs.Read(mutator => mutator.Json(mutator.Any(s_valid)), text =>
+    {
+        Check(text);
+        var result = SpecReader.Read("s", text);
+        if (result.Spec is null) throw new FormatException(result.Errors[0].ToString());
+    }, exception => exception is FormatException);
 
     [Fact]
     public void SpecsCutOffAnywhere_AreErrors()

@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Testing;
 using CsCheck;
 
 namespace AdaptiveSoftmax.Vocabulary.Tests.Tokens;
@@ -22,6 +23,15 @@ public class TokenTableFuzzTests
 
     [Fact]
     public void MutatedTables_NeverThrow() => Fuzzing.Mutate(s_valid).Sample(Check, iter: 60_000);
+
+    [Fact]
+    [MoreAtNight]
+    public void DamagedTables_AreReadOrRefused() => DamagedInputs.Read(mutator => mutator.Text(mutator.Any(s_valid)), text =>
+    {
+        Check(text);
+        var result = TokenTableReader.Read("t", text);
+        if (result.Table is null) throw new FormatException(result.Errors[0].ToString());
+    }, exception => exception is FormatException);
 
     [Fact]
     public void LineEndsAndByteOrderMark_MakeNoDifference()
