@@ -192,12 +192,10 @@ public abstract partial class GpuAdaptiveSoftmax
 
     private void Reduce(GpuLinear linear, ArrayView<float> inputs, int cluster, int tokens, ProductArguments arguments)
     {
-        // A maximum and sum without any target: what Best gives, and no more kernels to compile.
+        // A maximum and sum: what Best gives, and no more kernels to compile.
         linear.Best(Stream, tokens, inputs, _decoding, arguments);
-        _kernels.FinishReduce(
-            Stream, Launches.Groups(Accelerator, (tokens + 15) / 16), _decoding.Plan, _tables.Outputs, _decoding.Maximum, _decoding.Sum, _decoding.NoTargets, _decoding.Score,
-            _decoding.LogSumExp, _decoding.Score, new ClusterArguments { First = cluster, Count = 1, Capacity = tokens });
-        _kernels.NoteFaults(Stream, Launches.Threads(Accelerator, tokens), _decoding.LogSumExp, _decoding.Slot, cluster, tokens);
+        _kernels.SumStrips(
+            Stream, Launches.Threads(Accelerator, tokens), _decoding.Maximum, _decoding.Sum, _decoding.LogSumExp, _decoding.Slot, cluster, linear.Strips, tokens);
     }
 
     private static ProductArguments Arguments(GpuLinear linear, int cluster, int tokens) => new()

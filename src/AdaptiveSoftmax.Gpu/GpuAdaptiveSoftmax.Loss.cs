@@ -26,7 +26,7 @@ public abstract partial class GpuAdaptiveSoftmax
         return loss;
     }
 
-    /// <summary>The loss of a batch on the device, without gradients.</summary>
+    /// <summary>The loss of a batch on the device, without gradients. As <c>Backward</c> it may wait until targets are counted.</summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>.</param>
@@ -65,7 +65,7 @@ public abstract partial class GpuAdaptiveSoftmax
         return loss;
     }
 
-    /// <summary>The log-prob of each target and the loss, on the device.</summary>
+    /// <summary>The log-prob of each target and the loss, on the device. As <c>Backward</c> it may wait until targets are counted.</summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
     /// <param name="targetLogProbs">Receives log p(target), [tokens]; 0 where the target is ignored.</param>
@@ -87,8 +87,7 @@ public abstract partial class GpuAdaptiveSoftmax
         var loss = Train(hidden, targets, default, options, weights, losses, GradientWish.None);
         if (targets.Length > 0)
         {
-            _kernels.Clear(Stream, Launches.Threads(Accelerator, targets.Length), targetLogProbs);
-            _kernels.ScatterLogProbs(Stream, Launches.Threads(Accelerator, targets.Length), _training.Plan, _training.Order, _training.TargetLogProbs, targetLogProbs);
+            _kernels.ScatterLogProbs(Stream, Launches.Threads(Accelerator, targets.Length), _training.Places, _training.TargetLogProbs, targetLogProbs);
         }
 
         return loss;
@@ -144,7 +143,7 @@ public abstract partial class GpuAdaptiveSoftmax
     }
 
     /// <summary>
-    /// The loss and its gradients on the device. It does not wait for them; where a tail may take more than four chunks of
+    /// The loss and its gradients on the device. It does not wait for them; where a batch may take more than four chunks of
     /// <see cref="GpuOptions.LogitBytes"/>, it waits until the targets of each cluster are counted, and a recording never does.
     /// </summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
@@ -255,20 +254,16 @@ public abstract partial class GpuAdaptiveSoftmax
         if (_tensors is not null && (options.LabelSmoothing > 0 || weights.Length > 0))
             throw new NotSupportedException($"{(weights.Length > 0 ? "Weights of tokens are" : "Label smoothing is")} not computed on tensor cores; create the layer without them.");
         var wantsGradient = wish != GradientWish.None;
-        _training.Reserve(tokens, wantsGradient, wish == GradientWish.HiddenToo, withLogits: _tensors is null);
+        _training.Reserve(tokens, wantsGradient, wish == GradientWish.HiddenToo);
         _tensors?.Reserve(tokens, _training, wantsGradient);
-        var known = wantsGradient && ReadsPlan(tokens) ? _plan : null;
-        var step = new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, weights, tokens, wish, _options.KeepsLogits, known);
-        step.Group(hidden, targets);
-        step.Head();
-        step.Tails();
-        step.Finish(hiddenGradient, losses);
+        new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, weights, tokens, wish, ReadsPlan(tokens))
+            .Run(hidden, targets, hiddenGradient, losses);
         return result;
     }
 
-    // A batch that lies in the largest tail as a whole takes most passes, and another few of them. To wait for the device until it
-    // has counted costs as much as some ten launches that find nothing to do; each pass has three. A recording must not wait.
-    private bool ReadsPlan(int tokens) => !_isRecording && (_tensors?.MostPasses(tokens) ?? _training.MostPasses(tokens)) > 4;
+    // A batch that lies in the largest cluster as a whole takes most chunks, and another few of them. To wait for the device until
+    // it has counted costs as much as some ten launches that find nothing to do; each chunk has four. A recording must not wait.
+    private bool ReadsPlan(int tokens) => !_isRecording && (_tensors?.MostChunks(tokens) ?? _training.MostChunks(tokens)) > 4;
 
     private static void RefuseSharedMemory(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> weights, ArrayView<float> output, string name, string argument)
     {

@@ -28,7 +28,6 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private readonly VectorScratch _one;
     private readonly DeviceTables _tables;
     private readonly LayerProducts _products;
-    private readonly BatchPlan[] _plan;
     private AcceleratorStream _stream;
     private bool _isRecording;
     private bool _disposed;
@@ -57,10 +56,9 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         CheckSizes();
         GpuParameter[] headParameters = head.Bias is null ? [head.Weight] : [head.Weight, head.Bias];
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
-        _plan = new BatchPlan[Layout.TailCount + 1];
         _kernels = KernelCache.Get(accelerator, device => new CommonKernels(device));
         var strips = _tails.Select(tail => tail.OutputLinear.Strips).Append(head.Linear.Strips).Max();
-        _training = new TrainingScratch(accelerator, Layout, strips, _options.LogitBytes);
+        _training = new TrainingScratch(accelerator, Layout, _options.LogitBytes, withLogits: _options.TensorCores == TensorCoreUse.Off);
         _decoding = new DecodeScratch(accelerator, Layout, strips);
         try
         {

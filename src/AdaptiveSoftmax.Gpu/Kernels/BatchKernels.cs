@@ -10,13 +10,16 @@ internal static class BatchKernels
     /// <summary>A slot that stands for no target.</summary>
     public const int Ignored = -1;
 
+    /// <summary>A slot that stands for an id that is not in the vocabulary.</summary>
+    public const int Unknown = -2;
+
+    /// <summary>The fewest tokens that logits have room for, if a batch has as many.</summary>
+    public const int LeastTokens = 16;
+
     private const int GroupSize = TileProduct.GroupSize;
 
-    /// <summary>
-    /// The slot of each target by binary search. An id that is not in the vocabulary counts as ignored, and the first
-    /// position that has one is noted.
-    /// </summary>
-    public static void FindSlots(ArrayView<int> targets, ArrayView<int> sortedIds, ArrayView<int> slotsOfIds, ArrayView<int> slots, ArrayView<int> firstUnknown, int count, int ignoreIndex)
+    /// <summary>The slot of each target by binary search.</summary>
+    public static void FindSlots(ArrayView<int> targets, ArrayView<int> sortedIds, ArrayView<int> slotsOfIds, ArrayView<int> slots, int count, int ignoreIndex)
     {
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX)
         {
@@ -35,8 +38,7 @@ internal static class BatchKernels
                     high = Utilities.Select(isBelow, high, middle);
                 }
 
-                if (sortedIds[low] == target) slot = slotsOfIds[low];
-                else Atomic.Min(ref firstUnknown[0], i);
+                slot = Utilities.Select(sortedIds[low] == target, slotsOfIds[low], Unknown);
             }
 
             slots[i] = slot;
@@ -44,24 +46,42 @@ internal static class BatchKernels
     }
 
     /// <summary>
-    /// A counting sort of the targets by cluster, which keeps their order within a cluster, and from it the plan of each
-    /// cluster. One group.
+    /// A counting sort of the targets by cluster, which keeps their order within a cluster, and from it the plan: the tokens of
+    /// each cluster, and then those of each chunk. One group.
     /// </summary>
     /// <param name="slots">[tokens].</param>
     /// <param name="clusters">What each cluster needs.</param>
     /// <param name="order">Receives the position of each token in the order by cluster, [active tokens].</param>
     /// <param name="headRows">Receives the head's row of each target, in that order.</param>
     /// <param name="tailRows">Receives the tail's row, in that order.</param>
-    /// <param name="plan">Receives the plan of each cluster.</param>
+    /// <param name="places">Receives the place of each token in that order, −1 without a target, [tokens].</param>
+    /// <param name="firstUnknown">Receives the first token with an unknown target, or the largest integer.</param>
+    /// <param name="plan">Receives the plan.</param>
     /// <param name="arguments">Sizes.</param>
     public static void GroupByCluster(
         ArrayView<int> slots, ArrayView<ClusterSizes> clusters, ArrayView<int> order, ArrayView<int> headRows, ArrayView<int> tailRows,
-        ArrayView<BatchPlan> plan, GroupArguments arguments)
+        ArrayView<int> places, ArrayView<int> firstUnknown, ArrayView<BatchPlan> plan, GroupArguments arguments)
     {
         var counts = SharedMemory.Allocate<int>(GroupSize);
         var share = Sizes.Tiles(arguments.Tokens, GroupSize);
         var first = Group.IdxX * share;
         var end = XMath.Min(first + share, arguments.Tokens);
+        var unknown = int.MaxValue;
+        for (var token = first; token < end; token++)
+        {
+            places[token] = Ignored;
+            if (slots[token] == Unknown) unknown = XMath.Min(unknown, token);
+        }
+
+        counts[Group.IdxX] = unknown;
+        Group.Barrier();
+        if (Group.IdxX == 0)
+        {
+            for (var i = 1; i < GroupSize; i++) unknown = XMath.Min(unknown, counts[i]);
+            firstUnknown[0] = unknown;
+        }
+
+        Group.Barrier();
         var start = 0;
         for (var cluster = 0; cluster < arguments.Clusters; cluster++)
         {
@@ -82,6 +102,7 @@ internal static class BatchKernels
                 if (slot >= low && slot < high)
                 {
                     order[at] = token;
+                    places[token] = at;
                     headRows[at] = cluster == 0 ? slot : arguments.ShortlistSize + cluster - 1;
                     tailRows[at] = cluster == 0 ? Ignored : slot - low;
                     at++;
@@ -96,17 +117,14 @@ internal static class BatchKernels
 
         if (Group.IdxX > 0) return;
         plan[0] = Tokens(0, start);
-        PlanChunks(plan, clusters, 0, 1, arguments);
-        for (var cluster = 1; cluster < arguments.Clusters; cluster += arguments.ClustersAtOnce)
+        if (arguments.AllTokensInTails != 0)
         {
-            var behind = XMath.Min(cluster + arguments.ClustersAtOnce, arguments.Clusters);
-            if (arguments.AllTokensInTails != 0)
-            {
-                for (var tail = cluster; tail < behind; tail++) plan[tail] = Tokens(0, start);
-            }
-
-            PlanChunks(plan, clusters, cluster, behind, arguments);
+            for (var tail = 1; tail < arguments.Clusters; tail++) plan[tail] = Tokens(0, start);
         }
+
+        var place = PlanChunks(plan, clusters, 0, 1, arguments.Clusters, arguments);
+        for (var cluster = 1; cluster < arguments.Clusters; cluster += arguments.ClustersAtOnce)
+            place = PlanChunks(plan, clusters, cluster, XMath.Min(cluster + arguments.ClustersAtOnce, arguments.Clusters), place, arguments);
     }
 
     /// <summary>What each token's loss counts, and what the sum of losses and all gradients are multiplied by. One group.</summary>
@@ -133,13 +151,6 @@ internal static class BatchKernels
         if (Group.IdxX > 0) return;
         scales[0] = scale;
         scales[1] = scale * arguments.GradientScale;
-    }
-
-    /// <summary>The tail's row of each target where it lies in this tail; −1 elsewhere.</summary>
-    public static void MaskTargets(ArrayView<BatchPlan> plan, ArrayView<int> headRows, ArrayView<int> tailRows, ArrayView<int> masked, int clusterRow)
-    {
-        for (var i = Grid.GlobalIndex.X; i < plan[0].Count; i += Grid.DimX * Group.DimX)
-            masked[i] = headRows[i] == clusterRow ? tailRows[i] : Ignored;
     }
 
     /// <summary>Copies the vectors of some tokens next to each other, [tokens, stride], with zeros behind the columns.</summary>
@@ -176,95 +187,45 @@ internal static class BatchKernels
         }
     }
 
-    /// <summary>Puts gathered vectors back to their tokens; what was set to 0 before stays so for tokens without target.</summary>
-    public static void Scatter(ArrayView<float> gathered, ArrayView<int> order, ArrayView<BatchPlan> plan, ArrayView<float> vectors, int columns)
+    /// <summary>Puts gathered vectors back to their tokens, 0 for tokens without target.</summary>
+    public static void Scatter(ArrayView<float> gathered, ArrayView<int> places, ArrayView<float> vectors, int columns)
     {
         var stride = Sizes.Stride(columns);
-        var count = (long)plan[0].Count * columns;
-        for (long i = Grid.GlobalLinearIndex; i < count; i += (long)Grid.DimX * Group.DimX)
+        for (long i = Grid.GlobalLinearIndex; i < vectors.Length; i += (long)Grid.DimX * Group.DimX)
         {
-            var token = i / columns;
-            var column = i % columns;
-            vectors[((long)order[token] * columns) + column] = gathered[(token * stride) + column];
+            var place = places[i / columns];
+            var value = 0f;
+            if (place >= 0) value = gathered[((long)place * stride) + (i % columns)];
+            vectors[i] = value;
         }
     }
 
-    /// <summary>Sets values to 0; also marks that no target was unknown so far.</summary>
+    /// <summary>Sets values to 0.</summary>
     public static void Clear(ArrayView<float> values)
     {
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX) values[i] = 0;
     }
 
-    /// <summary>Forgets an unknown target of an earlier batch.</summary>
-    public static void ForgetUnknown(ArrayView<int> firstUnknown) => firstUnknown[0] = int.MaxValue;
-
-    /// <summary>
-    /// The log-sum-exp of each of the clusters' tokens from its strips, and the cluster's share of the target's log-prob. The
-    /// threads of a group are 16 tokens × 16 shares of the strips.
-    /// </summary>
-    public static void FinishReduce(
-        ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<int> targetRows, ArrayView<float> targetLogits,
-        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, ClusterArguments arguments)
+    /// <summary>The log-prob of each target at its token's place, 0 without target.</summary>
+    public static void ScatterLogProbs(ArrayView<int> places, ArrayView<float> targetLogProbs, ArrayView<float> result)
     {
-        var tops = SharedMemory.Allocate<float>(GroupSize);
-        var totals = SharedMemory.Allocate<float>(GroupSize);
-        int lane = Group.IdxX & 15, share = Group.IdxX >> 4;
-        var items = new ClusterItems<FinishWork>(plan, sizes, arguments);
-        for (var found = items.First(); items.Exists(found); found = items.Next(found))
+        for (var i = Grid.GlobalIndex.X; i < result.Length; i += Grid.DimX * Group.DimX)
         {
-            var cluster = plan[arguments.First + found.Index];
-            var strips = sizes[arguments.First + found.Index].Strips;
-            var top = float.NegativeInfinity;
-            var total = 0f;
-            var row = (found.Item * FinishWork.Tokens) + lane;
-            var token = cluster.First + row;
-            if (row < cluster.Count)
-            {
-                for (var strip = share; strip < strips; strip += 16)
-                {
-                    var at = ((long)strip * arguments.Capacity) + token;
-                    LogitKernels.Combine(ref top, ref total, maximum[at], sum[at]);
-                }
-            }
-
-            tops[Group.IdxX] = top;
-            totals[Group.IdxX] = total;
-            Group.Barrier();
-            if (share == 0 && row < cluster.Count)
-            {
-                for (var i = 1; i < 16; i++) LogitKernels.Combine(ref top, ref total, tops[(i * 16) + lane], totals[(i * 16) + lane]);
-                var result = top + XMath.Log(total);
-                logSumExp[token] = result;
-                if (arguments.First == 0) targetLogProbs[token] = targetLogits[token] - result;
-                else if (targetRows[token] >= 0) targetLogProbs[token] += targetLogits[token] - result;
-            }
-
-            Group.Barrier();
+            var value = 0f;
+            if (places[i] >= 0) value = targetLogProbs[places[i]];
+            result[i] = value;
         }
     }
 
-    /// <summary>Label smoothing: adds a cluster's Σ log p(w) over the tokens w that its rows stand for.</summary>
-    public static void FinishSum(ArrayView<BatchPlan> plan, ArrayView<float> sum, ArrayView<float> logSumExp, ArrayView<float> smoothing, int cluster, int strips, int capacity, float allRows)
+    /// <summary>The loss of each token at its place, unweighted, 0 without target.</summary>
+    public static void ScatterLosses(ArrayView<int> places, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ArrayView<float> result, LossWeights loss)
     {
-        for (var token = Grid.GlobalIndex.X; token < plan[cluster].Count; token += Grid.DimX * Group.DimX)
+        for (var i = Grid.GlobalIndex.X; i < result.Length; i += Grid.DimX * Group.DimX)
         {
-            var total = cluster == 0 ? 0f : smoothing[token];
-            for (var strip = 0; strip < strips; strip++) total += sum[((long)strip * capacity) + token];
-            smoothing[token] = total - (allRows * logSumExp[token]);
+            var value = 0f;
+            if (places[i] >= 0) value = LossOf(places[i], targetLogProbs, smoothing, loss);
+            result[i] = value;
         }
-    }
-
-    /// <summary>The log-prob of each target at its token's place.</summary>
-    public static void ScatterLogProbs(ArrayView<BatchPlan> plan, ArrayView<int> order, ArrayView<float> targetLogProbs, ArrayView<float> result)
-    {
-        for (var i = Grid.GlobalIndex.X; i < plan[0].Count; i += Grid.DimX * Group.DimX) result[order[i]] = targetLogProbs[i];
-    }
-
-    /// <summary>The loss of each token at its place, unweighted; what was set to 0 before stays so for tokens without target.</summary>
-    public static void ScatterLosses(
-        ArrayView<BatchPlan> plan, ArrayView<int> order, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ArrayView<float> result, LossWeights loss)
-    {
-        for (var i = Grid.GlobalIndex.X; i < plan[0].Count; i += Grid.DimX * Group.DimX) result[order[i]] = LossOf(i, targetLogProbs, smoothing, loss);
     }
 
     /// <summary>The reduced loss, summed in one order. One group.</summary>
@@ -331,60 +292,74 @@ internal static class BatchKernels
         return plan;
     }
 
-    // How the clusters of a launch share the memory for logits: in as few passes as possible, each cluster in chunks of equally
-    // many rows. No batch takes more passes than one whose tokens all lie in the largest cluster, so that the host knows how
-    // many there may be.
-    private static void PlanChunks(ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> clusters, int first, int end, GroupArguments arguments)
+    /// <summary>
+    /// The most chunks that the tokens of clusters take which the same launches work on: those of a batch that lies as a whole in
+    /// the largest of them, since whatever cluster its tokens lie in, a chunk holds at least as many as it would there.
+    /// </summary>
+    /// <param name="logitCapacity">The values that logits have room for.</param>
+    /// <param name="columnTiles">The column tiles of the largest cluster.</param>
+    /// <param name="tokens">The tokens of the batch.</param>
+    public static int MostChunks(long logitCapacity, int columnTiles, int tokens)
     {
-        int passes = 1, most = 1;
-        for (var cluster = first; cluster < end; cluster++) most = XMath.Max(most, clusters[cluster].ColumnTiles);
-        while (passes < most)
+        var most = logitCapacity / ((long)columnTiles * TileProduct.Columns);
+        return most >= tokens ? 1 : Sizes.Tiles(tokens, WholeTiles((int)most));
+    }
+
+    // The chunks of clusters that the same launches work on: the tokens in their order, as many as there is room for, and a plan
+    // of each cluster for each chunk that there may be. A single thread; returns the place behind.
+    private static int PlanChunks(ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> clusters, int first, int end, int place, GroupArguments arguments)
+    {
+        var mostTiles = 1;
+        for (var cluster = first; cluster < end; cluster++) mostTiles = XMath.Max(mostTiles, clusters[cluster].ColumnTiles);
+        var chunks = MostChunks(arguments.LogitCapacity, mostTiles, arguments.Tokens);
+        int current = first, done = 0;
+        for (var chunk = 0; chunk < chunks; chunk++)
         {
-            var middle = (passes + most) / 2;
-            if (ChunkValues(plan, clusters, first, end, middle) <= arguments.GradientCapacity) most = middle;
-            else passes = middle + 1;
+            var room = arguments.LogitCapacity;
+            var splitRoom = arguments.SplitCapacity;
+            for (var cluster = first; cluster < end; cluster++)
+            {
+                BatchPlan tokens = default;
+                tokens.First = plan[cluster].First;
+                if (cluster == current)
+                {
+                    // Whole tiles, but where a chunk ends a cluster or has begun with another.
+                    var rows = clusters[cluster].ColumnTiles * TileProduct.Columns;
+                    var left = plan[cluster].Count - done;
+                    var most = (int)XMath.Min(room / rows, int.MaxValue);
+                    var count = left <= most ? left : room == arguments.LogitCapacity ? WholeTiles(most) : most;
+                    tokens.First += done;
+                    tokens.Before = done;
+                    tokens.Count = count;
+                    tokens.ChunkRows = rows;
+                    tokens.Logits = arguments.LogitCapacity - room;
+                    tokens.SplitSums = arguments.SplitCapacity - splitRoom;
+                    tokens.Splits = Splits(clusters[cluster], count, splitRoom);
+                    if (tokens.Splits > 1) splitRoom -= (long)tokens.Splits * count * Sizes.Stride(clusters[cluster].Columns);
+                    room -= (long)count * rows;
+                    done += count;
+                    if (count == left)
+                    {
+                        current++;
+                        done = 0;
+                    }
+                }
+
+                plan[place++] = tokens;
+            }
         }
 
-        // What room is left lets chunks grow: what fits a cluster's first chunk need not be computed twice.
-        var room = arguments.HasEqualChunks != 0 ? 0 : arguments.GradientCapacity - ChunkValues(plan, clusters, first, end, passes);
-        var shareRoom = arguments.ShareCapacity;
-        long logits = 0;
-        for (var index = first; index < end; index++)
-        {
-            var cluster = plan[index];
-            var count = XMath.Max(cluster.Count, 1);
-            cluster.ChunkRows = ChunkRows(clusters[index].Rows, passes);
-            var more = (int)XMath.Min(room / count / TileProduct.Columns * TileProduct.Columns, (long)ChunkRows(clusters[index].Rows, 1) - cluster.ChunkRows);
-            cluster.ChunkRows += more;
-            room -= (long)more * cluster.Count;
-            cluster.Logits = logits;
-            logits += (long)cluster.ChunkRows * cluster.Count;
-
-            // A narrow input has few tiles: sharing out the depth busies the other groups.
-            var tiles = Sizes.Tiles(count, 128) * Sizes.Tiles(clusters[index].Columns, TileProduct.Columns);
-            var values = (long)count * Sizes.Stride(clusters[index].Columns);
-            var splits = XMath.Min(XMath.Min(256 / tiles, cluster.ChunkRows / 512), (int)XMath.Min(shareRoom / values, 256L));
-            cluster.Splits = XMath.Max(splits, 1);
-            cluster.Shares = arguments.ShareCapacity - shareRoom;
-            if (cluster.Splits > 1 && cluster.Count > 0) shareRoom -= cluster.Splits * values;
-            plan[index] = cluster;
-        }
+        return place;
     }
 
-    private static long ChunkValues(ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> clusters, int first, int end, int passes)
+    // A narrow input has few tiles: splitting the depth busies the other groups.
+    private static int Splits(ClusterSizes sizes, int count, long room)
     {
-        long values = 0;
-        for (var cluster = first; cluster < end; cluster++) values += (long)plan[cluster].Count * ChunkRows(clusters[cluster].Rows, passes);
-        return values;
+        var tiles = Sizes.Tiles(XMath.Max(count, 1), 128) * Sizes.Tiles(sizes.Columns, TileProduct.Columns);
+        var values = (long)XMath.Max(count, 1) * Sizes.Stride(sizes.Columns);
+        var splits = XMath.Min(XMath.Min(256 / tiles, sizes.ColumnTiles * TileProduct.Columns / 512), (int)XMath.Min(room / values, 256L));
+        return XMath.Max(splits, 1);
     }
 
-    private static int ChunkRows(int rows, int passes) => Sizes.Tiles(Sizes.Tiles(rows, passes), TileProduct.Columns) * TileProduct.Columns;
-
-    /// <summary>A piece is 16 tokens.</summary>
-    private readonly struct FinishWork : IClusterWork
-    {
-        public const int Tokens = 16;
-
-        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => Sizes.Tiles(cluster.Count, Tokens);
-    }
+    private static int WholeTiles(int tokens) => tokens >= 128 ? tokens / 128 * 128 : tokens;
 }

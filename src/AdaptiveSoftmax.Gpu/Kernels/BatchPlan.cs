@@ -1,43 +1,42 @@
 using System.Runtime.InteropServices;
-using ILGPU.Algorithms;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
 /// <summary>
-/// What a batch needs of one cluster of the layer, head or tail. It is made on the device and read by the kernels there, so
-/// that the host never waits to learn how many targets a cluster has.
+/// Tokens of one cluster of the layer, head or tail: all that a batch has there, or those of a chunk. It is made on the device
+/// and read by the kernels there, so that a recording never waits to learn how many targets a cluster has.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct BatchPlan
 {
-    /// <summary>The first of the cluster's tokens in the batch's order by cluster.</summary>
+    /// <summary>The first of the tokens in the batch's order by cluster.</summary>
     public int First;
 
-    /// <summary>The number of its tokens.</summary>
+    /// <summary>The number of tokens.</summary>
     public int Count;
 
-    /// <summary>The weight rows whose logits the memory holds at once, a multiple of <see cref="TileProduct.Columns"/>.</summary>
+    /// <summary>Of a chunk: the rows of the weight in whole tiles of <see cref="TileProduct.Columns"/>, so many logits a token.</summary>
     public int ChunkRows;
 
-    /// <summary>In how many shares of the depth an input's gradient is summed.</summary>
+    /// <summary>Of a chunk: in how many sums over parts of the depth its input's gradient is split.</summary>
     public int Splits;
 
-    /// <summary>Where the cluster's logits and their gradient begin, in values.</summary>
+    /// <summary>Of a chunk: where its logits and their gradient begin, in values.</summary>
     public long Logits;
 
-    /// <summary>Where the cluster's shares begin, in values.</summary>
-    public long Shares;
+    /// <summary>Of a chunk: where its split sums begin, in values.</summary>
+    public long SplitSums;
 
-    /// <summary>The first weight row of a pass's chunk; the number of rows where the cluster has no more of them.</summary>
-    public readonly int FirstRow(int pass, int rows)
-    {
-        // More passes than a cluster needs may be launched, of which the product does not fit an integer.
-        var first = (long)ChunkRows * pass;
-        return first < rows ? (int)first : rows;
-    }
+    /// <summary>Of a chunk: the cluster's tokens before it.</summary>
+    public int Before;
 
-    /// <summary>The rows of a pass's chunk.</summary>
-    public readonly int Rows(int pass, int rows) => XMath.Min(ChunkRows, rows - FirstRow(pass, rows));
+    /// <summary>Where the outputs begin, or their gradient, in values.</summary>
+    public readonly long OutputOffset(ClusterArguments arguments) => arguments.OutputPitch == 0 ? Logits : (long)First * arguments.OutputPitch;
+
+    /// <summary>Where the inputs begin, or their gradient, in values.</summary>
+    /// <param name="arguments">The pitch.</param>
+    /// <param name="stride">The values from one input to the next.</param>
+    public readonly long InputOffset(ClusterArguments arguments, int stride) => ((long)(First - Before) * arguments.InputPitch) + ((long)Before * stride);
 }
 
 /// <summary>
@@ -54,26 +53,23 @@ internal struct ClusterArguments
     /// <summary>The number of clusters, at most <see cref="ViewGroup{T}.Capacity"/>.</summary>
     public int Count;
 
+    /// <summary>The first cluster's place in the plan: of all its tokens, or of those of a chunk. The others follow.</summary>
+    public int Plan;
+
     /// <summary>The tokens that arrays with one entry a token have room for.</summary>
     public int Capacity;
-
-    /// <summary>The chunk of weight rows.</summary>
-    public int Pass;
 
     /// <summary>The pitch of the inputs and of their gradient.</summary>
     public int InputPitch;
 
-    /// <summary>The pitch of the outputs and of their gradient; 0 where these are logits, in the chunks of the plan.</summary>
+    /// <summary>The pitch of the outputs and of their gradient; 0 where these are logits, in the place that the plan gives them.</summary>
     public int OutputPitch;
 
     /// <summary>Whether there is a bias, which only a cluster alone can have.</summary>
     public int HasBias;
 
-    /// <summary>Whether a result is added to what is there.</summary>
+    /// <summary>Whether an input's gradient is added to what is there.</summary>
     public int Accumulate;
-
-    /// <summary>Whether the logits of the first chunk are kept for the backward pass.</summary>
-    public int KeepsLogits;
 }
 
 /// <summary>Sizes and switches of a product in decoding.</summary>
@@ -105,9 +101,6 @@ internal struct LossWeights
 
     /// <summary>Each token's share, e / V.</summary>
     public float Uniform;
-
-    /// <summary>The tokens that the cluster's rows stand for.</summary>
-    public float AllRows;
 }
 
 /// <summary>Sizes that follow from those of a weight.</summary>
@@ -135,14 +128,8 @@ internal struct ClusterSizes
     /// <summary>The rows that stand for tokens, not for tails.</summary>
     public int TokenRows;
 
-    /// <summary>The column tiles that one group takes after the other, and reduces to one maximum and sum a token.</summary>
-    public int TilesPerStrip;
-
     /// <summary>The column tiles of a product with it.</summary>
     public readonly int ColumnTiles => Sizes.Tiles(Rows, TileProduct.Columns);
-
-    /// <summary>The strips of column tiles.</summary>
-    public readonly int Strips => Sizes.Tiles(ColumnTiles, TilesPerStrip);
 }
 
 /// <summary>Sizes and switches of the sort by cluster.</summary>
@@ -161,17 +148,14 @@ internal struct GroupArguments
     /// <summary>Whether every token needs every tail, as label smoothing does.</summary>
     public int AllTokensInTails;
 
-    /// <summary>The tails that share the memory for logits, since the same launches work on them.</summary>
+    /// <summary>The tails whose tokens a chunk may hold together, since the same launches work on them.</summary>
     public int ClustersAtOnce;
 
-    /// <summary>The values that the gradient of logits has room for.</summary>
-    public long GradientCapacity;
+    /// <summary>The values that logits have room for.</summary>
+    public long LogitCapacity;
 
-    /// <summary>Whether a cluster's chunks are about equal, or as large as there is room for but the last.</summary>
-    public int HasEqualChunks;
-
-    /// <summary>The values that shares of an input's gradient have room for.</summary>
-    public long ShareCapacity;
+    /// <summary>The values that split sums of an input's gradient have room for.</summary>
+    public long SplitCapacity;
 }
 
 /// <summary>How the losses of a batch's tokens become one, and what multiplies their gradients.</summary>

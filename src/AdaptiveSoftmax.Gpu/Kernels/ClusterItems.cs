@@ -20,8 +20,11 @@ internal interface IClusterWork
 internal readonly struct ClusterItems<TWork>(ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes, ClusterArguments arguments)
     where TWork : unmanaged, IClusterWork
 {
+    /// <summary>The piece with a number among those of all clusters.</summary>
+    public ClusterItem Find(int number) => Find(0, number);
+
     /// <summary>The first piece of this group of threads.</summary>
-    public ClusterItem First() => Find(0, Grid.IdxX);
+    public ClusterItem First() => Find(Grid.IdxX);
 
     /// <summary>The one after it; behind the last there is none, of which <see cref="Exists"/> is false.</summary>
     public ClusterItem Next(ClusterItem item) => Find(item.Index, item.Item + Grid.DimX);

@@ -15,23 +15,11 @@ internal sealed class ClusterKernels<TTile>(Accelerator accelerator)
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments>(
             ForwardKernels.Store<TTile>, Launches.Tiles<TTile>());
 
-    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments> Reduce =>
-        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments>(
-            LogitKernels.Reduce<TTile>, Launches.Tiles<TTile>());
-
-    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<float>, ClusterArguments> Sum =>
-        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<float>, ArrayView<float>, ClusterArguments>(
-            LogitKernels.Sum<TTile>, Launches.Tiles<TTile>());
-
-    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments, LossWeights> LogitGradient =>
-        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Float4>, ClusterArguments, LossWeights>(
-            GradientKernels.Logits<TTile>, Launches.Tiles<TTile>());
-
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments> InputGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments>(
             GradientKernels.Input<TTile>, Launches.Tiles<TTile>());
 
-    // By itself it takes what two groups have; told of them, it spills some in its loop.
+    // By itself it takes what two groups have; told of them, it computes more addresses in its loop.
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments> WeightGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments>(
             GradientKernels.Weight<TTile>, Launches.Specialization);

@@ -1,5 +1,4 @@
 using ILGPU;
-using ILGPU.Algorithms;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
@@ -19,15 +18,8 @@ internal readonly struct ClusterTiles<TTile>(
     /// <summary>The first of the cluster's tokens in a piece's tile: pieces run along the tokens first.</summary>
     public int Row(ClusterItem found) => found.Item % RowTiles(found.Index) * ForwardTiles<TTile>.Height;
 
-    /// <summary>Which of the cluster's column tiles, or strips of them, a piece is.</summary>
+    /// <summary>Which of the cluster's column tiles a piece is.</summary>
     public int Column(ClusterItem found) => found.Item / RowTiles(found.Index);
-
-    /// <summary>The column tile to stop a strip before.</summary>
-    public int EndOfStrip(ClusterItem found)
-    {
-        var size = sizes[arguments.First + found.Index];
-        return XMath.Min((Column(found) + 1) * size.TilesPerStrip, size.ColumnTiles);
-    }
 
     /// <summary>The tile of a cluster from one of its tokens and a row of its weight on.</summary>
     public TTile Multiply(ArrayView<float> left, ArrayView<float> right, int index, int token, int row)
@@ -35,7 +27,7 @@ internal readonly struct ClusterTiles<TTile>(
         var cluster = plan[arguments.First + index];
         var size = sizes[arguments.First + index];
         var tiles = new ForwardTiles<TTile>(
-            inputs, (long)cluster.First * arguments.InputPitch / 4, cluster.Count, weights.FoursAt(index), size.Rows, size.Columns);
+            inputs, cluster.InputOffset(arguments, Sizes.Stride(size.Columns)) / 4, cluster.Count, weights.FoursAt(index), size.Rows, size.Columns);
         return tiles.Multiply(left, right, token, row);
     }
 

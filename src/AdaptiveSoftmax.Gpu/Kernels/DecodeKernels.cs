@@ -17,8 +17,8 @@ internal static class DecodeKernels
     private const int ColumnStride = 128 + 1;
 
     /// <summary>
-    /// As <see cref="LogitKernels.Reduce"/>, and for each token and strip the largest logit of a token's row with the
-    /// first row that has it; logits of cluster rows are kept, [clusters, capacity].
+    /// For each token and strip of column tiles the maximum of the logits and the sum of exp(logit − maximum), and the largest
+    /// logit of a token's row with the first row that has it; logits of cluster rows are kept, [clusters, capacity].
     /// </summary>
     public static void Best<TShape, TTile>(
         TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan,
@@ -67,7 +67,7 @@ internal static class DecodeKernels
                     for (var x = 0; x < 16; x++)
                     {
                         var at = (x * ColumnStride) + Group.IdxX;
-                        LogitKernels.Combine(ref top, ref total, left[at], right[at]);
+                        RowMath.Combine(ref top, ref total, left[at], right[at]);
                         Improve(ref bestValue, ref bestIndex, value[at], index[at]);
                     }
                 }
@@ -176,11 +176,23 @@ internal static class DecodeKernels
     /// <summary>What stands in the place of a slot where a logit of a cluster is not finite.</summary>
     public static int Fault(int cluster) => -1 - cluster;
 
-    /// <summary>Notes the tokens to which a cluster gives a log-sum-exp that is not finite; the head, which comes first, forgets those of the call before.</summary>
-    public static void NoteFaults(ArrayView<float> logSumExp, ArrayView<int> slots, int cluster, int count)
+    /// <summary>
+    /// The log-sum-exp of each token from its strips. Notes the tokens for which a cluster's is not finite; the head, which comes
+    /// first, forgets those of the call before.
+    /// </summary>
+    public static void SumStrips(ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> logSumExp, ArrayView<int> slots, int cluster, int strips, int count)
     {
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX)
         {
+            var top = float.NegativeInfinity;
+            var total = 0f;
+            for (var strip = 0; strip < strips; strip++)
+            {
+                var at = ((long)strip * count) + i;
+                RowMath.Combine(ref top, ref total, maximum[at], sum[at]);
+            }
+
+            logSumExp[i] = top + XMath.Log(total);
             var slot = Utilities.Select(FloatBits.IsFinite(logSumExp[i]), 0, Fault(cluster));
             if (cluster > 0) slot = Utilities.Select(slots[i] < 0, slots[i], slot);
             slots[i] = slot;
@@ -206,7 +218,7 @@ internal static class DecodeKernels
         for (var strip = 0; strip < strips; strip++)
         {
             var at = ((long)strip * capacity) + row;
-            LogitKernels.Combine(ref top, ref total, maximum[at], sum[at]);
+            RowMath.Combine(ref top, ref total, maximum[at], sum[at]);
             Improve(ref value, ref index, best[at], bestRow[at]);
         }
 

@@ -28,7 +28,7 @@ internal static class ForwardKernels
                 Store = new StoreEpilogue
                 {
                     Result = outputs,
-                    Offset = (((long)cluster.First * arguments.OutputPitch) + ((long)row * stride)) / 4,
+                    Offset = (cluster.OutputOffset(arguments) + ((long)row * stride)) / 4,
                     Rows = cluster.Count - row,
                     Column = column + (4 * (Group.IdxX & 15)),
                     Columns = stride,

@@ -1,200 +1,221 @@
+using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Util;
 
 namespace AdaptiveSoftmax.Gpu.Kernels;
 
-/// <summary>
-/// The forward product of head or tail output. A group keeps the running maximum and the sum of exponentials of its rows
-/// over a strip of columns; of the logits themselves only the first chunk is stored, if there is a backward pass.
-/// </summary>
+/// <summary>What stored logits of whole rows give: log-probs and, in their place, their gradient.</summary>
 internal static class LogitKernels
 {
-    // One more word than rows lets the 16 columns of threads write to different banks.
-    private const int ColumnStride = 128 + 1;
+    private const int GroupSize = TileProduct.GroupSize;
 
-    /// <summary>For each of the clusters' tokens and each strip: the maximum of the logits and the sum of exp(logit − maximum).</summary>
-    /// <param name="inputs">The inputs in the order by cluster, [tokens, stride].</param>
-    /// <param name="weights">The weight of each cluster, [rows, stride].</param>
-    /// <param name="bias">[rows], if there is one.</param>
-    /// <param name="plan">The plan of each cluster.</param>
-    /// <param name="sizes">The sizes of each cluster's weight.</param>
-    /// <param name="targetRows">The row of each token's target, [tokens]; −1 for none.</param>
-    /// <param name="targetLogits">Receives the target's logit, [tokens].</param>
-    /// <param name="maximum">Receives [strips, capacity].</param>
-    /// <param name="sum">Receives [strips, capacity].</param>
-    /// <param name="kept">Receives the logits of each cluster's first chunk, [tokens, chunk rows], if they are to be kept.</param>
-    /// <param name="arguments">The clusters, and sizes.</param>
-    public static void Reduce<TTile>(
-        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
-        ArrayView<int> targetRows, ArrayView<float> targetLogits, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<Float4> kept, ClusterArguments arguments)
-        where TTile : unmanaged, IRegisterTile
+    // Of no logit: exp(Empty − logit) is 0, and unlike −∞ it leaves no difference that is no number.
+    private const float Empty = float.MinValue;
+
+    /// <summary>
+    /// Softmax and loss of each row of a chunk's logits, [tokens, stride of the rows], one row a group: the clusters' share of the
+    /// target's log-prob, with label smoothing that of Σ log p(w) over all tokens w, and then the gradient of the logits,
+    /// softmax · Σ c − c (c the weights of the loss), in their place.
+    /// </summary>
+    /// <param name="logits">The logits, 0 behind the rows.</param>
+    /// <param name="plan">The plan.</param>
+    /// <param name="sizes">The sizes of each cluster.</param>
+    /// <param name="headRows">The head's row of each target, in the order by cluster.</param>
+    /// <param name="tailRows">The tail's row of each target.</param>
+    /// <param name="groupSizes">The tokens of each cluster.</param>
+    /// <param name="tokenWeights">What each token's gradient is multiplied by.</param>
+    /// <param name="targetLogProbs">Set by the head, and added to by a target's tail.</param>
+    /// <param name="smoothing">Set by the head and added to by each tail, where labels are smoothed.</param>
+    /// <param name="arguments">The clusters.</param>
+    /// <param name="loss">What becomes of the logits.</param>
+    public static void Softmax(
+        ArrayView<Float4> logits, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes, ArrayView<int> headRows, ArrayView<int> tailRows, ArrayView<float> groupSizes,
+        ArrayView<float> tokenWeights, ArrayView<float> targetLogProbs, ArrayView<float> smoothing, ClusterArguments arguments, LogitArguments loss)
     {
-        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
-        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var height = ForwardTiles<TTile>.Height;
-        var tiles = new ClusterTiles<TTile>(inputs, weights, plan, sizes, arguments);
-        var items = new ClusterItems<StripWork<TTile>>(plan, sizes, arguments);
+        var tops = SharedMemory.Allocate<float>(GroupSize);
+        var totals = SharedMemory.Allocate<float>(GroupSize);
+        var weighted = SharedMemory.Allocate<float>(GroupSize);
+        var items = new ClusterItems<RowWork>(plan, sizes, arguments);
         for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
-            var columnTile = tiles.Column(found) * sizes[arguments.First + found.Index].TilesPerStrip;
-            var top = float.NegativeInfinity;
-            var total = 0f;
-            for (; columnTile < tiles.EndOfStrip(found); columnTile++)
+            var index = arguments.First + found.Index;
+            var chunk = plan[arguments.First + found.Index];
+            var size = sizes[index];
+            var row = logits.SubView((chunk.Logits + ((long)found.Item * Sizes.Stride(size.Rows))) / 4, Sizes.Stride(size.Rows) / 4);
+            var token = chunk.First + found.Item;
+            var target = headRows[token];
+            if (index > 0) target = Utilities.Select(target == loss.ShortlistSize + index - 1, tailRows[token], BatchKernels.Ignored);
+            SumRow(row, size, groupSizes, loss, tops, totals, weighted);
+
+            var logSumExp = tops[0] + XMath.Log(totals[0]);
+            var allRows = index > 0 ? size.Rows : loss.VocabularySize;
+            if (Group.IdxX == 0)
             {
-                var column = columnTile * TileProduct.Columns;
-                var tile = tiles.Multiply(left, right, found.Index, tiles.Row(found), column);
-                var row = tiles.Row(found);
-                var planned = plan[arguments.First + found.Index];
-                var epilogue = new ReduceEpilogue
+                if (index == 0) targetLogProbs[token] = At(row, target) - logSumExp;
+                else if (target >= 0) targetLogProbs[token] += At(row, target) - logSumExp;
+                if (loss.Weights.Uniform > 0f)
                 {
-                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), sizes[arguments.First + found.Index].Rows),
-                    TargetRows = targetRows,
-                    TargetLogits = targetLogits,
-                    Maximum = left,
-                    Sum = right,
-                    First = planned.First + row,
-                    Rows = planned.Count - row,
-                    Kept = kept,
-                    KeptOffset = (planned.Logits + ((long)row * planned.ChunkRows)) / 4,
-                    KeptStride = arguments.KeepsLogits != 0 && column < planned.ChunkRows ? planned.ChunkRows : 0,
-                };
-                tile.ForEachRow(epilogue, Group.IdxX >> 4);
-                Group.Barrier();
-                if (Group.IdxX < height)
+                    var sum = weighted[0] - (allRows * logSumExp);
+                    if (index > 0) sum += smoothing[token];
+                    smoothing[token] = sum;
+                }
+            }
+
+            // Nobody overwrites the target's logit before it is read.
+            Group.Barrier();
+            if (loss.WantsGradient != 0)
+            {
+                var rule = new LogitRule(loss.Weights, size, groupSizes, target, logSumExp, allRows, tokenWeights[token]);
+                var i = Group.IdxX;
+                for (; i + (3 * GroupSize) < size.Rows / 4; i += 4 * GroupSize)
                 {
-                    for (var x = 0; x < 16; x++)
-                        Combine(ref top, ref total, left[(x * ColumnStride) + Group.IdxX], right[(x * ColumnStride) + Group.IdxX]);
+                    Float4 first = row[i], second = row[i + GroupSize], third = row[i + (2 * GroupSize)], fourth = row[i + (3 * GroupSize)];
+                    row[i] = rule.Gradient(first, 4 * i);
+                    row[i + GroupSize] = rule.Gradient(second, 4 * (i + GroupSize));
+                    row[i + (2 * GroupSize)] = rule.Gradient(third, 4 * (i + (2 * GroupSize)));
+                    row[i + (3 * GroupSize)] = rule.Gradient(fourth, 4 * (i + (3 * GroupSize)));
                 }
 
-                Group.Barrier();
+                for (; i < Sizes.Tiles(size.Rows, 4); i += GroupSize) row[i] = rule.Gradient(row[i], 4 * i);
             }
 
-            var cluster = plan[arguments.First + found.Index];
-            var token = tiles.Row(found) + Group.IdxX;
-            if (Group.IdxX < height && token < cluster.Count)
+            Group.Barrier();
+        }
+    }
+
+    // Leaves maximum, sum of exponentials and smoothing's sum of the row in the first places.
+    private static void SumRow(
+        ArrayView<Float4> row, ClusterSizes size, ArrayView<float> groupSizes, LogitArguments loss, ArrayView<float> tops, ArrayView<float> totals, ArrayView<float> weighted)
+    {
+        var top = Empty;
+        var total = 0f;
+        var fours = Sizes.Tiles(size.Rows, 4);
+        var i = Group.IdxX;
+        // Four reads on their way at once, since a chunk of a large tail has few rows for so many multiprocessors.
+        for (; i + (3 * GroupSize) < size.Rows / 4; i += 4 * GroupSize)
+        {
+            Float4 first = row[i], second = row[i + GroupSize], third = row[i + (2 * GroupSize)], fourth = row[i + (3 * GroupSize)];
+            var most = XMath.Max(XMath.Max(XMath.Max(Most(first), Most(second)), XMath.Max(Most(third), Most(fourth))), top);
+            total = (total * XMath.Exp(top - most)) + Sum(first, most) + Sum(second, most) + Sum(third, most) + Sum(fourth, most);
+            top = most;
+        }
+
+        for (; i < fours; i += GroupSize)
+        {
+            var four = row[i];
+            var column = 4 * i;
+            four.Y = Utilities.Select(column + 1 < size.Rows, four.Y, Empty);
+            four.Z = Utilities.Select(column + 2 < size.Rows, four.Z, Empty);
+            four.W = Utilities.Select(column + 3 < size.Rows, four.W, Empty);
+            var most = XMath.Max(Most(four), top);
+            total = (total * XMath.Exp(top - most)) + Sum(four, most);
+            top = most;
+        }
+
+        var sum = 0f;
+        var smoothed = loss.Weights.Uniform > 0f ? fours : 0;
+        for (i = Group.IdxX; i < smoothed; i += GroupSize)
+        {
+            var four = row[i];
+            var column = 4 * i;
+            sum += (Share(size, groupSizes, column) * four.X) + (Share(size, groupSizes, column + 1) * four.Y)
+                + (Share(size, groupSizes, column + 2) * four.Z) + (Share(size, groupSizes, column + 3) * four.W);
+        }
+
+        tops[Group.IdxX] = top;
+        totals[Group.IdxX] = total;
+        weighted[Group.IdxX] = sum;
+        Group.Barrier();
+        for (var half = GroupSize / 2; half > 0; half /= 2)
+        {
+            if (Group.IdxX < half)
             {
-                var at = ((long)tiles.Column(found) * arguments.Capacity) + cluster.First + token;
-                maximum[at] = top;
-                sum[at] = total;
-            }
-        }
-    }
-
-    /// <summary>The sum of each token's logits, weighted as label smoothing weighs the rows; [strips, capacity].</summary>
-    public static void Sum<TTile>(
-        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
-        ArrayView<float> groupSizes, ArrayView<float> sum, ClusterArguments arguments)
-        where TTile : unmanaged, IRegisterTile
-    {
-        var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
-        var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var height = ForwardTiles<TTile>.Height;
-        var tiles = new ClusterTiles<TTile>(inputs, weights, plan, sizes, arguments);
-        var items = new ClusterItems<StripWork<TTile>>(plan, sizes, arguments);
-        for (var found = items.First(); items.Exists(found); found = items.Next(found))
-        {
-            var columnTile = tiles.Column(found) * sizes[arguments.First + found.Index].TilesPerStrip;
-            var total = 0f;
-            for (; columnTile < tiles.EndOfStrip(found); columnTile++)
-            {
-                var column = columnTile * TileProduct.Columns;
-                var tile = tiles.Multiply(left, right, found.Index, tiles.Row(found), column);
-                var row = tiles.Row(found);
-                var epilogue = new SumEpilogue
-                {
-                    Logits = new BiasedColumns(bias, arguments.HasBias, column + (4 * (Group.IdxX & 15)), sizes[arguments.First + found.Index].Rows),
-                    GroupSizes = groupSizes,
-                    TokenRows = sizes[arguments.First + found.Index].TokenRows,
-                    Sum = left,
-                };
-                tile.ForEachRow(epilogue, Group.IdxX >> 4);
-                Group.Barrier();
-                if (Group.IdxX < height)
-                {
-                    for (var x = 0; x < 16; x++) total += left[(x * ColumnStride) + Group.IdxX];
-                }
-
-                Group.Barrier();
+                var other = Group.IdxX + half;
+                var most = XMath.Max(tops[Group.IdxX], tops[other]);
+                totals[Group.IdxX] = (totals[Group.IdxX] * XMath.Exp(tops[Group.IdxX] - most)) + (totals[other] * XMath.Exp(tops[other] - most));
+                tops[Group.IdxX] = most;
+                weighted[Group.IdxX] += weighted[other];
             }
 
-            var cluster = plan[arguments.First + found.Index];
-            var token = tiles.Row(found) + Group.IdxX;
-            if (Group.IdxX < height && token < cluster.Count) sum[((long)tiles.Column(found) * arguments.Capacity) + cluster.First + token] = total;
+            Group.Barrier();
         }
     }
 
-    /// <summary>Combines two pairs of maximum and sum of exponentials; an empty pair is (−∞, 0).</summary>
-    public static void Combine(ref float top, ref float total, float otherTop, float otherTotal)
+    /// <summary>How many tokens a row stands for; 0 behind the rows.</summary>
+    public static float Share(ClusterSizes size, ArrayView<float> groupSizes, int row)
     {
-        if (otherTop > top)
-        {
-            total = (total * XMath.Exp(top - otherTop)) + otherTotal;
-            top = otherTop;
-        }
-        else if (otherTop > float.NegativeInfinity)
-        {
-            total += otherTotal * XMath.Exp(otherTop - top);
-        }
+        var share = row < size.TokenRows ? 1f : 0f;
+        if (row >= size.TokenRows && row < size.Rows) share = groupSizes[row - size.TokenRows];
+        return share;
     }
 
-    /// <summary>A piece is a strip of tiles.</summary>
-    private readonly struct StripWork<TTile> : IClusterWork
-        where TTile : unmanaged, IRegisterTile
+    private static float Most(Float4 four) => XMath.Max(XMath.Max(four.X, four.Y), XMath.Max(four.Z, four.W));
+
+    private static float Sum(Float4 four, float most) => XMath.Exp(four.X - most) + XMath.Exp(four.Y - most) + XMath.Exp(four.Z - most) + XMath.Exp(four.W - most);
+
+    private static float At(ArrayView<Float4> row, int column)
     {
-        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => Sizes.Tiles(cluster.Count, ForwardTiles<TTile>.Height) * sizes.Strips;
+        var four = row[column / 4];
+        var i = column & 3;
+        return i == 0 ? four.X : i == 1 ? four.Y : i == 2 ? four.Z : four.W;
     }
 
-    private struct ReduceEpilogue : IRowEpilogue
+    /// <summary>A piece is a row.</summary>
+    private readonly struct RowWork : IClusterWork
     {
-        public BiasedColumns Logits;
-        public ArrayView<int> TargetRows;
-        public ArrayView<float> TargetLogits;
-        public ArrayView<float> Maximum;
-        public ArrayView<float> Sum;
-        public ArrayView<Float4> Kept;
-        public int First;
-        public int Rows;
-        public long KeptOffset;
-        public int KeptStride;
+        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => cluster.Count;
+    }
+}
 
-        public readonly void Row(int row, RowSums sums)
-        {
-            sums = Logits.Apply(sums);
-            var top = RowMath.Max(sums);
-            var at = ((Group.IdxX & 15) * ColumnStride) + row;
-            Maximum[at] = top;
-            Sum[at] = top > float.NegativeInfinity ? RowMath.SumExp(sums, top) : 0f;
-            if (row >= Rows) return;
-            if (KeptStride > 0)
-            {
-                var fours = KeptOffset + ((((long)row * KeptStride) + Logits.Column) / 4);
-                Kept[fours] = sums.Left;
-                Kept[fours + 16] = sums.Right;
-            }
+/// <summary>What becomes of stored logits.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct LogitArguments
+{
+    /// <summary>What the loss gives each logit.</summary>
+    public LossWeights Weights;
 
-            var target = TargetRows[First + row] - Logits.Column;
-            if ((target >= 0 && target < 4) || (target >= 64 && target < 68))
-                TargetLogits[First + row] = RowMath.Select(sums, target);
-        }
+    /// <summary>The tokens of the vocabulary.</summary>
+    public int VocabularySize;
+
+    /// <summary>The tokens in the head, behind which its rows of clusters begin.</summary>
+    public int ShortlistSize;
+
+    /// <summary>Whether their gradient takes their place.</summary>
+    public int WantsGradient;
+}
+
+/// <summary>How the gradient of a token's logits follows from them.</summary>
+/// <param name="loss">What the loss gives each logit.</param>
+/// <param name="size">The sizes of the cluster.</param>
+/// <param name="groupSizes">The tokens of each cluster.</param>
+/// <param name="target">The row of the target, −1 for none.</param>
+/// <param name="logSumExp">The log-sum-exp of the logits.</param>
+/// <param name="allRows">The tokens that all rows stand for.</param>
+/// <param name="tokenWeight">What the gradient is multiplied by.</param>
+internal readonly struct LogitRule(LossWeights loss, ClusterSizes size, ArrayView<float> groupSizes, int target, float logSumExp, float allRows, float tokenWeight)
+{
+    private float Hit => target >= 0 ? loss.Target : 0f;
+
+    /// <summary>The gradients of four logits, 0 behind the rows.</summary>
+    /// <param name="logits">The logits.</param>
+    /// <param name="row">The weight's row of the first.</param>
+    public Float4 Gradient(Float4 logits, int row)
+    {
+        var total = (Hit + (loss.Uniform * allRows)) * tokenWeight;
+        Float4 result = default;
+        result.X = One(total, logits.X, row);
+        result.Y = One(total, logits.Y, row + 1);
+        result.Z = One(total, logits.Z, row + 2);
+        result.W = One(total, logits.W, row + 3);
+        return result;
     }
 
-    private struct SumEpilogue : IRowEpilogue
+    private float One(float total, float logit, int row)
     {
-        public BiasedColumns Logits;
-        public ArrayView<float> GroupSizes;
-        public ArrayView<float> Sum;
-        public int TokenRows;
-
-        public readonly void Row(int row, RowSums sums)
-        {
-            sums = Logits.Apply(sums);
-            var column = Logits.Column;
-            Sum[((Group.IdxX & 15) * ColumnStride) + row] =
-                Weigh(column, sums.Left.X) + Weigh(column + 1, sums.Left.Y) + Weigh(column + 2, sums.Left.Z) + Weigh(column + 3, sums.Left.W)
-                + Weigh(column + 64, sums.Right.X) + Weigh(column + 65, sums.Right.Y) + Weigh(column + 66, sums.Right.Z) + Weigh(column + 67, sums.Right.W);
-        }
-
-        private readonly float Weigh(int column, float logit) =>
-            column >= Logits.Rows ? 0f : column < TokenRows ? logit : logit * GroupSizes[column - TokenRows];
+        var weight = row == target ? Hit : 0f;
+        if (loss.Uniform > 0f) weight += loss.Uniform * LogitKernels.Share(size, groupSizes, row);
+        var gradient = (XMath.Exp(logit - logSumExp) * total) - (weight * tokenWeight);
+        return row < size.Rows ? gradient : 0f;
     }
 }

@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <summary>Around the products on tensor cores: to bfloat16 and back, and a cluster's tokens from row 0 on.</summary>
 internal static class NarrowKernels
 {
-    /// <summary>The tokens of a share of a bias's gradient.</summary>
+    /// <summary>The tokens of a split sum of a bias's gradient.</summary>
     public const int BiasTokens = 256;
 
     private const int GroupSize = TileProduct.GroupSize;
@@ -17,41 +17,44 @@ internal static class NarrowKernels
         for (long i = Grid.GlobalLinearIndex; i < values.Length; i += (long)Grid.DimX * Group.DimX) narrow[i] = Round(values[i]);
     }
 
-    /// <summary>A cluster's vectors and target rows from row 0 on, the vectors in bfloat16.</summary>
-    public static void NarrowCluster(ArrayView<Float4> vectors, ArrayView<int> targetRows, ArrayView<BatchPlan> plan, ArrayView<ulong> narrow, ArrayView<int> targets, int stride, int cluster)
+    /// <summary>A chunk's vectors and target rows from row 0 on, the vectors in bfloat16.</summary>
+    public static void NarrowChunk(ArrayView<Float4> vectors, ArrayView<int> targetRows, ArrayView<BatchPlan> plan, ArrayView<ulong> narrow, ArrayView<int> targets, int stride, int place)
     {
-        var first = plan[cluster].First;
-        var count = plan[cluster].Count;
+        var first = plan[place].First;
+        var count = plan[place].Count;
         var fours = (long)count * (stride / 4);
         for (long i = Grid.GlobalLinearIndex; i < fours; i += (long)Grid.DimX * Group.DimX) narrow[i] = Round(vectors[((long)first * (stride / 4)) + i]);
         for (var i = Grid.GlobalIndex.X; i < count; i += Grid.DimX * Group.DimX) targets[i] = targetRows[first + i];
     }
 
     /// <summary>
-    /// Adds shares [splits, rows, stride] of a weight's gradient in their order: to what is there, or sets it where there
+    /// Adds split sums [splits, rows, stride] of a weight's gradient in their order: to what is there, or sets it where there
     /// is none.
     /// </summary>
-    public static void AddShares(ArrayView<float> shares, ArrayView<BatchPlan> plan, ArrayView<float> gradient, ArrayView<int> state, int cluster, int splits)
+    public static void AddSplits(ArrayView<float> splitSums, ArrayView<BatchPlan> plan, ArrayView<float> gradient, ArrayView<int> state, int place, int splits)
     {
-        if (plan[cluster].Count == 0) return;
+        if (plan[place].Count == 0) return;
         var isAdded = state[ParameterState.HasGradient] != 0;
         for (long i = Grid.GlobalLinearIndex; i < gradient.Length; i += (long)Grid.DimX * Group.DimX)
         {
             var sum = 0f;
             if (isAdded) sum = gradient[i];
-            for (var split = 0; split < splits; split++) sum += shares[(split * gradient.Length) + i];
+            for (var split = 0; split < splits; split++) sum += splitSums[(split * gradient.Length) + i];
             gradient[i] = sum;
         }
     }
 
-    /// <summary>As <see cref="BatchKernels.FinishReduce"/>, of pairs (maximum, sum) a strip with the cluster's tokens from row 0 on.</summary>
+    /// <summary>
+    /// The log-sum-exp of a chunk's tokens from pairs (maximum, sum) a strip, and the cluster's share of the target's log-prob. The
+    /// threads of a group are 16 tokens × 16 groups of strips.
+    /// </summary>
     public static void FinishPairs(
         ArrayView<BatchPlan> plan, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits,
-        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, int cluster, int strips, int capacity)
+        ArrayView<float> logSumExp, ArrayView<float> targetLogProbs, int place, int isHead, int strips, int capacity)
     {
         var tops = SharedMemory.Allocate<float>(GroupSize);
         var totals = SharedMemory.Allocate<float>(GroupSize);
-        var (start, count) = (plan[cluster].First, plan[cluster].Count);
+        var (start, count) = (plan[place].First, plan[place].Count);
         int lane = Group.IdxX & 15, share = Group.IdxX >> 4;
         for (var first = Grid.IdxX * 16; first < count; first += Grid.DimX * 16)
         {
@@ -63,7 +66,7 @@ internal static class NarrowKernels
                 for (var strip = share; strip < strips; strip += 16)
                 {
                     var at = 2 * (((long)strip * capacity) + row);
-                    LogitKernels.Combine(ref top, ref total, pairs[at], pairs[at + 1]);
+                    RowMath.Combine(ref top, ref total, pairs[at], pairs[at + 1]);
                 }
             }
 
@@ -72,10 +75,10 @@ internal static class NarrowKernels
             Group.Barrier();
             if (share == 0 && row < count)
             {
-                for (var i = 1; i < 16; i++) LogitKernels.Combine(ref top, ref total, tops[(i * 16) + lane], totals[(i * 16) + lane]);
+                for (var i = 1; i < 16; i++) RowMath.Combine(ref top, ref total, tops[(i * 16) + lane], totals[(i * 16) + lane]);
                 var result = top + XMath.Log(total);
                 logSumExp[row] = result;
-                if (cluster == 0) targetLogProbs[start + row] = targetLogits[row] - result;
+                if (isHead != 0) targetLogProbs[start + row] = targetLogits[row] - result;
                 else if (targets[row] >= 0) targetLogProbs[start + row] += targetLogits[row] - result;
             }
 
@@ -84,29 +87,29 @@ internal static class NarrowKernels
     }
 
     /// <summary>
-    /// The gradient of the bias from a chunk of the logits' gradient, in shares of <see cref="BiasTokens"/> tokens,
-    /// [shares, chunk]. A group takes 64 columns, two a lane, and shares the tokens among its eight slices.
+    /// The gradient of the bias from a chunk of the logits' gradient, in sums over <see cref="BiasTokens"/> tokens, [splits, rows
+    /// in whole tiles]. A group takes 64 columns, two a lane, and splits the tokens among its eight slices.
     /// </summary>
-    public static void BiasShares(ArrayView<uint> gradient, ArrayView<BatchPlan> plan, ArrayView<float> shares, int cluster, int pass, int rows)
+    public static void SplitBias(ArrayView<uint> gradient, ArrayView<BatchPlan> plan, ArrayView<float> splitSums, int place, int rows)
     {
         const int slices = GroupSize / 32;
         var lows = SharedMemory.Allocate<float>(GroupSize);
         var highs = SharedMemory.Allocate<float>(GroupSize);
-        var (count, chunk) = (plan[cluster].Count, plan[cluster].ChunkRows);
-        var pairs = Sizes.Tiles(ChunkRows(chunk, pass, rows), 2);
+        var (count, stride) = (plan[place].Count, plan[place].ChunkRows);
+        var pairs = Sizes.Tiles(rows, 2);
         var blocks = Sizes.Tiles(pairs, 32);
         int lane = Group.IdxX % 32, slice = Group.IdxX / 32;
         for (var item = Grid.IdxX; item < blocks * Sizes.Tiles(count, BiasTokens); item += Grid.DimX)
         {
             var pair = (item % blocks * 32) + lane;
-            var share = item / blocks;
+            var split = item / blocks;
             float low = 0, high = 0;
             if (pair < pairs)
             {
-                var end = XMath.Min(count, (share + 1) * BiasTokens);
-                for (var token = (share * BiasTokens) + slice; token < end; token += slices)
+                var end = XMath.Min(count, (split + 1) * BiasTokens);
+                for (var token = (split * BiasTokens) + slice; token < end; token += slices)
                 {
-                    var two = gradient[((long)token * (chunk / 2)) + pair];
+                    var two = gradient[((long)token * (stride / 2)) + pair];
                     low += Interop.IntAsFloat(two << 16);
                     high += Interop.IntAsFloat(two & 0xFFFF0000);
                 }
@@ -123,35 +126,27 @@ internal static class NarrowKernels
                     high += highs[(i * 32) + lane];
                 }
 
-                var at = ((long)share * chunk) + (2 * pair);
-                shares[at] = low;
-                shares[at + 1] = high;
+                var at = ((long)split * stride) + (2 * pair);
+                splitSums[at] = low;
+                splitSums[at + 1] = high;
             }
 
             Group.Barrier();
         }
     }
 
-    /// <summary>Adds the shares of <see cref="BiasShares"/> in their order: to what is there, or sets it where there is none.</summary>
-    public static void Bias(ArrayView<float> shares, ArrayView<BatchPlan> plan, ArrayView<float> biasGradient, ArrayView<int> state, int cluster, int pass, int rows)
+    /// <summary>Adds the sums of <see cref="SplitBias"/> in their order: to what is there, or sets it where there is none.</summary>
+    public static void Bias(ArrayView<float> splitSums, ArrayView<BatchPlan> plan, ArrayView<float> biasGradient, ArrayView<int> state, int place, int rows)
     {
-        var (count, chunk) = (plan[cluster].Count, plan[cluster].ChunkRows);
+        var (count, stride) = (plan[place].Count, plan[place].ChunkRows);
         if (count == 0) return;
-        var columns = ChunkRows(chunk, pass, rows);
-        for (var column = Grid.GlobalIndex.X; column < columns; column += Grid.DimX * Group.DimX)
+        for (var row = Grid.GlobalIndex.X; row < rows; row += Grid.DimX * Group.DimX)
         {
             var sum = 0f;
-            if (state[ParameterState.HasGradient] != 0) sum = biasGradient[(chunk * pass) + column];
-            for (var share = 0; share < Sizes.Tiles(count, BiasTokens); share++) sum += shares[((long)share * chunk) + column];
-            biasGradient[(chunk * pass) + column] = sum;
+            if (state[ParameterState.HasGradient] != 0) sum = biasGradient[row];
+            for (var split = 0; split < Sizes.Tiles(count, BiasTokens); split++) sum += splitSums[((long)split * stride) + row];
+            biasGradient[row] = sum;
         }
-    }
-
-    // The rows of a chunk, 0 behind the last one, where chunk · pass may not fit 32 bits.
-    private static int ChunkRows(int chunk, int pass, int rows)
-    {
-        var left = rows - ((long)chunk * pass);
-        return (int)XMath.Clamp(left, 0, chunk);
     }
 
     private static ulong Round(Float4 values) =>

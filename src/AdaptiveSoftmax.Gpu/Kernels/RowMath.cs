@@ -82,11 +82,17 @@ internal static class RowMath
         XMath.Exp(row.Left.X - top) + XMath.Exp(row.Left.Y - top) + XMath.Exp(row.Left.Z - top) + XMath.Exp(row.Left.W - top)
         + XMath.Exp(row.Right.X - top) + XMath.Exp(row.Right.Y - top) + XMath.Exp(row.Right.Z - top) + XMath.Exp(row.Right.W - top);
 
-    /// <summary>The value at an offset from the thread's first column: 0 to 3 or 64 to 67.</summary>
-    public static float Select(RowSums row, int offset)
+    /// <summary>Combines two pairs of maximum and sum of exponentials; an empty pair is (−∞, 0).</summary>
+    public static void Combine(ref float top, ref float total, float otherTop, float otherTotal)
     {
-        var four = offset < 4 ? row.Left : row.Right;
-        var i = offset & 3;
-        return i == 0 ? four.X : i == 1 ? four.Y : i == 2 ? four.Z : four.W;
+        if (otherTop > top)
+        {
+            total = (total * XMath.Exp(top - otherTop)) + otherTotal;
+            top = otherTop;
+        }
+        else if (otherTop > float.NegativeInfinity)
+        {
+            total += otherTotal * XMath.Exp(otherTop - top);
+        }
     }
 }

@@ -315,13 +315,13 @@ internal static class VectorKernels
 
         public void Add(float logit, int row)
         {
-            LogitKernels.Combine(ref Top, ref Total, logit, 1f);
+            RowMath.Combine(ref Top, ref Total, logit, 1f);
             if (row != int.MaxValue) Improve(logit, row);
         }
 
         public void Merge(Candidate other)
         {
-            LogitKernels.Combine(ref Top, ref Total, other.Top, other.Total);
+            RowMath.Combine(ref Top, ref Total, other.Top, other.Total);
             Improve(other.Value, other.Row);
         }
 

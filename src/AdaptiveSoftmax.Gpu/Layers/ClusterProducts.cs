@@ -19,7 +19,6 @@ internal sealed class ClusterProducts
     private readonly int _first;
     private readonly int _inputPitch;
     private readonly int _outputPitch;
-    private readonly int _columnTiles;
     private readonly ClusterKernels<Tile16> _few;
     private readonly ClusterKernels<Tile128> _many;
     private readonly CommonKernels _common;
@@ -39,8 +38,8 @@ internal sealed class ClusterProducts
         _sizes = sizes;
         _inputPitch = inputPitch;
         _outputPitch = outputPitch;
-        MostRows = linears.Max(linear => linear.Rows);
-        _columnTiles = Sizes.Tiles(MostRows, TileProduct.Columns);
+        ColumnTiles = Sizes.Tiles(linears.Max(linear => linear.Rows), TileProduct.Columns);
+        MaySplit = linears.Any(linear => Sizes.Tiles(linear.Rows, TileProduct.Columns) >= 8 && Sizes.Tiles(linear.Columns, TileProduct.Columns) <= 128);
         _few = KernelCache.Get(accelerator, device => new ClusterKernels<Tile16>(device));
         _many = KernelCache.Get(accelerator, device => new ClusterKernels<Tile128>(device));
         _common = KernelCache.Get(accelerator, device => new CommonKernels(device));
@@ -51,9 +50,6 @@ internal sealed class ClusterProducts
 
     /// <summary>The weight, where there is one alone.</summary>
     public GpuLinear Single => _linears.Length == 1 ? _linears[0] : throw new InvalidOperationException("These are the products of several weights.");
-
-    /// <summary>The rows of the weight that has most.</summary>
-    public int MostRows { get; }
 
     /// <summary>Each weight's <see cref="ParameterState"/>.</summary>
     public ViewGroup<int> States => Views(_linears, linear => linear.Weight.State);
@@ -88,88 +84,57 @@ internal sealed class ClusterProducts
 
     private KernelConfig AllGroups => Launches.Groups(_accelerator, long.MaxValue);
 
-    /// <summary>What a launch is told of the clusters.</summary>
+    /// <summary>The number of weights.</summary>
+    public int Count => _linears.Length;
+
+    /// <summary>The column tiles of the weight that has most rows.</summary>
+    public int ColumnTiles { get; }
+
+    /// <summary>Whether the input gradient of some chunk may be split: the plan splits none below twice 512 rows.</summary>
+    public bool MaySplit { get; }
+
+    /// <summary>What a launch is told of the clusters, of all their tokens.</summary>
     /// <param name="tokens">The tokens of the batch.</param>
     public ClusterArguments Arguments(int tokens) => new()
     {
         First = _first,
         Count = _linears.Length,
+        Plan = _first,
         Capacity = tokens,
         InputPitch = _inputPitch,
         OutputPitch = _outputPitch,
         HasBias = Bias is null ? 0 : 1,
     };
 
-    /// <summary>The chunks of rows that a batch takes, whose plan was read back; 0 where no cluster has a token.</summary>
-    public int Passes(BatchPlan[] plan)
-    {
-        var passes = 0;
-        for (var i = 0; i < _linears.Length; i++)
-        {
-            var cluster = plan[_first + i];
-            if (cluster.Count > 0) passes = Math.Max(passes, Sizes.Tiles(_linears[i].Rows, cluster.ChunkRows));
-        }
-
-        return passes;
-    }
-
     /// <summary>inputs · weightᵀ (+ bias).</summary>
     public void Store(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<BatchPlan> plan, ArrayView<float> outputs, ClusterArguments arguments)
     {
         var launch = IsFew(arguments) ? _few.Store : _many.Store;
-        launch(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, plan, _sizes, outputs.Cast<Float4>(), arguments);
+        launch(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, Planned(plan, arguments), _sizes, outputs.Cast<Float4>(), arguments);
     }
 
-    /// <summary>Log-sum-exp and the target's share of the log-prob of every token.</summary>
-    public void Reduce(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<int> targetRows, TrainingScratch scratch, ClusterArguments arguments)
-    {
-        var launch = IsFew(arguments) ? _few.Reduce : _many.Reduce;
-        launch(
-            stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, targetRows, scratch.TargetLogits,
-            scratch.Maximum, scratch.Sum, scratch.Kept.Cast<Float4>(), arguments);
-        _common.FinishReduce(
-            stream, Launches.Groups(_accelerator, Sizes.Tiles(arguments.Capacity, 16) + arguments.Count), scratch.Plan, _sizes, scratch.Maximum, scratch.Sum,
-            targetRows, scratch.TargetLogits, scratch.LogSumExp, scratch.TargetLogProbs, arguments);
-    }
+    /// <summary>Log-probs of the targets from a chunk's logits, and the gradient of these in their place.</summary>
+    public void Softmax(AcceleratorStream stream, ArrayView<float> groupSizes, TrainingScratch scratch, ClusterArguments arguments, LogitArguments loss) =>
+        _common.Softmax(
+            stream, AllGroups, scratch.Logits.Cast<Float4>(), Planned(scratch.Plan, arguments), _sizes, scratch.HeadRows, scratch.TailRows, groupSizes, scratch.TokenWeights,
+            scratch.TargetLogProbs, scratch.Smoothing, arguments, loss);
 
-    /// <summary>Sums of logits for label smoothing, of one cluster.</summary>
-    public void Sum(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<float> groupSizes, TrainingScratch scratch, ClusterArguments arguments) =>
-        _many.Sum(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, groupSizes, scratch.Sum, arguments);
-
-    /// <summary>The gradient of one chunk's logits, from logits that are kept or computed again.</summary>
-    public void LogitGradient(
-        AcceleratorStream stream, ArrayView<float> inputs, ArrayView<int> targetRows, ArrayView<float> groupSizes, TrainingScratch scratch, bool isKept,
-        ClusterArguments arguments, LossWeights loss)
-    {
-        if (isKept)
-        {
-            _common.KeptGradient(
-                stream, AllGroups, scratch.LogitGradient.Cast<Float4>(), scratch.Plan, _sizes, targetRows, scratch.LogSumExp, scratch.TokenWeights, groupSizes,
-                arguments, loss);
-            return;
-        }
-
-        _many.LogitGradient(
-            stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, scratch.Plan, _sizes, targetRows, scratch.LogSumExp,
-            scratch.TokenWeights, groupSizes, scratch.LogitGradient.Cast<Float4>(), arguments, loss);
-    }
-
-    /// <summary>The gradient of the inputs; of logits one chunk's, which <see cref="AddShares"/> ends.</summary>
+    /// <summary>The gradient of the inputs; of logits perhaps split, which <see cref="AddSplits"/> ends.</summary>
     public void InputGradient(AcceleratorStream stream, ArrayView<float> gradient, TrainingScratch scratch, ArrayView<float> inputGradient, ClusterArguments arguments) =>
-        _many.InputGradient(stream, AllGroups, gradient.Cast<Float4>(), Weights, scratch.Plan, _sizes, inputGradient.Cast<Float4>(), scratch.Shares.Cast<Float4>(), arguments);
+        _many.InputGradient(stream, AllGroups, gradient.Cast<Float4>(), Weights, Planned(scratch.Plan, arguments), _sizes, inputGradient.Cast<Float4>(), scratch.SplitSums.Cast<Float4>(), arguments);
 
-    /// <summary>Ends an <see cref="InputGradient"/> over all chunks.</summary>
-    public void AddShares(AcceleratorStream stream, ArrayView<BatchPlan> plan, ArrayView<float> shares, ArrayView<float> inputGradient, ClusterArguments arguments) =>
-        _common.AddShares(stream, AllGroups, shares.Cast<Float4>(), plan, _sizes, inputGradient.Cast<Float4>(), arguments);
+    /// <summary>Ends an <see cref="InputGradient"/> that is split.</summary>
+    public void AddSplits(AcceleratorStream stream, ArrayView<BatchPlan> plan, ArrayView<float> splitSums, ArrayView<float> inputGradient, ClusterArguments arguments) =>
+        _common.AddSplits(stream, AllGroups, splitSums.Cast<Float4>(), Planned(plan, arguments), _sizes, inputGradient.Cast<Float4>(), arguments);
 
     /// <summary>Adds to the gradients of the weights, and of a bias; those that are frozen are left out.</summary>
-    public void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, TrainingScratch scratch, ClusterArguments arguments)
+    public void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, ArrayView<BatchPlan> plan, ClusterArguments arguments)
     {
         var learning = WeightsLearning;
         if (learning == (1 << _linears.Length) - 1)
         {
             _many.WeightGradient(
-                stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), scratch.Plan, _sizes,
+                stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), Planned(plan, arguments), _sizes,
                 Views(_linears, linear => linear.Weight.Gradient.Cast<Float4>()), States, arguments);
         }
         else
@@ -179,17 +144,21 @@ internal sealed class ClusterProducts
                 if ((learning >> i & 1) == 0) continue;
                 var alone = arguments;
                 alone.First += i;
+                alone.Plan += i;
                 alone.Count = 1;
                 var weight = _linears[i].Weight;
                 _many.WeightGradient(
-                    stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), scratch.Plan, _sizes,
+                    stream, AllGroups, gradient.Cast<Float4>(), inputs.Cast<Float4>(), Planned(plan, alone), _sizes,
                     ViewGroup<Float4>.Of(weight.Gradient.Cast<Float4>()), ViewGroup<int>.Of(weight.State), alone);
             }
         }
 
         if (BiasLearns)
-            _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(MostRows, 32)), gradient, scratch.Plan, _sizes, Bias!.Gradient, Bias.State, arguments);
+            _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(_linears[0].Rows, 32)), gradient, Planned(plan, arguments), _sizes, Bias!.Gradient, Bias.State, arguments);
     }
+
+    // Kernels find plan and sizes of a cluster by one index: a second one would stay in a register over a product.
+    private static ArrayView<BatchPlan> Planned(ArrayView<BatchPlan> plan, ClusterArguments arguments) => plan.SubView(arguments.Plan - arguments.First);
 
     // A kernel takes no missing view, and reads none behind the last cluster's.
     private static ViewGroup<T> Views<T>(GpuLinear[] linears, Func<GpuLinear, ArrayView<T>> view)
@@ -211,6 +180,6 @@ internal sealed class ClusterProducts
     private KernelConfig Groups(ClusterArguments arguments)
     {
         var height = IsFew(arguments) ? default(Tile16).GroupRows : default(Tile128).GroupRows;
-        return Launches.Groups(_accelerator, (long)(Sizes.Tiles(arguments.Capacity, height) + arguments.Count - 1) * _columnTiles);
+        return Launches.Groups(_accelerator, (long)(Sizes.Tiles(arguments.Capacity, height) + arguments.Count - 1) * ColumnTiles);
     }
 }

@@ -23,7 +23,6 @@ internal sealed class DecodeScratch : IDisposable
     private readonly GrowingBuffer<int> _slot;
     private readonly GrowingBuffer<int> _members;
     private readonly GrowingBuffer<float> _logSumExp;
-    private readonly GrowingBuffer<int> _noTargets;
     private readonly GrowingBuffer<float> _hostHidden;
     private readonly GrowingBuffer<int> _tokens;
     private readonly GrowingBuffer<BatchPlan> _plan;
@@ -49,7 +48,6 @@ internal sealed class DecodeScratch : IDisposable
         _slot = _memory.Add<int>("best slots in decoding");
         _members = _memory.Add<int>("the tokens of a tail in decoding");
         _logSumExp = _memory.Add<float>("log-sum-exp in decoding");
-        _noTargets = _memory.Add<int>("the missing targets of log-probs");
         _hostHidden = _memory.Add<float>("hidden vectors from the host");
         _tokens = _memory.Add<int>("predicted tokens");
         _plan = _memory.Add<BatchPlan>("the plan of decoding");
@@ -82,8 +80,6 @@ internal sealed class DecodeScratch : IDisposable
 
     public ArrayView<float> LogSumExp => _logSumExp.View;
 
-    public ArrayView<int> NoTargets => _noTargets.View;
-
     public ArrayView<float> HostHidden => _hostHidden.View;
 
     public ArrayView<int> Tokens => _tokens.View;
@@ -114,8 +110,6 @@ internal sealed class DecodeScratch : IDisposable
         _slot.Reserve(tokens);
         _members.Reserve(tokens);
         _logSumExp.Reserve(tokens);
-        _noTargets.Reserve(tokens);
-        _noTargets.View.MemSet(0xFF);
         _hostHidden.Reserve((long)tokens * _layout.HiddenSize);
         _tokens.Reserve(tokens);
         _plan.Reserve(_layout.TailCount + 1);

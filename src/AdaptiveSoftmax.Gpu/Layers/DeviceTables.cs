@@ -58,6 +58,5 @@ internal sealed class DeviceTables : IDisposable
         Rows = linear.Rows,
         Columns = linear.Columns,
         TokenRows = linear.TokenRows,
-        TilesPerStrip = linear.TilesPerStrip,
     };
 }

@@ -8,12 +8,12 @@ namespace AdaptiveSoftmax.Gpu;
 /// <summary>The working memory of training, within the budget for logits.</summary>
 internal sealed class TrainingScratch : IDisposable
 {
-    // What sums of an input's gradient in several shares may take; without it a narrow tail would use few groups.
-    private const long MostShareValues = 4L << 20;
+    // What split sums of an input's gradient may take; without them a narrow tail would use few groups.
+    private const long MostSplitValues = 4L << 20;
 
     private readonly SoftmaxLayout _layout;
-    private readonly int _strips;
     private readonly long _logitBytes;
+    private readonly bool _withLogits;
     private readonly Scratch _batch;
     private readonly Scratch _gradient;
     private readonly Scratch _hiddenGradient;
@@ -22,17 +22,13 @@ internal sealed class TrainingScratch : IDisposable
     private readonly GrowingBuffer<int> _order;
     private readonly GrowingBuffer<int> _headRows;
     private readonly GrowingBuffer<int> _tailRows;
-    private readonly GrowingBuffer<int> _maskedRows;
+    private readonly GrowingBuffer<int> _places;
     private readonly GrowingBuffer<float> _gathered;
     private readonly GrowingBuffer<float> _gatheredGradient;
     private readonly GrowingBuffer<float> _projected;
     private readonly GrowingBuffer<float> _projectedGradient;
-    private readonly GrowingBuffer<float> _logitGradient;
-    private readonly GrowingBuffer<float> _shares;
-    private readonly GrowingBuffer<float> _maximum;
-    private readonly GrowingBuffer<float> _sum;
-    private readonly GrowingBuffer<float> _targetLogits;
-    private readonly GrowingBuffer<float> _logSumExp;
+    private readonly GrowingBuffer<float> _logits;
+    private readonly GrowingBuffer<float> _splitSums;
     private readonly GrowingBuffer<float> _targetLogProbs;
     private readonly GrowingBuffer<float> _smoothing;
     private readonly GrowingBuffer<BatchPlan> _plan;
@@ -50,12 +46,12 @@ internal sealed class TrainingScratch : IDisposable
     /// <summary>Describes the memory, of which nothing is there yet.</summary>
     /// <param name="accelerator">The device.</param>
     /// <param name="layout">The sizes.</param>
-    /// <param name="strips">The strips of the cluster that has most.</param>
     /// <param name="logitBytes">The budget for logits.</param>
-    public TrainingScratch(Accelerator accelerator, SoftmaxLayout layout, int strips, long logitBytes)
+    /// <param name="withLogits">Whether logits are in float32, and not on tensor cores.</param>
+    public TrainingScratch(Accelerator accelerator, SoftmaxLayout layout, long logitBytes, bool withLogits = true)
     {
         _layout = layout;
-        _strips = strips;
+        _withLogits = withLogits;
         _logitBytes = logitBytes;
         _batch = new Scratch(accelerator);
         _gradient = new Scratch(accelerator);
@@ -65,17 +61,13 @@ internal sealed class TrainingScratch : IDisposable
         _order = _batch.Add<int>("the order of tokens by cluster");
         _headRows = _batch.Add<int>("the head's rows of targets");
         _tailRows = _batch.Add<int>("the tails' rows of targets");
-        _maskedRows = _batch.Add<int>("a tail's rows of targets");
+        _places = _batch.Add<int>("the places of tokens in that order");
         _gathered = _batch.Add<float>("hidden vectors by cluster");
         _gatheredGradient = _hiddenGradient.Add<float>("the gradient of hidden vectors by cluster");
         _projected = _batch.Add<float>("projected vectors");
         _projectedGradient = _gradient.Add<float>("the gradient of projected vectors");
-        _logitGradient = _gradient.Add<float>("the gradient of logits");
-        _shares = _gradient.Add<float>("shares of an input's gradient");
-        _maximum = _batch.Add<float>("partial maxima");
-        _sum = _batch.Add<float>("partial sums");
-        _targetLogits = _batch.Add<float>("the logits of targets");
-        _logSumExp = _batch.Add<float>("log-sum-exp");
+        _logits = _batch.Add<float>("logits");
+        _splitSums = _gradient.Add<float>("split sums of an input's gradient");
         _targetLogProbs = _batch.Add<float>("the log-probs of targets");
         _smoothing = _batch.Add<float>("label smoothing");
         _plan = _batch.Add<BatchPlan>("the plan of a step");
@@ -86,7 +78,7 @@ internal sealed class TrainingScratch : IDisposable
         _hostResult = _host.Add<float>("a result for the host");
         _hostWeights = _host.Add<float>("weights of tokens from the host");
         _hostLosses = _host.Add<float>("losses for the host");
-        _mostRows = layout.Tails.Select(tail => tail.Size).Append(layout.HeadRows).Max();
+        _mostRows = Sizes.Tiles(layout.Tails.Select(tail => tail.Size).Append(layout.HeadRows).Max(), TileProduct.Columns) * TileProduct.Columns;
         _stride = Sizes.Stride(layout.HiddenSize);
         _width = layout.Tails.Select(tail => Sizes.Stride(tail.ProjectionWidth)).DefaultIfEmpty(0).Max();
     }
@@ -102,7 +94,8 @@ internal sealed class TrainingScratch : IDisposable
 
     public ArrayView<int> TailRows => _tailRows.View;
 
-    public ArrayView<int> MaskedRows => _maskedRows.View;
+    /// <summary>The place of each token in the order by cluster, −1 without a target.</summary>
+    public ArrayView<int> Places => _places.View;
 
     public ArrayView<float> Gathered => _gathered.View;
 
@@ -112,26 +105,20 @@ internal sealed class TrainingScratch : IDisposable
 
     public ArrayView<float> ProjectedGradient => _projectedGradient.View;
 
-    public ArrayView<float> LogitGradient => _logitGradient.View;
+    /// <summary>The logits of a chunk, and then their gradient.</summary>
+    public ArrayView<float> Logits => _logits.View;
 
-    /// <summary>Where logits are kept until the backward pass takes them; without one nothing is written there.</summary>
-    public ArrayView<float> Kept => _gradient.Capacity > 0 ? LogitGradient : Maximum;
-
-    public ArrayView<float> Shares => _shares.View;
-
-    public ArrayView<float> Maximum => _maximum.View;
-
-    public ArrayView<float> Sum => _sum.View;
-
-    public ArrayView<float> TargetLogits => _targetLogits.View;
-
-    public ArrayView<float> LogSumExp => _logSumExp.View;
+    public ArrayView<float> SplitSums => _splitSums.View;
 
     public ArrayView<float> TargetLogProbs => _targetLogProbs.View;
 
     public ArrayView<float> Smoothing => _smoothing.View;
 
+    /// <summary>The tokens of each cluster, and behind them those of each chunk.</summary>
     public ArrayView<BatchPlan> Plan => _plan.View;
+
+    /// <summary>Where the plan is read back to.</summary>
+    public BatchPlan[] HostPlan { get; private set; } = [];
 
     /// <summary>What each token's gradient is multiplied by, in the order by cluster.</summary>
     public ArrayView<float> TokenWeights => _tokenWeights.View;
@@ -151,43 +138,32 @@ internal sealed class TrainingScratch : IDisposable
 
     public long Bytes => _batch.Bytes + _gradient.Bytes + _hiddenGradient.Bytes + _host.Bytes;
 
-    /// <summary>How many chunks the largest cluster's rows may take.</summary>
-    public int MostPasses(int tokens) => MostPasses(_mostRows, tokens);
-
-    /// <summary>How many chunks a cluster's rows may take, if every token needs it.</summary>
-    public int MostPasses(int rows, int tokens)
-    {
-        var chunk = Math.Max(1, LogitCapacity(tokens) / Math.Max(1, tokens) / TileProduct.Columns) * TileProduct.Columns;
-        return (int)((rows + chunk - 1) / chunk);
-    }
-
     /// <summary>
-    /// The values that the gradient of logits has room for: the budget, and at least one tile of columns. Up to a sixteenth more
-    /// where that spares the head, in which all tokens are, its last chunk, of which there may be two rows.
+    /// The values that logits have room for: the budget, and at least those of <see cref="BatchKernels.LeastTokens"/> tokens. Never
+    /// less for more tokens, so that a smaller batch fits the memory of a larger one.
     /// </summary>
-    public long LogitCapacity(int tokens)
-    {
-        var whole = (long)tokens * Sizes.Tiles(_mostRows, TileProduct.Columns) * TileProduct.Columns;
-        var capacity = Math.Max((long)tokens * TileProduct.Columns, Math.Min(whole, _logitBytes / sizeof(float)));
-        var tiles = Sizes.Tiles(_layout.HeadRows, TileProduct.Columns);
-        var chunks = Sizes.Tiles(tiles, (int)Math.Min(tiles, capacity / Math.Max(1, tokens) / TileProduct.Columns));
-        if (chunks == 1) return capacity;
-        var fewer = (long)tokens * Sizes.Tiles(tiles, chunks - 1) * TileProduct.Columns;
-        return fewer <= capacity + (capacity / 16) ? Math.Max(capacity, fewer) : capacity;
-    }
+    public long LogitCapacity(int tokens) => LogitCapacity(tokens, _mostRows, _logitBytes / sizeof(float));
 
-    /// <summary>The values that shares of an input's gradient have room for.</summary>
-    public long ShareCapacity(int tokens) => Math.Min(MostShareValues, 256L * tokens * _stride);
+    /// <summary>The values that the logits of a budget have room for, or all of a batch's if these are fewer.</summary>
+    /// <param name="tokens">The tokens of the batch.</param>
+    /// <param name="rows">The rows of the largest cluster in whole tiles.</param>
+    /// <param name="budget">The values of the budget.</param>
+    public static long LogitCapacity(int tokens, int rows, long budget) => Math.Min((long)tokens * rows, Math.Max(BatchKernels.LeastTokens * (long)rows, budget));
+
+    /// <summary>How many chunks a batch may take that lies in the largest cluster as a whole.</summary>
+    public int MostChunks(int tokens) => BatchKernels.MostChunks(LogitCapacity(tokens), _mostRows / TileProduct.Columns, tokens);
+
+    /// <summary>The values that split sums of an input's gradient have room for.</summary>
+    public long SplitCapacity(int tokens) => Math.Min(MostSplitValues, 256L * tokens * _stride);
 
     /// <summary>Makes room for a batch.</summary>
     /// <param name="tokens">Its tokens.</param>
     /// <param name="withGradient">Whether a backward pass follows.</param>
     /// <param name="withHiddenGradient">Whether it gives the gradient of hidden vectors.</param>
-    /// <param name="withLogits">Whether the gradient of logits is in float32.</param>
-    public void Reserve(int tokens, bool withGradient, bool withHiddenGradient, bool withLogits = true)
+    public void Reserve(int tokens, bool withGradient, bool withHiddenGradient)
     {
         if (withHiddenGradient && tokens > _hiddenGradient.Capacity) ExchangeHiddenGradient(tokens);
-        if (withGradient && tokens > _gradient.Capacity) ExchangeGradient(tokens, withLogits);
+        if (withGradient && tokens > _gradient.Capacity) ExchangeGradient(tokens);
         if (tokens > _batch.Capacity) ExchangeBatch(tokens);
     }
 
@@ -202,25 +178,34 @@ internal sealed class TrainingScratch : IDisposable
         foreach (var memory in new[] { _batch, _gradient, _hiddenGradient, _host }) memory.Dispose();
     }
 
+    // The tokens of each cluster, and of each chunk; tails alone take no more of them, and a budget in bfloat16 holds more.
+    private int PlanLength(int tokens)
+    {
+        var length = _layout.TailCount + 1 + Chunks([_layout.HeadRows]);
+        foreach (var group in _layout.Tails.Select(tail => tail.Size).Chunk(ViewGroup<int>.Capacity)) length += group.Length * Chunks(group);
+        return length;
+
+        int Chunks(int[] rows) => BatchKernels.MostChunks(LogitCapacity(tokens), Sizes.Tiles(rows.Max(), TileProduct.Columns), tokens);
+    }
+
     // Apart from the questions, so that a batch for which there is room allocates nothing on the host either.
     private void ExchangeHiddenGradient(int tokens) => _hiddenGradient.Exchange(tokens, () => _gatheredGradient.Reserve((long)tokens * _stride));
 
-    private void ExchangeGradient(int tokens, bool withLogits) => _gradient.Exchange(tokens, () =>
+    private void ExchangeGradient(int tokens) => _gradient.Exchange(tokens, () =>
     {
         _projectedGradient.Reserve((long)tokens * _width);
-        _logitGradient.Reserve(withLogits ? LogitCapacity(tokens) : 1);
-        _shares.Reserve(withLogits ? ShareCapacity(tokens) : 4);
+        _splitSums.Reserve(_withLogits ? SplitCapacity(tokens) : 4);
     });
 
     private void ExchangeBatch(int tokens) => _batch.Exchange(tokens, () =>
     {
-        foreach (var buffer in new[] { _slots, _order, _headRows, _tailRows, _maskedRows }) buffer.Reserve(tokens);
-        foreach (var buffer in new[] { _targetLogits, _logSumExp, _targetLogProbs, _smoothing, _tokenWeights }) buffer.Reserve(tokens);
+        foreach (var buffer in new[] { _slots, _order, _headRows, _tailRows, _places }) buffer.Reserve(tokens);
+        foreach (var buffer in new[] { _targetLogProbs, _smoothing, _tokenWeights }) buffer.Reserve(tokens);
         _gathered.Reserve((long)tokens * _stride);
         _projected.Reserve((long)tokens * _width);
-        _maximum.Reserve((long)tokens * _strips);
-        _sum.Reserve((long)tokens * _strips);
-        _plan.Reserve(_layout.TailCount + 1);
+        _logits.Reserve(_withLogits ? LogitCapacity(tokens) : 4);
+        _plan.Reserve(PlanLength(tokens));
+        HostPlan = new BatchPlan[PlanLength(tokens)];
         _scales.Reserve(2);
     });
 

@@ -6,12 +6,13 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu;
 
 /// <summary>
-/// The launches of one training step. How many tokens a tail has is known on the device alone: launches are sized for the
-/// most, and those without work return at once, unless the plan is read back to leave them out.
+/// The launches of one training step. Logits of whole rows are stored a chunk of tokens at a time, and are used up before the
+/// next chunk. How many tokens a tail has is known on the device alone: launches are for the most, and those without work
+/// return at once, unless the plan is read back to leave them out.
 /// </summary>
 internal readonly ref struct TrainingStep(
     AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, LayerProducts products, TrainingScratch scratch,
-    TensorTraining? tensors, DeviceTables tables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool keepsLogits, BatchPlan[]? known)
+    TensorTraining? tensors, DeviceTables tables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool readsPlan)
 {
     private bool WantsGradient => wish != GradientWish.None;
 
@@ -21,25 +22,36 @@ internal readonly ref struct TrainingStep(
 
     // Label smoothing needs every token in every tail, for which there is no room at once, and generated kernels for tensor
     // cores have one tail's sizes.
-    private bool TakesTailsAlone => IsSmoothed || tensors is not null;
+    private TailProducts[] Tails => IsSmoothed || tensors is not null ? products.Tails : products.Groups;
 
-    /// <summary>Finds the slots of the targets, sorts them by cluster and gathers the hidden vectors in that order.</summary>
-    public void Group(ArrayView<float> hidden, ArrayView<int> targets)
+    private long LogitCapacity => tensors?.LogitCapacity(tokens) ?? scratch.LogitCapacity(tokens);
+
+    /// <summary>Takes the step.</summary>
+    public void Run(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, ArrayView<float> losses)
     {
-        kernels.ForgetUnknown(stream, (1, 1), tables.FirstUnknown);
-        kernels.FindSlots(stream, Launches.Threads(accelerator, tokens), targets, tables.SortedIds, tables.SlotsOfIds, scratch.Slots, tables.FirstUnknown, tokens, options.IgnoreIndex);
+        Group(hidden, targets);
+        var place = layout.TailCount + 1;
+        Head(ref place);
+        foreach (var tails in Tails) Tail(tails, ref place);
+        Finish(hiddenGradient, losses);
+    }
+
+    // Finds the slots of the targets, sorts them by cluster and gathers the hidden vectors in that order.
+    private void Group(ArrayView<float> hidden, ArrayView<int> targets)
+    {
+        kernels.FindSlots(stream, Launches.Threads(accelerator, tokens), targets, tables.SortedIds, tables.SlotsOfIds, scratch.Slots, tokens, options.IgnoreIndex);
         var arguments = new GroupArguments
         {
             Tokens = tokens,
             Clusters = layout.TailCount + 1,
             ShortlistSize = layout.ShortlistSize,
             AllTokensInTails = IsSmoothed ? 1 : 0,
-            ClustersAtOnce = TakesTailsAlone ? 1 : ViewGroup<int>.Capacity,
-            GradientCapacity = tensors?.LogitCapacity(tokens) ?? scratch.LogitCapacity(tokens),
-            HasEqualChunks = tensors is null ? 0 : 1,
-            ShareCapacity = scratch.ShareCapacity(tokens),
+            ClustersAtOnce = Tails == products.Tails ? 1 : ViewGroup<int>.Capacity,
+            LogitCapacity = LogitCapacity,
+            SplitCapacity = scratch.SplitCapacity(tokens),
         };
-        kernels.GroupByCluster(stream, Launches.OneGroup, scratch.Slots, tables.Outputs, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Plan, arguments);
+        kernels.GroupByCluster(
+            stream, Launches.OneGroup, scratch.Slots, tables.Outputs, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Places, tables.FirstUnknown, scratch.Plan, arguments);
         var weighing = new WeightArguments
         {
             HasWeights = HasWeights,
@@ -48,50 +60,112 @@ internal readonly ref struct TrainingStep(
         };
         kernels.WeighTokens(stream, Launches.OneGroup, scratch.Plan, scratch.Order, TokenWeights, scratch.TokenWeights, scratch.Scales, weighing);
         kernels.Gather(stream, Launches.Threads(accelerator, (long)tokens * layout.HiddenSize), hidden, scratch.Order, scratch.Plan, scratch.Gathered, layout.HiddenSize, 0);
-        if (known is not null) scratch.Plan.SubView(0, known.Length).CopyToCPU(stream, known.AsSpan());
+        if (!readsPlan) return;
+        var length = layout.TailCount + 1 + MostChunks(products.Head);
+        foreach (var tails in Tails) length += tails.Outputs.Count * MostChunks(tails.Outputs);
+        scratch.Plan.SubView(0, length).CopyToCPU(stream, scratch.HostPlan.AsSpan(0, length));
     }
 
-    /// <summary>The head over all tokens with a target.</summary>
-    public void Head()
+    // The head over all tokens with a target.
+    private void Head(ref int place)
     {
         var head = products.Head;
-        Reduce(head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize);
-        if (!WantsGradient || !(head.Learns || WantsHiddenGradient)) return;
-        BackwardOutput(head, scratch.Gathered, scratch.HeadRows, layout.VocabularySize, WantsHiddenGradient ? scratch.GatheredGradient : default, WantsHiddenGradient);
-        MarkGradients(head.States, head.WeightsLearning, head.BiasStates, head.BiasLearns ? 1 : 0, head);
+        var wantsGradient = WantsGradient && (head.Learns || WantsHiddenGradient);
+        Chunks(head, ref place, scratch.Gathered, wantsGradient, WantsHiddenGradient ? scratch.GatheredGradient : default, WantsHiddenGradient);
+        if (wantsGradient) MarkGradients(head.States, head.WeightsLearning, head.BiasStates, head.BiasLearns ? 1 : 0, head);
     }
 
-    /// <summary>The tails over the tokens whose target lies in them, as many in a launch as it takes or one after the other.</summary>
-    public void Tails()
+    // Tails over the tokens whose target lies in them, as many in a launch as it takes or one alone.
+    private void Tail(TailProducts tails, ref int place)
     {
-        if (!IsSmoothed)
+        if (readsPlan && !HasTokens(tails.Outputs, tails.Outputs.First))
         {
-            foreach (var group in TakesTailsAlone ? products.Tails : products.Groups) Tails(group, scratch.TailRows, allRows: 0);
+            place += tails.Outputs.Count * MostChunks(tails.Outputs);
             return;
         }
 
-        for (var tail = 0; tail < layout.TailCount; tail++)
-        {
-            kernels.MaskTargets(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.HeadRows, scratch.TailRows, scratch.MaskedRows, layout.ShortlistSize + tail);
-            Tails(products.Tails[tail], scratch.MaskedRows, layout.Tails[tail].Size);
-        }
+        var arguments = tails.Projections.Arguments(tokens);
+        tails.Projections.Store(stream, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
+        var wantsProjectedGradient = tails.Projections.Learns || WantsHiddenGradient;
+        var wantsGradient = WantsGradient && (tails.Outputs.Learns || wantsProjectedGradient);
+        Chunks(tails.Outputs, ref place, scratch.Projected, wantsGradient, wantsGradient ? scratch.ProjectedGradient : default, wantsProjectedGradient);
+        if (!wantsGradient) return;
+
+        // dP = dyᵀ · X and dX += dy · P, with dy the gradient of the projected vectors.
+        arguments.Accumulate = 1;
+        tails.Projections.WeightGradient(stream, scratch.ProjectedGradient, scratch.Gathered, scratch.Plan, arguments);
+        if (WantsHiddenGradient) tails.Projections.InputGradient(stream, scratch.ProjectedGradient, scratch, scratch.GatheredGradient, arguments);
+        MarkGradients(tails.Outputs.States, tails.Outputs.WeightsLearning, tails.Projections.States, tails.Projections.WeightsLearning, tails.Outputs);
     }
 
-    /// <summary>The loss, those of tokens where they are wanted, and the gradient of hidden vectors at their tokens.</summary>
-    public void Finish(ArrayView<float> hiddenGradient, ArrayView<float> losses)
+    // Outputs of head or tails over their chunks of tokens: logits once, softmax and loss in one kernel, and the products of the
+    // logits' gradient with inputs and weights.
+    private void Chunks(ClusterProducts outputs, ref int place, ArrayView<float> inputs, bool wantsGradient, ArrayView<float> inputGradient, bool wantsInputGradient)
     {
-        kernels.Loss(
-            stream, Launches.OneGroup, scratch.Plan, scratch.Order, scratch.TargetLogProbs, scratch.Smoothing, TokenWeights, scratch.Scales, tables.Loss, Weights(0), HasWeights);
-        if (losses.Length > 0)
+        tensors?.Begin(stream, outputs.Single);
+        var arguments = outputs.Arguments(tokens);
+        var most = MostChunks(outputs);
+        for (var chunk = 0; chunk < most; chunk++)
         {
-            kernels.Clear(stream, Launches.Threads(accelerator, tokens), losses);
-            kernels.ScatterLosses(stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.Order, scratch.TargetLogProbs, scratch.Smoothing, losses, Weights(0));
+            arguments.Plan = place + (chunk * outputs.Count);
+            if (readsPlan && !HasTokens(outputs, arguments.Plan)) break;
+            if (tensors is null) Chunk(outputs, arguments, inputs, wantsGradient, inputGradient, wantsInputGradient);
+            else tensors.Chunk(stream, outputs, arguments, isFirst: chunk == 0, inputs, scratch, wantsGradient, inputGradient, wantsInputGradient);
         }
 
-        if (!WantsHiddenGradient) return;
-        var launch = Launches.Threads(accelerator, (long)tokens * layout.HiddenSize);
-        kernels.Clear(stream, launch, hiddenGradient);
-        kernels.Scatter(stream, launch, scratch.GatheredGradient, scratch.Order, scratch.Plan, hiddenGradient, layout.HiddenSize);
+        place += most * outputs.Count;
+    }
+
+    private void Chunk(ClusterProducts outputs, ClusterArguments arguments, ArrayView<float> inputs, bool wantsGradient, ArrayView<float> inputGradient, bool wantsInputGradient)
+    {
+        outputs.Store(stream, inputs, scratch.Plan, scratch.Logits, arguments);
+        var loss = new LogitArguments
+        {
+            Weights = Weights,
+            VocabularySize = layout.VocabularySize,
+            ShortlistSize = layout.ShortlistSize,
+            WantsGradient = wantsGradient ? 1 : 0,
+        };
+        outputs.Softmax(stream, tables.GroupSizes, scratch, arguments, loss);
+        if (!wantsGradient) return;
+        outputs.WeightGradient(stream, scratch.Logits, inputs, scratch.Plan, arguments);
+        if (!wantsInputGradient) return;
+        outputs.InputGradient(stream, scratch.Logits, scratch, inputGradient, arguments);
+        if (IsSplit(outputs, arguments.Plan)) outputs.AddSplits(stream, scratch.Plan, scratch.SplitSums, inputGradient, arguments);
+    }
+
+    // The loss, those of tokens where they are wanted, and the gradient of hidden vectors at their tokens.
+    private void Finish(ArrayView<float> hiddenGradient, ArrayView<float> losses)
+    {
+        kernels.Loss(
+            stream, Launches.OneGroup, scratch.Plan, scratch.Order, scratch.TargetLogProbs, scratch.Smoothing, TokenWeights, scratch.Scales, tables.Loss, Weights, HasWeights);
+        if (losses.Length > 0)
+            kernels.ScatterLosses(stream, Launches.Threads(accelerator, tokens), scratch.Places, scratch.TargetLogProbs, scratch.Smoothing, losses, Weights);
+        if (WantsHiddenGradient)
+            kernels.Scatter(stream, Launches.Threads(accelerator, (long)tokens * layout.HiddenSize), scratch.GatheredGradient, scratch.Places, hiddenGradient, layout.HiddenSize);
+    }
+
+    private int MostChunks(ClusterProducts outputs) => BatchKernels.MostChunks(LogitCapacity, outputs.ColumnTiles, tokens);
+
+    private bool HasTokens(ClusterProducts outputs, int place)
+    {
+        foreach (var plan in scratch.HostPlan.AsSpan(place, outputs.Count))
+        {
+            if (plan.Count > 0) return true;
+        }
+
+        return false;
+    }
+
+    private bool IsSplit(ClusterProducts outputs, int place)
+    {
+        if (!readsPlan) return outputs.MaySplit;
+        foreach (var plan in scratch.HostPlan.AsSpan(place, outputs.Count))
+        {
+            if (plan.Count > 0 && plan.Splits > 1) return true;
+        }
+
+        return false;
     }
 
     // A kernel takes no missing view, and reads none that it is told not to.
@@ -99,70 +173,9 @@ internal readonly ref struct TrainingStep(
 
     private int HasWeights => weights.Length > 0 ? 1 : 0;
 
-    private void Tails(TailProducts tails, ArrayView<int> targetRows, int allRows)
-    {
-        if (known is not null && tails.Outputs.Passes(known) == 0) return;
-        var arguments = tails.Projections.Arguments(tokens);
-        tails.Projections.Store(stream, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
-        Reduce(tails.Outputs, scratch.Projected, targetRows, allRows);
-        var wantsProjectedGradient = tails.Projections.Learns || WantsHiddenGradient;
-        if (!WantsGradient || !(tails.Outputs.Learns || wantsProjectedGradient)) return;
-        BackwardOutput(tails.Outputs, scratch.Projected, targetRows, allRows, scratch.ProjectedGradient, wantsProjectedGradient);
-
-        // dP = dyᵀ · X and dX += dy · P, with dy the gradient of the projected vectors.
-        arguments.Accumulate = 1;
-        tails.Projections.WeightGradient(stream, scratch.ProjectedGradient, scratch.Gathered, scratch, arguments);
-        if (WantsHiddenGradient) tails.Projections.InputGradient(stream, scratch.ProjectedGradient, scratch, scratch.GatheredGradient, arguments);
-        MarkGradients(tails.Outputs.States, tails.Outputs.WeightsLearning, tails.Projections.States, tails.Projections.WeightsLearning, tails.Outputs);
-    }
-
-    private void Reduce(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows)
-    {
-        if (tensors is not null)
-        {
-            tensors.Reduce(stream, outputs.Single, outputs.First, tokens, inputs, targetRows, scratch);
-            return;
-        }
-
-        var arguments = outputs.Arguments(tokens);
-        arguments.KeepsLogits = WantsGradient && keepsLogits ? 1 : 0;
-        outputs.Reduce(stream, inputs, targetRows, scratch, arguments);
-        if (!IsSmoothed) return;
-        outputs.Sum(stream, inputs, tables.GroupSizes, scratch, arguments);
-        kernels.FinishSum(
-            stream, Launches.Threads(accelerator, tokens), scratch.Plan, scratch.Sum, scratch.LogSumExp, scratch.Smoothing, outputs.First, outputs.Single.Strips, tokens, allRows);
-    }
-
-    private void BackwardOutput(ClusterProducts outputs, ArrayView<float> inputs, ArrayView<int> targetRows, int allRows, ArrayView<float> inputGradient, bool wantsInputGradient)
-    {
-        if (tensors is not null)
-        {
-            tensors.Backward(stream, outputs, tokens, scratch, inputGradient, wantsInputGradient, known);
-            return;
-        }
-
-        // The forward pass left the logits of the first chunk in their gradient's place; further chunks are computed again.
-        var arguments = outputs.Arguments(tokens);
-        var passes = known is null ? scratch.MostPasses(outputs.MostRows, tokens) : outputs.Passes(known);
-        for (arguments.Pass = 0; arguments.Pass < passes; arguments.Pass++)
-        {
-            outputs.LogitGradient(
-                stream, inputs, targetRows, tables.GroupSizes, scratch, isKept: keepsLogits && arguments.Pass == 0, arguments, Weights(allRows));
-            outputs.WeightGradient(stream, scratch.LogitGradient, inputs, scratch, arguments);
-            if (wantsInputGradient) outputs.InputGradient(stream, scratch.LogitGradient, scratch, inputGradient, arguments);
-        }
-
-        if (wantsInputGradient) outputs.AddShares(stream, scratch.Plan, scratch.Shares, inputGradient, arguments);
-    }
+    private LossWeights Weights => new() { Target = 1 - options.LabelSmoothing, Uniform = options.LabelSmoothing / layout.VocabularySize };
 
     // Once all that adds to them is done, which asks whether there is something to add to.
     private void MarkGradients(ViewGroup<int> states, int learning, ViewGroup<int> others, int othersLearning, ClusterProducts clusters) =>
-        kernels.MarkGradients(stream, (1, 1), states, others, scratch.Plan, clusters.First, clusters.Arguments(tokens).Count, learning, othersLearning);
-
-    private LossWeights Weights(int allRows) => new()
-    {
-        Target = 1 - options.LabelSmoothing,
-        Uniform = options.LabelSmoothing / layout.VocabularySize,
-        AllRows = allRows,
-    };
+        kernels.MarkGradients(stream, (1, 1), states, others, scratch.Plan, clusters.First, clusters.Count, learning, othersLearning);
 }

@@ -8,6 +8,9 @@ namespace AdaptiveSoftmax.Gpu;
 /// <summary>The products by generated kernels, which take addresses instead of views.</summary>
 internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods kernels) : ITensorProducts
 {
+    // Kernels can take a chunk of the weight's rows; training gives them all as the first one.
+    private const int AllRows = 0;
+
     private readonly Accelerator _accelerator = weight.Accelerator;
     private LogitsLauncher? _logits;
     private GradientLauncher? _gradient;
@@ -31,47 +34,45 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
         int pass, int allColumns, int inputSize, long output, int outputStride, long hasOutput, long outputShares, int shares);
 
     public void Logits(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int place,
         int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
     {
         _logits ??= Load<LogitsLauncher>(kernels.Logits);
         _logits(
-            stream, Launch(kernels.Logits, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, cluster),
+            stream, Launch(kernels.Logits, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, place),
             weight.Rows, weight.Columns, tilesPerStrip, tokens, Address(pairs), Address(targets), Address(targetLogits));
     }
 
     public void Gradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> scale, ArrayView<ushort> gradient)
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int place,
+        ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> scale, ArrayView<ushort> gradient)
     {
         _gradient ??= Load<GradientLauncher>(kernels.Gradient);
         _gradient(
-            stream, Launch(kernels.Gradient, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, cluster),
-            pass, weight.Rows, weight.Columns, Address(logSumExp), Address(targets), Address(scale), Address(gradient));
+            stream, Launch(kernels.Gradient, tokens, weight.Rows), Address(inputs), weight.Stride, Address(weights), weight.Stride, Address(bias), Plan(plan, place),
+            AllRows, weight.Rows, weight.Columns, Address(logSumExp), Address(targets), Address(scale), Address(gradient));
     }
 
     public void InputGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> output, ArrayView<float> shares)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<BatchPlan> plan, int place, ArrayView<float> output, ArrayView<float> splitSums)
     {
-        // How many shares there are is known on the device alone.
+        // How many splits there are is known on the device alone.
         _inputGradient ??= Load<InputGradientLauncher>(kernels.InputGradient);
         _inputGradient(
-            stream, Launch(kernels.InputGradient, int.MaxValue, weight.Columns), Address(gradient), Address(weights), weight.Stride, Plan(plan, cluster),
-            pass, weight.Rows, weight.Columns, Address(output), weight.Stride, Address(shares));
+            stream, Launch(kernels.InputGradient, int.MaxValue, weight.Columns), Address(gradient), Address(weights), weight.Stride, Plan(plan, place),
+            AllRows, weight.Rows, weight.Columns, Address(output), weight.Stride, Address(splitSums));
     }
 
     public void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> shares, int splits)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<BatchPlan> plan, int place, ArrayView<int> state, ArrayView<float> splitSums, int splits)
     {
         _weightGradient ??= Load<WeightGradientLauncher>(kernels.WeightGradient);
         _weightGradient(
-            stream, Launch(kernels.WeightGradient, weight.Rows, weight.Columns, splits), Address(gradient), Address(inputs), weight.Stride, Plan(plan, cluster),
-            pass, weight.Rows, weight.Columns, Address(weight.Gradient), weight.Stride, Address(weight.State), Address(shares), splits);
+            stream, Launch(kernels.WeightGradient, weight.Rows, weight.Columns, splits), Address(gradient), Address(inputs), weight.Stride, Plan(plan, place),
+            AllRows, weight.Rows, weight.Columns, Address(weight.Gradient), weight.Stride, Address(state), Address(splitSums), splits);
     }
 
-    private static long Plan(ArrayView<BatchPlan> plan, int cluster) => Address(plan.SubView(cluster, 1));
+    private static long Plan(ArrayView<BatchPlan> plan, int place) => Address(plan.SubView(place, 1));
 
     private static long Address<T>(ArrayView<T> view)
         where T : unmanaged => view.LoadEffectiveAddressAsPtr();
@@ -79,9 +80,9 @@ internal sealed class CudaTensorProducts(GpuParameter weight, TensorCoreMethods 
     private static long Address(GpuParameter? bias) => bias is null ? 0 : Address(bias.Values);
 
     // Groups take tile after tile, so the number changes no result; a tile has at least 64 rows and columns.
-    private KernelConfig Launch(TensorCoreMethod kernel, int rows, int columns, int shares = 1)
+    private KernelConfig Launch(TensorCoreMethod kernel, int rows, int columns, int splits = 1)
     {
-        var tiles = ((rows + 63L) / 64) * Sizes.Tiles(columns, 64) * shares;
+        var tiles = ((rows + 63L) / 64) * Sizes.Tiles(columns, 64) * splits;
         var groups = (int)Math.Clamp(tiles, 1, _accelerator.NumMultiprocessors * 2L);
         return new KernelConfig(groups, kernel.Threads, SharedMemoryConfig.RequestDynamic<byte>(kernel.SharedBytes));
     }

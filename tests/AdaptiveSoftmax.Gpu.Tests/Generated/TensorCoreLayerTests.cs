@@ -8,9 +8,9 @@ public abstract class TensorCoreLayerTests
     private protected abstract Accelerator Accelerator { get; }
 
     [Theory]
-    [InlineData(150, 128L << 20)]
-    [InlineData(1, 128L << 20)]
-    // Chunks of logits, in several launches each.
+    [InlineData(150, 144L << 20)]
+    [InlineData(1, 144L << 20)]
+    // Chunks of tokens, in several launches each.
     [InlineData(150, 40_000L)]
     public void Training_AgreesWithThePortableKernels(int tokens, long logitBytes)
     {

@@ -192,14 +192,29 @@ public abstract class ContractTests
         Assert.Equal(working, (layer.WorkingBytes, layer.ParameterBytes, optimizer.StateBytes));
     }
 
-    [Fact]
-    public void WorkingMemoryOfALargeStep_StaysUnder300MB()
+    [Theory]
+    [InlineData(1024, 300_000_000)]
+    [InlineData(2048, 400_000_000)]
+    public void WorkingMemoryOfALargeStep_StaysUnderItsBound(int hidden, long bytes)
     {
-        // What the layer will reserve, computed without the device: 8,192 tokens, hidden 1,024, vocabulary 262,144.
-        var layout = SoftmaxLayout.Create(1024, 262_144, [8192, 40_960], [256, 64]);
-        using var scratch = new TrainingScratch(Accelerator, layout, strips: 128, GpuOptions.Default.LogitBytes);
+        // What the layer will reserve, computed without the device: 8,192 tokens, vocabulary 262,144.
+        var layout = SoftmaxLayout.Create(hidden, 262_144, [8192, 40_960], [hidden / 4, hidden / 16]);
+        using var scratch = new TrainingScratch(Accelerator, layout, GpuOptions.Default.LogitBytes);
         scratch.Reserve(8192, withGradient: true, withHiddenGradient: true);
-        Assert.InRange(scratch.Bytes, 1, 300_000_000);
+        Assert.InRange(scratch.Bytes, bytes / 2, bytes);
+    }
+
+    [Fact]
+    public void MemoryForLogits_IsNeverLessForMoreTokens()
+    {
+        var layout = SoftmaxLayout.Create(8, 262_144, [8192, 40_960], [8, 4]);
+        using var scratch = new TrainingScratch(Accelerator, layout, GpuOptions.Default.LogitBytes);
+        long least = 0;
+        for (var tokens = 1; tokens < 20_000; tokens += tokens < 400 ? 1 : 97)
+        {
+            Assert.InRange(scratch.LogitCapacity(tokens), least, GpuOptions.Default.LogitBytes / sizeof(float));
+            least = scratch.LogitCapacity(tokens);
+        }
     }
 
     // Its weights are on the device already when the vocabulary is asked for.

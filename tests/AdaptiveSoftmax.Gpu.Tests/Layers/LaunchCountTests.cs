@@ -10,6 +10,13 @@ public sealed class LaunchCountTests
 {
     private const int Tokens = 40;
 
+    // Logits, softmax, and the gradients of weight and input. Where the latter may be split, another adds its sums.
+    private const int ProductsOfChunk = 4;
+
+    // Slots, order, weights and vectors before, loss and hidden gradient behind; a mark of the head's gradients and of the tails';
+    // and three products of projections.
+    private const int WithoutChunks = 4 + 2 + 2 + 3;
+
     private static Accelerator Accelerator => Backend.OpenCl;
 
     [Fact]
@@ -25,56 +32,64 @@ public sealed class LaunchCountTests
     }
 
     [Fact]
-    public void PassesOfALargeVocabulary_AreThoseOfItsHeadAndItsLargestTail()
+    public void RecordedStep_TakesTheChunksOfABatchThatLiesInTheLargestTail()
     {
-        // 4,096 rows at a time, as 8,192 tokens leave in 128 MiB, and 4,224, so that the head's last two need no pass of their
-        // own: 2 passes of the head, 53 of the larger tail, 3 launches each.
-        var layout = SoftmaxLayout.Create(8, 262_144, [8192, 40_960], [8, 4]);
-        Assert.Equal(19 + (3 * (2 + 53)), Count(layout, new GpuOptions { LogitBytes = Tokens * 4096 * sizeof(float) }, isRecorded: true));
+        // The logits of 16 tokens of the tail, 4,864 each, or of 60 of the head, of 1,280: 3 chunks and 1 for 40 tokens.
+        var layout = SoftmaxLayout.Create(24, 6000, [1200], [10]);
+        var options = new GpuOptions { LogitBytes = 0 };
+        Assert.Equal(WithoutChunks + ((ProductsOfChunk + 1) * (1 + 3)), Count(layout, options, isRecorded: true));
+        // Where a step reads the plan back it would take those that have tokens, but for 3 chunks it does not wait.
+        Assert.Equal(WithoutChunks + ((ProductsOfChunk + 1) * (1 + 3)), Count(layout, options));
     }
 
     [Fact]
-    public void AStepOf8192Tokens_TakesNoMoreThan40Launches()
+    public void AStepOf8192Tokens_TakesNoMoreThan40LaunchesAnd300MB()
     {
-        // The hidden size changes no launch. 4 passes hold the logits of 10 and 5 % of the tokens in the tails.
-        var layout = SoftmaxLayout.Create(8, 262_144, [8192, 40_960], [8, 4]);
+        // Nothing but the plan is computed: what is launched depends on nothing else.
+        var layout = SoftmaxLayout.Create(1024, 262_144, [8192, 40_960], [256, 64]);
         var targets = ZipfTargets.Create(8192, 262_144, (8192, 40_960));
-        var count = Count(layout, GpuOptions.Default, isRecorded: false, targets);
-        Assert.InRange(count, 1, 40);
-        Assert.Equal(19 + (3 * (2 + 4)), count);
+        using var layer = new DynamicGpuSoftmax(Accelerator, layout);
+        using var hidden = Accelerator.Allocate1D<float>(8192 * 1024);
+        using var targetBuffer = Accelerator.Allocate1D(targets);
+        using var gradient = Accelerator.Allocate1D<float>(hidden.Length);
+        using var counter = new LaunchCounter(Accelerator, "FindSlots", "GroupByCluster", "WeighTokens");
+        layer.Backward(hidden.View, targetBuffer.View, gradient.View);
+        // 2 chunks of the head, whose input gradient has tiles enough, and 4 that hold the logits of 10 and 5 % of the tokens in
+        // the tails.
+        Assert.Equal(WithoutChunks + (ProductsOfChunk * (2 + 4)) + 4, counter.Count);
+        Assert.InRange(counter.Count, 1, 40);
+        var working = (layer.WorkingBytes, layer.ParameterBytes, layer.Generation);
+        Assert.InRange(layer.WorkingBytes, 1, 300_000_000);
+        layer.Backward(hidden.View, targetBuffer.View, gradient.View);
+        Assert.Equal(working, (layer.WorkingBytes, layer.ParameterBytes, layer.Generation));
+
+        // A recording takes all 64 chunks of a batch that lies as a whole in the larger tail, 128 tokens each, and may split sums.
+        var before = counter.Count;
+        using var recording = layer.RecordBackward(hidden.View, targetBuffer.View, gradient.View);
+        Assert.Equal(WithoutChunks + ((ProductsOfChunk + 1) * (2 + 64)), counter.Count - before);
     }
 
     [Fact]
     public void TailsWithoutTargets_TakeNoLaunch()
     {
-        // 1 token, and 128 rows at a time: 11 chunks of the tail.
+        // 16 tokens at a time, of 80: 5 chunks of the tail, so the plan is read back; and all 80 of the head.
         var layout = SoftmaxLayout.Create(24, 1500, [100], [10]);
-        var options = new GpuOptions { LogitBytes = 128 * sizeof(float) };
-        var head = Count(SoftmaxLayout.CreateFull(24, 100), options, isRecorded: false, [7]);
-        Assert.Equal(head, Count(layout, options, isRecorded: false, [7]));
-        Assert.Equal(head + 7 + (3 * 11), Count(layout, options, isRecorded: false, [1234]));
+        var options = new GpuOptions { LogitBytes = 0 };
+        int[] inHead = [.. Enumerable.Range(0, 80)], inTail = [.. Enumerable.Range(0, 80).Select(i => 100 + i)];
+        var head = Count(SoftmaxLayout.CreateFull(24, 100), GpuOptions.Default, isRecorded: false, inHead);
+        Assert.Equal(head, Count(layout, options, isRecorded: false, inHead));
+        Assert.Equal(head + 4 + ((ProductsOfChunk + 1) * 5), Count(layout, options, isRecorded: false, inTail));
+        Assert.Equal(head + 4 + ((ProductsOfChunk + 1) * 2), Count(layout, options, isRecorded: false, [.. inHead[..60], .. inTail[..20]]));
     }
 
     [Fact]
-    public void ABudgetThatMissesTheHeadByMore_IsKept()
+    public void ChunksOfFourTails_AreThoseOfTheLargest()
     {
-        var layout = SoftmaxLayout.Create(8, 262_144, [8192, 40_960], [8, 4]);
-        using var kept = new TrainingScratch(Accelerator, layout, strips: 1, Tokens * 3840L * sizeof(float));
-        using var stretched = new TrainingScratch(Accelerator, layout, strips: 1, Tokens * 4096L * sizeof(float));
-        using var whole = new TrainingScratch(Accelerator, layout, strips: 1, Tokens * 8192L * sizeof(float));
-        Assert.Equal(Tokens * 3840, kept.LogitCapacity(Tokens));
-        Assert.Equal(Tokens * 4224, stretched.LogitCapacity(Tokens));
-        Assert.Equal(Tokens * 8320, whole.LogitCapacity(Tokens));
-    }
-
-    [Fact]
-    public void SeveralPasses_OfFourTailsTakeThoseOfTheLargest()
-    {
-        // 384 rows at a time: three passes of the largest tail.
-        var options = new GpuOptions { LogitBytes = Tokens * 384 * sizeof(float) };
+        // 16 tokens of the largest tail at a time, of 40.
+        var options = new GpuOptions { LogitBytes = 0 };
         Assert.Equal(
-            Count(SoftmaxLayout.Create(24, 1100, [100], [10]), options, isRecorded: true),
-            Count(SoftmaxLayout.Create(24, 2200, [100, 1100, 1700, 2100], [10, 3, 20, 1]), options, isRecorded: true));
+            Count(SoftmaxLayout.Create(24, 1300, [100], [10]), options, isRecorded: true),
+            Count(SoftmaxLayout.Create(24, 2600, [100, 1300, 1900, 2500], [10, 3, 20, 1]), options, isRecorded: true));
     }
 
     private static int Count(SoftmaxLayout layout, GpuOptions options, bool isRecorded = false, int[]? targets = null)

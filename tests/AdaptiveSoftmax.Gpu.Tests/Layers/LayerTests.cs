@@ -8,6 +8,9 @@ namespace AdaptiveSoftmax.Gpu.Tests.Layers;
 /// <summary>The layer against float64 and against the CPU's layer with the same weights, one body for every backend.</summary>
 public abstract class LayerTests
 {
+    // Of Gradients: loss, losses, hidden gradient.
+    private const int TokenResults = 3;
+
     private protected abstract Accelerator Accelerator { get; }
 
     /// <summary>How many random layouts a backend can afford.</summary>
@@ -117,34 +120,37 @@ public abstract class LayerTests
         }
     });
 
-    [Fact]
-    public void InputGradient_AddsUpSharesOverSeveralChunks()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(long.MaxValue)]
+    public void InputGradient_IsSplitInEachChunk(long logitBytes)
     {
-        // A chunk of 1,024 rows, whose depth two groups share, or of 1,536 where only two of the tokens lie in the tail.
+        // The 2,101 logits of the head in four sums, the 2,900 of the tail in five; 16 tokens at a time, or all.
+        var tokens = Math.Min(40, SameBitsTokens);
         var layout = SoftmaxLayout.Create(24, 5000, [2100], [10], hasHeadBias: true);
-        float[] hidden = [.. Enumerable.Range(0, 3 * layout.HiddenSize).Select(i => MathF.Sin(i * i))];
-        int[] targets = [4999, 7, 2100];
-        using var host = new DynamicAdaptiveSoftmax(layout, seed: 5);
-        using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 5, new GpuOptions { LogitBytes = 3 * 1024 * sizeof(float) });
-        var expected = new float[hidden.Length];
-        var actual = new float[hidden.Length];
-        var expectedLoss = host.Backward(hidden, targets, expected);
-        AssertClose(expectedLoss, layer.Backward(hidden, targets, actual), 2e-4 * expectedLoss);
-        AssertAllClose(expected, actual, "hidden");
-        for (var i = 0; i < host.Parameters.Count; i++)
-        {
-            var gradient = new float[host.Parameters[i].Count];
-            layer.Parameters[i].CopyGradientTo(gradient);
-            AssertAllClose(host.Parameters[i].Gradient.ToArray(), gradient, host.Parameters[i].Name);
-        }
+        float[] hidden = [.. Enumerable.Range(0, tokens * layout.HiddenSize).Select(i => MathF.Sin(i * i))];
+        int[] targets = [.. Enumerable.Range(0, tokens).Select(i => i % 3 == 0 ? 7 : 4999 - (i * 70))];
+        CheckAgainstTheCpu(layout, hidden, targets, new GpuOptions { LogitBytes = logitBytes }, LossOptions.Default);
     }
 
     [Theory]
-    [InlineData(0, 0f)]
-    [InlineData(150_000, 0f)]
-    [InlineData(150_000, 0.1f)]
-    [InlineData(long.MaxValue, 0f)]
-    public void KeptLogits_GiveTheBitsOfRecomputedOnes(long logitBytes, float smoothing)
+    [InlineData(0f)]
+    [InlineData(0.1f)]
+    public void LongRows_AgreeWithTheCpu(float smoothing)
+    {
+        // A thread has four reads of four logits on their way, 1,024 apart: of 3,079 logits one thread of a group, of 8,203 all, twice.
+        int[] targets = [5, 4103, 3077, 1030, 2060, 3079, 5129, 6157, 7178, 8278, 9378, 10_478, 11_280];
+        targets = targets[..Math.Min(targets.Length, SameBitsTokens)];
+        var layout = SoftmaxLayout.Create(8, 3078 + 8203, [3078], [4]);
+        // Large ones, so that a few rows anywhere have nearly all of a token's mass.
+        float[] hidden = [.. Enumerable.Range(0, targets.Length * layout.HiddenSize).Select(i => 30 * MathF.Sin(i * i))];
+        CheckAgainstTheCpu(layout, hidden, targets, GpuOptions.Default, new LossOptions { LabelSmoothing = smoothing });
+    }
+
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(0.1f)]
+    public void Chunks_LeaveEachTokensBits(float smoothing)
     {
         // The head in one chunk and the tails in several, all in several, all in one.
         SoftmaxLayout[] layouts = [SoftmaxLayout.Create(40, 700, [130, 300], [20, 10], hasHeadBias: true), SoftmaxLayout.Create(9, 500, [300, 310], [4, 2]), SoftmaxLayout.CreateFull(12, 300)];
@@ -154,7 +160,14 @@ public abstract class LayerTests
             foreach (var tokens in new[] { Math.Min(40, SameBitsTokens), SameBitsTokens })
             {
                 var @case = new LayerCase(layout, tokens, Seed: 5, OneClusterOnly: false);
-                Assert.Equal(Gradients(@case, new GpuOptions { LogitBytes = logitBytes, KeepsLogits = false }, options), Gradients(@case, new GpuOptions { LogitBytes = logitBytes }, options));
+                var whole = Gradients(@case, new GpuOptions { LogitBytes = long.MaxValue }, options);
+                foreach (var logitBytes in new[] { 0, 100_000 })
+                {
+                    var chunks = Gradients(@case, new GpuOptions { LogitBytes = logitBytes }, options);
+                    for (var i = 0; i < TokenResults; i++) Assert.Equal(whole[i], chunks[i]);
+                    // The gradients of parameters are sums over tokens, of as many sums as there are chunks.
+                    for (var i = TokenResults; i < whole.Length; i++) AssertAllClose(whole[i], chunks[i], $"result {i}");
+                }
             }
         }
     }
@@ -173,13 +186,31 @@ public abstract class LayerTests
             Assert.Contains("take the class on the CPU", Assert.Throws<NotSupportedException>(() => new DynamicGpuSoftmax(Accelerator, layout)).Message, StringComparison.Ordinal);
     }
 
-    // The loss, and every gradient.
+    private void CheckAgainstTheCpu(SoftmaxLayout layout, float[] hidden, int[] targets, GpuOptions options, LossOptions loss)
+    {
+        using var host = new DynamicAdaptiveSoftmax(layout, seed: 5);
+        using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 5, options);
+        var expected = new float[hidden.Length];
+        var actual = new float[hidden.Length];
+        var expectedLoss = host.Backward(hidden, targets, expected, loss);
+        AssertClose(expectedLoss, layer.Backward(hidden, targets, actual, loss), 2e-4 * expectedLoss);
+        AssertAllClose(expected, actual, "hidden");
+        for (var i = 0; i < host.Parameters.Count; i++)
+        {
+            var gradient = new float[host.Parameters[i].Count];
+            layer.Parameters[i].CopyGradientTo(gradient);
+            AssertAllClose(host.Parameters[i].Gradient.ToArray(), gradient, host.Parameters[i].Name);
+        }
+    }
+
+    // The loss, that of each token, every gradient.
     private float[][] Gradients(LayerCase @case, GpuOptions options, LossOptions loss)
     {
         using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, options);
         var gradient = new float[@case.Tokens * @case.Layout.HiddenSize];
-        var value = layer.Backward(@case.Hidden(), @case.Targets(loss.IgnoreIndex), gradient, loss);
-        return [[value], gradient, .. layer.Parameters.Select(parameter =>
+        var losses = new float[@case.Tokens];
+        var value = layer.Backward(@case.Hidden(), @case.Targets(loss.IgnoreIndex), gradient, loss, losses: losses);
+        return [[value], losses, gradient, .. layer.Parameters.Select(parameter =>
         {
             var values = new float[parameter.Rows * parameter.Columns];
             parameter.CopyGradientTo(values);

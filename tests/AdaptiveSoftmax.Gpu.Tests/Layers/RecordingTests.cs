@@ -62,17 +62,19 @@ public abstract class RecordingTests
     [Fact]
     public void Replay_TakesAnyBatch_WhereOtherCallsReadTheirPlanBack()
     {
-        // Chunks of 128 rows, of which the recorded batch takes one of the head and none of the tails.
+        // 16 tokens at a time, of which the recorded batch has some in the head's chunks and none in the tails'.
+        const int tokens = 70;
         var layout = SoftmaxLayout.Create(24, 900, [100, 200], [8, 4], hasHeadBias: true);
         var options = new GpuOptions { LogitBytes = 0 };
         using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 3, options);
         using var plain = new DynamicGpuSoftmax(Accelerator, layout, seed: 3, options);
-        using var hidden = Accelerator.Allocate1D(Random(1, 9 * 24));
-        using var gradient = Accelerator.Allocate1D<float>(9 * 24);
-        using var targets = Accelerator.Allocate1D(Enumerable.Range(0, 9).ToArray());
+        using var hidden = Accelerator.Allocate1D(Random(1, tokens * 24));
+        using var gradient = Accelerator.Allocate1D<float>(tokens * 24);
+        using var targets = Accelerator.Allocate1D(Enumerable.Range(0, tokens).ToArray());
         using var recording = layer.RecordBackward(hidden.View, targets.View, gradient.View);
         Assert.Equal(HasGraphs, recording.IsGraph);
-        foreach (var batch in new int[][] { [1, 150, 899, 700, 2, 3, 4, 5, -100], [899, 898, 897, 896, 895, 894, 893, 892, 891], [0, 1, 2, 3, 4, 5, 6, 7, 8] })
+        int[] mixed = [.. Enumerable.Range(0, tokens).Select(i => i % 9 == 8 ? -100 : i * 13 % 900)];
+        foreach (var batch in new[] { mixed, [.. Enumerable.Range(0, tokens).Select(i => 899 - i)], [.. Enumerable.Range(0, tokens)] })
         {
             targets.CopyFromCPU(batch);
             foreach (var parameter in layer.Parameters.Concat(plain.Parameters)) parameter.ZeroGradient();

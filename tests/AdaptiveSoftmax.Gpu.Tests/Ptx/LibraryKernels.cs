@@ -27,10 +27,8 @@ internal sealed class LibraryKernels : IKernelCases
         .. Shapes<MatrixShape>("any"),
         .. Clusters<Tile128>(),
         .. Clusters<Tile16>(),
-        Cluster<Tile128>(typeof(LogitKernels), nameof(LogitKernels.Sum)),
-        Cluster<Tile128>(typeof(GradientKernels), nameof(GradientKernels.Logits)),
         .. Generated("200,019 generated", typeof(ApiDocs)),
-        .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))),
+        .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))).Concat(Common(typeof(LogitKernels))),
         .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(GradientCheckKernels))).Concat(Common(typeof(MatrixPlan))),
     ];
 
@@ -50,7 +48,6 @@ internal sealed class LibraryKernels : IKernelCases
         where TTile : unmanaged, IRegisterTile
     {
         yield return Cluster<TTile>(typeof(ForwardKernels), nameof(ForwardKernels.Store));
-        yield return Cluster<TTile>(typeof(LogitKernels), nameof(LogitKernels.Reduce));
         yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Input));
         yield return Cluster<TTile>(typeof(GradientKernels), nameof(GradientKernels.Weight)) with { GroupsAtOnce = Launches.Specialization.MinNumGroupsPerMultiprocessor };
     }

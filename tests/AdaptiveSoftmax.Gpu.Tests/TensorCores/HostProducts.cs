@@ -11,20 +11,20 @@ namespace AdaptiveSoftmax.Gpu.Tests.TensorCores;
 /// </summary>
 internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
 {
-    /// <summary>The most shares of an input's gradient so far.</summary>
-    public int MostInputShares { get; private set; }
+    /// <summary>The most sums over the depth of an input's gradient so far.</summary>
+    public int MostInputSplits { get; private set; }
 
-    /// <summary>The fewest rows of a chunk so far.</summary>
-    public int LeastRows { get; private set; } = int.MaxValue;
+    /// <summary>The most tokens of a chunk so far, and the fewest.</summary>
+    public (int Most, int Least) Tokens { get; private set; } = (0, int.MaxValue);
 
-    /// <summary>The most shares of the weight's gradient so far.</summary>
-    public int MostWeightShares { get; private set; }
+    /// <summary>The most sums over the tokens of the weight's gradient so far.</summary>
+    public int MostWeightSplits { get; private set; }
 
     public void Logits(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int place,
         int tilesPerStrip, ArrayView<float> pairs, ArrayView<int> targets, ArrayView<float> targetLogits)
     {
-        var count = Plan(plan, cluster).Count;
+        var count = Plan(plan, place).Count;
         var (pairsOut, targetsIn, logitsOut) = (Read(pairs), Read(targets), Read(targetLogits));
         var logits = Products(inputs, weights, bias, count);
 
@@ -50,18 +50,17 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     }
 
     public void Gradient(
-        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> scale, ArrayView<ushort> gradient)
+        AcceleratorStream stream, int tokens, ArrayView<ushort> inputs, ArrayView<ushort> weights, GpuParameter? bias, ArrayView<BatchPlan> plan, int place,
+        ArrayView<float> logSumExp, ArrayView<int> targets, ArrayView<float> scale, ArrayView<ushort> gradient)
     {
-        var (_, count, chunk, _) = Plan(plan, cluster);
-        var (first, columns) = Chunk(chunk, pass);
+        var (_, count, chunk, _) = Plan(plan, place);
         var logits = Products(inputs, weights, bias, count);
         var (lse, targetsIn, weight, result) = (Read(logSumExp), Read(targets), Read(scale)[0], Read(gradient));
         for (var row = 0; row < logits.Length; row++)
         {
-            for (var column = 0; column < Sizes.Stride(columns); column++)
+            for (var column = 0; column < Sizes.Stride(linear.Rows); column++)
             {
-                var value = column >= columns ? 0 : weight * (Math.Exp(logits[row][first + column] - lse[row]) - (targetsIn[row] == first + column ? 1 : 0));
+                var value = column >= linear.Rows ? 0 : weight * (Math.Exp(logits[row][column] - lse[row]) - (targetsIn[row] == column ? 1 : 0));
                 result[(row * chunk) + column] = BFloat16.Round((float)value);
             }
         }
@@ -70,48 +69,44 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
     }
 
     public void InputGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> output, ArrayView<float> shares)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> weights, ArrayView<BatchPlan> plan, int place, ArrayView<float> output, ArrayView<float> splitSums)
     {
-        var (start, count, chunk, splits) = Plan(plan, cluster);
-        var (first, columns) = Chunk(chunk, pass);
-        if (columns == 0) return;
-        (MostInputShares, LeastRows) = (Math.Max(MostInputShares, splits), Math.Min(LeastRows, columns));
-        var target = splits == 1 ? output : shares;
+        var (start, count, chunk, splits) = Plan(plan, place);
+        if (count == 0) return;
+        (MostInputSplits, Tokens) = (Math.Max(MostInputSplits, splits), (Math.Max(Tokens.Most, count), Math.Min(Tokens.Least, count)));
+        var target = splits == 1 ? output : splitSums;
         var (g, w, result) = (Read(gradient), Read(weights), Read(target));
-        Sum(result, splits == 1 ? start : 0, count, columns, splits, pass > 0, (row, k, column) =>
-            (double)BFloat16.Widen(g[(row * chunk) + k]) * BFloat16.Widen(w[((first + k) * linear.Weight.Stride) + column]));
+        Sum(result, splits == 1 ? start : 0, count, linear.Rows, splits, isAdded: false, (row, k, column) =>
+            (double)BFloat16.Widen(g[(row * chunk) + k]) * BFloat16.Widen(w[(k * linear.Weight.Stride) + column]));
         target.CopyFromCPU(stream, result);
     }
 
     public void WeightGradient(
-        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<BatchPlan> plan, int cluster,
-        int pass, ArrayView<float> shares, int splits)
+        AcceleratorStream stream, ArrayView<ushort> gradient, ArrayView<ushort> inputs, ArrayView<BatchPlan> plan, int place, ArrayView<int> state, ArrayView<float> splitSums, int splits)
     {
-        var (_, count, chunk, _) = Plan(plan, cluster);
-        var (first, columns) = Chunk(chunk, pass);
-        Assert.True(splits == 1 || chunk >= linear.Rows, "shares of a weight's gradient are added once, and so must be of all its rows");
+        var (_, count, chunk, _) = Plan(plan, place);
         if (count == 0) return;
-        MostWeightShares = Math.Max(MostWeightShares, splits);
-        var target = splits == 1 ? linear.Weight.Gradient : shares;
+        Assert.True(chunk >= linear.Rows, "a chunk has all rows");
+        MostWeightSplits = Math.Max(MostWeightSplits, splits);
+        var target = splits == 1 ? linear.Weight.Gradient : splitSums;
         var (g, x, result) = (Read(gradient), Read(inputs), Read(target));
-        Sum(result, splits == 1 ? first : 0, columns, count, splits, splits == 1 && linear.Weight.HasGradient(), (row, k, column) =>
+        Sum(result, 0, linear.Rows, count, splits, splits == 1 && Read(state)[0] != 0, (row, k, column) =>
             (double)BFloat16.Widen(g[(k * chunk) + row]) * BFloat16.Widen(x[(k * linear.Weight.Stride) + column]));
         target.CopyFromCPU(stream, result);
     }
 
-    // Rows with their padding, from the first one on, and as many again for each share of the depth.
-    private void Sum(float[] result, int first, int rows, int depth, int shares, bool isAdded, Func<int, int, int, double> product)
+    // Rows with their padding, from the first one on, and as many again for each part of the depth.
+    private void Sum(float[] result, int first, int rows, int depth, int splits, bool isAdded, Func<int, int, int, double> product)
     {
         var stride = linear.Weight.Stride;
-        var share = Sizes.Tiles(Sizes.Tiles(depth, shares), 64) * 64;
-        for (var row = 0; row < rows * shares; row++)
+        var part = Sizes.Tiles(Sizes.Tiles(depth, splits), 64) * 64;
+        for (var row = 0; row < rows * splits; row++)
         {
             for (var column = 0; column < stride; column++)
             {
                 var at = ((first + row) * stride) + column;
                 double sum = isAdded ? result[at] : 0;
-                for (var k = row / rows * share; k < Math.Min(depth, ((row / rows) + 1) * share); k++) sum += product(row % rows, k, column);
+                for (var k = row / rows * part; k < Math.Min(depth, ((row / rows) + 1) * part); k++) sum += product(row % rows, k, column);
                 result[at] = (float)sum;
             }
         }
@@ -131,14 +126,11 @@ internal sealed class HostProducts(GpuLinear linear) : ITensorProducts
         }).ToArray())];
     }
 
-    private (int First, int Count, int ChunkRows, int Splits) Plan(ArrayView<BatchPlan> plan, int cluster)
+    private (int First, int Count, int ChunkRows, int Splits) Plan(ArrayView<BatchPlan> plan, int place)
     {
-        var one = Read(plan)[cluster];
+        var one = Read(plan)[place];
         return (one.First, one.Count, one.ChunkRows, one.Splits);
     }
-
-    private (int First, int Rows) Chunk(int chunk, int pass) =>
-        (long)chunk * pass < linear.Rows ? (chunk * pass, Math.Min(chunk, linear.Rows - (chunk * pass))) : (0, 0);
 
     private T[] Read<T>(ArrayView<T> view)
         where T : unmanaged

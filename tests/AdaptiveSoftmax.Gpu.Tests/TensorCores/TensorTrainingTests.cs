@@ -17,13 +17,13 @@ public sealed class TensorTrainingTests
         Check(SoftmaxLayout.Create(21, 900, [150, 500], [10, 3], hasHeadBias: true), tokens, logitBytes, oneCluster);
 
     [Theory]
-    // All 3,500 rows of the tail in one chunk, and in chunks of 1,280, though there is room for more.
-    [InlineData(long.MaxValue, 7, 3500)]
-    [InlineData(107_000, 2, 3500 - (2 * 1280))]
-    public void InputGradientInShares_AgreesWithThePortableOne(long logitBytes, int shares, int lastRows)
+    // All 28 tokens in one chunk, and in two, the second of what is left of 26 targets.
+    [InlineData(long.MaxValue, 26, 26)]
+    [InlineData(0, 16, 10)]
+    public void SplitInputGradient_AgreesWithThePortableOne(long logitBytes, int most, int least)
     {
         var products = Check(SoftmaxLayout.Create(21, 4000, [150, 500], [10, 3], hasHeadBias: true), 28, logitBytes, oneCluster: true);
-        Assert.Equal((shares, lastRows), (products[^1].MostInputShares, products[^1].LeastRows));
+        Assert.Equal((7, (most, least)), (products[^1].MostInputSplits, products[^1].Tokens));
     }
 
     // 312 tiles of the tail's rows, two a strip.
@@ -31,12 +31,14 @@ public sealed class TensorTrainingTests
     public void StripsOfLogits_AgreeWithThePortableOnes() =>
         Check(SoftmaxLayout.Create(8, 40_000, [100], [4]), 3, long.MaxValue, oneCluster: true);
 
-    // With two shares of the tokens, and five of the bias's.
-    [Fact]
-    public void WeightGradientInShares_AgreesWithThePortableOne()
+    // In two sums over the tokens, and five of the bias's; in chunks of 512 tokens as well.
+    [Theory]
+    [InlineData(long.MaxValue)]
+    [InlineData(512 * 128 * 2 / 3 * 4)]
+    public void SplitWeightGradient_AgreesWithThePortableOne(long logitBytes)
     {
-        var products = Check(SoftmaxLayout.Create(13, 60, [20], [5], hasHeadBias: true), 1100, long.MaxValue, oneCluster: false);
-        Assert.All(products, product => Assert.Equal(2, product.MostWeightShares));
+        var products = Check(SoftmaxLayout.Create(13, 60, [20], [5], hasHeadBias: true), 1100, logitBytes, oneCluster: false);
+        Assert.All(products, product => Assert.Equal(2, product.MostWeightSplits));
     }
 
     [Fact]
@@ -46,7 +48,7 @@ public sealed class TensorTrainingTests
         var (hidden, targets) = Batch(layout, 28, oneCluster: true);
         var runs = Enumerable.Range(0, 2).Select(_ =>
         {
-            using var layer = Create(layout, 107_000, []);
+            using var layer = Create(layout, 0, []);
             var result = new float[hidden.Length];
             layer.Backward(hidden, targets, result);
             return result.Concat(layer.Parameters.SelectMany(Gradient)).ToArray();
@@ -124,8 +126,8 @@ public sealed class TensorTrainingTests
     public void WorkingMemoryOfALargeStep_StaysUnder300MB()
     {
         var layout = SoftmaxLayout.Create(1024, 262_144, [8192, 40_960], [256, 64]);
-        using var scratch = new TrainingScratch(Accelerator, layout, strips: 128, GpuOptions.Default.LogitBytes);
-        scratch.Reserve(8192, withGradient: true, withHiddenGradient: true, withLogits: false);
+        using var scratch = new TrainingScratch(Accelerator, layout, GpuOptions.Default.LogitBytes, withLogits: false);
+        scratch.Reserve(8192, withGradient: true, withHiddenGradient: true);
         using var layer = new DynamicGpuSoftmax(Accelerator, layout, 1, new GpuOptions { TensorCores = TensorCoreUse.On, TensorProducts = linear => new HostProducts(linear) });
         var before = layer.WorkingBytes;
         layer.ReserveTensors(8192);
