@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using AdaptiveSoftmax;
 using AdaptiveSoftmax.Corpus;
+using AdaptiveSoftmax.Distributed;
 using AdaptiveSoftmax.Gpu;
 
 namespace LanguageModelSample;
@@ -48,7 +49,7 @@ internal static class SampleCommand
     // Errors whose message says all: of the text, of the checkpoint, of the machine.
     private static bool IsExpected(Exception exception) => exception
         is CorpusException or CheckpointMismatchException or WeightsFormatException
-        or DeviceException or GpuMemoryException or DllNotFoundException
+        or DeviceException or GpuMemoryException or DllNotFoundException or MpiException
         or IOException or UnauthorizedAccessException;
 
     /// <summary>The usual help, then examples.</summary>

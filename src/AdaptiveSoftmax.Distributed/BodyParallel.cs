@@ -44,7 +44,10 @@ public sealed class BodyParallel : IDisposable
     /// <summary>The parameters.</summary>
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
-    /// <summary>Ends a shard: takes its gradients out of the parameters, where the next shard begins with none.</summary>
+    /// <summary>
+    /// Ends a shard: takes its gradients out of the parameters, where the next shard begins with none. After the last of the own shards
+    /// <see cref="Reduce"/> comes next, and nothing may be added before.
+    /// </summary>
     /// <param name="shard">The shard, one of <see cref="OwnShards"/>, in their order.</param>
     /// <exception cref="InvalidOperationException">It is another shard's turn.</exception>
     public void EndShard(int shard) => _shards.End(shard, Threads);

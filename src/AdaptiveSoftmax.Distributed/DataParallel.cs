@@ -69,6 +69,7 @@ public sealed class DataParallel : IDisposable
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>. The reduction is the mean.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite and not negative.</param>
     /// <returns>The sum of the losses.</returns>
+    /// <exception cref="InvalidOperationException">All own shards are done, so that <see cref="Reduce"/> is next.</exception>
     /// <exception cref="ArgumentException">The reduction is not the mean, or a value is one that <see cref="AdaptiveSoftmaxLayer.Backward(ReadOnlySpan{float}, ReadOnlySpan{int}, Span{float}, LossOptions, ReadOnlySpan{float}, Span{float})"/> refuses.</exception>
     public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null, ReadOnlySpan<float> weights = default)
     {
@@ -82,6 +83,7 @@ public sealed class DataParallel : IDisposable
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>. The reduction is the mean.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite and not negative.</param>
     /// <returns>The sum of the losses.</returns>
+    /// <exception cref="InvalidOperationException">All own shards are done, so that <see cref="Reduce"/> is next.</exception>
     /// <exception cref="ArgumentException">The reduction is not the mean, or a value is one that <see cref="AdaptiveSoftmaxLayer.Backward(ReadOnlySpan{float}, ReadOnlySpan{int}, LossOptions, ReadOnlySpan{float}, Span{float})"/> refuses.</exception>
     public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default)
     {
@@ -89,7 +91,10 @@ public sealed class DataParallel : IDisposable
         return Count(_softmax.Backward(hidden, targets, sum, weights), weight);
     }
 
-    /// <summary>Ends a shard: takes its gradients out of the parameters, where the next shard begins with none.</summary>
+    /// <summary>
+    /// Ends a shard: takes its gradients out of the parameters, where the next shard begins with none. After the last of the own shards
+    /// <see cref="Reduce"/> comes next, and nothing may be added before.
+    /// </summary>
     /// <param name="shard">The shard, one of <see cref="OwnShards"/>, in their order.</param>
     /// <exception cref="InvalidOperationException">It is another shard's turn.</exception>
     public void EndShard(int shard)
@@ -147,8 +152,9 @@ public sealed class DataParallel : IDisposable
     /// <summary>Releases working memory; the parameters are the caller's.</summary>
     public void Dispose() => _shards.Dispose();
 
-    private static LossOptions SumOf(LossOptions? options, ReadOnlySpan<int> targets, ReadOnlySpan<float> weights, out double weight)
+    private LossOptions SumOf(LossOptions? options, ReadOnlySpan<int> targets, ReadOnlySpan<float> weights, out double weight)
     {
+        _shards.CheckOpen();
         options ??= LossOptions.Default;
         if (options.Reduction != Reduction.Mean)
             throw new ArgumentException($"The reduction is {options.Reduction}; data in parallel have the mean over the targets of all ranks.", nameof(options));

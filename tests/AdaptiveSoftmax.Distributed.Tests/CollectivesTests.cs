@@ -21,12 +21,32 @@ public sealed class CollectivesTests
     public void Sums_HaveTheTreesBits_ForAnyNumberOfThreads(int ranks) => Assert.Equal(Expected, RunThreads(ranks, "sums"));
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(7)]
+    [InlineData(13)]
+    public void Sums_HaveTheTreesBits_ThroughSharedMemory(int ranks) => Assert.Equal(Expected, RunWithWindows(ranks, "sums"));
+
+    [Theory]
     [MemberData(nameof(MpiJob.Launchers), MemberType = typeof(MpiJob))]
     public async Task Sums_HaveTheTreesBits_ForProcesses(string launcher)
     {
-        var job = await MpiJob.RunAsync(launcher, 2, "sums");
+        foreach (var program in (string[][])[["sums"], ["messages", "sums"]])
+        {
+            var job = await MpiJob.RunAsync(launcher, 2, program);
+            Assert.True(job.ExitCode == 0, job.Errors);
+            Assert.Equal(Expected, job.Output);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(MpiJob.Launchers), MemberType = typeof(MpiJob))]
+    public async Task ProcessesOfOneMachine_ShareMemory(string launcher)
+    {
+        var job = await MpiJob.RunAsync(launcher, 3, "shared");
         Assert.True(job.ExitCode == 0, job.Errors);
-        Assert.Equal(Expected, job.Output);
+        Assert.Equal("windows", job.Output);
     }
 
     [Fact]
@@ -69,29 +89,61 @@ public sealed class CollectivesTests
     }
 
     [Fact]
-    public void LargeValues_CrossInPieces()
+    public void LargeValues_CrossInPieces() => ThreadCollectives.Run(3, CheckLargeValues);
+
+    [Fact]
+    public void LargeValues_CrossInPieces_ThroughSharedMemory() => ThreadCollectives.Run(3, CheckLargeValues, hasWindows: true);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ASum_MayTakeThePlaceOfATerm(bool hasWindows)
+    {
+        // Two nodes on two ranks, one of them missing: the sum is where the last term is.
+        const int Length = 300_001;
+        ThreadCollectives.Run(
+            2,
+            collectives =>
+            {
+                var tree = new SumTree(3, 2);
+                Assert.Equal([1, 2], [tree.NodesOf(0).Count, tree.NodesOf(1).Count]);
+                var values = new float[2 * Length];
+                for (var i = 0; i < values.Length; i++) values[i] = (i % 1000) + (10_000 * collectives.Rank);
+                unsafe
+                {
+                    fixed (float* first = values)
+                    {
+                        nint[] nodes = [(nint)first, (nint)(first + Length)];
+                        using var exchange = new TreeExchange(collectives, tree);
+                        exchange.ReduceAll(nodes[..tree.NodesOf(collectives.Rank).Count], [[true], [false, true]], Length, (float*)nodes[collectives.Rank], scale: 0.5f);
+                    }
+                }
+
+                for (var i = 0; i < Length; i++) Assert.Equal(0.5f * ((i % 1000) + ((i + Length) % 1000) + 10_000), values[(collectives.Rank * Length) + i]);
+            },
+            hasWindows);
+    }
+
+    private static void CheckLargeValues(Collectives collectives)
     {
         const int Length = (1 << 22) + 12345;
-        ThreadCollectives.Run(3, collectives =>
-        {
-            var tree = new SumTree(3, 3);
-            var own = new float[tree.NodesOf(collectives.Rank).Count * Length];
-            for (var i = 0; i < own.Length; i++) own[i] = (i % 1000) + collectives.Rank;
-            var sum = new float[Length];
-            collectives.AllReduce(tree, own, sum);
-            Assert.Empty(sum.Where((value, i) => value != (3 * (i % 1000)) + 3));
+        var tree = new SumTree(3, 3);
+        var own = new float[tree.NodesOf(collectives.Rank).Count * Length];
+        for (var i = 0; i < own.Length; i++) own[i] = (i % 1000) + collectives.Rank;
+        var sum = new float[Length];
+        collectives.AllReduce(tree, own, sum);
+        Assert.Empty(sum.Where((value, i) => value != (3 * (i % 1000)) + 3));
 
-            var (start, end) = collectives.PartOf(collectives.Rank, Length);
-            var part = new float[end - start];
-            collectives.ReduceScatter(tree, own, Length, part);
-            Assert.True(part.AsSpan().SequenceEqual(sum.AsSpan(start, end - start)));
+        var (start, end) = collectives.PartOf(collectives.Rank, Length);
+        var part = new float[end - start];
+        collectives.ReduceScatter(tree, own, Length, part);
+        Assert.True(part.AsSpan().SequenceEqual(sum.AsSpan(start, end - start)));
 
-            var all = new float[3 * Length];
-            collectives.AllGather<float>(own, all);
-            for (var rank = 0; rank < 3; rank++) Assert.Equal(((Length - 1) % 1000) + rank, all[((rank + 1) * Length) - 1]);
-            collectives.Broadcast<float>(own, root: 2);
-            Assert.Equal(((Length - 1) % 1000) + 2, own[Length - 1]);
-        });
+        var all = new float[3 * Length];
+        collectives.AllGather<float>(own, all);
+        for (var rank = 0; rank < 3; rank++) Assert.Equal(((Length - 1) % 1000) + rank, all[((rank + 1) * Length) - 1]);
+        collectives.Broadcast<float>(own, root: 2);
+        Assert.Equal(((Length - 1) % 1000) + 2, own[Length - 1]);
     }
 
     [Fact]
@@ -178,10 +230,14 @@ public sealed class CollectivesTests
     public void MoreRanksThanTerms_AreRefused() =>
         Assert.Contains("A sum of 2 terms cannot be dealt out to 3 ranks; cut the batch into at least 3, or start fewer ranks.", Assert.Throws<ArgumentOutOfRangeException>(() => new SumTree(2, 3)).Message, StringComparison.Ordinal);
 
-    internal static string RunThreads(int ranks, params string[] program)
+    internal static string RunThreads(int ranks, params string[] program) => Run(ranks, hasWindows: false, program);
+
+    internal static string RunWithWindows(int ranks, params string[] program) => Run(ranks, hasWindows: true, program);
+
+    private static string Run(int ranks, bool hasWindows, string[] program)
     {
         var output = "";
-        ThreadCollectives.Run(ranks, collectives => Programs.Run(program[0], collectives, program[1..], text => output = text));
+        ThreadCollectives.Run(ranks, collectives => Programs.Run(program[0], collectives, program[1..], text => output = text), hasWindows);
         return output;
     }
 }

@@ -14,6 +14,13 @@ public sealed class DataParallelTests
     public void TwoHundredSteps_HaveTheSameBits_ForAnyNumberOfThreads(int ranks) => Assert.Equal(s_alone.Value, CollectivesTests.RunThreads(ranks, "train", "200"));
 
     [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(5)]
+    [InlineData(12)]
+    public void TwoHundredSteps_HaveTheSameBits_ThroughSharedMemory(int ranks) => Assert.Equal(s_alone.Value, CollectivesTests.RunWithWindows(ranks, "train", "200"));
+
+    [Theory]
     [InlineData("openmpi", 2)]
     [InlineData("openmpi", 3)]
     [InlineData("openmpi", 4)]
@@ -21,6 +28,16 @@ public sealed class DataParallelTests
     public async Task TwoHundredSteps_HaveTheSameBits_ForProcesses(string launcher, int ranks)
     {
         var job = await MpiJob.RunAsync(launcher, ranks, "train", "200");
+        Assert.True(job.ExitCode == 0, job.Errors);
+        Assert.Equal(s_alone.Value, job.Output);
+    }
+
+    [Theory]
+    [InlineData("openmpi", 3)]
+    [InlineData("mpich", 2)]
+    public async Task TwoHundredSteps_HaveTheSameBits_ForProcessesThatShareNoMemory(string launcher, int ranks)
+    {
+        var job = await MpiJob.RunAsync(launcher, ranks, "messages", "train", "200");
         Assert.True(job.ExitCode == 0, job.Errors);
         Assert.Equal(s_alone.Value, job.Output);
     }
@@ -238,6 +255,40 @@ public sealed class DataParallelTests
             parallel.EndShard(collectives.Rank);
             Assert.True(double.IsNaN(parallel.Reduce().Mean));
             Assert.False(parallel.TryStep(optimizer));
+        });
+    }
+
+    [Fact]
+    public void TokensBehindTheLastShard_AreRefused()
+    {
+        ThreadCollectives.Run(1, collectives =>
+        {
+            using var softmax = TrainingProgram.CreateSoftmax(seed: 1);
+            using var parallel = new DataParallel(collectives, softmax, null, shards: 1);
+            var hidden = new float[TrainingProgram.Hidden];
+            parallel.Backward(hidden, [1]);
+            parallel.EndShard(0);
+            Assert.Equal("All 1 shards of rank 0 are done; call Reduce before the next batch.", Assert.Throws<InvalidOperationException>(() => parallel.Backward(hidden, [1])).Message);
+            Assert.Equal(1, parallel.Reduce().Weight);
+            parallel.Backward(hidden, [1]);
+        });
+    }
+
+    [Fact]
+    public void TheGradientOfOneShard_IsNotCopied()
+    {
+        ThreadCollectives.Run(2, collectives =>
+        {
+            using var softmax = TrainingProgram.CreateSoftmax(seed: 1);
+            using var parallel = new DataParallel(collectives, softmax, null, shards: 2);
+            var hidden = new float[TrainingProgram.Hidden];
+            Array.Fill(hidden, 0.5f);
+            parallel.Backward(hidden, [1 + collectives.Rank]);
+            var own = softmax.Parameters[0].Gradient.ToArray();
+            parallel.EndShard(collectives.Rank);
+            Assert.Equal(own, softmax.Parameters[0].Gradient);
+            parallel.Reduce();
+            Assert.NotEqual(own, softmax.Parameters[0].Gradient.ToArray());
         });
     }
 

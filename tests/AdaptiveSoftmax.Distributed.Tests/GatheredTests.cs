@@ -18,9 +18,22 @@ public sealed class GatheredTests
     [MemberData(nameof(MpiJob.Launchers), MemberType = typeof(MpiJob))]
     public async Task TwoHundredSteps_HaveTheBitsOfTheWholeBatch_ForProcesses(string launcher)
     {
-        var job = await MpiJob.RunAsync(launcher, 2, "gathered", "200");
-        Assert.True(job.ExitCode == 0, job.Errors);
-        Assert.Equal(s_alone.Value, job.Output);
+        foreach (var program in (string[][])[["gathered", "200"], ["messages", "gathered", "200"]])
+        {
+            var job = await MpiJob.RunAsync(launcher, 2, program);
+            Assert.True(job.ExitCode == 0, job.Errors);
+            Assert.Equal(s_alone.Value, job.Output);
+        }
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(6)]
+    public void TwoHundredSteps_HaveTheBitsOfTheWholeBatch_ThroughSharedMemory(int ranks)
+    {
+        Assert.Equal(s_alone.Value, CollectivesTests.RunWithWindows(ranks, "gathered", "200"));
+        Assert.Equal(s_alone.Value, CollectivesTests.RunWithWindows(ranks, "vocabulary", "200"));
     }
 
     [Theory]

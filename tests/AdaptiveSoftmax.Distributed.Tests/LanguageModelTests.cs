@@ -48,6 +48,15 @@ public sealed partial class LanguageModelTests
         Assert.Contains("The ranks of a job train on processors, and do nothing besides; leave --study out, or start one process without mpirun.", job.Errors, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task TasksOfSlurmWithoutMpi_AreToldHowToStart_InOneLine()
+    {
+        var job = await MpiJob.StartAsync("dotnet", [Sample, "--quick"], environment: ("SLURM_STEP_NUM_TASKS", "2"));
+        Assert.Equal(1, job.ExitCode);
+        Assert.StartsWith("error: The launcher started 2 processes (SLURM_STEP_NUM_TASKS), and ", job.Errors, StringComparison.Ordinal);
+        Assert.Single(job.Errors.Trim().Split('\n'));
+    }
+
     private static string Sample => Path.Combine(AppContext.BaseDirectory, "LanguageModel.dll");
 
     private static long Steps(string output) => long.Parse(TrainedLine.Match(output).Groups[1].Value, NumberStyles.AllowThousands, CultureInfo.InvariantCulture);

@@ -24,7 +24,7 @@ internal sealed record MpiJob(int ExitCode, string Output, string Errors)
         StartAsync(Environment.ProcessPath!, [Program.RankArgument, .. program], library);
 
     /// <summary>Starts a command and waits for its end.</summary>
-    public static async Task<MpiJob> StartAsync(string command, string[] arguments, string? library = null, string folder = "")
+    public static async Task<MpiJob> StartAsync(string command, string[] arguments, string? library = null, string folder = "", params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(command, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
@@ -35,6 +35,7 @@ internal sealed record MpiJob(int ExitCode, string Output, string Errors)
         start.Environment["MPIR_CVAR_POLLS_BEFORE_YIELD"] = "1";
         start.Environment.Remove(MpiCollectives.LibraryVariable);
         if (library is not null) start.Environment[MpiCollectives.LibraryVariable] = library;
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);

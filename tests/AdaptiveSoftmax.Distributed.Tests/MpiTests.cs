@@ -98,6 +98,48 @@ public sealed class MpiTests
         Assert.Contains("The launcher started 2 processes (PMI_SIZE), and 'libmpi.so.40' (Open MPI v", job.Errors, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("openmpi", "OMPI_COMM_WORLD", "libmpich.so.12")]
+    [InlineData("mpich", "PMI", "libmpi.so.40")]
+    public async Task ARankWithAnotherLibraryThanTheOthers_EndsTheJob(string launcher, string prefix, string library)
+    {
+        var choice = $"test ${prefix}_RANK = 1 && export {MpiCollectives.LibraryVariable}={library}; exec '{Environment.ProcessPath}' {Program.RankArgument} sums";
+        var job = await MpiJob.RunCommandAsync("", launcher, 2, "sh", "-c", choice);
+        Assert.NotEqual(0, job.ExitCode);
+        Assert.Contains($"The launcher started 2 processes ({prefix}_SIZE), and '{library}' (", job.Errors, StringComparison.Ordinal);
+        Assert.Contains("it is not the launcher's own library. Start the program with the mpirun of ", job.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TasksOfSlurmWithoutMpi_AreToldHowToStart()
+    {
+        // What srun sets for the second of four tasks where it was not told of an MPI.
+        var job = await MpiJob.StartAsync(Environment.ProcessPath!, [Program.RankArgument, "sums"], environment: [("SLURM_PROCID", "1"), ("SLURM_NTASKS", "4"), ("SLURM_STEP_NUM_TASKS", "4")]);
+        Assert.NotEqual(0, job.ExitCode);
+        Assert.Contains("The launcher started 4 processes (SLURM_STEP_NUM_TASKS), and 'libmpi.so.40' (Open MPI v", job.Errors, StringComparison.Ordinal);
+        Assert.Contains(") sees 1: srun has given them nothing by which Open MPI v", job.Errors, StringComparison.Ordinal);
+        Assert.Contains("Start them with srun --mpi=pmix (Open MPI) or srun --mpi=pmi2 (MPICH)", job.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AJobOfSlurm_ThatStartsOneProcessItself_HasOneRank()
+    {
+        // What the script of a job sees, outside any srun.
+        var job = await MpiJob.StartAsync(Environment.ProcessPath!, [Program.RankArgument, "sums"], environment: [("SLURM_PROCID", "0"), ("SLURM_NTASKS", "4")]);
+        Assert.True(job.ExitCode == 0, job.Errors);
+        Assert.Equal(CollectivesTests.RunThreads(1, "sums"), job.Output);
+    }
+
+    [Theory]
+    [MemberData(nameof(MpiJob.Launchers), MemberType = typeof(MpiJob))]
+    public async Task AnMpirunWithinSlurm_GoesBeforeIt(string launcher)
+    {
+        // mpirun starts its helpers by srun, one a machine.
+        var job = await MpiJob.StartAsync("env", ["SLURM_STEP_NUM_TASKS=1", $"mpirun.{launcher}", "-n", "2", Environment.ProcessPath!, Program.RankArgument, "sums"]);
+        Assert.True(job.ExitCode == 0, job.Errors);
+        Assert.Equal(CollectivesTests.RunThreads(1, "sums"), job.Output);
+    }
+
     [Fact]
     public async Task AMissingLibrary_IsSaid()
     {

@@ -12,19 +12,34 @@ internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters)
     /// <summary>The nodes, in the order of their leaves.</summary>
     public IReadOnlyList<(TreeNode Place, NodeGradient?[] Gradients)> Nodes => _nodes;
 
-    /// <summary>Takes the gradients of a shard out of the parameters, which then have none.</summary>
+    /// <summary>
+    /// Takes the gradients of a shard out of the parameters, which then have none. After the last shard none follow, so a gradient that
+    /// has no neighbour to be added to stays in its parameter.
+    /// </summary>
     /// <param name="shard">The shard.</param>
+    /// <param name="isLast">Whether it is this rank's last.</param>
     /// <param name="threads">The number of threads, the caller's included.</param>
-    public void TakeShard(int shard, int threads)
+    public void TakeShard(int shard, bool isLast, int threads)
     {
         var leaf = tree.Leaf(shard);
         var gradients = new NodeGradient?[parameters.Length];
-        for (var i = 0; i < gradients.Length; i++) gradients[i] = Take(i);
+        for (var i = 0; i < gradients.Length; i++) gradients[i] = Find(parameters[i]);
         while (_nodes.Count > 0 && tree.Parent(_nodes[^1].Place, leaf) is { } parent)
         {
             gradients = Add(_nodes[^1].Gradients, gradients, threads);
             _nodes.RemoveAt(_nodes.Count - 1);
             leaf = parent;
+        }
+
+        for (var i = 0; i < gradients.Length; i++)
+        {
+            if (gradients[i] is DenseNodeGradient { Memory: null })
+            {
+                if (isLast) continue;
+                gradients[i] = Copy(i);
+            }
+
+            parameters[i].ZeroGradient();
         }
 
         _nodes.Add((leaf, gradients));
@@ -51,27 +66,22 @@ internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters)
         }
     }
 
-    private NodeGradient? Take(int index)
+    private static NodeGradient? Find(Parameter parameter)
+    {
+        if (!parameter.HasGradient) return null;
+        if (parameter.GradientLayout == GradientLayout.Dense) return new DenseNodeGradient(parameter.GradientPointer, parameter.Count, memory: null);
+        int[] rows = [.. parameter.SortTouchedRows()];
+        var values = new float[(long)rows.Length * parameter.Columns];
+        for (var i = 0; i < rows.Length; i++) parameter.GradientRow(rows[i]).CopyTo(values.AsSpan(i * parameter.Columns));
+        return new SparseNodeGradient(rows, values, parameter.Columns);
+    }
+
+    private DenseNodeGradient Copy(int index)
     {
         var parameter = parameters[index];
-        if (!parameter.HasGradient) return null;
-        NodeGradient result;
-        if (parameter.GradientLayout == GradientLayout.Dense)
-        {
-            var memory = _free[index].TryPop(out var free) ? free : new NativeFloats(parameter.Count);
-            Buffer.MemoryCopy(parameter.GradientPointer, memory.Pointer, parameter.Count * sizeof(float), parameter.Count * sizeof(float));
-            result = new DenseNodeGradient(memory);
-        }
-        else
-        {
-            int[] rows = [.. parameter.SortTouchedRows()];
-            var values = new float[(long)rows.Length * parameter.Columns];
-            for (var i = 0; i < rows.Length; i++) parameter.GradientRow(rows[i]).CopyTo(values.AsSpan(i * parameter.Columns));
-            result = new SparseNodeGradient(rows, values, parameter.Columns);
-        }
-
-        parameter.ZeroGradient();
-        return result;
+        var memory = _free[index].TryPop(out var free) ? free : new NativeFloats(parameter.Count);
+        Buffer.MemoryCopy(parameter.GradientPointer, memory.Pointer, parameter.Count * sizeof(float), parameter.Count * sizeof(float));
+        return new DenseNodeGradient(memory.Pointer, parameter.Count, memory);
     }
 
     private NodeGradient?[] Add(NodeGradient?[] left, NodeGradient?[] right, int threads)
@@ -94,6 +104,6 @@ internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters)
 
     private void Free(int index, NodeGradient? gradient)
     {
-        if (gradient is DenseNodeGradient dense) _free[index].Push(dense.Values);
+        if (gradient is DenseNodeGradient { Memory: { } memory }) _free[index].Push(memory);
     }
 }

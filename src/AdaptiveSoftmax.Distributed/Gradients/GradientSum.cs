@@ -1,15 +1,16 @@
 namespace AdaptiveSoftmax.Distributed;
 
 /// <summary>Adds the gradients of all ranks' nodes and gives the sum to the parameters of all ranks.</summary>
-internal sealed unsafe class GradientSum(Collectives collectives, SumTree tree, Parameter[] parameters)
+internal sealed unsafe class GradientSum(Collectives collectives, SumTree tree, Parameter[] parameters) : IDisposable
 {
+    private readonly TreeExchange _exchange = new(collectives, tree);
+
     /// <summary>Sets the gradients of the parameters to the sum over all shards of all ranks; a parameter that no shard reaches gets none.</summary>
     /// <exception cref="RankMismatchException">A parameter learns on some ranks and is frozen on others.</exception>
     public void Run(GradientNodes own, float scale)
     {
         CheckFrozen();
         var present = FindPresent(own);
-        using var exchange = new TreeExchange(collectives, tree);
         for (var i = 0; i < parameters.Length; i++)
         {
             var parameter = parameters[i];
@@ -22,10 +23,13 @@ internal sealed unsafe class GradientSum(Collectives collectives, SumTree tree, 
             }
 
             collectives.Begin(CollectiveKind.ReduceGradients, parameter.Count, tree.Leaves);
-            nint[] nodes = [.. own.Nodes.Select(node => node.Gradients[i] is DenseNodeGradient dense ? (nint)dense.Values.Pointer : 0)];
-            exchange.ReduceAll(nodes, there, parameter.Count, parameter.TouchGradientPointer(), scale);
+            nint[] nodes = [.. own.Nodes.Select(node => node.Gradients[i] is DenseNodeGradient dense ? (nint)dense.Values : 0)];
+            _exchange.ReduceAll(nodes, there, parameter.Count, parameter.TouchGradientPointer(), scale);
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _exchange.Dispose();
 
     private void CheckFrozen()
     {

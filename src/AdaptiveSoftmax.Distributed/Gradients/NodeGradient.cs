@@ -10,17 +10,22 @@ internal abstract class NodeGradient
 }
 
 /// <summary>A gradient with a value for each of the parameter's.</summary>
-internal sealed unsafe class DenseNodeGradient(NativeFloats values) : NodeGradient
+/// <param name="values">The values.</param>
+/// <param name="count">Their number.</param>
+/// <param name="memory">The memory that they are in; null where they are still in the parameter's own.</param>
+internal sealed unsafe class DenseNodeGradient(float* values, long count, NativeFloats? memory) : NodeGradient
 {
     // 128 KiB of values amortise handing a block to a thread.
     private const int BlockLength = 1 << 15;
 
-    public NativeFloats Values => values;
+    public float* Values => values;
+
+    public NativeFloats? Memory => memory;
 
     public override void Add(NodeGradient right, int threads)
     {
-        var body = new Addition { Target = values.Pointer, Source = ((DenseNodeGradient)right).Values.Pointer, Count = values.Count };
-        WorkerPool.Get(threads).Run(ref body, checked((int)((values.Count + BlockLength - 1) / BlockLength)));
+        var body = new Addition { Target = values, Source = ((DenseNodeGradient)right).Values, Count = count };
+        WorkerPool.Get(threads).Run(ref body, checked((int)((count + BlockLength - 1) / BlockLength)));
     }
 
     private struct Addition : IParallelBody

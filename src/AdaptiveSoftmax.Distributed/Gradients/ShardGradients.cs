@@ -4,17 +4,17 @@ namespace AdaptiveSoftmax.Distributed;
 internal sealed class ShardGradients : IDisposable
 {
     private readonly Collectives _collectives;
-    private readonly Parameter[] _parameters;
-    private readonly SumTree _tree;
     private readonly GradientNodes _nodes;
+    private readonly GradientSum _sum;
     private int _done;
 
     public ShardGradients(Collectives collectives, Parameter[] parameters, int shards)
     {
-        (_collectives, _parameters) = (collectives, parameters);
-        _tree = new SumTree(shards, collectives.Size);
-        _nodes = new GradientNodes(_tree, parameters);
-        var (start, end) = _tree.LeavesOf(collectives.Rank);
+        _collectives = collectives;
+        var tree = new SumTree(shards, collectives.Size);
+        _nodes = new GradientNodes(tree, parameters);
+        _sum = new GradientSum(collectives, tree, parameters);
+        var (start, end) = tree.LeavesOf(collectives.Rank);
         Own = [.. Enumerable.Range(start, end - start)];
     }
 
@@ -30,8 +30,15 @@ internal sealed class ShardGradients : IDisposable
             throw new InvalidOperationException(FormattableString.Invariant($"Shard {shard} is not expected: all {_done} shards of rank {_collectives.Rank} are done; call Reduce."));
         if (shard != Own[_done])
             throw new InvalidOperationException(FormattableString.Invariant($"Rank {_collectives.Rank} ends shard {shard} where shard {Own[_done]} is next; take the shards of OwnShards in their order."));
-        _nodes.TakeShard(shard, threads);
+        _nodes.TakeShard(shard, isLast: _done == Own.Count - 1, threads);
         return _done++;
+    }
+
+    /// <exception cref="InvalidOperationException">All shards of this rank are done, so that nothing may be added to their gradients.</exception>
+    public void CheckOpen()
+    {
+        if (_done == Own.Count)
+            throw new InvalidOperationException(FormattableString.Invariant($"All {_done} shards of rank {_collectives.Rank} are done; call Reduce before the next batch."));
     }
 
     /// <summary>Begins the next batch.</summary>
@@ -46,10 +53,14 @@ internal sealed class ShardGradients : IDisposable
     /// <summary>Sets the gradients of the parameters, on all ranks, to the sum over all shards times a scale.</summary>
     public void Sum(float scale)
     {
-        new GradientSum(_collectives, _tree, _parameters).Run(_nodes, scale);
+        _sum.Run(_nodes, scale);
         _nodes.Clear();
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _nodes.Dispose();
+    public void Dispose()
+    {
+        _nodes.Dispose();
+        _sum.Dispose();
+    }
 }

@@ -23,8 +23,8 @@ public sealed unsafe partial class MpiCollectives : Collectives
         : base(rank, size) => _library = library;
 
     /// <summary>
-    /// The number of processes that a launcher started this one among, as Open MPI's mpirun, MPICH's and Slurm's PMI say it in the
-    /// environment; 1 where none did. It can be asked before <see cref="Run"/>.
+    /// The number of processes that a launcher started this one among, as Open MPI's mpirun, MPICH's, Slurm's PMI and srun say it in
+    /// the environment; 1 where none did. It can be asked before <see cref="Run"/>.
     /// </summary>
     public static int LaunchedRanks => MpiLauncher.Started?.Size ?? 1;
 
@@ -77,10 +77,28 @@ public sealed unsafe partial class MpiCollectives : Collectives
     }
 
     /// <inheritdoc/>
-    private protected override void ExchangeBytes(byte* send, int[] sendCounts, byte* receive, int[] receiveCounts)
+    private protected override void GatherFloats(float* all, int[] counts)
     {
-        fixed (int* sendSizes = sendCounts, sendStarts = Starts(sendCounts), receiveSizes = receiveCounts, receiveStarts = Starts(receiveCounts))
-            Check(_library.AllToAll(send, sendSizes, sendStarts, _library.Byte, receive, receiveSizes, receiveStarts, _library.Byte, _library.World), "MPI_Alltoallv");
+        fixed (int* sizes = counts, starts = Starts(counts))
+            Check(_library.AllGather(_library.InPlace, 0, _library.Float, all, sizes, starts, _library.Float, _library.World), "MPI_Allgatherv");
+    }
+
+    /// <inheritdoc/>
+    private protected override void ExchangeFloats(float* send, long[] sendStarts, int[] sendCounts, float* receive, int[] receiveCounts)
+    {
+        int[] offsets = [.. sendStarts.Select(start => checked((int)(start - sendStarts[0])))];
+        fixed (int* sendSizes = sendCounts, sendOffsets = offsets, receiveSizes = receiveCounts, receiveStarts = Starts(receiveCounts))
+            Check(_library.AllToAll(send + sendStarts[0], sendSizes, sendOffsets, _library.Float, receive, receiveSizes, receiveStarts, _library.Float, _library.World), "MPI_Alltoallv");
+    }
+
+    /// <inheritdoc/>
+    private protected override SharedMemory? FindShared() => MpiWindows.Create(_library, Rank, Size, AllHave);
+
+    private bool AllHave(bool own)
+    {
+        var bits = new ulong[] { own ? 0UL : 1 };
+        AllReduceBits(bits);
+        return bits[0] == 0;
     }
 
     private static MpiCollectives Start(string? path)
@@ -95,7 +113,7 @@ public sealed unsafe partial class MpiCollectives : Collectives
         Check(library, library.Rank(library.World, &rank), "MPI_Comm_rank", "a rank that is not known yet");
         Check(library, library.Size(library.World, &size), "MPI_Comm_size", FormattableString.Invariant($"rank {rank}"));
         if (MpiLauncher.Started is { } started && started.Size != size)
-            throw new MpiException(FormattableString.Invariant($"The launcher started {started.Size} processes ({started.Name}), and '{library.Path}' ({library.Version}) sees {size}: it is not the launcher's own library. Start the program with the mpirun of {library.Version}, or name the launcher's library by {LibraryVariable}."));
+            throw new MpiException(FormattableString.Invariant($"The launcher started {started.Size} processes ({started.Name}), and '{library.Path}' ({library.Version}) sees {size}: {MpiLauncher.Explain(library.Version)}"));
         if (level < NeededThreadLevel)
             throw new MpiException($"'{library.Path}' ({library.Version}) can only be called at {s_threadLevels[Math.Max(0, level)]}, and {s_threadLevels[NeededThreadLevel]} is needed; use one that was built with threads.");
         return new MpiCollectives(library, rank, size);

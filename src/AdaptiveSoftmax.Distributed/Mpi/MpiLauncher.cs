@@ -5,8 +5,12 @@ namespace AdaptiveSoftmax.Distributed;
 /// <summary>What the environment tells of who started this process.</summary>
 internal static class MpiLauncher
 {
+    // Set by srun for the processes of a step, whatever MPI they use. An mpirun within a job starts its own helpers by srun, so what it
+    // says itself comes first.
+    private const string SlurmSize = "SLURM_STEP_NUM_TASKS";
+
     // Set by Open MPI's mpirun, and by MPICH's and Slurm's PMI.
-    private static readonly string[] s_sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
+    private static readonly string[] s_sizes = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", SlurmSize];
 
     /// <summary>Whether MPICH's launcher did, and not Open MPI's, which sets names of its own.</summary>
     public static bool IsMpich => Value("OMPI_COMM_WORLD_SIZE") is null && (Value("PMI_RANK") ?? Value("PMI_FD") ?? Value("PMI_SIZE")) is not null;
@@ -24,6 +28,12 @@ internal static class MpiLauncher
             return null;
         }
     }
+
+    /// <summary>Why a library does not see the processes that the launcher started, and what to do.</summary>
+    /// <param name="version">The library.</param>
+    public static string Explain(string version) => Started is { Name: SlurmSize }
+        ? $"srun has given them nothing by which {version} finds the others. Start them with srun --mpi=pmix (Open MPI) or srun --mpi=pmi2 (MPICH), of which srun --mpi=list says what there is, or with mpirun within the job."
+        : $"it is not the launcher's own library. Start the program with the mpirun of {version}, or name the launcher's library by {MpiCollectives.LibraryVariable}.";
 
     private static string? Value(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

@@ -26,13 +26,21 @@ internal sealed unsafe class MpiLibrary
         {
             World = world;
             Byte = Find("ompi_mpi_byte");
+            Float = Find("ompi_mpi_float");
+            NoInfo = Find("ompi_mpi_info_null");
             ErrorsReturn = Find("ompi_mpi_errors_return");
+            InPlace = (void*)1;
+            SharedType = 0;
         }
         else if (Version.Contains("MPICH", StringComparison.Ordinal) || Version.Contains("Intel(R) MPI", StringComparison.Ordinal))
         {
             World = 0x44000000;
             Byte = 0x4c00010d;
+            Float = 0x4c00040a;
+            NoInfo = 0x1c000000;
             ErrorsReturn = 0x54000001;
+            InPlace = (void*)-1;
+            SharedType = 1;
         }
         else
         {
@@ -48,6 +56,12 @@ internal sealed unsafe class MpiLibrary
         Broadcast = (delegate* unmanaged<void*, int, nint, int, nint, int>)Find("MPI_Bcast");
         AllGather = (delegate* unmanaged<void*, int, nint, void*, int*, int*, nint, nint, int>)Find("MPI_Allgatherv");
         AllToAll = (delegate* unmanaged<void*, int*, int*, nint, void*, int*, int*, nint, nint, int>)Find("MPI_Alltoallv");
+        Split = (delegate* unmanaged<nint, int, int, nint, nint*, int>)Find("MPI_Comm_split_type");
+        FreeGroup = (delegate* unmanaged<nint*, int>)Find("MPI_Comm_free");
+        AllocateWindow = (delegate* unmanaged<nint, int, nint, nint, void*, nint*, int>)Find("MPI_Win_allocate_shared");
+        FindWindow = (delegate* unmanaged<nint, int, nint*, int*, void*, int>)Find("MPI_Win_shared_query");
+        FreeWindow = (delegate* unmanaged<nint*, int>)Find("MPI_Win_free");
+        Probe = (delegate* unmanaged<int, int, nint, int*, void*, int>)Find("MPI_Iprobe");
         Finish = (delegate* unmanaged<int>)Find("MPI_Finalize");
         Abort = (delegate* unmanaged<nint, int, int>)Find("MPI_Abort");
     }
@@ -62,7 +76,17 @@ internal sealed unsafe class MpiLibrary
 
     public nint Byte { get; }
 
+    public nint Float { get; }
+
+    public nint NoInfo { get; }
+
     public nint ErrorsReturn { get; }
+
+    /// <summary>What stands for values that are where the result is to be.</summary>
+    public void* InPlace { get; }
+
+    /// <summary>The kind of groups whose ranks share memory.</summary>
+    public int SharedType { get; }
 
     public delegate* unmanaged<byte*, int*, int> GetLibraryVersion { get; }
 
@@ -83,6 +107,18 @@ internal sealed unsafe class MpiLibrary
     public delegate* unmanaged<void*, int, nint, void*, int*, int*, nint, nint, int> AllGather { get; }
 
     public delegate* unmanaged<void*, int*, int*, nint, void*, int*, int*, nint, nint, int> AllToAll { get; }
+
+    public delegate* unmanaged<nint, int, int, nint, nint*, int> Split { get; }
+
+    public delegate* unmanaged<nint*, int> FreeGroup { get; }
+
+    public delegate* unmanaged<nint, int, nint, nint, void*, nint*, int> AllocateWindow { get; }
+
+    public delegate* unmanaged<nint, int, nint*, int*, void*, int> FindWindow { get; }
+
+    public delegate* unmanaged<nint*, int> FreeWindow { get; }
+
+    public delegate* unmanaged<int, int, nint, int*, void*, int> Probe { get; }
 
     public delegate* unmanaged<int> Finish { get; }
 

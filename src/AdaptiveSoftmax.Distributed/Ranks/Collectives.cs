@@ -18,6 +18,8 @@ public abstract unsafe class Collectives
     private const int MessageBytes = 1 << 24;
 
     private long _sequence;
+    private SharedMemory? _shared;
+    private bool _hasSought;
 
     private protected Collectives(int rank, int size) => (Rank, Size) = (rank, size);
 
@@ -166,17 +168,44 @@ public abstract unsafe class Collectives
         Agreement.Check(this, facts);
     }
 
+    /// <summary>Memory that all ranks read; null where they are on several machines. All ranks ask for it in the same call.</summary>
+    internal SharedMemory? Shared
+    {
+        get
+        {
+            if (!_hasSought) (_hasSought, _shared) = (true, FindShared());
+            return _shared;
+        }
+    }
+
+    /// <summary>From here on no memory is shared, as between machines.</summary>
+    internal void UseMessages() => _hasSought = true;
+
     /// <summary>The last call of a rank: ranks that still make another one learn of it.</summary>
-    internal void End() => Meet(CollectiveKind.End, 1, 0, 0);
+    internal void End()
+    {
+        Meet(CollectiveKind.End, 1, 0, 0);
+        _shared?.Dispose();
+    }
 
     /// <summary>Begins a call that the library makes for itself.</summary>
     internal void Begin(CollectiveKind kind, long length, long detail) => Meet(kind, sizeof(float), length, detail);
 
-    /// <summary>Sends to each rank its bytes and receives each rank's; see the transport's.</summary>
-    internal void Exchange(byte* send, int[] sendCounts, byte* receive, int[] receiveCounts)
+    /// <summary>Counts what came from other ranks without a message.</summary>
+    internal void Count(long bytes) => BytesReceived += bytes;
+
+    /// <summary>Sends to each rank its values and receives each rank's; see the transport's.</summary>
+    internal void Exchange(float* send, long[] sendStarts, int[] sendCounts, float* receive, int[] receiveCounts)
     {
-        ExchangeBytes(send, sendCounts, receive, receiveCounts);
-        for (var rank = 0; rank < Size; rank++) BytesReceived += rank == Rank ? 0 : receiveCounts[rank];
+        ExchangeFloats(send, sendStarts, sendCounts, receive, receiveCounts);
+        CountFloats(receiveCounts);
+    }
+
+    /// <summary>Gives each rank's values to all, in their places; see the transport's.</summary>
+    internal void GatherInPlace(float* all, int[] counts)
+    {
+        GatherFloats(all, counts);
+        CountFloats(counts);
     }
 
     /// <summary>Puts the bytes of all ranks together; see the transport's.</summary>
@@ -199,8 +228,14 @@ public abstract unsafe class Collectives
     /// <summary>Puts counts[r] bytes of each rank r next to each other.</summary>
     private protected abstract void GatherBytes(byte* own, byte* all, int[] counts);
 
-    /// <summary>Sends sendCounts[r] bytes, one rank's behind the other's, to each rank r, and receives receiveCounts[r].</summary>
-    private protected abstract void ExchangeBytes(byte* send, int[] sendCounts, byte* receive, int[] receiveCounts);
+    /// <summary>Gives the counts[r] values of each rank r, which stand next to each other, to all; a rank's own are in their place.</summary>
+    private protected abstract void GatherFloats(float* all, int[] counts);
+
+    /// <summary>Sends sendCounts[r] values from sendStarts[r] on, which ascend, to each rank r, and receives receiveCounts[r], one rank's behind the other's.</summary>
+    private protected abstract void ExchangeFloats(float* send, long[] sendStarts, int[] sendCounts, float* receive, int[] receiveCounts);
+
+    /// <summary>Makes memory that all ranks read; null where the transport has none, on all ranks alike.</summary>
+    private protected virtual SharedMemory? FindShared() => null;
 
     private static nint[] Rows(float* values, int count, long length)
     {
@@ -229,6 +264,11 @@ public abstract unsafe class Collectives
             throw new ArgumentException(FormattableString.Invariant($"The tree is one of {tree.Ranks} ranks, and there are {Size}."), nameof(tree));
         if (nodes != (long)tree.NodesOf(Rank).Count * length)
             throw new ArgumentException(FormattableString.Invariant($"There are {nodes} values, and rank {Rank} has {tree.NodesOf(Rank).Count} nodes of {length} values each."), nameof(nodes));
+    }
+
+    private void CountFloats(int[] counts)
+    {
+        for (var rank = 0; rank < Size; rank++) BytesReceived += rank == Rank ? 0 : (long)counts[rank] * sizeof(float);
     }
 
     // Pieces of all ranks cross together, and are then put in their places.

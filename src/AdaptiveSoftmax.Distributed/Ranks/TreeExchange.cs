@@ -1,169 +1,204 @@
-using System.Numerics;
-
 namespace AdaptiveSoftmax.Distributed;
 
 /// <summary>
-/// Adds up the leaves of a tree over all ranks. The values are cut into parts, one a rank; each rank is sent all nodes of its part,
-/// adds them up in the tree's order, and sends the sum to the others where all want it. With one node a rank a rank receives less
+/// Adds up the leaves of a tree over all ranks. The values are cut into parts, one a rank; each rank gets all nodes of its part,
+/// adds them up in the tree's order, and gives the sum to the others where all want it. With one node a rank a rank receives less
 /// than twice the values, however many ranks there are.
 /// </summary>
+/// <remarks>
+/// Values cross piece by piece, straight from the nodes and straight into the sum: by messages, or on one machine through windows of
+/// memory that all ranks read, where a piece has not left the cache when the next rank takes it up. The bits are the same.
+/// </remarks>
 internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree) : IDisposable
 {
     // The values of all parts that cross together, which bounds the working memory; and those of one part, which with few ranks stay
-    // in a core's cache on their way from one copy to the next.
+    // in a core's cache until they are added up.
     private const int PieceLength = 1 << 22;
     private const int PartLength = 1 << 17;
 
     private readonly int _ranks = collectives.Size;
-    private NativeFloats? _send;
-    private NativeFloats? _receive;
-    private NativeFloats? _own;
-    private NativeFloats? _together;
+    private readonly int _me = collectives.Rank;
+    private readonly int _mostNodes = Enumerable.Range(0, collectives.Size).Max(rank => tree.NodesOf(rank).Count);
+    private NativeFloats? _received;
+    private NativeFloats? _work;
+
+    // A window has the others' parts of this rank's nodes and, behind them, this rank's sum for all.
+    private int WindowPart => SharedMemory.Length / (((_ranks - 1) * _mostNodes) + 1);
 
     /// <summary>Gives the sum to all ranks.</summary>
-    /// <param name="nodes">The first value of each of this rank's nodes.</param>
+    /// <param name="nodes">The first value of each of this rank's nodes; whatever where there is none.</param>
     /// <param name="present">Which nodes of each rank there are at all, [ranks][nodes]; at least one. The others are left out of the sum.</param>
-    /// <param name="length">The number of values.</param>
-    /// <param name="sum">Receives the sum, [length].</param>
+    /// <param name="length">The number of values; the same on each rank.</param>
+    /// <param name="sum">Receives the sum, [length]; it may be one of the nodes.</param>
     /// <param name="scale">What the sum is multiplied by.</param>
     public void ReduceAll(nint[] nodes, bool[][] present, long length, float* sum, float scale)
     {
+        var additions = new TreeAdditions(tree, present);
         if (_ranks == 1)
         {
-            Scale((float*)nodes[0], length, scale, sum);
+            additions.Run(nodes, length, scale, sum, Room(ref _work, additions.WorkLength));
             return;
         }
 
-        foreach (var (starts, counts) in Pieces(EqualParts(length)))
+        var shared = FindShared();
+        var piece = (long)_ranks * (shared is null ? Math.Clamp(PieceLength / _ranks, 1, PartLength) : WindowPart);
+        var (starts, counts) = (new long[_ranks], new int[_ranks]);
+        for (var first = 0L; first < length; first += piece)
         {
-            var own = Add(nodes, present, starts, counts);
-            Scale(own, counts[collectives.Rank], scale, own);
-            var together = Room(ref _together, 1L + counts.Sum());
-            collectives.Gather((byte*)own, (byte*)together, [.. counts.Select(count => count * sizeof(float))]);
+            var values = Math.Min(piece, length - first);
             for (var rank = 0; rank < _ranks; rank++)
             {
-                Copy(together, sum + starts[rank], counts[rank]);
-                together += counts[rank];
+                starts[rank] = first + (values * rank / _ranks);
+                counts[rank] = (int)(first + (values * (rank + 1) / _ranks) - starts[rank]);
             }
+
+            Add(shared, additions, nodes, present, (starts, counts), sum + starts[_me], scale);
+            if (shared is null) collectives.GatherInPlace(sum + first, counts);
+            else GatherShared(shared, sum, starts, counts);
         }
     }
 
     /// <summary>Gives each rank its part of the sum.</summary>
     /// <param name="nodes">The first value of each of this rank's nodes.</param>
     /// <param name="present">Which nodes of each rank there are at all, [ranks][nodes]; at least one.</param>
-    /// <param name="ends">Where each rank's part ends, [ranks], ascending; the first begins at 0.</param>
+    /// <param name="ends">Where each rank's part ends, [ranks], ascending; the first begins at 0. The same on each rank.</param>
     /// <param name="part">Receives this rank's part.</param>
     public void ReduceParts(nint[] nodes, bool[][] present, long[] ends, float* part)
     {
+        var additions = new TreeAdditions(tree, present);
         if (_ranks == 1)
         {
-            Copy((float*)nodes[0], part, ends[0]);
+            additions.Run(nodes, ends[0], scale: 1, part, Room(ref _work, additions.WorkLength));
             return;
         }
 
-        foreach (var (starts, counts) in Pieces(ends))
-        {
-            Copy(Add(nodes, present, starts, counts), part, counts[collectives.Rank]);
-            part += counts[collectives.Rank];
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _send?.Dispose();
-        _receive?.Dispose();
-        _own?.Dispose();
-        _together?.Dispose();
-    }
-
-    /// <summary>Where the parts of <see cref="Collectives.PartOf"/> end, [ranks].</summary>
-    public long[] EqualParts(long length) => [.. Enumerable.Range(1, _ranks).Select(rank => (long)((Int128)length * rank / _ranks))];
-
-    // What crosses at a time: a piece of each rank's part. There is always one, so that ranks meet.
-    private IEnumerable<(long[] Starts, int[] Counts)> Pieces(long[] ends)
-    {
-        var pieceLength = Math.Clamp(PieceLength / _ranks, 1, PartLength);
+        var shared = FindShared();
+        var pieceLength = shared is null ? Math.Clamp(PieceLength / _ranks, 1, PartLength) : WindowPart;
         var most = Enumerable.Range(0, _ranks).Max(rank => ends[rank] - StartOf(rank));
-        for (var first = 0L; first == 0 || first < most; first += pieceLength)
+        var (starts, counts) = (new long[_ranks], new int[_ranks]);
+        for (var first = 0L; first < most; first += pieceLength)
         {
-            var starts = new long[_ranks];
-            var counts = new int[_ranks];
             for (var rank = 0; rank < _ranks; rank++)
             {
                 starts[rank] = Math.Min(StartOf(rank) + first, ends[rank]);
                 counts[rank] = (int)Math.Min(ends[rank] - starts[rank], pieceLength);
             }
 
-            yield return (starts, counts);
+            Add(shared, additions, nodes, present, (starts, counts), part, scale: 1);
+            shared?.Wait();
+            part += counts[_me];
         }
 
         long StartOf(int rank) => rank == 0 ? 0 : ends[rank - 1];
     }
 
-    // The sum of this rank's piece.
-    private float* Add(nint[] nodes, bool[][] present, long[] starts, int[] counts)
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        var me = collectives.Rank;
-        var send = Room(ref _send, 1L + ((long)nodes.Length * counts.Sum()));
-        var sendCounts = new int[_ranks];
-        var receiveCounts = new int[_ranks];
-        var next = send;
-        for (var rank = 0; rank < _ranks; rank++)
-        {
-            if (rank == me) continue;
-            for (var node = 0; node < nodes.Length; node++)
-            {
-                if (!present[me][node]) continue;
-                Copy((float*)nodes[node] + starts[rank], next, counts[rank]);
-                next += counts[rank];
-                sendCounts[rank] += counts[rank] * sizeof(float);
-            }
-
-            receiveCounts[rank] = present[rank].Count(there => there) * counts[me] * sizeof(float);
-        }
-
-        // What is this rank's own need not go through the transport.
-        var received = Room(ref _receive, 1L + (receiveCounts.Sum(count => (long)count) / sizeof(float)));
-        collectives.Exchange((byte*)send, sendCounts, (byte*)received, receiveCounts);
-        var own = Room(ref _own, 1L + ((long)nodes.Length * counts[me]));
-
-        var stack = new Stack<(TreeNode Node, nint Values)>();
-        for (var rank = 0; rank < _ranks; rank++)
-        {
-            var places = tree.NodesOf(rank);
-            for (var node = 0; node < places.Count; node++)
-            {
-                nint values = 0;
-                if (present[rank][node] && rank == me)
-                {
-                    Copy((float*)nodes[node] + starts[me], own, counts[me]);
-                    values = (nint)own;
-                    own += counts[me];
-                }
-                else if (present[rank][node])
-                {
-                    values = (nint)received;
-                    received += counts[me];
-                }
-
-                Push(stack, places[node], values, counts[me]);
-            }
-        }
-
-        return (float*)stack.Pop().Values;
+        _received?.Dispose();
+        _work?.Dispose();
     }
 
-    private void Push(Stack<(TreeNode Node, nint Values)> stack, TreeNode node, nint values, int count)
+    /// <summary>Where the parts of <see cref="Collectives.PartOf"/> end, [ranks].</summary>
+    public long[] EqualParts(long length) => [.. Enumerable.Range(1, _ranks).Select(rank => (long)((Int128)length * rank / _ranks))];
+
+    // Windows that are too small for so many nodes and ranks are of no use.
+    private SharedMemory? FindShared() => WindowPart > 0 ? collectives.Shared : null;
+
+    // The sum of this rank's part of a piece.
+    private void Add(SharedMemory? shared, TreeAdditions additions, nint[] nodes, bool[][] present, (long[] Starts, int[] Counts) piece, float* target, float scale)
     {
-        while (stack.Count > 0 && tree.Parent(stack.Peek().Node, node) is { } parent)
+        if (shared is null) Send(additions, nodes, present, piece);
+        else Show(shared, nodes, present, piece);
+
+        var terms = new nint[additions.Terms];
+        var received = _received is null ? null : _received.Pointer;
+        var (next, shown) = (0, 0);
+        for (var rank = 0; rank < _ranks; rank++, shown = 0)
         {
-            var left = stack.Pop().Values;
-            if (left != 0 && values != 0) Vectors.Add((float*)left, (float*)values, count);
-            (node, values) = (parent, left != 0 ? left : values);
+            for (var node = 0; node < present[rank].Length; node++)
+            {
+                if (!present[rank][node]) continue;
+                if (rank == _me) terms[next++] = nodes[node] + (nint)(piece.Starts[_me] * sizeof(float));
+                else if (shared is not null) terms[next++] = (nint)PlaceOf(shared, rank, _me, present[rank].Count(there => there), shown++);
+                else terms[next++] = (nint)(received + ((long)Slot(present, rank, node) * piece.Counts[_me]));
+            }
         }
 
-        stack.Push((node, values));
+        additions.Run(terms, piece.Counts[_me], scale, target, Room(ref _work, additions.WorkLength));
+    }
+
+    // By messages: of each rank's first node the part of every other, then of its second, and so on.
+    private void Send(TreeAdditions additions, nint[] nodes, bool[][] present, (long[] Starts, int[] Counts) piece)
+    {
+        var (starts, counts) = piece;
+        var own = present[_me].Count(there => there);
+        var received = Room(ref _received, 1L + ((long)(additions.Terms - own) * counts[_me]));
+        var (sendCounts, receiveCounts) = (new int[_ranks], new int[_ranks]);
+        for (var node = 0; node < _mostNodes; node++)
+        {
+            if (!present.Any(IsThere)) continue;
+            for (var rank = 0; rank < _ranks; rank++)
+            {
+                sendCounts[rank] = rank != _me && IsThere(present[_me]) ? counts[rank] : 0;
+                receiveCounts[rank] = rank != _me && IsThere(present[rank]) ? counts[_me] : 0;
+            }
+
+            collectives.Exchange(IsThere(present[_me]) ? (float*)nodes[node] : null, starts, sendCounts, received, receiveCounts);
+            received += receiveCounts.Sum(count => (long)count);
+
+            bool IsThere(bool[] rank) => node < rank.Length && rank[node];
+        }
+    }
+
+    // Which of the values that Send receives are a rank's node.
+    private int Slot(bool[][] present, int rank, int node)
+    {
+        var slot = 0;
+        for (var other = 0; other < _ranks; other++)
+        {
+            if (other == _me) continue;
+            var before = other < rank ? node + 1 : node;
+            for (var i = 0; i < Math.Min(before, present[other].Length); i++) slot += present[other][i] ? 1 : 0;
+        }
+
+        return slot;
+    }
+
+    // On one machine: the other ranks' parts of the own nodes.
+    private void Show(SharedMemory shared, nint[] nodes, bool[][] present, (long[] Starts, int[] Counts) piece)
+    {
+        var own = present[_me].Count(there => there);
+        for (var rank = 0; rank < _ranks; rank++)
+        {
+            if (rank == _me) continue;
+            var shown = 0;
+            for (var node = 0; node < nodes.Length; node++)
+            {
+                if (present[_me][node]) Copy((float*)nodes[node] + piece.Starts[rank], PlaceOf(shared, _me, rank, own, shown++), piece.Counts[rank]);
+            }
+
+            collectives.Count(present[rank].Count(there => there) * (long)piece.Counts[_me] * sizeof(float));
+        }
+
+        shared.Wait();
+    }
+
+    private float* PlaceOf(SharedMemory shared, int from, int to, int nodes, int node) =>
+        shared.Of(from) + (((((long)(to < from ? to : to - 1)) * nodes) + node) * WindowPart);
+
+    private void GatherShared(SharedMemory shared, float* sum, long[] starts, int[] counts)
+    {
+        Copy(sum + starts[_me], SumOf(_me), counts[_me]);
+        shared.Wait();
+        for (var rank = 0; rank < _ranks; rank++)
+        {
+            if (rank == _me) continue;
+            Copy(SumOf(rank), sum + starts[rank], counts[rank]);
+            collectives.Count((long)counts[rank] * sizeof(float));
+        }
+
+        float* SumOf(int rank) => shared.Of(rank) + SharedMemory.Length - WindowPart;
     }
 
     private static float* Room(ref NativeFloats? memory, long count)
@@ -178,18 +213,4 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
     }
 
     private static void Copy(float* from, float* to, long count) => Buffer.MemoryCopy(from, to, count * sizeof(float), count * sizeof(float));
-
-    private static void Scale(float* from, long count, float scale, float* to)
-    {
-        const int Most = 1 << 30;
-        for (var start = 0L; start < count; start += Most)
-        {
-            var length = (int)Math.Min(Most, count - start);
-            Vector<float> factor = new(scale);
-            var i = 0;
-            for (; i <= length - Vector<float>.Count; i += Vector<float>.Count)
-                Vector.Store(Vector.Load(from + start + i) * factor, to + start + i);
-            for (; i < length; i++) to[start + i] = from[start + i] * scale;
-        }
-    }
 }

@@ -7,7 +7,6 @@ internal sealed unsafe class Meeting(int size)
 {
     private readonly object _gate = new();
     private readonly nint[] _memory = new nint[size];
-    private readonly int[][] _counts = new int[size][];
     private int _waiting;
     private long _round;
     private int _failedRank;
@@ -17,17 +16,14 @@ internal sealed unsafe class Meeting(int size)
     public Exception? Failure => _failure;
 
     /// <summary>Shows the others memory and waits for theirs.</summary>
-    public void Show(int rank, byte* memory, int[] counts)
+    public void Show(int rank, void* memory)
     {
-        (_memory[rank], _counts[rank]) = ((nint)memory, counts);
+        _memory[rank] = (nint)memory;
         Wait();
     }
 
     /// <summary>The memory that a rank shows.</summary>
     public byte* MemoryOf(int rank) => (byte*)_memory[rank];
-
-    /// <summary>The counts that a rank shows.</summary>
-    public int[] CountsOf(int rank) => _counts[rank];
 
     /// <summary>Waits until all ranks have come here.</summary>
     /// <exception cref="RankStoppedException">Another rank has failed, and will not come.</exception>

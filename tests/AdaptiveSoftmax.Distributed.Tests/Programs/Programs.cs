@@ -33,6 +33,13 @@ internal static class Programs
                 Run(arguments[0], collectives, arguments[1..], print);
                 CheckNetwork(collectives);
                 return;
+            case "messages":
+                collectives.UseMessages();
+                Run(arguments[0], collectives, arguments[1..], print);
+                return;
+            case "shared":
+                printFirst(collectives.Shared is null ? "messages" : "windows");
+                return;
             case "fail":
                 if (collectives.Rank == 1) throw new InvalidOperationException("The disk of rank 1 is full.");
                 collectives.Barrier();
