@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using AdaptiveSoftmax.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using ServerSample;
 
@@ -8,8 +9,10 @@ namespace AdaptiveSoftmax.Server.Tests;
 public sealed class ReplacementTests
 {
     [Fact]
+    [MoreAtNight]
     public async Task UnderLoad_LosesNothing_AndNoAnswerIsOfTwoModels()
     {
+        var (clientCount, replacements) = (Nightly.Count(8, 64), Nightly.Count(12, 500));
         var random = new Random(23);
         JsonObject[] requests = [.. Enumerable.Range(0, 24).Select(_ => Requests.Random(random))];
         foreach (var request in requests) request["logprobs"] = 5;
@@ -26,10 +29,10 @@ public sealed class ReplacementTests
         List<ServedModel> former = [];
         await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 12, MaxQueue = 10_000 });
         var isOver = 0;
-        Task<int>[] clients = [.. Enumerable.Range(0, 8).Select(client => Task.Run(() => AskAsync(client)))];
+        Task<int>[] clients = [.. Enumerable.Range(0, clientCount).Select(client => Task.Run(() => AskAsync(client)))];
         await ReplaceAsync();
         var counts = await Task.WhenAll(clients);
-        Assert.True(counts.Sum() > 8);
+        Assert.True(counts.Sum() > clientCount);
         Assert.Equal(0, server.Engine.Active + server.Engine.Waiting + server.Engine.Paused);
 
         // The engine lets go of a model when it next looks around, which a replacement has it do.
@@ -51,7 +54,7 @@ public sealed class ReplacementTests
 
         async Task ReplaceAsync()
         {
-            for (var i = 0; i < 12; i++)
+            for (var i = 0; i < replacements; i++)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(30), TestServer.Cancellation);
                 former.Add(server.Models.Model);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using AdaptiveSoftmax.Testing;
 
 namespace AdaptiveSoftmax.Tests.Checkpoints;
 
@@ -34,19 +35,20 @@ public sealed class CrashTests : IDisposable
     }
 
     [Fact]
+    [MoreAtNight]
     public void KilledAndResumedAgainAndAgain_EndsWithTheBitsOfAnUninterruptedRun()
     {
-        const int Kills = 6;
+        var kills = Nightly.Count(6, 100);
         var path = _folder["run"];
         using var resumed = new ToyRun("adamw", seed: 9);
-        for (var kill = 0; kill < Kills; kill++)
+        for (var kill = 0; kill < kills; kill++)
         {
             var before = resumed.Checkpoint.Step;
             using var child = StartChild(path);
 
             // The child saves as fast as it can, so any moment is likely one in the middle of saving.
             while (ReadStep(path) < before + 3 && !child.HasExited) Thread.Sleep(1);
-            Thread.Sleep(kill * 3);
+            Thread.Sleep(kill % 10 * 3);
             Assert.False(child.HasExited, "The child ended by itself.");
             child.Kill();
             child.WaitForExit();
