@@ -1,10 +1,13 @@
 using System.Text.RegularExpressions;
+using AdaptiveSoftmax.Testing;
 
 namespace AdaptiveSoftmax.Package.Tests;
 
 /// <summary>
 /// A table of consumers: projects as users have them, a row each, which know the packages alone and run what they built.
+/// Those that fetch a runtime or a compiler, or take minutes, come at night.
 /// </summary>
+[MoreAtNight]
 public sealed class ConsumerTests(PackedFeed feed)
 {
     private const string Spec = """{ "hiddenSize": 16, "vocabulary": ["a", "b", "c", "d"], "cutoffs": [1, 2], "projections": [4, 4] }""";
@@ -33,7 +36,11 @@ public sealed class ConsumerTests(PackedFeed feed)
 
     private const string Expected = "True 2 3 1";
 
-    public static TheoryData<string> Rows { get; } = ["program of the README", "central package management", "library, and an app without the generator", "adaptive-softmax init"];
+    private static readonly string[] s_usual = ["program of the README", "central package management", "library, and an app without the generator", "adaptive-softmax init"];
+
+    private static readonly string[] s_atNight = ["file-based app", "single file", "self-contained single file", "trimmed", "NativeAOT", "file-based app, NativeAOT"];
+
+    public static TheoryData<string> Rows { get; } = [.. s_usual, .. Nightly.IsOn ? s_atNight : []];
 
     [Theory]
     [MemberData(nameof(Rows))]
@@ -43,6 +50,12 @@ public sealed class ConsumerTests(PackedFeed feed)
         "central package management" => CentralVersionsAsync(),
         "library, and an app without the generator" => LibraryAsync(),
         "adaptive-softmax init" => InitAsync(),
+        "file-based app" => FileBasedAsync(),
+        "single file" => PublishedAsync("SingleFile", "<PublishSingleFile>true</PublishSingleFile><SelfContained>false</SelfContained>"),
+        "self-contained single file" => PublishedAsync("Contained", "<PublishSingleFile>true</PublishSingleFile><SelfContained>true</SelfContained>"),
+        "trimmed" => PublishedAsync("Trimmed", "<PublishTrimmed>true</PublishTrimmed><PublishSingleFile>true</PublishSingleFile>"),
+        "NativeAOT" => PublishedAsync("Native", "<PublishAot>true</PublishAot>"),
+        "file-based app, NativeAOT" => PublishedFileAsync(),
         _ => throw new ArgumentException($"There is no row '{row}'.", nameof(row)),
     });
 
@@ -112,6 +125,50 @@ public sealed class ConsumerTests(PackedFeed feed)
         var told = await RunAsync(folder, tool, "init", "NewsWords", "--hidden-size", "32");
         Assert.DoesNotContain("dotnet add", told, StringComparison.Ordinal);
         Assert.Equal("32 True 2", (await RunAsync(folder, "run")).Trim());
+    }
+
+    private async Task FileBasedAsync()
+    {
+        var folder = feed.CreateFolder("FileBased", ("app.cs", FileBased("#:property PublishAot=false\n")), ("news.softmax.json", Spec));
+        Assert.Equal(Expected, (await RunAsync(folder, "run", "app.cs")).Trim());
+    }
+
+    private async Task PublishedFileAsync()
+    {
+        var folder = feed.CreateFolder("FileBasedNative", (PackedFeed.ConfigurationFile, PackedFeed.ConfigurationWithOthers), ("app.cs", FileBased("")), ("news.softmax.json", Spec));
+        await PublishAsync(folder, "app.cs");
+        await RunPublishedAsync(folder, "app");
+    }
+
+    private string FileBased(string properties) => $"#:package AdaptiveSoftmax@{feed.Version}\n#:property RestorePackagesPath=../packages\n{properties}{Program}{Class}";
+
+    // A trimmer or compiler that warns has seen something that would not work.
+    private async Task PublishedAsync(string name, string properties)
+    {
+        var folder = feed.CreateFolder(
+            name,
+            (PackedFeed.ConfigurationFile, PackedFeed.ConfigurationWithOthers),
+            ($"{name}.csproj", feed.Project("Microsoft.NET.Sdk", $"<UseCurrentRuntimeIdentifier>true</UseCurrentRuntimeIdentifier><TreatWarningsAsErrors>true</TreatWarningsAsErrors>{properties}")),
+            ("Program.cs", Program + Class),
+            ("news.softmax.json", Spec));
+        await PublishAsync(folder, $"{name}.csproj");
+        await RunPublishedAsync(folder, name);
+    }
+
+    private static async Task PublishAsync(string folder, string project)
+    {
+        var (exitCode, output) = await DotNet.RunAsync(folder, "publish", project, "--output", "out");
+        // Runtimes and compilers are packages of their own, which a machine without a network does not have.
+        var missing = output.Split('\n').FirstOrDefault(line => Regex.IsMatch(line, "error NU1(101|102|301)") && !line.Contains("AdaptiveSoftmax", StringComparison.Ordinal));
+        Assert.SkipWhen(exitCode != 0 && missing is not null, $"A package of the SDK cannot be fetched: {missing}");
+        Assert.True(exitCode == 0, output);
+    }
+
+    private static async Task RunPublishedAsync(string folder, string name)
+    {
+        var (exitCode, output) = await DotNet.RunProgramAsync(Path.Combine(folder, "out", OperatingSystem.IsWindows() ? name + ".exe" : name), folder);
+        Assert.True(exitCode == 0, output);
+        Assert.Equal(Expected, output.Trim());
     }
 
     private static async Task<string> RunAsync(string folder, params string[] arguments)

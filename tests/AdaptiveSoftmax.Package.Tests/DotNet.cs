@@ -2,13 +2,17 @@ using System.Diagnostics;
 
 namespace AdaptiveSoftmax.Package.Tests;
 
-/// <summary>Runs the SDK's commands.</summary>
+/// <summary>Runs the SDK's commands, and what they make.</summary>
 internal static class DotNet
 {
     /// <summary>Runs a command to its end and gives its exit code and all that it printed.</summary>
-    public static async Task<(int ExitCode, string Output)> RunAsync(string folder, params string[] arguments)
+    public static Task<(int ExitCode, string Output)> RunAsync(string folder, params string[] arguments) =>
+        RunProgramAsync(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", folder, arguments);
+
+    /// <summary>Runs any program so.</summary>
+    public static async Task<(int ExitCode, string Output)> RunProgramAsync(string program, string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", arguments)
+        var start = new ProcessStartInfo(program, arguments)
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,

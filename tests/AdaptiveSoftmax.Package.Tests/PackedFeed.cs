@@ -30,6 +30,12 @@ public sealed class PackedFeed : IAsyncLifetime
 
     public async ValueTask InitializeAsync() => await PackAsync("feed", [.. Directory.GetDirectories(Path.Combine(Root, "src")).SelectMany(project => Directory.GetFiles(project, "*.csproj"))]);
 
+    /// <summary>Where a folder says which packages its projects see.</summary>
+    internal const string ConfigurationFile = "NuGet.config";
+
+    /// <summary>What it says where they see those of the machine as well, for runtimes and compilers.</summary>
+    internal static string ConfigurationWithOthers { get; } = Configured("");
+
     /// <summary>Packs projects that are built, with more properties, into a folder beside the feed.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="projects">The projects.</param>
@@ -94,12 +100,7 @@ public sealed class PackedFeed : IAsyncLifetime
     {
         (string Path, string Text)[] own =
         [
-            ("NuGet.config", """
-                <configuration>
-                  <packageSources><clear /><add key="packed" value="../feed" /></packageSources>
-                  <fallbackPackageFolders><clear /></fallbackPackageFolders>
-                </configuration>
-                """),
+            (ConfigurationFile, Configured("<clear />")),
             ("Directory.Build.props", "<Project />"),
             ("Directory.Build.targets", "<Project />"),
             ("Directory.Packages.props", "<Project />"),
@@ -114,6 +115,13 @@ public sealed class PackedFeed : IAsyncLifetime
 
         return folder;
     }
+
+    private static string Configured(string others) => $"""
+        <configuration>
+          <packageSources>{others}<add key="packed" value="../feed" /></packageSources>
+          <fallbackPackageFolders><clear /></fallbackPackageFolders>
+        </configuration>
+        """;
 
     private static string ThisFile([CallerFilePath] string file = "") => file;
 }
