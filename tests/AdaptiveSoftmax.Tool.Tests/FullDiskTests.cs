@@ -26,6 +26,18 @@ public sealed class FullDiskTests
         cmp "$old" "$disk/out" && echo same
         """;
 
+    // A disk that is there to be read: its folders take nothing, not even from root.
+    private const string ReadOnlyScript = """
+        mount -t tmpfs -o size=256k none "$1" || exit 99
+        cp "$2" "$1/out"
+        mount -o remount,ro "$1" || exit 99
+        disk="$1"; old="$2"; shift 2
+        "$@" > /dev/null
+        echo "rc $?"
+        ls "$disk"
+        cmp "$old" "$disk/out" && echo same
+        """;
+
     [Theory]
     [InlineData("plan @news.tokens --hidden-size 16 --force --output @disk/out")]
     [InlineData("plan @news.tokens --hidden-size 16 --force --report @disk/out")]
@@ -52,6 +64,22 @@ public sealed class FullDiskTests
         Assert.Equal("rc 1\nfiller\nnone\nout\nsame\n", output);
         Assert.Contains("No space left on device", error, StringComparison.Ordinal);
         Assert.Contains(run.Path("disk/out"), error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("out")]
+    [InlineData("new")]
+    public async Task ReadOnlyFolder_IsSaid_AndStaysAsItWas(string name)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has such namespaces.");
+        using var run = new ToolRun();
+        _ = new EvaluationFiles(run);
+        Directory.CreateDirectory(run.Path("disk"));
+        var old = run.Write("old", "{ \"hiddenSize\": 16 }");
+        var (output, error) = await RunAsync(ReadOnlyScript, [run.Path("disk"), old, "dotnet", Path.Combine(AppContext.BaseDirectory, "AdaptiveSoftmax.Tool.dll"), "plan", run.Path("news.tokens"), "--hidden-size", "16", "--force", "--output", run.Path($"disk/{name}")]);
+        Assert.Equal("rc 1\nout\nsame\n", output);
+        Assert.Contains(run.Path($"disk/{name}"), error, StringComparison.Ordinal);
+        Assert.Contains("written", error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,21 @@
+using AdaptiveSoftmax.Testing;
+using AdaptiveSoftmax.Vocabulary;
+
+namespace AdaptiveSoftmax.Gpu.Tests.Layers;
+
+/// <summary>Decoding on a device that goes on takes no more memory of the host, which is the device's too on a processor.</summary>
+[MoreAtNight]
+[Collection(Backend.Collection)]
+public sealed class ManyStepsTests
+{
+    [Fact]
+    public void Steps_TakeNoMoreMemoryAsTheyGoOn()
+    {
+        const int HiddenSize = 16;
+        const int Rows = 64;
+        using var layer = new DynamicGpuSoftmax(Backend.OpenCl, SoftmaxLayout.Create(HiddenSize, 2_000, [100, 500], [8, 4]), seed: 3);
+        var random = new Random(4);
+        float[] hidden = [.. Enumerable.Range(0, Rows * HiddenSize).Select(_ => (float)((8 * random.NextDouble()) - 4))];
+        SteadyMemory.Of(Nightly.Count(1_000, 1_000_000), step => layer.Predict(hidden.AsSpan(step % Rows * HiddenSize, HiddenSize)));
+    }
+}
