@@ -63,8 +63,12 @@ public sealed class PlanTests
             .. layout.Tails.Select(tail => new ClusterSizes { Rows = tail.Size, Columns = tail.ProjectionWidth, Start = tail.Start }),
         ];
         using var scratch = new TrainingScratch(Accelerator, layout, logitBytes);
+        using var large = new TrainingScratch(Accelerator, layout, logitBytes);
+        large.Reserve(1000, withGradient: true, withHiddenGradient: true);
         foreach (var tokens in new[] { 5, 17, 16, 15, 300, 129, 128, 127, 256, 255, 1, 900, 899, 640, 513, 512, 511, 90, 1000, 901, 33 })
         {
+            Assert.InRange(scratch.LogitCapacity(tokens), 1, large.Logits.Length);
+            Assert.InRange(scratch.SplitCapacity(tokens), 1, large.SplitSums.Length);
             scratch.Reserve(tokens, withGradient: true, withHiddenGradient: true);
             foreach (var cluster in new[] { 0, 1, 2, 3, -1 })
             {
