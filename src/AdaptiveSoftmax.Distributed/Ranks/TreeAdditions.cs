@@ -22,6 +22,7 @@ internal sealed unsafe class TreeAdditions
         Terms = present.Sum(rank => rank.Count(there => there));
         var sums = new Stack<(TreeNode Node, int Value)>();
         var (next, betweens) = (0, 0);
+        var free = new Stack<int>();
         for (var rank = 0; rank < present.Length; rank++)
         {
             for (var node = 0; node < present[rank].Length; node++) tree.Push(sums, tree.NodesOf(rank)[node], present[rank][node] ? next++ : -1, Add);
@@ -30,13 +31,15 @@ internal sealed unsafe class TreeAdditions
         _result = sums.Pop().Value;
         WorkLength = betweens * BlockLength;
 
-        // What is between has the place of its sum on the stack, where no other that is still needed is.
+        // An addition may write where one of its own two was, and where nothing is that is still needed.
         int Add(int left, int right)
         {
             if (left < 0 || right < 0) return Math.Max(left, right);
-            betweens = Math.Max(betweens, sums.Count + 1);
-            _additions.Add((left, right, Terms + sums.Count));
-            return Terms + sums.Count;
+            if (left >= Terms) free.Push(left);
+            if (right >= Terms) free.Push(right);
+            var between = free.Count > 0 ? free.Pop() : Terms + betweens++;
+            _additions.Add((left, right, between));
+            return between;
         }
     }
 

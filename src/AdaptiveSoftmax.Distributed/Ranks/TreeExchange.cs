@@ -16,6 +16,9 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
     private const int PieceLength = 1 << 22;
     private const int PartLength = 1 << 17;
 
+    // With less of it in a window, ranks would wait for each other more than they add up.
+    private const int ShortestWindowPart = 1 << 10;
+
     private readonly int _ranks = collectives.Size;
     private readonly int _me = collectives.Rank;
     private readonly int _mostNodes = Enumerable.Range(0, collectives.Size).Max(rank => tree.NodesOf(rank).Count);
@@ -103,7 +106,7 @@ internal sealed unsafe class TreeExchange(Collectives collectives, SumTree tree)
     public long[] EqualParts(long length) => [.. Enumerable.Range(1, _ranks).Select(rank => (long)((Int128)length * rank / _ranks))];
 
     // Windows that are too small for so many nodes and ranks are of no use.
-    private SharedMemory? FindShared() => WindowPart > 0 ? collectives.Shared : null;
+    private SharedMemory? FindShared() => WindowPart >= ShortestWindowPart ? collectives.Shared : null;
 
     // The sum of this rank's part of a piece.
     private void Add(SharedMemory? shared, TreeAdditions additions, nint[] nodes, bool[][] present, (long[] Starts, int[] Counts) piece, float* target, float scale)

@@ -77,20 +77,27 @@ internal sealed record ModelConfig(double? LogitScale, double? LogitSoftCap, boo
         if (root.TryGetProperty("text_config", out var text) && text.ValueKind == JsonValueKind.Object)
         {
             var (own, whole) = (ReadPart(text), ReadPart(root));
-            return new ModelConfig(own.LogitScale ?? whole.LogitScale, own.LogitSoftCap ?? whole.LogitSoftCap, own.IsTied ?? whole.IsTied);
+            return Check(new ModelConfig(own.LogitScale ?? whole.LogitScale, own.LogitSoftCap ?? whole.LogitSoftCap, own.IsTied ?? whole.IsTied));
         }
 
-        return ReadPart(root);
+        return Check(ReadPart(root));
     }
 
     private static ModelConfig ReadPart(JsonElement part) => new(
-        Factor("logit scale", Positive(part, "logit_scale") ?? 1 / Positive(part, "logits_scaling")),
-        Factor("soft cap of logits", Positive(part, "final_logit_softcapping")),
+        Positive(part, "logit_scale") ?? 1 / Positive(part, "logits_scaling"),
+        Positive(part, "final_logit_softcapping"),
         part.TryGetProperty("tie_word_embeddings", out var tied) && tied.ValueKind is JsonValueKind.True or JsonValueKind.False ? tied.ValueKind == JsonValueKind.True : null);
 
-    private static double? Factor(string what, double? value) => value is null or (>= SoftmaxLayout.MinimumLogitFactor and <= SoftmaxLayout.MaximumLogitFactor)
-        ? value
-        : throw new InvalidDataException(FormattableString.Invariant($"says a {what} of {value}, and those from {SoftmaxLayout.MinimumLogitFactor} to {SoftmaxLayout.MaximumLogitFactor} are known"));
+    private static ModelConfig Check(ModelConfig config)
+    {
+        foreach (var (what, value) in new[] { ("logit scale", config.LogitScale), ("soft cap of logits", config.LogitSoftCap) })
+        {
+            if (value is < SoftmaxLayout.MinimumLogitFactor or > SoftmaxLayout.MaximumLogitFactor)
+                throw new InvalidDataException(FormattableString.Invariant($"says a {what} of {value}, and those from {SoftmaxLayout.MinimumLogitFactor} to {SoftmaxLayout.MaximumLogitFactor} are known"));
+        }
+
+        return config;
+    }
 
     private static double? Positive(JsonElement part, string name) =>
         part.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.GetDouble() is > 0 and < double.PositiveInfinity and var number ? number : null;

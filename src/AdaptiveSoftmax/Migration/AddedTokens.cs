@@ -2,7 +2,7 @@ namespace AdaptiveSoftmax;
 
 /// <summary>
 /// Tokens that the source does not have: each starts as the weighted mean of the rows of the tokens that it was split into
-/// before, or of its cluster where these are not known, and as likely in the mean state as its count says beside its cluster's others.
+/// before (in a cluster of new tokens alone, as a part of that), or of its cluster where these are not known, and as likely in the mean state as its count says beside its cluster's others.
 /// </summary>
 internal sealed class AddedTokens
 {
