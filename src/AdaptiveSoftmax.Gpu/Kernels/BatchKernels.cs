@@ -358,7 +358,9 @@ internal static class BatchKernels
         var tiles = Sizes.Tiles(XMath.Max(count, 1), 128) * Sizes.Tiles(sizes.Columns, TileProduct.Columns);
         var values = (long)XMath.Max(count, 1) * Sizes.Stride(sizes.Columns);
         var splits = XMath.Min(XMath.Min(256 / tiles, sizes.ColumnTiles * TileProduct.Columns / 512), (int)XMath.Min(room / values, 256L));
-        return XMath.Max(splits, 1);
+
+        // The depth of a split is a whole number of strides, so that fewer may do: none begins behind the last row, where nothing may be read.
+        return Sizes.Tiles(sizes.Rows, Sizes.Stride(Sizes.Tiles(sizes.Rows, XMath.Max(splits, 1))));
     }
 
     private static int WholeTiles(int tokens) => tokens >= 128 ? tokens / 128 * 128 : tokens;

@@ -56,7 +56,7 @@ internal sealed class TensorTraining : IDisposable
     /// <summary>How often memory was exchanged.</summary>
     public int Generation => _memory.Generation;
 
-    /// <summary>The values that the gradient of logits has room for: three quarters of the budget. The rest is for split sums.</summary>
+    /// <summary>The values that the gradient of logits has room for: three quarters of the budget. In the rest are split sums, of which there are at most 16 MiB.</summary>
     public long LogitCapacity(int tokens) => TrainingScratch.LogitCapacity(tokens, _mostRows, _logitBytes / 4 * 3 / sizeof(ushort));
 
     /// <summary>How many chunks a batch may take that lies in the largest cluster as a whole.</summary>

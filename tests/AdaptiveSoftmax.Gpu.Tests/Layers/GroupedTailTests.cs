@@ -62,7 +62,7 @@ public abstract class GroupedTailTests
         host.Backward(hidden, targets, expected, options);
         var loss = new ReferenceSoftmax(host).Loss(Array.ConvertAll(hidden, value => (double)value), targets, options);
 
-        // A chunk of one tile, of several tiles, and everything in one pass.
+        // Chunks of 16 tokens, of some more, and everything in one chunk.
         foreach (var logitBytes in new[] { 0, 300_000, GpuOptions.Default.LogitBytes })
         {
             using var layer = new DynamicGpuSoftmax(Accelerator, layout, seed: 3, new GpuOptions { LogitBytes = logitBytes });

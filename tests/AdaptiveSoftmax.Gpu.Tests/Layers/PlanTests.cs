@@ -129,6 +129,8 @@ public sealed class PlanTests
                     Assert.Equal((clusters[i].ColumnTiles * TileProduct.Columns, logits), (plan[place].ChunkRows, plan[place].Logits));
                     logits += (long)plan[place].ChunkRows * plan[place].Count;
                     if (plan[place].Splits == 1) continue;
+                    // The last split has rows to add up.
+                    Assert.InRange((plan[place].Splits - 1) * Sizes.Stride(Sizes.Tiles(clusters[i].Rows, plan[place].Splits)), 1, clusters[i].Rows - 1);
                     Assert.Equal((splitSums, 0), (plan[place].SplitSums, plan[place].SplitSums % 4));
                     splitSums += (long)plan[place].Splits * plan[place].Count * Sizes.Stride(clusters[i].Columns);
                 }
