@@ -136,6 +136,20 @@ public abstract class LayerTests
     [Theory]
     [InlineData(0f)]
     [InlineData(0.1f)]
+    public void ChunksOfWholeTiles_AddUpOverTheirTokens(float smoothing)
+    {
+        // 300 tokens 128 at a time, so that the last chunk has 44; where devices are interpreted, one chunk of some.
+        var tokens = SameBitsTokens < 300 ? SameBitsTokens : 300;
+        var layout = SoftmaxLayout.Create(8, 60, [20], [4], hasHeadBias: true);
+        float[] hidden = [.. Enumerable.Range(0, tokens * layout.HiddenSize).Select(i => MathF.Sin(i * i))];
+        var options = new GpuOptions { LogitBytes = 128 * 128 * sizeof(float) };
+        CheckAgainstTheCpu(layout, hidden, [.. Enumerable.Range(0, tokens).Select(i => i % 60)], options, new LossOptions { LabelSmoothing = smoothing });
+        CheckAgainstTheCpu(layout, hidden, [.. Enumerable.Range(0, tokens).Select(i => 20 + (i % 40))], options, new LossOptions { LabelSmoothing = smoothing, Reduction = Reduction.Sum });
+    }
+
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(0.1f)]
     public void LongRows_AgreeWithTheCpu(float smoothing)
     {
         // A thread has four reads of four logits on their way, 1,024 apart: of 3,079 logits one thread of a group, of 8,203 all, twice.
@@ -157,7 +171,7 @@ public abstract class LayerTests
         var options = new LossOptions { LabelSmoothing = smoothing };
         foreach (var layout in layouts)
         {
-            foreach (var tokens in new[] { Math.Min(40, SameBitsTokens), SameBitsTokens })
+            foreach (var tokens in new HashSet<int> { Math.Min(40, SameBitsTokens), SameBitsTokens })
             {
                 var @case = new LayerCase(layout, tokens, Seed: 5, OneClusterOnly: false);
                 var whole = Gradients(@case, new GpuOptions { LogitBytes = long.MaxValue }, options);
