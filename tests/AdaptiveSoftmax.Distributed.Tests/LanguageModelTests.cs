@@ -64,8 +64,7 @@ public sealed partial class LanguageModelTests
     private static async Task<string> RunAsync(DirectoryInfo folder, params string[] arguments)
     {
         var job = await MpiJob.RunCommandAsync(folder.FullName, "openmpi", 2, ["dotnet", Sample, .. arguments]);
-        Assert.True(job.ExitCode == 0, job.Errors);
-        return job.Output;
+        return job.OutputOfSuccess();
     }
 
     private static string Docs([CallerFilePath] string file = "") => Path.Combine(Path.GetDirectoryName(file)!, "../../docs");

@@ -12,6 +12,13 @@ internal sealed record MpiJob(int ExitCode, string Output, string Errors)
     /// <summary>The launchers; a missing one fails the tests, since eng/mpi.sh installs both.</summary>
     public static TheoryData<string> Launchers => ["openmpi", "mpich"];
 
+    /// <summary>What the ranks of a job wrote that must have ended well.</summary>
+    public string OutputOfSuccess()
+    {
+        Assert.True(ExitCode == 0, Errors);
+        return Output;
+    }
+
     /// <summary>Runs a program of <see cref="Programs"/> with so many ranks.</summary>
     public static Task<MpiJob> RunAsync(string launcher, int ranks, params string[] program) => RunCommandAsync("", launcher, ranks, [Environment.ProcessPath!, Program.RankArgument, .. program]);
 

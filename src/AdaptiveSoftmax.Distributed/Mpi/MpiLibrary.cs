@@ -60,6 +60,7 @@ internal sealed unsafe class MpiLibrary
         FreeGroup = (delegate* unmanaged<nint*, int>)Find("MPI_Comm_free");
         AllocateWindow = (delegate* unmanaged<nint, int, nint, nint, void*, nint*, int>)Find("MPI_Win_allocate_shared");
         FindWindow = (delegate* unmanaged<nint, int, nint*, int*, void*, int>)Find("MPI_Win_shared_query");
+        SetWindowErrorHandler = (delegate* unmanaged<nint, nint, int>)Find("MPI_Win_set_errhandler");
         FreeWindow = (delegate* unmanaged<nint*, int>)Find("MPI_Win_free");
         Probe = (delegate* unmanaged<int, int, nint, int*, void*, int>)Find("MPI_Iprobe");
         Finish = (delegate* unmanaged<int>)Find("MPI_Finalize");
@@ -115,6 +116,8 @@ internal sealed unsafe class MpiLibrary
     public delegate* unmanaged<nint, int, nint, nint, void*, nint*, int> AllocateWindow { get; }
 
     public delegate* unmanaged<nint, int, nint*, int*, void*, int> FindWindow { get; }
+
+    public delegate* unmanaged<nint, nint, int> SetWindowErrorHandler { get; }
 
     public delegate* unmanaged<nint*, int> FreeWindow { get; }
 

@@ -79,6 +79,9 @@ internal sealed unsafe class MpiWindows : SharedMemory
             if (_library.AllocateWindow(HeaderBytes + (Length * sizeof(float)), 1, _library.NoInfo, _group, &own, window) != 0) return false;
         }
 
+        // Of its own a window ends the job where a call fails.
+        if (_library.SetWindowErrorHandler(_window, _library.ErrorsReturn) != 0) return false;
+
         *(long*)own = 0;
         return true;
     }

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace AdaptiveSoftmax.Distributed;
 
 /// <summary>
@@ -60,25 +58,10 @@ internal sealed unsafe class TreeAdditions
         for (var start = 0L; start < count; start += BlockLength)
         {
             var length = (int)Math.Min(BlockLength, count - start);
-            foreach (var (left, right, between) in _additions) Add(At(terms, left), At(terms, right), length, At(terms, between));
-            Scale(At(terms, _result), length, scale, target + start);
+            foreach (var (left, right, between) in _additions) Vectors.Add(At(terms, left), At(terms, right), At(terms, between), length);
+            Vectors.Scale(At(terms, _result), scale, target + start, length);
 
             float* At(ReadOnlySpan<nint> pointers, int index) => index < Terms ? (float*)pointers[index] + start : work + ((long)(index - Terms) * BlockLength);
         }
-    }
-
-    private static void Add(float* left, float* right, int length, float* target)
-    {
-        var i = 0;
-        for (; i <= length - Vector<float>.Count; i += Vector<float>.Count) Vector.Store(Vector.Load(left + i) + Vector.Load(right + i), target + i);
-        for (; i < length; i++) target[i] = left[i] + right[i];
-    }
-
-    private static void Scale(float* source, int length, float scale, float* target)
-    {
-        Vector<float> factor = new(scale);
-        var i = 0;
-        for (; i <= length - Vector<float>.Count; i += Vector<float>.Count) Vector.Store(Vector.Load(source + i) * factor, target + i);
-        for (; i < length; i++) target[i] = source[i] * scale;
     }
 }

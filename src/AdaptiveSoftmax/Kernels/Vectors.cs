@@ -7,14 +7,20 @@ namespace AdaptiveSoftmax;
 internal static unsafe class Vectors
 {
     /// <summary>target[i] += source[i].</summary>
-    public static void Add(float* target, float* source, int count) => Elementwise.Run(new Addition(target, source), count);
+    public static void Add(float* target, float* source, int count) => Add(target, source, target, count);
+
+    /// <summary>target[i] = left[i] + right[i]; the target may be either.</summary>
+    public static void Add(float* left, float* right, float* target, int count) => Elementwise.Run(new Addition(left, right, target), count);
 
     /// <summary>The same, at most at one vector width.</summary>
     public static void Add<TSimd>(float* target, float* source, int count)
-        where TSimd : unmanaged, ISimd<TSimd> => Elementwise.Run<TSimd, Addition>(new Addition(target, source), count);
+        where TSimd : unmanaged, ISimd<TSimd> => Elementwise.Run<TSimd, Addition>(new Addition(target, source, target), count);
 
     /// <summary>target[i] *= source[i].</summary>
     public static void Multiply(float* target, float* source, int count) => Elementwise.Run(new Multiplication(target, source), count);
+
+    /// <summary>target[i] = source[i] · factor; the target may be the source.</summary>
+    public static void Scale(float* source, float factor, float* target, int count) => Elementwise.Run(new Scaling(source, factor, target), count);
 
     /// <summary>The largest magnitude; NaN where a value is.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -40,10 +46,17 @@ internal static unsafe class Vectors
             where TSimd : unmanaged, ISimd<TSimd> => TSimd.Store(TSimd.Multiply(TSimd.Load(target + index), TSimd.Load(source + index)), target + index);
     }
 
-    private readonly struct Addition(float* target, float* source) : IElementOperation
+    private readonly struct Addition(float* left, float* right, float* target) : IElementOperation
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Run<TSimd>(int index)
-            where TSimd : unmanaged, ISimd<TSimd> => TSimd.Store(TSimd.Add(TSimd.Load(target + index), TSimd.Load(source + index)), target + index);
+            where TSimd : unmanaged, ISimd<TSimd> => TSimd.Store(TSimd.Add(TSimd.Load(left + index), TSimd.Load(right + index)), target + index);
+    }
+
+    private readonly struct Scaling(float* source, float factor, float* target) : IElementOperation
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Run<TSimd>(int index)
+            where TSimd : unmanaged, ISimd<TSimd> => TSimd.Store(TSimd.Multiply(TSimd.Load(source + index), TSimd.Broadcast(factor)), target + index);
     }
 }
