@@ -58,6 +58,8 @@ internal sealed unsafe class ShardedWeights : WeightsFile
 
     internal override void Read(WeightsTensor tensor, float* destination) => _byName[tensor.Name].File.Read(tensor, destination);
 
+    internal override (long NaN, long Infinite) CountNotFinite(WeightsTensor tensor) => _byName[tensor.Name].File.CountNotFinite(tensor);
+
     internal override void Read(WeightsTensor tensor, long first, long count, float* destination) => _byName[tensor.Name].File.Read(tensor, first, count, destination);
 
     internal override NativeFloats Map(WeightsTensor tensor) => _byName[tensor.Name].File.Map(tensor);

@@ -8,6 +8,9 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public abstract class WeightsFile : IDisposable
 {
+    /// <summary>How many values are looked through at a time.</summary>
+    private protected const int FiniteBlock = 1 << 18;
+
     // The number 0x1950a86a20f9469cfc6c as a pickle of protocol 2 has it.
     private static ReadOnlySpan<byte> LegacyMark => [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19];
 
@@ -112,23 +115,33 @@ public abstract class WeightsFile : IDisposable
         Read(tensor, destination.ValuesPointer);
     }
 
-    /// <summary>How many values of a tensor are NaN and infinite; its values are in memory meanwhile.</summary>
-    internal unsafe (long NaN, long Infinite) CountNotFinite(WeightsTensor tensor)
+    /// <summary>How many values of a tensor are NaN and infinite, in the memory of a block.</summary>
+    internal virtual unsafe (long NaN, long Infinite) CountNotFinite(WeightsTensor tensor)
     {
-        using var values = new NativeFloats(tensor.Count);
-        Read(tensor, values.Pointer);
         var (nan, infinite) = (0L, 0L);
-        for (var start = 0L; start < tensor.Count;)
+        var block = new float[(int)Math.Min(tensor.Count, FiniteBlock)];
+        fixed (float* values = block)
         {
-            var part = new ReadOnlySpan<float>(values.Pointer + start, (int)Math.Min(tensor.Count - start, 1 << 20));
-            var next = FiniteValues.IndexOfOther(part);
-            start += next < 0 ? part.Length : next + 1;
-            if (next < 0) continue;
-            if (float.IsNaN(part[next])) nan++;
-            else infinite++;
+            for (var first = 0L; first < tensor.Count; first += block.Length)
+            {
+                var count = (int)Math.Min(tensor.Count - first, block.Length);
+                Read(tensor, first, count, values);
+                AddNotFinite(block.AsSpan(0, count), ref nan, ref infinite);
+            }
         }
 
         return (nan, infinite);
+    }
+
+    /// <summary>Counts NaN and infinities on.</summary>
+    private protected static void AddNotFinite(ReadOnlySpan<float> values, ref long nan, ref long infinite)
+    {
+        for (var next = FiniteValues.IndexOfOther(values); next >= 0; next = FiniteValues.IndexOfOther(values))
+        {
+            if (float.IsNaN(values[next])) nan++;
+            else infinite++;
+            values = values[(next + 1)..];
+        }
     }
 
     /// <summary>Closes the file.</summary>

@@ -213,6 +213,25 @@ public sealed class PyTorchReaderTests : IDisposable
     }
 
     [Fact]
+    public void RepeatedAndOverlappingValues_AreCountedWithoutBeingThere()
+    {
+        var storage = MemoryMarshal.AsBytes<float>([1, float.NaN, 3, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 7]).ToArray();
+        var pickle = new PickleBytes().Op("}(");
+        pickle.Text("repeated").Tensor("FloatStorage", 0, 7, 1, [int.MaxValue, 1000, 3], [0, 0, 1]).Text("empty").Tensor("FloatStorage", 0, 7, 0, [0, 3], [0, 1]);
+        pickle.Text("windows").Tensor("FloatStorage", 0, 7, 0, [2, 2, 2], [2, 1, 3], "neg").Text("repeated windows").Tensor("FloatStorage", 0, 7, 0, [2, 1 << 30, 2, 2], [2, 0, 1, 3]);
+        using var file = Open(pickle.Op("u.").Zip(storage));
+        Assert.Equal((1000L * int.MaxValue, 1000L * int.MaxValue), Count("repeated"));
+        Assert.Equal((0, 0), Count("empty"));
+        var windows = Read(file, "windows");
+        var expected = (NaN: windows.LongCount(float.IsNaN), Infinite: windows.LongCount(float.IsInfinity));
+        Assert.Equal((2, 3), expected);
+        Assert.Equal(expected, Count("windows"));
+        Assert.Equal((expected.NaN << 30, expected.Infinite << 30), Count("repeated windows"));
+
+        (long NaN, long Infinite) Count(string name) => file.CountNotFinite(file.Tensors.Single(tensor => tensor.Name == name));
+    }
+
+    [Fact]
     public void NegatedView_HasTheOtherSign_AndOtherMarksAreNamed()
     {
         var pickle = new PickleBytes().Op("}(");

@@ -93,14 +93,24 @@ public sealed unsafe class PyTorchReader : WeightsFile
     internal override void Read(WeightsTensor tensor, float* destination)
     {
         var own = (PyTorchTensor)tensor;
-        if (FloatConversion.GetSize(own.Type) == 0) throw FloatConversion.UnknownType(this, own);
-        if (own.Count == 0) return;
-        lock (_archive)
+        Walk(own, (bytes, place) => Convert(own, bytes, new Span<float>(destination + place, bytes.Length / FloatConversion.GetSize(own.Type))));
+    }
+
+    internal override (long NaN, long Infinite) CountNotFinite(WeightsTensor tensor)
+    {
+        var own = ((PyTorchTensor)tensor).WithoutRepeats(out var repeats);
+        var (nan, infinite, size) = (0L, 0L, FloatConversion.GetSize(own.Type));
+        var block = new float[FiniteBlock];
+        Walk(own, (bytes, _) =>
         {
-            var order = new StorageOrder(own);
-            if (order.IsAscending) ReadInOrder(own, order, destination);
-            else ReadOverlapping(own, order, destination);
-        }
+            for (; bytes.Length > 0; bytes = bytes[Math.Min(bytes.Length, block.Length * size)..])
+            {
+                var values = block.AsSpan(0, Math.Min(bytes.Length / size, block.Length));
+                Convert(own, bytes[..(values.Length * size)], values);
+                AddNotFinite(values, ref nan, ref infinite);
+            }
+        });
+        return (nan * repeats, infinite * repeats);
     }
 
     // Values one after the other, as they are stored: views in another order and negated ones are read as numbers alone.
@@ -221,7 +231,20 @@ public sealed unsafe class PyTorchReader : WeightsFile
             throw CreateFault(null, FormattableString.Invariant($"Its record '{Excerpt.Name(entry.FullName)}' should have {entry.Length} bytes, in {entry.CompressedLength} of a file of {_bytes.Length}."), Damaged);
     }
 
-    private void ReadInOrder(PyTorchTensor tensor, StorageOrder order, float* destination)
+    // Gives a tensor's values in runs, in the order of their storage.
+    private void Walk(PyTorchTensor tensor, TakeRun take)
+    {
+        if (FloatConversion.GetSize(tensor.Type) == 0) throw FloatConversion.UnknownType(this, tensor);
+        if (tensor.Count == 0) return;
+        lock (_archive)
+        {
+            var order = new StorageOrder(tensor);
+            if (order.IsAscending) WalkInOrder(tensor, order, take);
+            else WalkOverlapping(tensor, order, take);
+        }
+    }
+
+    private void WalkInOrder(PyTorchTensor tensor, StorageOrder order, TakeRun take)
     {
         // Chunks of a record are whole values, since their length is a multiple of every size.
         var size = FloatConversion.GetSize(tensor.Type);
@@ -232,13 +255,13 @@ public sealed unsafe class PyTorchReader : WeightsFile
             while (isLeft && order.Position < end)
             {
                 var count = Math.Min(order.Run, end - order.Position);
-                Convert(tensor, chunk.Slice((int)((order.Position - first) * size), (int)count * size), destination + order.Place);
+                take(chunk.Slice((int)((order.Position - first) * size), (int)count * size), order.Place);
                 isLeft = order.Advance(count);
             }
         });
     }
 
-    private void ReadOverlapping(PyTorchTensor tensor, StorageOrder order, float* destination)
+    private void WalkOverlapping(PyTorchTensor tensor, StorageOrder order, TakeRun take)
     {
         var size = FloatConversion.GetSize(tensor.Type);
         var (start, length) = (tensor.Offset * size, tensor.Span * size);
@@ -253,8 +276,8 @@ public sealed unsafe class PyTorchReader : WeightsFile
             var run = 0L;
             do
             {
-                run = order.Run;
-                Convert(tensor, new ReadOnlySpan<byte>(window + ((order.Position * size) - start), checked((int)run * size)), destination + order.Place);
+                run = Math.Min(order.Run, ReadLength / size);
+                take(new ReadOnlySpan<byte>(window + ((order.Position * size) - start), (int)run * size), order.Place);
             }
             while (order.Advance(run));
         }
@@ -264,9 +287,8 @@ public sealed unsafe class PyTorchReader : WeightsFile
         }
     }
 
-    private void Convert(PyTorchTensor tensor, ReadOnlySpan<byte> bytes, float* destination)
+    private void Convert(PyTorchTensor tensor, ReadOnlySpan<byte> bytes, Span<float> values)
     {
-        var values = new Span<float>(destination, bytes.Length / FloatConversion.GetSize(tensor.Type));
         FloatConversion.Convert(this, tensor, bytes, values);
         if (!tensor.IsNegated) return;
         foreach (ref var value in values) value = -value;
@@ -312,4 +334,7 @@ public sealed unsafe class PyTorchReader : WeightsFile
     }
 
     private delegate void TakeChunk(ReadOnlySpan<byte> chunk, long done);
+
+    // Values that stand side by side in storage and tensor alike, and the place of the first in the tensor.
+    private delegate void TakeRun(ReadOnlySpan<byte> bytes, long place);
 }

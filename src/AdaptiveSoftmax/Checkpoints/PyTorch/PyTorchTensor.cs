@@ -34,6 +34,16 @@ internal sealed class PyTorchTensor(string name, PickleTensor view, long count, 
         }
     }
 
+    /// <summary>The same values, each as often as it is stored: an axis of stride 0 repeats all behind it.</summary>
+    /// <param name="repeats">How often each of them stands in this tensor.</param>
+    public PyTorchTensor WithoutRepeats(out long repeats)
+    {
+        var shape = Shape.Zip(Strides, (size, stride) => stride == 0 ? Math.Min(size, 1) : size).ToArray();
+        var once = shape.Aggregate(1L, (product, size) => product * size);
+        repeats = once == 0 ? 0 : Count / once;
+        return new PyTorchTensor(Name, view with { Shape = shape }, once, Entry);
+    }
+
     /// <summary>The values from the first that it covers to the last, of a tensor that has any.</summary>
     public long Span => 1 + Shape.Zip(Strides, (size, stride) => (size - 1) * stride).Sum();
 }
