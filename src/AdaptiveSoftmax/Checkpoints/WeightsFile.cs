@@ -14,7 +14,11 @@ public abstract class WeightsFile : IDisposable
     // The number 0x1950a86a20f9469cfc6c as a pickle of protocol 2 has it.
     private static ReadOnlySpan<byte> LegacyMark => [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19];
 
-    private protected WeightsFile(string fileName) => FileName = fileName;
+    private protected WeightsFile(string fileName)
+    {
+        ByteOrder.Check();
+        FileName = fileName;
+    }
 
     /// <summary>The file.</summary>
     public string FileName { get; }

@@ -22,6 +22,7 @@ public abstract partial class SoftmaxDecoder : IDisposable
     /// <param name="leases">The calls on another decoder's weights that this one uses too; null for weights of its own.</param>
     private protected SoftmaxDecoder(SoftmaxIdentity identity, AdaptiveSoftmaxOptions? options, MemoryLeases? leases = null)
     {
+        ByteOrder.Check();
         ArgumentNullException.ThrowIfNull(identity);
         Options = options ?? AdaptiveSoftmaxOptions.Default;
         Options.Check();

@@ -110,7 +110,6 @@ public sealed class TokenMask
         _words[^1] = 0;
         var bytes = MemoryMarshal.AsBytes(_words.AsSpan());
         allowed[..Math.Min(allowed.Length, bytes.Length)].CopyTo(bytes);
-        if (!BitConverter.IsLittleEndian) System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(_words, _words);
         SetTokens(_words);
     }
 
