@@ -6,6 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 configuration=Release
 
+# By day without those that only a night has time for.
+by_day=(-trait- nightly=only)
+if [ "${ADAPTIVE_SOFTMAX_TESTS:-}" = nightly ]; then by_day=(); fi
+
 step() { printf '\n== %s\n' "$1"; }
 
 # The three tests of a result file that took longest, with their seconds.
@@ -21,7 +25,7 @@ for project in tests/*/*.csproj; do
   log=$(mktemp) results=$(mktemp)
   status=0
   # A shell that started this in the background ignores Ctrl-C, and so would the programs that tests stop by it.
-  env --default-signal=INT "tests/$name/bin/$configuration/net10.0/$name" -noLogo -noColor -result-xml "$results" "$@" 2>&1 | tee "$log" || status=$?
+  env --default-signal=INT "tests/$name/bin/$configuration/net10.0/$name" -noLogo -noColor -result-xml "$results" "${by_day[@]}" "$@" 2>&1 | tee "$log" || status=$?
   # Total: 4, Errors: 0, Failed: 1, Skipped: 2, Not Run: 0, Time: 0.1s
   summary=$(grep -E '^ +[^ ]+  Total: [0-9]+' "$log" | tail -n 1 || true)
   # Said again at the end: long logs are cut, and a failure that comes once in a hundred runs must not be lost with them.

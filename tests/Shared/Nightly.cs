@@ -17,3 +17,10 @@ internal sealed class MoreAtNightAttribute : Attribute, ITraitAttribute
 {
     public IReadOnlyCollection<KeyValuePair<string, string>> GetTraits() => [KeyValuePair.Create("nightly", "more")];
 }
+
+/// <summary>Marks tests that run at night alone: <c>eng/run-tests.sh</c> leaves them out by day.</summary>
+[AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
+internal sealed class OnlyAtNightAttribute : Attribute, ITraitAttribute
+{
+    public IReadOnlyCollection<KeyValuePair<string, string>> GetTraits() => [KeyValuePair.Create("nightly", "more"), KeyValuePair.Create("nightly", "only")];
+}

@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Testing;
 using AdaptiveSoftmax.Tests;
 using AdaptiveSoftmax.Vocabulary;
 using ILGPU.Runtime;
@@ -98,7 +99,8 @@ public sealed class OpenClGroupedTailTests : GroupedTailTests
     private protected override Accelerator Accelerator => Backend.OpenCl;
 }
 
-/// <summary>Tiny sizes: this accelerator interprets each thread of a group.</summary>
+/// <summary>Tiny sizes: this accelerator has a thread of the processor for each of a group's 256, and takes minutes.</summary>
+[OnlyAtNight]
 [Collection(Backend.Collection)]
 public sealed class CpuGroupedTailTests : GroupedTailTests
 {

@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Testing;
 using AdaptiveSoftmax.Tests;
 using AdaptiveSoftmax.Vocabulary;
 using CsCheck;
@@ -278,7 +279,8 @@ public sealed class OpenClLayerTests : LayerTests
     private protected override int Cases => 30;
 }
 
-/// <summary>A handful of tiny layouts: this accelerator interprets each thread of a group.</summary>
+/// <summary>A handful of tiny layouts: this accelerator has a thread of the processor for each of a group's 256, and takes minutes.</summary>
+[OnlyAtNight]
 [Collection(Backend.Collection)]
 public sealed class CpuLayerTests : LayerTests
 {
