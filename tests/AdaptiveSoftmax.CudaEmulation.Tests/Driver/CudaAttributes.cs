@@ -1,8 +1,11 @@
 namespace AdaptiveSoftmax.CudaEmulation.Tests.Driver;
 
-/// <summary>What the emulated device says about itself: an H100 with little memory, so that tests find its end.</summary>
+/// <summary>What an emulated device says about itself: an H100 with little memory, so that tests find its end.</summary>
 internal static class CudaAttributes
 {
+    /// <summary>How many there are, for ranks.</summary>
+    public const int Devices = 3;
+
     public const string Name = "Emulated CUDA device";
 
     /// <summary>CUDA 12.4.</summary>
@@ -12,8 +15,8 @@ internal static class CudaAttributes
 
     public const long MemoryBytes = int.MaxValue - 65_535L;
 
-    /// <summary>An attribute by its number in <c>cuda.h</c>, or null for one that nobody has asked for yet.</summary>
-    public static int? Find(int attribute) => attribute switch
+    /// <summary>An attribute of a device by its number in <c>cuda.h</c>, or null for one that nobody has asked for yet.</summary>
+    public static int? Find(int attribute, int device) => attribute switch
     {
         1 => 1024, // MAX_THREADS_PER_BLOCK
         2 or 3 => 1024, // MAX_BLOCK_DIM_X, Y
@@ -29,7 +32,7 @@ internal static class CudaAttributes
         16 => 132, // MULTIPROCESSOR_COUNT
         19 => 1, // CAN_MAP_HOST_MEMORY
         32 => 1, // ECC_ENABLED
-        33 => 1, // PCI_BUS_ID
+        33 => 1 + device, // PCI_BUS_ID, by which ILGPU tells devices apart
         34 => 0, // PCI_DEVICE_ID
         35 => 0, // TCC_DRIVER
         36 => 2_619_000, // MEMORY_CLOCK_RATE, kHz

@@ -5,17 +5,24 @@ internal sealed class CudaContext
 {
     private readonly List<CudaStream> _streams = [];
 
-    public CudaContext()
+    public CudaContext(int device)
     {
+        Device = device;
         DefaultStream = new(this, isBlocking: true);
         _streams.Add(DefaultStream);
     }
+
+    /// <summary>The number of its device.</summary>
+    public int Device { get; }
 
     /// <summary>The stream of the handle 0.</summary>
     public CudaStream DefaultStream { get; }
 
     /// <summary>The buffers.</summary>
     public HashSet<ulong> Buffers { get; } = [];
+
+    /// <summary>Whether an address is in one of them, which lie far apart.</summary>
+    public bool Has(ulong address) => Buffers.Any(start => address >= start && address - start < 1UL << 40);
 
     /// <summary>What a kernel did wrong: after it nothing of the context works any more, as on a device.</summary>
     public CudaFailure? Fault { get; private set; }
@@ -53,11 +60,22 @@ internal sealed class CudaContext
     }
 
     /// <summary>Waits for a stream.</summary>
-    public void Finish(CudaStream stream)
+    public void Finish(CudaStream stream) => Guard(stream.Finish);
+
+    /// <summary>Does what a stream can do without waiting for other ranks.</summary>
+    /// <returns>Whether that is all.</returns>
+    public bool TryFinish(CudaStream stream)
+    {
+        var isDone = false;
+        Guard(() => isDone = stream.TryFinish());
+        return isDone;
+    }
+
+    private void Guard(Action work)
     {
         try
         {
-            stream.Finish();
+            work();
         }
         catch (CudaFailure failure)
         {

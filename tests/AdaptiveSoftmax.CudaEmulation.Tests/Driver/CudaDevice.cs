@@ -2,7 +2,7 @@ using AdaptiveSoftmax.Gpu.Tests.Emulation;
 
 namespace AdaptiveSoftmax.CudaEmulation.Tests.Driver;
 
-/// <summary>The device and what is alive on it. Its functions are called by one thread at a time.</summary>
+/// <summary>The devices, which have one memory, and what is alive on them. Its functions are called by one thread at a time.</summary>
 internal sealed class CudaDevice
 {
     private readonly Dictionary<nint, object> _handles = [];
@@ -12,6 +12,11 @@ internal sealed class CudaDevice
 
     [ThreadStatic]
     private static CudaContext? s_current;
+
+    [ThreadStatic]
+    private static Stack<CudaContext?>? s_below;
+
+    private readonly Dictionary<int, (CudaContext Context, nint Handle, int Uses)> _primary = [];
 
     /// <summary>Whether it was initialised.</summary>
     public bool IsInitialized { get; set; }
@@ -39,6 +44,16 @@ internal sealed class CudaDevice
     /// <summary>Sets the thread's context.</summary>
     public static void SetCurrent(CudaContext? context) => s_current = context;
 
+    /// <summary>Sets the thread's context until <see cref="Pop"/>.</summary>
+    public static void Push(CudaContext context)
+    {
+        (s_below ??= []).Push(s_current);
+        s_current = context;
+    }
+
+    /// <summary>Sets the thread's context to what it was.</summary>
+    public static void Pop() => s_current = s_below is { Count: > 0 } below ? below.Pop() : throw new CudaFailure(CudaStatus.InvalidContext, "No context was pushed.");
+
     /// <summary>Whether a context is the thread's.</summary>
     public static bool IsCurrent(CudaContext context) => s_current == context;
 
@@ -52,6 +67,34 @@ internal sealed class CudaDevice
         var captures = current.Captures(Environment.CurrentManagedThreadId).ToArray();
         foreach (var capture in captures) capture.IsInvalidated = true;
         return captures.Length == 0 ? current : throw new CudaFailure(CudaStatus.StreamCaptureUnsupported, $"{call} is not allowed while the thread records.");
+    }
+
+    /// <summary>The primary context of a device; null where nobody has retained it.</summary>
+    public CudaContext? Primary(int device) => _primary.TryGetValue(device, out var primary) ? primary.Context : null;
+
+    /// <summary>Retains the primary context of a device.</summary>
+    /// <returns>Its handle.</returns>
+    public nint RetainPrimary(int device)
+    {
+        if (!_primary.TryGetValue(device, out var primary))
+        {
+            primary.Context = new CudaContext(device);
+            primary.Handle = Add(primary.Context);
+        }
+
+        _primary[device] = primary with { Uses = primary.Uses + 1 };
+        return primary.Handle;
+    }
+
+    /// <summary>Releases it. The last release ends it; who has left buffers in it is told.</summary>
+    public void ReleasePrimary(int device)
+    {
+        if (!_primary.TryGetValue(device, out var primary)) throw new CudaFailure(CudaStatus.InvalidContext, $"The primary context of device {device} is not retained.");
+        _primary[device] = primary with { Uses = primary.Uses - 1 };
+        if (primary.Uses > 1) return;
+        _primary.Remove(device);
+        Remove<CudaContext>(primary.Handle);
+        if (primary.Context.Buffers.Count > 0) throw new CudaFailure(CudaStatus.IllegalState, "Buffers are left in the primary context.");
     }
 
     /// <summary>Keeps an object.</summary>

@@ -71,6 +71,23 @@ internal static unsafe partial class CudaExports
         Span(source, length).CopyTo(new Span<byte>((void*)target, checked((int)length)));
     });
 
+    // From one context to another, which may be those of one device.
+    [UnmanagedCallersOnly]
+    private static CudaStatus cuMemcpyPeerAsync(ulong target, nint targetContext, ulong source, nint sourceContext, nint length, nint stream) => Call(() =>
+    {
+        var on = Device.Stream(stream);
+        RequireOf(Device.Get<CudaContext>(targetContext), target);
+        RequireOf(Device.Get<CudaContext>(sourceContext), source);
+        RequireInside(target, length);
+        RequireInside(source, length);
+        on.Add(() => Span(source, length).CopyTo(Span(target, length)));
+    });
+
+    private static void RequireOf(CudaContext context, ulong address)
+    {
+        if (!context.Has(address)) throw new CudaFailure(CudaStatus.InvalidValue, $"{address:x} is no memory of the context.");
+    }
+
     [UnmanagedCallersOnly]
     private static CudaStatus cuMemsetD8Async(ulong target, byte value, nint length, nint stream) => Call(() =>
     {

@@ -38,6 +38,13 @@ internal static unsafe partial class CudaExports
     });
 
     [UnmanagedCallersOnly]
+    private static CudaStatus cuStreamQuery(nint stream) => Call(() =>
+    {
+        var asked = Device.Stream(stream);
+        if (!asked.Context.TryFinish(asked)) throw new CudaFailure(CudaStatus.NotReady, "The stream has work to do.");
+    });
+
+    [UnmanagedCallersOnly]
     private static CudaStatus cuStreamBeginCapture_v2(nint stream, int mode) => Call(() =>
     {
         var on = Device.Stream(stream);

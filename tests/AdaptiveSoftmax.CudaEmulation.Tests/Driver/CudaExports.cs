@@ -13,7 +13,7 @@ internal static unsafe partial class CudaExports
 
     private static string s_failure = "";
 
-    /// <summary>The device.</summary>
+    /// <summary>The devices.</summary>
     public static CudaDevice Device { get; } = new();
 
     /// <summary>The functions by name.</summary>
@@ -92,13 +92,13 @@ internal static unsafe partial class CudaExports
         : "CUDA_ERROR" + string.Concat(error.ToString().Select(letter => char.IsUpper(letter) ? $"_{letter}" : $"{char.ToUpperInvariant(letter)}"));
 
     [UnmanagedCallersOnly]
-    private static CudaStatus cuDeviceGetCount(int* count) => Call(() => *count = 1);
+    private static CudaStatus cuDeviceGetCount(int* count) => Call(() => *count = CudaAttributes.Devices);
 
     [UnmanagedCallersOnly]
     private static CudaStatus cuDeviceGet(int* device, int ordinal) => Call(() =>
     {
         RequireDevice(ordinal);
-        *device = 0;
+        *device = ordinal;
     });
 
     [UnmanagedCallersOnly]
@@ -120,14 +120,14 @@ internal static unsafe partial class CudaExports
     private static CudaStatus cuDeviceGetAttribute(int* value, int attribute, int device) => Call(() =>
     {
         RequireDevice(device);
-        *value = CudaAttributes.Find(attribute) ?? throw new CudaFailure(CudaStatus.InvalidValue, $"The attribute {attribute} is not known.");
+        *value = CudaAttributes.Find(attribute, device) ?? throw new CudaFailure(CudaStatus.InvalidValue, $"The attribute {attribute} is not known.");
     });
 
     [UnmanagedCallersOnly]
     private static CudaStatus cuCtxCreate_v2(nint* context, uint flags, int device) => Call(() =>
     {
         RequireDevice(device);
-        var created = new CudaContext();
+        var created = new CudaContext(device);
         *context = Device.Add(created);
         CudaDevice.SetCurrent(created);
     });
@@ -145,6 +145,26 @@ internal static unsafe partial class CudaExports
     private static CudaStatus cuCtxSetCurrent(nint context) => Call(() => CudaDevice.SetCurrent(context == 0 ? null : Device.Get<CudaContext>(context)));
 
     [UnmanagedCallersOnly]
+    private static CudaStatus cuCtxPushCurrent_v2(nint context) => Call(() => CudaDevice.Push(Device.Get<CudaContext>(context)));
+
+    [UnmanagedCallersOnly]
+    private static CudaStatus cuCtxPopCurrent_v2(nint* context) => Call(() =>
+    {
+        *context = 0; // nobody asks for it
+        CudaDevice.Pop();
+    });
+
+    [UnmanagedCallersOnly]
+    private static CudaStatus cuDevicePrimaryCtxRetain(nint* context, int device) => Call(() =>
+    {
+        RequireDevice(device);
+        *context = Device.RetainPrimary(device);
+    });
+
+    [UnmanagedCallersOnly]
+    private static CudaStatus cuDevicePrimaryCtxRelease_v2(int device) => Call(() => Device.ReleasePrimary(device));
+
+    [UnmanagedCallersOnly]
     private static CudaStatus cuCtxSynchronize() => Call(() => CudaDevice.CurrentForWaiting("cuCtxSynchronize").FinishAll());
 
     [UnmanagedCallersOnly]
@@ -155,6 +175,6 @@ internal static unsafe partial class CudaExports
 
     private static void RequireDevice(int device)
     {
-        if (device != 0) throw new CudaFailure(CudaStatus.InvalidDevice, $"There is no device {device}.");
+        if (device < 0 || device >= CudaAttributes.Devices) throw new CudaFailure(CudaStatus.InvalidDevice, $"There is no device {device}.");
     }
 }

@@ -13,6 +13,7 @@ internal enum CudaStatus
     InvalidHandle = 400,
     IllegalState = 401,
     NotFound = 500,
+    NotReady = 600,
     LaunchFailed = 719,
     StreamCaptureUnsupported = 900,
     StreamCaptureInvalidated = 901,

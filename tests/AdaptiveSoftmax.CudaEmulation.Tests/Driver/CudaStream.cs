@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax.CudaEmulation.Tests.Driver;
 /// </summary>
 internal sealed class CudaStream(CudaContext context, bool isBlocking)
 {
-    private readonly Queue<Action> _pending = [];
+    private readonly Queue<(Action Work, Func<bool>? IsReady)> _pending = [];
 
     /// <summary>The context.</summary>
     public CudaContext Context { get; } = context;
@@ -18,7 +18,9 @@ internal sealed class CudaStream(CudaContext context, bool isBlocking)
     public CudaCapture? Capture { get; set; }
 
     /// <summary>Adds work, or records it.</summary>
-    public void Add(Action work)
+    /// <param name="work">The work.</param>
+    /// <param name="isReady">Whether it can be done now; null where it always can.</param>
+    public void Add(Action work, Func<bool>? isReady = null)
     {
         if (Capture is { } capture)
         {
@@ -27,13 +29,32 @@ internal sealed class CudaStream(CudaContext context, bool isBlocking)
         }
 
         Context.Order(this);
-        _pending.Enqueue(work);
+        _pending.Enqueue((work, isReady));
     }
 
     /// <summary>Does what there is to do.</summary>
     public void Finish()
     {
-        while (_pending.TryDequeue(out var work)) work();
+        while (DoNext()) { }
+        if (_pending.Count > 0) throw new CudaFailure(CudaStatus.LaunchFailed, "The stream is waited for without an end: another rank has not made the call.");
+    }
+
+    /// <summary>Does what can be done.</summary>
+    /// <returns>Whether that is all.</returns>
+    public bool TryFinish()
+    {
+        while (DoNext()) { }
+        return _pending.Count == 0;
+    }
+
+    /// <summary>Does the next work.</summary>
+    /// <returns>Whether there was some, and it could be done.</returns>
+    public bool DoNext()
+    {
+        if (!_pending.TryPeek(out var next) || next.IsReady?.Invoke() == false) return false;
+        _pending.Dequeue();
+        next.Work();
+        return true;
     }
 
     /// <summary>Forgets what there is to do.</summary>
