@@ -39,5 +39,6 @@ internal static class Comparisons
         new MetricsComparison(),
         new GenerateColdComparison(),
         new GenerateEditComparison(),
+        new GenerateSessionComparison(),
     ];
 }
