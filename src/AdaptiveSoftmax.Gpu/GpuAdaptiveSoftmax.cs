@@ -127,7 +127,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     /// <param name="tokenId">A token's id.</param>
     protected abstract int FindSlot(int tokenId);
 
-    /// <summary>The id of the token in a slot. Called while the layer is made.</summary>
+    /// <summary>The id of the token in a slot.</summary>
     /// <param name="slot">A slot in [0, V).</param>
     protected abstract int GetTokenId(int slot);
 

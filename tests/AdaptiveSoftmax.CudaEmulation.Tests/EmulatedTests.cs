@@ -1,5 +1,6 @@
 using AdaptiveSoftmax.Gpu.Tests;
 using AdaptiveSoftmax.Gpu.Tests.Cuda;
+using AdaptiveSoftmax.Gpu.Tests.Decoding;
 using AdaptiveSoftmax.Gpu.Tests.Generated;
 using AdaptiveSoftmax.Gpu.Tests.Layers;
 using AdaptiveSoftmax.Gpu.Tests.Training;
@@ -32,6 +33,18 @@ public sealed class EmulatedCudaLossFeatureTests : LossFeatureTests
 public sealed class EmulatedCudaDecodeFaultTests : DecodeFaultTests
 {
     private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+}
+
+[Collection(Backend.Collection)]
+public sealed class EmulatedCudaDecodeSessionTests : DecodeSessionTests
+{
+    private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+
+    private protected override int Cases => 2;
+
+    private protected override int Draws => 40;
+
+    private protected override int ManyRows => 18;
 }
 
 [Collection(Backend.Collection)]

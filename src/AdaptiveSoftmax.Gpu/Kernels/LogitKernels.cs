@@ -84,8 +84,8 @@ internal static class LogitKernels
         }
     }
 
-    // Leaves maximum, sum of exponentials and smoothing's sum of the row in the first places.
-    private static void SumRow(
+    /// <summary>Leaves maximum, sum of exponentials and smoothing's sum of the row in the first places.</summary>
+    internal static void SumRow(
         ArrayView<Float4> row, ClusterSizes size, ArrayView<float> groupSizes, LogitArguments loss, ArrayView<float> tops, ArrayView<float> totals, ArrayView<float> weighted)
     {
         var top = Empty;

@@ -8,7 +8,7 @@ public sealed class DecodeSequence
 {
     private static long s_batches;
 
-    private readonly SoftmaxDecoder _softmax;
+    private readonly ISoftmaxVocabulary _softmax;
     private long _batch;
 
     /// <summary>Starts a sequence.</summary>
@@ -17,11 +17,15 @@ public sealed class DecodeSequence
     /// <param name="seed">The seed of its random numbers.</param>
     /// <exception cref="ArgumentException">An option is out of range, or belongs to another layer.</exception>
     public DecodeSequence(SoftmaxDecoder softmax, DecodeOptions? options = null, ulong seed = 0)
+        : this(softmax ?? throw new ArgumentNullException(nameof(softmax)), softmax.CreateHistory(), options, seed)
     {
-        ArgumentNullException.ThrowIfNull(softmax);
+    }
+
+    internal DecodeSequence(ISoftmaxVocabulary softmax, TokenHistory history, DecodeOptions? options, ulong seed)
+    {
         _softmax = softmax;
         Options = options ?? DecodeOptions.Default;
-        History = softmax.CreateHistory();
+        History = history;
         Random = new SampleRandom(seed);
     }
 
@@ -78,9 +82,23 @@ public sealed class DecodeSequence
     /// <param name="random">Its random numbers: those of this one give the same tokens, another stream gives others.</param>
     public DecodeSequence Fork(SampleRandom random) => new(this, random);
 
-    /// <summary>A number for one batch.</summary>
-    internal static long NewBatch() => Interlocked.Increment(ref s_batches);
+    /// <summary>Checks that the rows of a batch have a sequence each.</summary>
+    /// <exception cref="ArgumentException">One is null, or stands in two rows.</exception>
+    internal static void EnterBatch(ReadOnlySpan<DecodeSequence> sequences)
+    {
+        var batch = Interlocked.Increment(ref s_batches);
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            if (sequences[i] is null) throw new ArgumentException(FormattableString.Invariant($"Sequence {i} is null."), nameof(sequences));
+            if (Interlocked.Exchange(ref sequences[i]._batch, batch) == batch)
+                throw new ArgumentException(FormattableString.Invariant($"Sequence {i} stands in an earlier row too; each row needs a sequence of its own, since it has one history and one stream of random numbers."), nameof(sequences));
+        }
+    }
 
-    /// <summary>Takes a row of a batch; false where the sequence has one in it already.</summary>
-    internal bool Enter(long batch) => Interlocked.Exchange(ref _batch, batch) != batch;
+    /// <summary>Adds a token that was drawn, behind which the random numbers stand at the next position.</summary>
+    internal void MoveOn(int token)
+    {
+        Random = Random.Next();
+        History.Add(token);
+    }
 }

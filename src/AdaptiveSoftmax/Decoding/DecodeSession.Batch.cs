@@ -65,7 +65,7 @@ public sealed unsafe partial class DecodeSession
 
                     var key = _rows[i].Finish();
                     if (key == ScoreKey.None && !_rows[i].HasFailed) faults.AddNoTokenLeft(i);
-                    results[i] = key == ScoreKey.None ? new DecodedToken(-1, float.NaN, -1, 0, 0) : Report(_rows[i], key);
+                    results[i] = _rows[i].Report(_softmax, key);
                 }
             }
         }
@@ -74,8 +74,7 @@ public sealed unsafe partial class DecodeSession
         for (var i = 0; i < results.Length; i++)
         {
             if (results[i].Token < 0) continue;
-            sequences[i].Random = sequences[i].Random.Next();
-            sequences[i].History.Add(results[i].Token);
+            sequences[i].MoveOn(results[i].Token);
             tally.Add(results[i].Cluster, results[i].TailsVisited);
             if (results[i].UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, sequences[i].Options.Policy.ToString());
         }
@@ -147,7 +146,7 @@ public sealed unsafe partial class DecodeSession
                 for (var i = first; i < first + count; i++)
                 {
                     if (RanksByLogits(options) && !_rows[i].HasFailed && (retrieved.IsEmpty || !new Retrieval(retrieved[i], weight).IsActive)) continue;
-                    results[i] = CopyTopK(_rows[i], tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
+                    results[i] = _rows[i].CopyTop(_softmax, tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
                     if (results[i].Count > 0) tally.Add(BestCluster(_rows[i]), results[i].TailsVisited);
                     if (results[i].UnseenMass > 0) approximate++;
                 }
@@ -170,17 +169,7 @@ public sealed unsafe partial class DecodeSession
         ThrowIfDisposed();
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, _batchRows);
-        return CopyTopLogProbs(_rows[row], tokens);
-    }
-
-    private TopKResult CopyTopK(RowDecoder row, Span<int> tokens, Span<float> logProbs)
-    {
-        row.FinishTop();
-        tokens.Fill(-1);
-        logProbs.Fill(float.NegativeInfinity);
-        for (var i = 0; i < row.Top.Length; i++)
-            (tokens[i], logProbs[i]) = (_softmax.TokenOf(ScoreKey.Slot(row.Top[i])), row.ReportedLogProb(row.Top[i]));
-        return new TopKResult(row.Top.Length, row.TailsVisited, row.UnseenMass);
+        return _rows[row].CopyTopLogProbs(_softmax, tokens);
     }
 
     private void CheckBatch(ReadOnlySpan<float> hidden, int rows)
@@ -192,14 +181,11 @@ public sealed unsafe partial class DecodeSession
 
     private void CheckSequences(ReadOnlySpan<DecodeSequence> sequences)
     {
-        var batch = DecodeSequence.NewBatch();
-        for (var i = 0; i < sequences.Length; i++)
+        DecodeSequence.EnterBatch(sequences);
+        foreach (var sequence in sequences)
         {
-            if (sequences[i] is null) throw new ArgumentException(FormattableString.Invariant($"Sequence {i} is null."), nameof(sequences));
-            if (!sequences[i].Enter(batch))
-                throw new ArgumentException(FormattableString.Invariant($"Sequence {i} stands in an earlier row too; each row needs a sequence of its own, since it has one history and one stream of random numbers."), nameof(sequences));
-            CheckOptions(sequences[i].Options, sequences[i].History);
-            RetrievedTokens.Check(_softmax, sequences[i].Retrieved, sequences[i].RetrievedWeight);
+            CheckOptions(sequence.Options, sequence.History);
+            RetrievedTokens.Check(_softmax, sequence.Retrieved, sequence.RetrievedWeight);
         }
     }
 
@@ -243,14 +229,14 @@ public sealed unsafe partial class DecodeSession
     // leaves open join the rows of their next one.
     private void RunTails(float* hidden, int first, int count, ref DecodeFaults faults)
     {
-        var wanted = _scratch.Ints(count);
+        var wanted = new Span<int>(_scratch.Ints(count), count);
         for (var i = 0; i < count; i++) wanted[i] = _rows[first + i].NextTail();
         Span<int> counts = stackalloc int[_softmax.Layout.TailCount];
-        for (var tail = SoftmaxDecoder.MostWanted(wanted, count, counts); tail >= 0; tail = SoftmaxDecoder.MostWanted(wanted, count, counts))
+        for (var tail = SoftmaxDecoder.MostWanted(wanted, counts); tail >= 0; tail = SoftmaxDecoder.MostWanted(wanted, counts))
         {
             using var scope = _scratch.Begin();
             var members = _scratch.Ints(count);
-            var memberCount = SoftmaxDecoder.FindMembers(wanted, count, tail, members);
+            var memberCount = SoftmaxDecoder.FindMembers(wanted, tail, new Span<int>(members, count));
             RunTail(hidden, first, tail, members, memberCount, ref faults);
             for (var i = 0; i < memberCount; i++) wanted[members[i]] = _rows[first + members[i]].NextTail();
         }

@@ -70,7 +70,7 @@ public sealed unsafe partial class DecodeSession
         var start = DecodeMetrics.Start();
         if (RanksByLogits(options) && !retrieval.IsActive) return TopKByLogits(hidden, tokens, logProbs, options, history, start);
         RunOne(hidden, options, history, default, tokens.Length, wantsDraw: false, retrieval);
-        var result = CopyTopK(_row, tokens, logProbs);
+        var result = _row.CopyTop(_softmax, tokens, logProbs);
 
         // By the best token, which is where a step of one token would have ended.
         if (_row.Top.Length > 0) DecodeMetrics.Record(start, _softmax.Tags, BestCluster(_row), _row.TailsVisited);
@@ -94,7 +94,7 @@ public sealed unsafe partial class DecodeSession
             faults.ThrowIfAny();
         }
 
-        var result = Report(_row, key);
+        var result = _row.Report(_softmax, key);
         random = random.Next();
         DecodeMetrics.Record(start, _softmax.Tags, result.Cluster, result.TailsVisited);
         if (result.UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString());

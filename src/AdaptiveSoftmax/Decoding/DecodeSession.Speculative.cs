@@ -76,7 +76,7 @@ public sealed unsafe partial class DecodeSession
         row.Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, logits, logSumExp, draft);
         for (var tail = row.NextTail(); tail >= 0; tail = row.NextTail()) RunTail(hidden, first, tail, member, 1, ref faults);
         var key = row.Finish();
-        return key == ScoreKey.None ? new DecodedToken(-1, float.NaN, -1, 0, 0) : Report(row, key);
+        return row.Report(_softmax, key);
     }
 
     // A row that bounds leave open is a batch of one, as in a batch of draws, and ends the block.

@@ -77,7 +77,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
     public int CopyTopLogProbs(Span<TokenLogProb> tokens)
     {
         ThrowIfDisposed();
-        return CopyTopLogProbs(_row, tokens);
+        return _row.CopyTopLogProbs(_softmax, tokens);
     }
 
     /// <summary>Releases the session's memory; a step on another thread ends first.</summary>
@@ -119,21 +119,7 @@ public sealed unsafe partial class DecodeSession : IDisposable
         }
     }
 
-    private int CopyTopLogProbs(RowDecoder row, Span<TokenLogProb> tokens)
-    {
-        var count = Math.Min(Math.Min(row.Options.TopLogProbs, row.Top.Length), tokens.Length);
-        tokens[count..].Fill(new TokenLogProb(-1, float.NegativeInfinity));
-        for (var i = 0; i < count; i++) tokens[i] = new TokenLogProb(_softmax.TokenOf(ScoreKey.Slot(row.Top[i])), row.ReportedLogProb(row.Top[i]));
-        return count;
-    }
-
     private int BestCluster(RowDecoder row) => _softmax.Layout.ClusterOf(ScoreKey.Slot(row.Top[0]));
-
-    private DecodedToken Report(RowDecoder row, ulong key)
-    {
-        var slot = ScoreKey.Slot(key);
-        return new DecodedToken(_softmax.TokenOf(slot), row.ReportedLogProb(key), _softmax.Layout.ClusterOf(slot), row.TailsVisited, row.UnseenMass);
-    }
 
     private void RunOne(ReadOnlySpan<float> hidden, DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, Retrieval retrieval)
     {
@@ -179,7 +165,6 @@ public sealed unsafe partial class DecodeSession : IDisposable
             _checked = options;
         }
 
-        if (history is not null && !history.Identity.Equals(_softmax.Identity))
-            throw new ArgumentException("The history belongs to another vocabulary; make it with this layer's CreateHistory.", nameof(history));
+        history?.Check(_softmax, nameof(history));
     }
 }

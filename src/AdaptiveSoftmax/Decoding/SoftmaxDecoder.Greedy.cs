@@ -144,12 +144,13 @@ public abstract partial class SoftmaxDecoder
         }
 
         Span<int> counts = stackalloc int[Layout.TailCount];
-        for (var tail = MostWanted(wanted, tokens.Length, counts); tail >= 0; tail = MostWanted(wanted, tokens.Length, counts))
+        var wants = new ReadOnlySpan<int>(wanted, tokens.Length);
+        for (var tail = MostWanted(wants, counts); tail >= 0; tail = MostWanted(wants, counts))
         {
             var range = Layout.Tails[tail];
             using var ofTail = scratch.Begin();
             var members = scratch.Ints(tokens.Length);
-            var count = FindMembers(wanted, tokens.Length, tail, members);
+            var count = FindMembers(wants, tail, new Span<int>(members, tokens.Length));
             inputs = HiddenLanes(scratch, hidden, members, count, out var tailLanes);
             var logits = DecodingTails[tail].Forward(Pool, scratch, inputs, tailLanes);
             for (var i = 0; i < count; i++)
@@ -201,14 +202,13 @@ public abstract partial class SoftmaxDecoder
 
     /// <summary>The tail that most rows want, of equal ones the first; −1 where no row wants one.</summary>
     /// <param name="wanted">The tail that each row wants; −1 for none.</param>
-    /// <param name="rows">The rows.</param>
     /// <param name="counts">Working memory, [tails].</param>
-    internal static unsafe int MostWanted(int* wanted, int rows, Span<int> counts)
+    internal static int MostWanted(ReadOnlySpan<int> wanted, Span<int> counts)
     {
         counts.Clear();
-        for (var i = 0; i < rows; i++)
+        foreach (var tail in wanted)
         {
-            if (wanted[i] >= 0) counts[wanted[i]]++;
+            if (tail >= 0) counts[tail]++;
         }
 
         var best = -1;
@@ -221,10 +221,10 @@ public abstract partial class SoftmaxDecoder
     }
 
     /// <summary>The rows that want a tail, ascending.</summary>
-    internal static unsafe int FindMembers(int* wanted, int rows, int tail, int* members)
+    internal static int FindMembers(ReadOnlySpan<int> wanted, int tail, Span<int> members)
     {
         var count = 0;
-        for (var i = 0; i < rows; i++)
+        for (var i = 0; i < wanted.Length; i++)
         {
             if (wanted[i] == tail) members[count++] = i;
         }

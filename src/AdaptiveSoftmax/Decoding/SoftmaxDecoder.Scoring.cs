@@ -125,7 +125,7 @@ public abstract partial class SoftmaxDecoder
         foreach (var tail in Layout.Tails)
         {
             using var ofTail = scratch.Begin();
-            var memberCount = FindMembers(wanted, count, tail.Index, members);
+            var memberCount = FindMembers(new ReadOnlySpan<int>(wanted, count), tail.Index, new Span<int>(members, count));
             if (memberCount == 0) continue;
             inputs = HiddenLanes(scratch, hidden, members, memberCount, out var tailLanes);
             var logits = DecodingTails[tail.Index].Forward(Pool, scratch, inputs, tailLanes);

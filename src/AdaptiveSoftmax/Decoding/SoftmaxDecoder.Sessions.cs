@@ -19,7 +19,7 @@ public abstract partial class SoftmaxDecoder
     /// <summary>What tells entries in a cache that these weights made from those of other layers and of these weights as they were before.</summary>
     internal ulong CacheVariant => (_number * 0x9E3779B97F4A7C15) ^ (ulong)WeightsVersion;
 
-    internal TokenIds TokenIds => _tokenIds ??= new TokenIds(this);
+    TokenIds ISoftmaxVocabulary.TokenIds => _tokenIds ??= new TokenIds(this);
 
     /// <summary>Begins to decode: a session has the memory that steps work in. Dispose it before the layer.</summary>
     /// <param name="cache">The cache of the calls with a context's key; sessions may share one. Null for none.</param>

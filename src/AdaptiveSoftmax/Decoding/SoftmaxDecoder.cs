@@ -10,7 +10,7 @@ namespace AdaptiveSoftmax;
 /// Tokens go in and out as ids; a token's slot is its rank by count. Decoding is safe from several threads at once, while
 /// nobody changes the weights.
 /// </remarks>
-public abstract partial class SoftmaxDecoder : IDisposable
+public abstract partial class SoftmaxDecoder : ISoftmaxVocabulary, IDisposable
 {
     private readonly IDisposable _workers;
     private readonly bool _ownsLeases;
@@ -119,6 +119,10 @@ public abstract partial class SoftmaxDecoder : IDisposable
 
     /// <inheritdoc cref="GetTokenId"/>
     internal int TokenOf(int slot) => GetTokenId(slot);
+
+    int ISoftmaxVocabulary.SlotOf(int tokenId) => FindSlot(tokenId);
+
+    int ISoftmaxVocabulary.TokenOf(int slot) => GetTokenId(slot);
 
     private protected abstract void DisposeWeights();
 

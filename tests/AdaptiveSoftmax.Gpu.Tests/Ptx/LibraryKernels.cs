@@ -29,6 +29,7 @@ internal sealed class LibraryKernels : IKernelCases
         .. Clusters<Tile16>(),
         .. Generated("200,019 generated", typeof(ApiDocs)),
         .. Common(typeof(BatchKernels)).Concat(Common(typeof(DecodeKernels))).Concat(Common(typeof(UpdateKernels)).Concat(Common(typeof(NarrowKernels)))).Concat(Common(typeof(GradientKernels))).Concat(Common(typeof(LogitKernels))),
+        .. Common(typeof(RowScores)).Concat(Common(typeof(RowMassKernels))).Concat(Common(typeof(RowSelectKernels))),
         .. Common(typeof(RowKernels)).Concat(Common(typeof(RowUpdateKernels))).Concat(Common(typeof(GradientCheckKernels))).Concat(Common(typeof(MatrixPlan))),
     ];
 

@@ -41,7 +41,10 @@ internal sealed class DecodeCase : IDisposable
 
     private HashSet<int>? Allowed { get; set; }
 
-    public static void ForEach(int cases, Action<DecodeCase> check)
+    /// <param name="cases">The number of cases.</param>
+    /// <param name="check">What holds for each.</param>
+    /// <param name="threads">So many at once; all that there are by default.</param>
+    public static void ForEach(int cases, Action<DecodeCase> check, int threads = -1)
     {
         var number = 0;
         LayerCase.Any.Sample(
@@ -50,7 +53,8 @@ internal sealed class DecodeCase : IDisposable
                 using var decodeCase = new DecodeCase(layerCase, Interlocked.Increment(ref number));
                 check(decodeCase);
             },
-            iter: cases);
+            iter: cases,
+            threads: threads);
     }
 
     public ReferenceDecoder Reference(DecodeOptions? options = null) => new(LogProbs, options ?? Options) { History = Counts, Bias = Bias, Allowed = Allowed };

@@ -79,7 +79,7 @@ public sealed record DecodeOptions
 
     /// <summary>Checks the values by themselves and against a layer.</summary>
     /// <exception cref="ArgumentException">A value is out of its range, or belongs to another layer.</exception>
-    internal void Check(SoftmaxDecoder softmax)
+    internal void Check(ISoftmaxVocabulary softmax)
     {
         Require(float.IsFinite(Temperature) && Temperature >= 0, nameof(Temperature), Temperature, "a finite number of 0 or more");
         Require(TopK >= 0, nameof(TopK), TopK, "0 (no limit) or more");

@@ -110,7 +110,7 @@ public sealed class RetrievedTokens
     }
 
     /// <summary>Checks λ, and that the tokens are of the same vocabulary.</summary>
-    internal static void Check(SoftmaxDecoder softmax, RetrievedTokens? retrieved, float weight)
+    internal static void Check(ISoftmaxVocabulary softmax, RetrievedTokens? retrieved, float weight)
     {
         CheckWeight(weight);
         if (retrieved is not null && !retrieved.Identity.Equals(softmax.Identity))

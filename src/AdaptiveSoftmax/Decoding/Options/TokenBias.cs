@@ -13,7 +13,7 @@ public sealed class TokenBias
     private readonly int[] _starts;
     private readonly float[] _largestRaise;
 
-    internal TokenBias(SoftmaxDecoder softmax, IEnumerable<KeyValuePair<int, float>> values)
+    internal TokenBias(ISoftmaxVocabulary softmax, IEnumerable<KeyValuePair<int, float>> values)
     {
         Identity = softmax.Identity;
         var entries = new SortedDictionary<int, float>();

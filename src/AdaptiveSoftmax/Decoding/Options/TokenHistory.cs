@@ -6,7 +6,7 @@ namespace AdaptiveSoftmax;
 /// </summary>
 public sealed class TokenHistory
 {
-    private readonly SoftmaxDecoder _softmax;
+    private readonly ISoftmaxVocabulary _softmax;
     private readonly Dictionary<int, int> _places;
     private readonly int[] _distinct;
     private readonly int[] _mostFrequent;
@@ -14,7 +14,7 @@ public sealed class TokenHistory
     private int[] _slots;
     private int[] _counts;
 
-    internal TokenHistory(SoftmaxDecoder softmax)
+    internal TokenHistory(ISoftmaxVocabulary softmax)
     {
         _softmax = softmax;
         _places = [];
@@ -115,6 +115,12 @@ public sealed class TokenHistory
     }
 
     internal SoftmaxIdentity Identity => _softmax.Identity;
+
+    /// <summary>Checks that it is of the same vocabulary.</summary>
+    internal void Check(ISoftmaxVocabulary softmax, string name)
+    {
+        if (!Identity.Equals(softmax.Identity)) throw new ArgumentException("The history belongs to another vocabulary; make it with this layer's CreateHistory.", name);
+    }
 
     /// <summary>The slots that occur, in the order of their first occurrence.</summary>
     internal ReadOnlySpan<int> Slots => _slots.AsSpan(0, DistinctCount);

@@ -6,10 +6,10 @@ internal sealed class TokenIds
     // Ids much sparser than this are looked up one by one.
     private const int LargestSpread = 4;
 
-    private readonly SoftmaxDecoder _softmax;
+    private readonly ISoftmaxVocabulary _softmax;
     private readonly int[]? _slots;
 
-    public TokenIds(SoftmaxDecoder softmax)
+    public TokenIds(ISoftmaxVocabulary softmax)
     {
         _softmax = softmax;
         var size = softmax.Layout.VocabularySize;

@@ -13,7 +13,7 @@ public sealed class TokenMask
 {
     private const int WordBits = 64;
 
-    private readonly SoftmaxDecoder _softmax;
+    private readonly ISoftmaxVocabulary _softmax;
 
     // By slot. One word more, so that 64 bits can be read from any slot.
     private readonly ulong[] _allowed;
@@ -21,7 +21,7 @@ public sealed class TokenMask
     private readonly int[] _counts;
     private ulong[]? _words;
 
-    internal TokenMask(SoftmaxDecoder softmax)
+    internal TokenMask(ISoftmaxVocabulary softmax)
     {
         _softmax = softmax;
         var layout = softmax.Layout;
@@ -32,7 +32,7 @@ public sealed class TokenMask
         Count();
     }
 
-    internal TokenMask(SoftmaxDecoder softmax, IEnumerable<int> tokens, bool areAllowed)
+    internal TokenMask(ISoftmaxVocabulary softmax, IEnumerable<int> tokens, bool areAllowed)
         : this(softmax)
     {
         if (areAllowed) _allowed.AsSpan().Clear();
@@ -51,6 +51,12 @@ public sealed class TokenMask
     public int AllowedCount { get; private set; }
 
     internal SoftmaxIdentity Identity => _softmax.Identity;
+
+    /// <summary>The bits by slot, with one word more.</summary>
+    internal ReadOnlySpan<ulong> Words => _allowed;
+
+    /// <summary>Counts how often the mask was set: a copy elsewhere is as old as it.</summary>
+    internal int Version { get; private set; }
 
     private int VocabularySize => _softmax.Layout.VocabularySize;
 
@@ -188,6 +194,7 @@ public sealed class TokenMask
     {
         for (var cluster = 0; cluster < _counts.Length; cluster++) _counts[cluster] = CountUpTo(_starts[cluster + 1]) - CountUpTo(_starts[cluster]);
         AllowedCount = CountUpTo(VocabularySize);
+        Version++;
     }
 
     private int CountUpTo(int slot)

@@ -10,8 +10,11 @@ namespace AdaptiveSoftmax;
 internal sealed unsafe class MassHistogram
 {
     // Together 16 nats below the first cluster's best token: a token further down weighs less than e⁻¹⁶ of it.
-    private const int Buckets = 64;
-    private const float BucketsPerNat = 4;
+    /// <summary>The buckets.</summary>
+    public const int Buckets = 64;
+
+    /// <summary>Buckets of a nat at temperature 1.</summary>
+    public const float BucketsPerNat = 4;
 
     private readonly double[] _masses = new double[Buckets];
     private float _top;
@@ -25,6 +28,17 @@ internal sealed unsafe class MassHistogram
     {
         Array.Clear(_masses);
         (_top, _inverse, _scale) = (top, inverse, inverse * BucketsPerNat);
+    }
+
+    /// <summary>The score at which the buckets begin.</summary>
+    public float Top => _top;
+
+    /// <summary>Adds what was summed elsewhere, into the same buckets.</summary>
+    /// <param name="masses">The mass of each bucket.</param>
+    /// <param name="unit">What 1 of them weighs.</param>
+    public void Add(ReadOnlySpan<long> masses, double unit)
+    {
+        for (var i = 0; i < Buckets; i++) _masses[i] += masses[i] * unit;
     }
 
     /// <summary>Takes all masses relative to another reference.</summary>

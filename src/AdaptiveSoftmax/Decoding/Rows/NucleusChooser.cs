@@ -14,29 +14,30 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
     private readonly MassHistogram _masses = new();
     private ulong[] _candidates = new ulong[256];
     private int _count;
+    private readonly StoredScores _one = new();
+    private double _target;
     private bool _isSorted;
+    private bool _isReached;
     private float _limit;
+
+    /// <summary>The score at which the masses by score begin; NaN for the best one of the cluster that comes first.</summary>
+    public float TopOfMasses => _count == 0 ? float.NaN : _masses.Top;
 
     /// <summary>Takes the head.</summary>
     /// <param name="best">The best score in it.</param>
     public void Begin(float best)
     {
         (_count, _limit) = (0, float.NegativeInfinity);
-        Add(row.Head, row.Layout.ShortlistSize, firstSlot: 0, best);
+        Add(row.HeadScores, best);
     }
 
     /// <summary>Takes a tail.</summary>
-    /// <param name="tail">The tail.</param>
     /// <param name="scores">Its scores.</param>
     /// <param name="best">The best of them.</param>
-    public void Accept(int tail, float* scores, float best)
-    {
-        var range = row.Layout.Tails[tail];
-        Add(scores, range.Size, range.Start, best);
-    }
+    public void Accept(IClusterScores scores, float best) => Add(scores, best);
 
     /// <summary>Takes one token.</summary>
-    public void Accept(int slot, float score) => Add(&score, 1, slot, score);
+    public void Accept(int slot, float score) => Add(_one.Set(&score, 1, slot), score);
 
     public int NextTail()
     {
@@ -88,7 +89,7 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         return widest;
     }
 
-    private void Add(float* scores, int count, int firstSlot, float best)
+    private void Add(IClusterScores scores, float best)
     {
         if (best == float.NegativeInfinity) return;
         if (_count == 0)
@@ -103,14 +104,20 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         }
 
         _limit = MathF.Max(_limit, Chooser.MinPLimit(row, row.Reference));
-        var target = row.Options.TopP < 1 ? row.Options.TopP * TotalMass().Most : double.PositiveInfinity;
-        var isReached = row.Options.TopP < 1 && Tighten(scores, count, target);
-        Collect(scores, count, firstSlot);
-        if (isReached) Cut(target);
+        _target = row.Options.TopP < 1 ? row.Options.TopP * TotalMass().Most : double.PositiveInfinity;
+        _isReached = row.Options.TopP < 1 && Tighten(scores, _target);
+        DropBelowLimit();
+        if (scores.TryCollect(this, _limit)) EndCollecting();
+    }
+
+    /// <summary>After the tokens of a cluster were collected.</summary>
+    public void EndCollecting()
+    {
+        if (_isReached) Cut(_target);
     }
 
     // Tokens below the limit are not in the nucleus. Says whether those above reach what top-p asks of the greatest total mass.
-    private bool Tighten(float* scores, int count, double target)
+    private bool Tighten(IClusterScores scores, double target)
     {
         // All tokens of less weight than this have together less than top-p leaves out, whatever is still to come. Retrieved tokens
         // that are yet to be offered may weigh beyond double, which is no reason to keep them out.
@@ -118,7 +125,7 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         var lightest = (1 - Slack) * (1 - row.Options.TopP) * seen / row.Layout.VocabularySize;
         _limit = MathF.Max(_limit, row.Reference + (float)(Math.Log(lightest) / row.InverseTemperature));
 
-        _masses.Add(scores, count, row.Reference, _limit);
+        scores.AddTo(_masses, row.Reference, _limit);
         var limit = _masses.FindLimit((1 + Slack) * target);
         if (limit < _limit || limit == float.NegativeInfinity) return false;
         _limit = limit;
@@ -133,7 +140,7 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         _limit = ScoreKey.Score(candidates[_count - 1]);
     }
 
-    private void Collect(float* scores, int count, int firstSlot)
+    private void DropBelowLimit()
     {
         _isSorted = false;
         var kept = 0;
@@ -143,6 +150,11 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         }
 
         _count = kept;
+    }
+
+    /// <summary>Takes the tokens of a run that can be in the nucleus.</summary>
+    public void Collect(float* scores, int count, int firstSlot)
+    {
         var least = new Vector<float>(_limit);
         var i = 0;
         for (; i + Vector<float>.Count <= count; i += Vector<float>.Count)
@@ -154,8 +166,10 @@ internal sealed unsafe class NucleusChooser(RowDecoder row)
         for (; i < count; i++) Collect(scores[i], firstSlot + i);
     }
 
-    private void Collect(float score, int slot)
+    /// <summary>Takes a token if it can be in the nucleus.</summary>
+    public void Collect(float score, int slot)
     {
+        _isSorted = false;
         if (!(score >= _limit) || score == float.NegativeInfinity) return;
         if (_count == _candidates.Length) Array.Resize(ref _candidates, 2 * _count);
         _candidates[_count++] = ScoreKey.Of(score, slot);

@@ -142,7 +142,7 @@ internal sealed unsafe partial class RowDecoder
         if (_phase == Phase.Measuring)
         {
             ref var state = ref _clusters[tail];
-            state.LeastLogMass = state.MostLogMass = LogMass(scores, range.Size, _rankInverse, out state.Best);
+            state.LeastLogMass = state.MostLogMass = LogMass(_storedTail, _rankInverse, out state.Best);
             state.RelativeLogMass = Math.Log(_mass);
             return false;
         }
@@ -177,7 +177,7 @@ internal sealed unsafe partial class RowDecoder
 
         if (_method == Method.Nucleus)
         {
-            HeadLogMass = LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var bestOfHead);
+            HeadLogMass = LogMass(_head, InverseTemperature, out var bestOfHead);
             Reference = bestOfHead > float.NegativeInfinity ? bestOfHead : 0;
             _nucleus.Begin(bestOfHead);
         }
@@ -193,7 +193,7 @@ internal sealed unsafe partial class RowDecoder
     {
         (best, logMass) = (0, 0);
         if (IsNormalized) return;
-        LogMass(Head, _layout.ShortlistSize, _rankInverse, out best);
+        LogMass(_head, _rankInverse, out best);
         var ofHead = best;
         var logMassOfHead = best > float.NegativeInfinity ? Math.Log(_mass) : 0;
         foreach (ref var state in _clusters.AsSpan())

@@ -22,7 +22,8 @@ internal sealed unsafe partial class RowDecoder
     private TokenHistory? _history;
     private Method _method;
     private SampleRandom _random;
-    private double[] _blocks = [];
+    private readonly StoredScores _storedHead = new(), _storedTail = new();
+    private IClusterScores _head;
     private double _mass;
     private ulong _chosen;
     private bool _isDecided;
@@ -34,6 +35,7 @@ internal sealed unsafe partial class RowDecoder
     public RowDecoder(SoftmaxLayout layout)
     {
         _layout = layout;
+        _head = _storedHead;
         _clusters = new ClusterState[layout.TailCount];
         _draw = new DrawChooser(this);
         _nucleus = new NucleusChooser(this);
@@ -65,8 +67,27 @@ internal sealed unsafe partial class RowDecoder
     /// <summary>The drafted token that is judged; null where none was drafted.</summary>
     public DraftDistribution? Draft { get; private set; }
 
-    /// <summary>The head's scores, [shortlist].</summary>
-    public float* Head { get; private set; }
+    /// <summary>The head's scores, [shortlist], where they lie in memory.</summary>
+    public float* Head => _storedHead.Values;
+
+    /// <summary>The head's scores.</summary>
+    public IClusterScores HeadScores => _head;
+
+    /// <summary>The draw's number of a cluster's token.</summary>
+    /// <param name="cluster">0 for the head, i + 1 for tail i.</param>
+    public double TokenUniform(int cluster) => Random(DrawPurpose.Token, cluster);
+
+    /// <summary>How many of the best tokens are kept.</summary>
+    public int TopCapacity => _top.Capacity;
+
+    /// <summary>Whether the tempered masses of the next cluster are asked for.</summary>
+    public bool NeedsMasses => !_isDecided;
+
+    /// <summary>Whether the next cluster is asked for its masses by score, and then for tokens of a nucleus.</summary>
+    public bool NeedsMassesByScore => !_isDecided && _method == Method.Nucleus;
+
+    /// <summary>The score at which masses by score begin; NaN for the best one of the cluster that comes first.</summary>
+    public float TopOfMasses => _nucleus.TopOfMasses;
 
     /// <summary>The log of the head's tempered mass.</summary>
     public double HeadLogMass { get; private set; }
@@ -102,8 +123,20 @@ internal sealed unsafe partial class RowDecoder
     /// <param name="retrieved">What is mixed in.</param>
     public void Begin(DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, float* head, float logSumExp, DraftDistribution? draft = null, Retrieval retrieved = default)
     {
+        Prepare(options, history, random, top, wantsDraw, draft, retrieved);
+        var shortlist = _layout.ShortlistSize;
+        for (var i = 0; i < _clusters.Length; i++) SetCluster(i, BestScore.Of(head[shortlist + i], logSumExp, cluster: 0));
+        SoftmaxKernel.LogProbs(head, shortlist, logSumExp, cluster: 0, head);
+        Adjustment.Apply(cluster: 0, start: 0, shortlist, head, _originals);
+        if (_mixture.IsActive) _mixture.Read(cluster: 0, start: 0, head, _originals);
+        TakeHead(_storedHead.Set(head, shortlist, firstSlot: 0), wantsDraw);
+    }
+
+    /// <summary>Says how to choose, before a head that lies elsewhere is taken: what to ask it for follows from that.</summary>
+    /// <inheritdoc cref="Begin"/>
+    public void Prepare(DecodeOptions options, TokenHistory? history, SampleRandom random, int top, bool wantsDraw, DraftDistribution? draft = null, Retrieval retrieved = default)
+    {
         (_options, _history, _random) = (options, history, random);
-        Head = head;
         Draft = draft;
         HasFailed = false;
         (_tailsVisited, UnseenMass, _logNormalizer) = (0, 0, double.NegativeInfinity);
@@ -117,22 +150,35 @@ internal sealed unsafe partial class RowDecoder
         InverseTemperature = options.Temperature > 0 ? MathF.Min(1 / options.Temperature, float.MaxValue) : 1;
         var wanted = !wantsDraw ? top : Math.Max(top, options.Temperature == 0 ? 1 : options.TopK);
         _top.Reset(Math.Min(wanted, _layout.VocabularySize));
-
-        ReadClusters(head + _layout.ShortlistSize, logSumExp);
-        SoftmaxKernel.LogProbs(head, _layout.ShortlistSize, logSumExp, cluster: 0, head);
-        Adjustment.Apply(cluster: 0, start: 0, _layout.ShortlistSize, head, _originals);
-        if (_mixture.IsActive) _mixture.Read(cluster: 0, start: 0, head, _originals);
-        if (!_mixture.MayBeChosen) _top.AddRange(head, _layout.ShortlistSize, firstSlot: 0);
-        if (NeedsNormalizer) _logNormalizer = LogMass(head, _layout.ShortlistSize, inverse: 1, out _);
-        if (_mixture.MayBeChosen) BeginMixture(wantsDraw);
-        else if (_method == Method.Nucleus) _nucleus.Begin(SetMasses(InverseTemperature));
-        else if (_method == Method.Draw) BeginDraw();
-        else if (_method == Method.Verify)
-        {
-            SetMasses(InverseTemperature);
-            _verify.Begin(draft!);
-        }
+        AnyTouched = false;
+        for (var cluster = 0; cluster <= _clusters.Length; cluster++) AnyTouched |= Adjustment.Touches(cluster);
     }
+
+    /// <summary>After <see cref="Prepare"/>: takes the head from where it lies.</summary>
+    /// <param name="clusters">The log-probs of the clusters, [clusters].</param>
+    /// <param name="head">The head's scores.</param>
+    /// <param name="wantsDraw">As it was prepared.</param>
+    public void TakeHead(ReadOnlySpan<float> clusters, IClusterScores head, bool wantsDraw)
+    {
+        for (var i = 0; i < _clusters.Length; i++) SetCluster(i, clusters[i]);
+        TakeHead(head, wantsDraw);
+    }
+
+    /// <summary>What becomes of the tokens of a cluster whose scores differ from their log-probs.</summary>
+    /// <param name="cluster">0 for the head, i + 1 for tail i.</param>
+    /// <param name="start">Its first slot.</param>
+    /// <param name="size">Its tokens.</param>
+    /// <param name="shifts">Receives an entry a token.</param>
+    public void DescribeShifts(int cluster, int start, int size, List<ScoreShift> shifts) => Adjustment.Describe(cluster, start, size, shifts);
+
+    /// <summary>Notes the log-prob of a token whose score differs, of scores that lie elsewhere.</summary>
+    public void NoteOriginal(int slot, float logProb) => _originals.TryAdd(slot, logProb);
+
+    /// <summary>Takes a token that a nucleus asked for, of a cluster that lies elsewhere.</summary>
+    public void Collect(int slot, float score) => _nucleus.Collect(score, slot);
+
+    /// <summary>After all of these.</summary>
+    public void EndCollecting() => _nucleus.EndCollecting();
 
     /// <summary>The next tail that must be seen, or −1 where the row is finished.</summary>
     public int NextTail()
@@ -185,30 +231,39 @@ internal sealed unsafe partial class RowDecoder
         ref var state = ref _clusters[tail];
         SoftmaxKernel.LogProbs(logits, range.Size, logSumExp, state.LogProb, logits);
         Adjustment.Apply(tail + 1, range.Start, range.Size, logits, _originals);
+        Accept(tail, _storedTail.Set(logits, range.Size, range.Start));
+    }
+
+    /// <summary>Takes a tail that <see cref="NextTail"/> asked for, from where its scores lie.</summary>
+    /// <param name="tail">The tail.</param>
+    /// <param name="scores">Its scores, which are not needed afterwards.</param>
+    public void Accept(int tail, IClusterScores scores)
+    {
+        ref var state = ref _clusters[tail];
         state.IsVisited = true;
         if (!state.IsCounted)
         {
             state.IsCounted = true;
             _tailsVisited++;
-            if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(logits, range.Size, inverse: 1, out _));
+            if (NeedsNormalizer) _logNormalizer = TailMass.Add(_logNormalizer, LogMass(scores, inverse: 1, out _));
         }
 
-        if (_mixture.IsActive && !AcceptMixture(tail, logits)) return;
-        if (_phase == Phase.Ranking) _top.AddRange(logits, range.Size, range.Start);
+        if (_mixture.IsActive && !AcceptMixture(tail, _storedTail.Values)) return;
+        if (_phase == Phase.Ranking) scores.AddTo(_top);
         if (_isDecided) return;
 
-        var logMass = LogMass(logits, range.Size, InverseTemperature, out var best);
+        var logMass = LogMass(scores, InverseTemperature, out var best);
 
         // Where the mass was known before, it is not known better to the last bit: no draw may hang on whether it was computed.
         if (state.LeastLogMass < state.MostLogMass) state.LeastLogMass = state.MostLogMass = logMass;
         if (_method == Method.Nucleus)
         {
-            _nucleus.Accept(tail, logits, best);
+            _nucleus.Accept(scores, best);
             return;
         }
 
-        if (_method == Method.Verify) _verify.Accept(tail, logits);
-        if (!double.IsNegativeInfinity(logMass)) (state.DrawnRow, state.DrawnScore) = Draw(logits, range.Size, best, tail);
+        if (_method == Method.Verify) _verify.Accept(tail, _storedTail.Values);
+        if (!double.IsNegativeInfinity(logMass)) (state.DrawnRow, state.DrawnScore) = scores.Draw(TokenUniform(tail + 1));
     }
 
     /// <summary>After <see cref="NextTail"/> gave −1: the chosen token's key; <see cref="ScoreKey.None"/> where none is left that may be chosen.</summary>
@@ -240,8 +295,8 @@ internal sealed unsafe partial class RowDecoder
     /// <summary>A token of the head, drawn by the weights.</summary>
     public ulong DrawFromHead()
     {
-        LogMass(Head, _layout.ShortlistSize, InverseTemperature, out var best);
-        var (row, score) = Draw(Head, _layout.ShortlistSize, best, tail: -1);
+        LogMass(_head, InverseTemperature, out _);
+        var (row, score) = _head.Draw(TokenUniform(cluster: 0));
         return ScoreKey.Of(score, row);
     }
 
@@ -258,23 +313,34 @@ internal sealed unsafe partial class RowDecoder
 
     private bool AnyTouched { get; set; }
 
-    private bool NeedsNormalizer => AnyTouched && _options.LogProbs == LogProbKind.Adjusted;
+    /// <summary>Whether adjusted log-probs need the mass of what was seen, at temperature 1.</summary>
+    public bool NeedsNormalizer => AnyTouched && _options.LogProbs == LogProbKind.Adjusted;
 
-    private void ReadClusters(float* logits, float logSumExp)
+    private void SetCluster(int tail, float logProb)
     {
         var adjustment = Adjustment;
-        AnyTouched = adjustment.Touches(cluster: 0);
-        for (var i = 0; i < _clusters.Length; i++)
-        {
-            ref var state = ref _clusters[i];
-            state = default;
-            state.LogProb = BestScore.Of(logits[i], logSumExp, cluster: 0);
-            state.IsTouched = adjustment.Touches(i + 1);
-            state.Bound = adjustment.AllowedCount(i + 1, _layout.Tails[i].Size) == 0 ? float.NegativeInfinity : adjustment.Bound(i + 1, state.LogProb, out _);
+        ref var state = ref _clusters[tail];
+        state = default;
+        state.LogProb = logProb;
+        state.IsTouched = adjustment.Touches(tail + 1);
+        state.Bound = adjustment.AllowedCount(tail + 1, _layout.Tails[tail].Size) == 0 ? float.NegativeInfinity : adjustment.Bound(tail + 1, logProb, out _);
 
-            // A tail without an allowed token is as good as seen.
-            state.IsVisited = state.Bound == float.NegativeInfinity;
-            AnyTouched |= state.IsTouched;
+        // A tail without an allowed token is as good as seen.
+        state.IsVisited = state.Bound == float.NegativeInfinity;
+    }
+
+    private void TakeHead(IClusterScores head, bool wantsDraw)
+    {
+        _head = head;
+        if (!_mixture.MayBeChosen) head.AddTo(_top);
+        if (NeedsNormalizer) _logNormalizer = LogMass(head, inverse: 1, out _);
+        if (_mixture.MayBeChosen) BeginMixture(wantsDraw);
+        else if (_method == Method.Nucleus) _nucleus.Begin(SetMasses(InverseTemperature));
+        else if (_method == Method.Draw) BeginDraw();
+        else if (_method == Method.Verify)
+        {
+            SetMasses(InverseTemperature);
+            _verify.Begin(Draft!);
         }
     }
 
@@ -293,7 +359,7 @@ internal sealed unsafe partial class RowDecoder
     private float SetMasses(float inverse)
     {
         var adjustment = Adjustment;
-        HeadLogMass = LogMass(Head, _layout.ShortlistSize, inverse, out var best);
+        HeadLogMass = LogMass(_head, inverse, out var best);
         Reference = best > float.NegativeInfinity ? best : 0;
         for (var i = 0; i < _clusters.Length; i++)
         {
@@ -346,24 +412,9 @@ internal sealed unsafe partial class RowDecoder
         return best;
     }
 
-    // Relative to the cluster's own best score, which keeps the sum from underflowing.
-    private double LogMass(float* scores, int count, float inverse, out float best)
+    private double LogMass(IClusterScores scores, float inverse, out float best)
     {
-        best = SoftmaxKernel.Maximum(scores, count);
-        if (best == float.NegativeInfinity) return double.NegativeInfinity;
-        var blocks = TemperedMass.BlockCount(count);
-        if (_blocks.Length < blocks) _blocks = new double[blocks];
-        fixed (double* sums = _blocks) _mass = TemperedMass.Sum(scores, count, best, inverse, sums);
-        return ((double)best * inverse) + Math.Log(_mass);
-    }
-
-    // After LogMass of the same cluster.
-    private (int Row, float Score) Draw(float* scores, int count, float best, int tail)
-    {
-        fixed (double* sums = _blocks)
-        {
-            var row = TemperedMass.Find(scores, count, best, InverseTemperature, sums, Random(DrawPurpose.Token, tail + 1) * _mass);
-            return (row, scores[row]);
-        }
+        _mass = scores.Mass(inverse, out best);
+        return best == float.NegativeInfinity ? double.NegativeInfinity : ((double)best * inverse) + Math.Log(_mass);
     }
 }

@@ -55,6 +55,30 @@ internal readonly ref struct ScoreAdjustment(DecodeOptions options, TokenHistory
         return logProb;
     }
 
+    /// <summary>What becomes of the tokens of a cluster whose scores differ, for log-probs that lie elsewhere; the mask comes behind it.</summary>
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="start">The cluster's first slot.</param>
+    /// <param name="size">The cluster's tokens.</param>
+    /// <param name="shifts">Receives an entry a token.</param>
+    public void Describe(int cluster, int start, int size, List<ScoreShift> shifts)
+    {
+        var biased = options.Bias is null ? default : options.Bias.Slots(cluster);
+        var biases = options.Bias is null ? default : options.Bias.Values(cluster);
+        var penalized = _history?.Distinct(cluster) > 0 ? _history.Slots : default;
+        for (var i = 0; i < penalized.Length; i++)
+        {
+            if ((uint)(penalized[i] - start) >= (uint)size) continue;
+            var at = biased.BinarySearch(penalized[i]);
+            shifts.Add(new ScoreShift(penalized[i], options.RepetitionPenalty, options.PresencePenalty + (options.FrequencyPenalty * _history!.Counts[i]), at < 0 ? 0 : biases[at]));
+        }
+
+        for (var i = 0; i < biased.Length; i++)
+        {
+            // Those of the history are there.
+            if (!(_history?.CountOf(biased[i]) > 0)) shifts.Add(new ScoreShift(biased[i], Factor: 1, Loss: 0, biases[i]));
+        }
+    }
+
     /// <summary>Turns a cluster's log-probs into scores.</summary>
     /// <param name="cluster">The cluster.</param>
     /// <param name="start">The cluster's first slot.</param>
@@ -90,3 +114,6 @@ internal readonly ref struct ScoreAdjustment(DecodeOptions options, TokenHistory
         options.Mask?.Apply(cluster, scores);
     }
 }
+
+/// <summary>What becomes of one token's log-prob: times the factor, less the loss, plus the bias.</summary>
+internal readonly record struct ScoreShift(int Slot, float Factor, float Loss, float Bias);
