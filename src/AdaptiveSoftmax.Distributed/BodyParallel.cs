@@ -53,7 +53,7 @@ public sealed class BodyParallel : IDisposable
     public void EndShard(int shard) => _shards.End(shard, Threads);
 
     /// <summary>Sets the gradients of the parameters, on all ranks to the same bits, to the sum over all shards of all ranks.</summary>
-    /// <exception cref="InvalidOperationException">A shard of this rank is missing.</exception>
+    /// <exception cref="InvalidOperationException">A shard of this rank is missing, or a gradient was added to or cleared behind the last.</exception>
     /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters.</exception>
     public void Reduce()
     {

@@ -109,7 +109,7 @@ public sealed class DataParallel : IDisposable
     /// Clipping by <see cref="GradientClipping.ClipByGlobalNorm"/> then uses the norm of the whole batch.
     /// </summary>
     /// <returns>The loss of the batch.</returns>
-    /// <exception cref="InvalidOperationException">A shard of this rank is missing.</exception>
+    /// <exception cref="InvalidOperationException">A shard of this rank is missing, or a gradient was added to or cleared behind the last.</exception>
     /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters.</exception>
     public BatchLoss Reduce()
     {

@@ -272,6 +272,35 @@ public sealed class DataParallelTests
         });
     }
 
+    // With one rank the last shard was added to the other, with two it is still in the parameter.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void GradientsBehindTheLastShard_AreRefused(int ranks)
+    {
+        ThreadCollectives.Run(ranks, collectives =>
+        {
+            using var softmax = TrainingProgram.CreateSoftmax(seed: 1);
+            using var matrix = new Parameter("matrix", 2, 2);
+            using var rows = new Parameter("rows", 2, 2, GradientLayout.SparseRows);
+            foreach (var touch in (Action[])[() => matrix.TouchGradient()[0] = 1, () => rows.TouchGradientRow(1)[0] = 1, matrix.ZeroGradient])
+            {
+                using var parallel = new DataParallel(collectives, softmax, [matrix, rows], shards: 2);
+                foreach (var shard in parallel.OwnShards)
+                {
+                    matrix.TouchGradient()[0]++;
+                    parallel.EndShard(shard);
+                }
+
+                touch();
+                var message = Assert.Throws<InvalidOperationException>(() => parallel.Reduce()).Message;
+                Assert.Matches($"^The gradient of '(matrix|rows)' was added to or cleared on rank {collectives.Rank} behind the end of its last shard, {parallel.OwnShards[^1]}: ", message);
+                matrix.ZeroGradient();
+                rows.ZeroGradient();
+            }
+        });
+    }
+
     [Fact]
     public void TheGradientOfOneShard_IsNotCopied()
     {

@@ -31,7 +31,14 @@ internal sealed record MpiJob(int ExitCode, string Output, string Errors)
         StartAsync(Environment.ProcessPath!, [Program.RankArgument, .. program], library);
 
     /// <summary>Starts a command and waits for its end.</summary>
-    public static async Task<MpiJob> StartAsync(string command, string[] arguments, string? library = null, string folder = "", params (string Name, string Value)[] environment)
+    /// <param name="command">The command.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="library">The MPI library; null for the launcher's.</param>
+    /// <param name="folder">Where it runs.</param>
+    /// <param name="meanwhile">What is done while it runs, with its process id.</param>
+    /// <param name="environment">More variables.</param>
+    public static async Task<MpiJob> StartAsync(
+        string command, string[] arguments, string? library = null, string folder = "", Func<int, Task>? meanwhile = null, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(command, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
@@ -48,6 +55,7 @@ internal sealed record MpiJob(int ExitCode, string Output, string Errors)
         var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         try
         {
+            if (meanwhile is not null) await meanwhile(process.Id);
             await process.WaitForExitAsync(TestContext.Current.CancellationToken);
             return new MpiJob(process.ExitCode, (await output).Trim(), await errors);
         }

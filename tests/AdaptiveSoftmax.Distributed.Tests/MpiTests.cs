@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Reflection;
 using System.Text;
 
@@ -117,6 +119,7 @@ public sealed class MpiTests
         Assert.Contains("The launcher started 4 processes (SLURM_STEP_NUM_TASKS), and 'libmpi.so.40' (Open MPI v", job.Errors, StringComparison.Ordinal);
         Assert.Contains(") sees 1: srun has given them nothing by which Open MPI v", job.Errors, StringComparison.Ordinal);
         Assert.Contains("Start them with srun --mpi=pmix (Open MPI) or srun --mpi=pmi2 (MPICH)", job.Errors, StringComparison.Ordinal);
+        Assert.Contains("Where each task is to be a job of its own, unset SLURM_STEP_NUM_TASKS.", job.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -134,6 +137,44 @@ public sealed class MpiTests
         // mpirun starts its helpers by srun, one a machine.
         var job = await MpiJob.StartAsync("env", ["SLURM_STEP_NUM_TASKS=1", $"mpirun.{launcher}", "-n", "2", Environment.ProcessPath!, Program.RankArgument, "sums"]);
         Assert.Equal(CollectivesTests.RunThreads(1, "sums"), job.OutputOfSuccess());
+    }
+
+    [Fact]
+    public async Task ALauncherThatIsNotKnown_WithinATaskOfSlurm_IsNoMistake()
+    {
+        // PMIx' own prterun, for one, says nothing of the number of processes.
+        var job = await MpiJob.StartAsync("mpirun.openmpi", ["-n", "2", "env", "-u", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS=1", Environment.ProcessPath!, Program.RankArgument, "sums"]);
+        Assert.Equal(CollectivesTests.RunThreads(1, "sums"), job.OutputOfSuccess());
+    }
+
+    [Theory]
+    [InlineData("openmpi", "INT")]
+    [InlineData("openmpi", "TERM")]
+    [InlineData("mpich", "INT")]
+    [InlineData("mpich", "TERM")]
+    public async Task AJobThatIsInterrupted_LeavesNoFileThatItHasBegun(string launcher, string signal)
+    {
+        var folder = Directory.CreateTempSubdirectory("interrupted-");
+        try
+        {
+            Process? writer = null;
+            await MpiJob.StartAsync($"mpirun.{launcher}", ["-n", "2", Environment.ProcessPath!, Program.RankArgument, "interrupted", folder.FullName], meanwhile: async id =>
+            {
+                while (folder.GetFiles("*.tmp") is [] or [{ Length: 0 }]) await Task.Delay(5, TestContext.Current.CancellationToken);
+                writer = Process.GetProcessById(int.Parse(await File.ReadAllTextAsync(Path.Combine(folder.FullName, "pid"), TestContext.Current.CancellationToken), CultureInfo.InvariantCulture));
+                using var kill = Process.Start("kill", [$"-{signal}", $"{id}"]);
+                await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+            });
+
+            // A launcher may end before its ranks do.
+            await writer!.WaitForExitAsync(TestContext.Current.CancellationToken);
+            writer.Dispose();
+            Assert.Equal(["pid"], folder.GetFiles().Select(file => file.Name));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact]

@@ -96,14 +96,31 @@ public sealed class StepTimeTests
     }
 
     [Theory]
-    [InlineData(100e9, true, true)]
-    [InlineData(25e6, false, true)]
-    [InlineData(1e3, false, false)]
-    public void ThePlan_FollowsTheBandwidth(double bytesPerSecond, bool cutsHead, bool cutsTails)
+    [InlineData(100e9, 0, true, true)]
+    [InlineData(25e6, 0, false, true)]
+    [InlineData(1e3, 0, false, false)]
+    [InlineData(100e9, 1e3, false, false)]
+    public void ThePlan_FollowsTheBandwidths(double bytesPerSecond, double gatheredBytesPerSecond, bool cutsHead, bool cutsTails)
     {
-        var plan = VocabularyPlan.Create(s_large, s_speeds with { BytesPerSecond = bytesPerSecond }, ranks: 4, tokens: 512);
+        var speeds = s_speeds with { BytesPerSecond = bytesPerSecond, GatheredBytesPerSecond = gatheredBytesPerSecond };
+        var plan = VocabularyPlan.Create(s_large, speeds, ranks: 4, tokens: 512);
         Assert.Equal(cutsHead, plan.CutsHead);
         Assert.Equal([cutsTails, cutsTails], plan.CutsTails);
+    }
+
+    // Memory that ranks of one machine share is for sums alone.
+    [Fact]
+    public void WhatIsAddedUp_AndWhatIsPutTogether_HaveRatesOfTheirOwn()
+    {
+        Assert.Equal(1.25e9, s_speeds.GatheredBytesPerSecond);
+        var sums = StepTime.OfData(s_large, 256, 4, s_speeds with { GatheredBytesPerSecond = double.PositiveInfinity });
+        Assert.Equal(1.5 * s_large.ParameterBytes / 1.25e9, sums.TransferSeconds, 1e-12);
+        var plan = VocabularyPlan.Create(s_large);
+        var both = StepTime.OfVocabulary(s_large, plan, 512, 4, s_speeds);
+        var gathered = StepTime.OfVocabulary(s_large, plan, 512, 4, s_speeds with { BytesPerSecond = double.PositiveInfinity, GatheredBytesPerSecond = 1.25e9 });
+        var summed = StepTime.OfVocabulary(s_large, plan, 512, 4, s_speeds with { GatheredBytesPerSecond = double.PositiveInfinity });
+        Assert.Equal(both.TransferSeconds, gathered.TransferSeconds + summed.TransferSeconds, 1e-12);
+        Assert.InRange(gathered.TransferSeconds / both.TransferSeconds, 0.001, 0.1);
     }
 
     [Fact]
@@ -137,7 +154,7 @@ public sealed class StepTimeTests
         var speeds = new RankSpeeds[2];
         ThreadCollectives.Run(2, collectives => speeds[collectives.Rank] = RankSpeeds.Measure(collectives, threads: 1));
         Assert.Equal(speeds[0], speeds[1]);
-        foreach (var value in new[] { speeds[0].MultiplyAddsPerSecond, speeds[0].LogitsPerSecond, speeds[0].WeightsPerSecond, speeds[0].BytesPerSecond, 1 / speeds[0].SecondsPerMessage })
+        foreach (var value in new[] { speeds[0].MultiplyAddsPerSecond, speeds[0].LogitsPerSecond, speeds[0].WeightsPerSecond, speeds[0].BytesPerSecond, speeds[0].GatheredBytesPerSecond, 1 / speeds[0].SecondsPerMessage })
             Assert.InRange(value, 100, 1e15);
     }
 

@@ -17,7 +17,7 @@ internal static class ScaleModel
     public static double[] Measure(Collectives ranks)
     {
         var speeds = RankSpeeds.Measure(ranks, threads: 1);
-        return [speeds.MultiplyAddsPerSecond, speeds.LogitsPerSecond, speeds.WeightsPerSecond, speeds.BytesPerSecond, speeds.SecondsPerMessage];
+        return [speeds.MultiplyAddsPerSecond, speeds.LogitsPerSecond, speeds.WeightsPerSecond, speeds.BytesPerSecond, speeds.GatheredBytesPerSecond, speeds.SecondsPerMessage];
     }
 
     /// <summary>Reads them again.</summary>
@@ -27,7 +27,8 @@ internal static class ScaleModel
         LogitsPerSecond = values[1],
         WeightsPerSecond = values[2],
         BytesPerSecond = values[3],
-        SecondsPerMessage = values[4],
+        GatheredBytesPerSecond = values[4],
+        SecondsPerMessage = values[5],
     };
 
     /// <summary>Prints what is predicted beside what was measured, and the table of more ranks.</summary>
@@ -46,7 +47,8 @@ internal static class ScaleModel
         {
             foreach (var gigabits in s_gigabits)
             {
-                var there = speeds with { BytesPerSecond = gigabits * 1e9 / 8, SecondsPerMessage = SecondsPerMessage };
+                var bytes = gigabits * 1e9 / 8;
+                var there = speeds with { BytesPerSecond = bytes, GatheredBytesPerSecond = bytes, SecondsPerMessage = SecondsPerMessage };
                 table.AddRow([string.Create(CultureInfo.InvariantCulture, $"{way}, {gigabits} Gbit/s"), .. s_ranks.Select(ranks => Cell(Predict(way, ranks, there)))]);
             }
         }

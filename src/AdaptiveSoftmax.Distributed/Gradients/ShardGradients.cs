@@ -6,11 +6,15 @@ internal sealed class ShardGradients : IDisposable
     private readonly Collectives _collectives;
     private readonly GradientNodes _nodes;
     private readonly GradientSum _sum;
+    private readonly Parameter[] _parameters;
+
+    // How often each gradient had been touched when the last shard ended.
+    private readonly int[] _touches;
     private int _done;
 
     public ShardGradients(Collectives collectives, Parameter[] parameters, int shards)
     {
-        _collectives = collectives;
+        (_collectives, _parameters, _touches) = (collectives, parameters, new int[parameters.Length]);
         var tree = new SumTree(shards, collectives.Size);
         _nodes = new GradientNodes(tree, parameters);
         _sum = new GradientSum(collectives, tree, parameters);
@@ -31,6 +35,7 @@ internal sealed class ShardGradients : IDisposable
         if (shard != Own[_done])
             throw new InvalidOperationException(FormattableString.Invariant($"Rank {_collectives.Rank} ends shard {shard} where shard {Own[_done]} is next; take the shards of OwnShards in their order."));
         _nodes.TakeShard(shard, isLast: _done == Own.Count - 1, threads);
+        for (var i = 0; i < _touches.Length; i++) _touches[i] = _parameters[i].GradientTouches;
         return _done++;
     }
 
@@ -42,11 +47,19 @@ internal sealed class ShardGradients : IDisposable
     }
 
     /// <summary>Begins the next batch.</summary>
-    /// <exception cref="InvalidOperationException">A shard of this rank is missing.</exception>
+    /// <exception cref="InvalidOperationException">A shard of this rank is missing, or a gradient was touched behind the last.</exception>
     public void EndBatch()
     {
         if (_done < Own.Count)
             throw new InvalidOperationException(FormattableString.Invariant($"Shard {Own[_done]} of rank {_collectives.Rank} is missing; call EndShard for each of OwnShards, also where a shard has no targets."));
+
+        // It would count where the last shard is still in the parameter, and not where it was added to another, as the number of ranks has it.
+        for (var i = 0; i < _touches.Length; i++)
+        {
+            if (_parameters[i].RequiresGradient && _parameters[i].GradientTouches != _touches[i])
+                throw new InvalidOperationException(FormattableString.Invariant($"The gradient of '{_parameters[i].Name}' was added to or cleared on rank {_collectives.Rank} behind the end of its last shard, {Own[^1]}: whether that counts would depend on the number of ranks. Do it before EndShard, for one shard of the batch, or after Reduce, on all ranks."));
+        }
+
         _done = 0;
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Distributed;
 
@@ -15,7 +16,7 @@ public sealed unsafe partial class MpiCollectives : Collectives
     private const int NeededThreadLevel = 2;
 
     private static readonly string[] s_threadLevels = ["MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED", "MPI_THREAD_SERIALIZED", "MPI_THREAD_MULTIPLE"];
-    private static readonly TimeSpan s_forwarding = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(0.5);
 
     private readonly MpiLibrary _library;
 
@@ -47,6 +48,8 @@ public sealed unsafe partial class MpiCollectives : Collectives
         ArgumentNullException.ThrowIfNull(program);
         var collectives = Start(library ?? (Environment.GetEnvironmentVariable(LibraryVariable) is { Length: > 0 } named ? named : null));
         AppDomain.CurrentDomain.ProcessExit += collectives.OnExit;
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, collectives.OnSignal);
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, collectives.OnSignal);
         try
         {
             program(collectives);
@@ -112,7 +115,7 @@ public sealed unsafe partial class MpiCollectives : Collectives
         Check(library, library.SetErrorHandler(library.World, library.ErrorsReturn), "MPI_Comm_set_errhandler", "a rank that is not known yet");
         Check(library, library.Rank(library.World, &rank), "MPI_Comm_rank", "a rank that is not known yet");
         Check(library, library.Size(library.World, &size), "MPI_Comm_size", FormattableString.Invariant($"rank {rank}"));
-        if (MpiLauncher.Started is { } started && started.Size != size)
+        if (MpiLauncher.Contradicts(size) && MpiLauncher.Started is { } started)
             throw new MpiException(FormattableString.Invariant($"The launcher started {started.Size} processes ({started.Name}), and '{library.Path}' ({library.Version}) sees {size}: {MpiLauncher.Explain(library.Version)}"));
         if (level < NeededThreadLevel)
             throw new MpiException($"'{library.Path}' ({library.Version}) can only be called at {s_threadLevels[Math.Max(0, level)]}, and {s_threadLevels[NeededThreadLevel]} is needed; use one that was built with threads.");
@@ -143,7 +146,21 @@ public sealed unsafe partial class MpiCollectives : Collectives
 
     private void Check(int error, string call) => Check(_library, error, call, FormattableString.Invariant($"rank {Rank} of {Size}"));
 
-    private void OnExit(object? sender, EventArgs arguments) => Abort("the process ends before the program of its rank has");
+    // Launchers end ranks by signals, whoever was interrupted or has failed. A program of its own handler that goes on has been asked before.
+    private void OnSignal(PosixSignalContext signal)
+    {
+        if (signal.Cancel) return;
+        WrittenFile.DeleteUnfinished();
+
+        // As soon as one rank has ended, launchers kill the others, which may not have come to their files.
+        if (Size > 1) Thread.Sleep(s_grace);
+    }
+
+    private void OnExit(object? sender, EventArgs arguments)
+    {
+        WrittenFile.DeleteUnfinished();
+        Abort("the process ends before the program of its rank has");
+    }
 
     private void Abort(string reason)
     {
@@ -151,7 +168,7 @@ public sealed unsafe partial class MpiCollectives : Collectives
         Console.Error.WriteLine(FormattableString.Invariant($"Rank {Rank} of {Size} ends the job: {reason}"));
         Console.Error.Flush();
         // It reaches the user through the launcher, which on an abort drops what it has not read yet.
-        Thread.Sleep(s_forwarding);
+        Thread.Sleep(s_grace);
         AppDomain.CurrentDomain.ProcessExit -= OnExit;
         _ = _library.Abort(_library.World, 1);
         Environment.ExitCode = 1;

@@ -20,12 +20,22 @@ public sealed record RankSpeeds
     /// <summary>The bytes that a rank receives in a second, added up where they are to be.</summary>
     public required double BytesPerSecond { get; init; }
 
+    /// <summary>
+    /// The bytes that a rank receives in a second of what is put together instead of added up: messages, where ranks of one machine pass
+    /// sums on through memory that they share. <see cref="BytesPerSecond"/> where nothing is said.
+    /// </summary>
+    public double GatheredBytesPerSecond
+    {
+        get => field > 0 ? field : BytesPerSecond;
+        init;
+    }
+
     /// <summary>The seconds until a message of no length has crossed between two ranks; among N, log₂ N times as long.</summary>
     public required double SecondsPerMessage { get; init; }
 
     /// <summary>
     /// Measures on all ranks at once, in about two seconds; all ranks call it. Where they differ, the slowest counts, so that all get
-    /// the same numbers. One rank alone has no network: <see cref="BytesPerSecond"/> is then infinite and <see cref="SecondsPerMessage"/> 0.
+    /// the same numbers. One rank alone has no network: <see cref="BytesPerSecond"/> and <see cref="GatheredBytesPerSecond"/> are then infinite and <see cref="SecondsPerMessage"/> 0.
     /// </summary>
     /// <param name="ranks">The ranks.</param>
     /// <param name="threads">The threads of a rank, the caller's included, at least 1.</param>
@@ -40,5 +50,5 @@ public sealed record RankSpeeds
     /// <summary>The numbers, each in its unit.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{MultiplyAddsPerSecond / 1e9:F1} billion multiply-adds, {LogitsPerSecond / 1e9:F2} billion logits and {WeightsPerSecond / 1e9:F2} billion weights a second; {BytesPerSecond / 1e6:N0} MB a second received, {SecondsPerMessage * 1e6:N0} µs a message");
+        $"{MultiplyAddsPerSecond / 1e9:F1} billion multiply-adds, {LogitsPerSecond / 1e9:F2} billion logits and {WeightsPerSecond / 1e9:F2} billion weights a second; {BytesPerSecond / 1e6:N0} MB a second received of sums and {GatheredBytesPerSecond / 1e6:N0} of others, {SecondsPerMessage * 1e6:N0} µs a message");
 }

@@ -29,9 +29,9 @@ internal static class SpeedProbe
         var multiplyAdd = Math.Max((wideRow - narrowRow) / (3 * (s_wide.Width - s_narrow.Width)), 1e-15);
         var logit = Math.Max(narrowRow - (3 * s_narrow.Width * multiplyAdd), 1e-15);
         var weight = Math.Max((wideRest + narrowRest) / (((double)s_wide.Rows * s_wide.Width) + ((double)s_narrow.Rows * s_narrow.Width)), 1e-15);
-        var (perByte, message) = ranks.Size == 1 ? (0, 0) : TimeNetwork(ranks);
+        var (perByte, perGatheredByte, message) = ranks.Size == 1 ? (0, 0, 0) : TimeNetwork(ranks);
 
-        double[] own = [multiplyAdd, logit, weight, perByte, message];
+        double[] own = [multiplyAdd, logit, weight, perByte, perGatheredByte, message];
         var all = new double[own.Length * ranks.Size];
         ranks.AllGather<double>(own, all);
         double Slowest(int index) => Enumerable.Range(0, ranks.Size).Max(rank => all[(rank * own.Length) + index]);
@@ -41,7 +41,8 @@ internal static class SpeedProbe
             LogitsPerSecond = 1 / Slowest(1),
             WeightsPerSecond = 1 / Slowest(2),
             BytesPerSecond = 1 / Slowest(3),
-            SecondsPerMessage = Slowest(4),
+            GatheredBytesPerSecond = 1 / Slowest(4),
+            SecondsPerMessage = Slowest(5),
         };
     }
 
@@ -69,8 +70,8 @@ internal static class SpeedProbe
         }
     }
 
-    // Sums as training has them: what is received is added up, and copied to where it belongs.
-    private static (double PerByte, double Message) TimeNetwork(Collectives ranks)
+    // Sums as training has them: what is received is added up, and copied to where it belongs. And what is put together, as normalisers are.
+    private static (double PerByte, double PerGatheredByte, double Message) TimeNetwork(Collectives ranks)
     {
         const int Messages = 100;
         var word = new double[ranks.Size];
@@ -81,10 +82,16 @@ internal static class SpeedProbe
 
         var tree = new SumTree(ranks.Size, ranks.Size);
         float[] terms = new float[Values], sum = new float[Values];
-        var before = ranks.BytesReceived;
-        ranks.AllReduce(tree, terms, sum);
-        var bytes = ranks.BytesReceived - before;
-        return (Median(() => ranks.AllReduce(tree, terms, sum)) / bytes, message);
+        var part = Values / ranks.Size;
+        return (TimeByte(() => ranks.AllReduce(tree, terms, sum)), TimeByte(() => ranks.AllGather<float>(terms.AsSpan(0, part), sum.AsSpan(0, part * ranks.Size))), message);
+
+        double TimeByte(Action work)
+        {
+            var before = ranks.BytesReceived;
+            work();
+            var bytes = ranks.BytesReceived - before;
+            return Median(work) / bytes;
+        }
     }
 
     private static double Median(Action work)

@@ -13,7 +13,11 @@ internal readonly record struct StepCost
 
     public double Weights { get; init; }
 
-    public double Bytes { get; init; }
+    /// <summary>Bytes of sums.</summary>
+    public double SummedBytes { get; init; }
+
+    /// <summary>Bytes of what is put together.</summary>
+    public double GatheredBytes { get; init; }
 
     public double Messages { get; init; }
 
@@ -22,11 +26,12 @@ internal readonly record struct StepCost
         MultiplyAdds = left.MultiplyAdds + right.MultiplyAdds,
         Logits = left.Logits + right.Logits,
         Weights = left.Weights + right.Weights,
-        Bytes = left.Bytes + right.Bytes,
+        SummedBytes = left.SummedBytes + right.SummedBytes,
+        GatheredBytes = left.GatheredBytes + right.GatheredBytes,
         Messages = left.Messages + right.Messages,
     };
 
-    public static StepCost OfMessages(double messages, double bytes) => new() { Messages = messages, Bytes = bytes };
+    public static StepCost OfMessages(double messages, double bytes) => new() { Messages = messages, GatheredBytes = bytes };
 
     /// <summary>A whole head.</summary>
     public static StepCost OfHead(SoftmaxLayout layout, double tokens) => OfRows(layout.HeadRows, layout.HiddenSize, tokens, blocks: 0, ranks: 1);
@@ -62,16 +67,18 @@ internal readonly record struct StepCost
         var forward = sizeof(double) * tokens * (others + shareOfOthers);
         var backward = sizeof(float) * tokens * width * ((others / ranks) + shareOfOthers);
         var calls = Math.Max(1, Math.Ceiling(tokens / TokenBlocks.BlockSize(rows, AdaptiveSoftmaxOptions.Default.ScratchBytes)));
-        return cost + OfMessages(5 * calls, forward + backward + (2 * calls * HeaderBytes * (ranks - 1)));
+        return cost + OfMessages(5 * calls, forward + (2 * calls * HeaderBytes * (ranks - 1))) + new StepCost { SummedBytes = backward };
     }
 
     public double ComputeSeconds(RankSpeeds speeds) => (MultiplyAdds / speeds.MultiplyAddsPerSecond) + (Logits / speeds.LogitsPerSecond) + (Weights / speeds.WeightsPerSecond);
+
+    public double TransferSeconds(RankSpeeds speeds) => (SummedBytes / speeds.BytesPerSecond) + (GatheredBytes / speeds.GatheredBytesPerSecond);
 
     /// <summary>The latency among so many ranks.</summary>
     public double WaitSeconds(int ranks, RankSpeeds speeds) => Messages * speeds.SecondsPerMessage * Math.Max(1, Math.Log2(ranks));
 
     /// <summary>All of it in seconds.</summary>
-    public double Seconds(int ranks, RankSpeeds speeds) => ComputeSeconds(speeds) + (Bytes / speeds.BytesPerSecond) + WaitSeconds(ranks, speeds);
+    public double Seconds(int ranks, RankSpeeds speeds) => ComputeSeconds(speeds) + TransferSeconds(speeds) + WaitSeconds(ranks, speeds);
 
     // The share of targets in a tail, where a token is as frequent as one over its rank.
     private static double ShareOf(SoftmaxLayout layout, TailCluster tail) =>

@@ -35,7 +35,7 @@ public readonly record struct StepTime(double ComputeSeconds, double TransferSec
             // Losses, what is frozen, which gradients there are, and for each tensor a call, its parts and their sums.
             var tensors = 1 + (layout.HasHeadBias ? 1 : 0) + (2 * layout.TailCount);
             cost += StepCost.OfMessages((2 * 3) + (3 * tensors), ((double)ranks - 1) * (HeaderBytes * (3 + tensors)));
-            cost += new StepCost { Bytes = 2.0 * (ranks - 1) / ranks * layout.ParameterBytes };
+            cost += new StepCost { SummedBytes = 2.0 * (ranks - 1) / ranks * layout.ParameterBytes };
         }
 
         return Of(cost + OptimizerAgreement(ranks), ranks, speeds);
@@ -70,5 +70,5 @@ public readonly record struct StepTime(double ComputeSeconds, double TransferSec
     }
 
     private static StepTime Of(in StepCost cost, int ranks, RankSpeeds speeds) => new(
-        cost.ComputeSeconds(speeds), cost.Bytes / speeds.BytesPerSecond, ranks == 1 ? 0 : cost.WaitSeconds(ranks, speeds), cost.Bytes);
+        cost.ComputeSeconds(speeds), cost.TransferSeconds(speeds), ranks == 1 ? 0 : cost.WaitSeconds(ranks, speeds), cost.SummedBytes + cost.GatheredBytes);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 
 namespace AdaptiveSoftmax.Vocabulary;
@@ -7,6 +8,9 @@ internal sealed class WrittenFile : IDisposable
 {
     // What common file systems allow a name.
     private const int MaxNameLength = 255;
+
+    // Those of this process that have temporary names.
+    private static readonly ConcurrentDictionary<WrittenFile, byte> s_unfinished = [];
 
     private readonly string _path;
     private readonly WriteTarget _target;
@@ -29,6 +33,7 @@ internal sealed class WrittenFile : IDisposable
 
         _temporary = ChooseTemporary(target.Path);
         Stream = Create(_temporary, isShared ? FileShare.ReadWrite : FileShare.None);
+        s_unfinished.TryAdd(this, 0);
         try
         {
             _journal?.Add(this);
@@ -44,6 +49,12 @@ internal sealed class WrittenFile : IDisposable
 
     /// <summary>The name it has until it is complete; null for what is no regular file.</summary>
     public string? Temporary => _temporary;
+
+    /// <summary>Deletes what this process has not completed: it is about to end without coming to <see cref="Dispose"/>.</summary>
+    public static void DeleteUnfinished()
+    {
+        foreach (var file in s_unfinished.Keys) file.DeleteTemporary();
+    }
 
     /// <summary>Makes the content the file's.</summary>
     public void Complete()
@@ -67,6 +78,7 @@ internal sealed class WrittenFile : IDisposable
         Stream.Dispose();
         _journal?.Remove(this);
         DeleteTemporary();
+        s_unfinished.TryRemove(this, out _);
     }
 
     /// <summary>Deletes what is not complete, while it may still be written.</summary>

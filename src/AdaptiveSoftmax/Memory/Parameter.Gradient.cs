@@ -64,6 +64,9 @@ public sealed unsafe partial class Parameter
         set => field = value && !_isGradientLent;
     }
 
+    /// <summary>How often the gradient was handed out to be added to, or cleared.</summary>
+    internal int GradientTouches { get; private set; }
+
     /// <summary>The first value of the gradient; null where it was never allocated. Marks nothing.</summary>
     internal float* GradientPointer => _gradient is null ? null : _gradient.Pointer;
 
@@ -101,6 +104,7 @@ public sealed unsafe partial class Parameter
         CheckRow(row);
         CheckLearns();
         _isGradientLent = true;
+        GradientTouches++;
         var gradient = EnsureGradient();
         if (_touchedRows is null) _hasDenseGradient = true;
         else _touchedRows.Add(row);
@@ -119,6 +123,7 @@ public sealed unsafe partial class Parameter
     /// <summary>The same within a call that <see cref="Use"/> let in.</summary>
     internal void ClearGradient()
     {
+        GradientTouches++;
         if (HasGradient)
         {
             if (_touchedRows is null)
@@ -145,6 +150,7 @@ public sealed unsafe partial class Parameter
             throw new InvalidOperationException($"The gradient of '{Name}' is row-sparse; add to it through {nameof(TouchGradientRow)}, which records the row.");
         if (!LearnsFromBackward) return null;
         var pointer = EnsureGradient();
+        GradientTouches++;
         _hasDenseGradient = true;
         GradientIsSound = false;
         return pointer;

@@ -15,7 +15,6 @@ namespace AdaptiveSoftmax.CudaEmulation.Tests.Nccl;
 [Collection(Backend.Collection)]
 public sealed class DataParallelTests
 {
-    private const string SlowReason = "It takes the emulated driver a minute.";
     private const int Hidden = 4;
     private const int Tokens = 8;
     private const int Steps = 4;
@@ -58,11 +57,11 @@ public sealed class DataParallelTests
         static bool Near(float left, float right) => Math.Abs(left - right) < 1e-5f;
     }
 
+    // It takes the emulated driver a minute.
     [Fact]
-    [MoreAtNight]
+    [OnlyAtNight]
     public void Steps_AreThoseOfOneDeviceWithTheWholeBatch_AndOfTheSameBitsOnAllRanks()
     {
-        Assert.SkipUnless(Nightly.IsOn, SlowReason);
         var (losses, weights) = TrainAlone();
         for (var size = 1; size <= 3; size++)
         {
@@ -128,10 +127,9 @@ public sealed class DataParallelTests
     }
 
     [Fact]
-    [MoreAtNight]
+    [OnlyAtNight]
     public void TheProgramOfThePage_Trains()
     {
-        Assert.SkipUnless(Nightly.IsOn, SlowReason);
         EmulatedNccl.Load();
         CudaAccelerator[] accelerators = [EmulatedNccl.Accelerator(0), EmulatedNccl.Accelerator(1)];
         var lines = new List<string>();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Distributed.Tests;
 
@@ -51,6 +52,10 @@ internal static class Programs
                 if (collectives.Rank == 1) Environment.Exit(0);
                 collectives.Barrier();
                 return;
+            case "interrupted":
+                if (collectives.Rank == 0) WriteForEver(arguments[0]);
+                Thread.Sleep(Timeout.Infinite);
+                return;
             case "null":
                 collectives.Barrier();
                 printFirst(CatchNull());
@@ -81,6 +86,16 @@ internal static class Programs
         var received = long.Parse(line.Split(':')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[0], CultureInfo.InvariantCulture);
         if (received < collectives.BytesReceived)
             throw new InvalidOperationException($"Rank {collectives.Rank} has received {collectives.BytesReceived} bytes, of which the network has seen {received}.");
+    }
+
+    private static void WriteForEver(string folder)
+    {
+        File.WriteAllText(Path.Combine(folder, "pid"), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        AtomicFile.Write(Path.Combine(folder, "run"), stream =>
+        {
+            stream.WriteByte(1);
+            Thread.Sleep(Timeout.Infinite);
+        });
     }
 
     private static string CatchNull()
