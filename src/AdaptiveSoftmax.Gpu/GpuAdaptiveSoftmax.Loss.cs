@@ -203,6 +203,15 @@ public abstract partial class GpuAdaptiveSoftmax
     private ArgumentException UnknownTarget(int position, int id) =>
         new(string.Create(CultureInfo.InvariantCulture, $"Target {position} is {id}, which is not a token id of this vocabulary of {Layout.VocabularySize} tokens; for a position without a target use the ignore index."));
 
+    /// <exception cref="ArgumentException">A target is not in the vocabulary.</exception>
+    internal void CheckTargets(ReadOnlySpan<int> targets, LossOptions options)
+    {
+        for (var i = 0; i < targets.Length; i++)
+        {
+            if (targets[i] != options.IgnoreIndex && FindSlot(targets[i]) < 0) throw UnknownTarget(i, targets[i]);
+        }
+    }
+
     // Checks targets and weights before anything is computed, which a call with views cannot.
     private HostBatch Upload(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options, ReadOnlySpan<float> weights, ReadOnlySpan<float> losses)
     {
@@ -210,11 +219,7 @@ public abstract partial class GpuAdaptiveSoftmax
         var tokens = CountTokens(hidden.Length, nameof(hidden));
         if (targets.Length != tokens)
             throw new ArgumentException(FormattableString.Invariant($"There are {targets.Length} targets for {tokens} hidden vectors; give one each."), nameof(targets));
-        for (var i = 0; i < targets.Length; i++)
-        {
-            if (targets[i] != options.IgnoreIndex && FindSlot(targets[i]) < 0) throw UnknownTarget(i, targets[i]);
-        }
-
+        CheckTargets(targets, options);
         if (!losses.IsEmpty || options.Reduction == Reduction.None) TrainingRun.CheckRoom(losses.Length, tokens, "losses", nameof(losses));
         TrainingRun.CheckWeights(weights, tokens, options.Reduction);
         _training.Reserve(Math.Max(1, tokens), withGradient: false, withHiddenGradient: false);

@@ -30,6 +30,7 @@ public sealed class GpuDataParallel
     /// <exception cref="ArgumentException">A parameter is on another device than the rank's, or has a row-sparse gradient.</exception>
     /// <exception cref="InvalidOperationException">The ranks do not agree; the message names the first difference, on all ranks.</exception>
     /// <exception cref="NcclException">NCCL reports an error.</exception>
+    /// <exception cref="GpuMemoryException">The device has too little memory for the gradients.</exception>
     public GpuDataParallel(NcclRanks ranks, GpuAdaptiveSoftmax softmax, IEnumerable<GpuParameter>? body = null)
     {
         ArgumentNullException.ThrowIfNull(ranks);
@@ -42,6 +43,7 @@ public sealed class GpuDataParallel
             if (parameter.GradientLayout != GradientLayout.Dense) throw new ArgumentException($"'{parameter.Name}' has a row-sparse gradient, which devices do not add up over ranks; create it with {nameof(GradientLayout)}.{nameof(GradientLayout.Dense)}.");
         }
 
+        TakeMemory();
         CheckReplicas();
     }
 
@@ -62,7 +64,8 @@ public sealed class GpuDataParallel
     public float Backward(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null)
     {
         var sum = SumOf(options);
-        return Count(_softmax.Backward(hidden, targets, hiddenGradient, sum), targets, sum);
+        var count = CountTargets(targets, sum);
+        return Add(_softmax.Backward(hidden, targets, hiddenGradient, sum), count);
     }
 
     /// <summary>The same without the gradient of the hidden vectors: for a body that does not learn.</summary>
@@ -75,22 +78,24 @@ public sealed class GpuDataParallel
     public float Backward(ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null)
     {
         var sum = SumOf(options);
-        return Count(_softmax.Backward(hidden, targets, sum), targets, sum);
+        var count = CountTargets(targets, sum);
+        return Add(_softmax.Backward(hidden, targets, sum), count);
     }
 
     /// <summary>
     /// Sets the gradients of the parameters, on all ranks to the same bits, to those of the mean over the targets of all ranks. A
-    /// parameter that no rank's targets reach has none on any rank; one that some reach has one on all. Waits for the devices of all ranks.
+    /// parameter that no rank's targets reach has none on any rank; one that some reach has one on all. Once a batch: gradients that are there
+    /// without targets since the last call become 0. Waits for the devices of all ranks.
     /// </summary>
     /// <returns>The loss of the batch; 0 without targets.</returns>
-    /// <exception cref="InvalidOperationException">A parameter learns on some ranks and is frozen on others.</exception>
+    /// <exception cref="InvalidOperationException">A parameter learns on some ranks and is frozen on others; nothing has changed, and it can be called again.</exception>
     /// <exception cref="NcclException">NCCL reports an error.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public double Reduce()
     {
+        TakeMemory();
         double[] own = [_loss, _targets, .. _parameters.Select(parameter => !parameter.RequiresGradient ? -1.0 : parameter.HasGradient() ? 1 : 0)];
         var all = _ranks.Gather(own);
-        (_loss, _targets) = (0, 0);
         double loss = 0, targets = 0;
         for (var rank = 0; rank < _ranks.Size; rank++)
         {
@@ -98,17 +103,22 @@ public sealed class GpuDataParallel
             targets += all[(rank * own.Length) + 1];
         }
 
-        var gradients = new List<ArrayView<float>>();
         for (var i = 0; i < _parameters.Length; i++)
         {
             bool[] frozen = [.. Enumerable.Range(0, _ranks.Size).Select(rank => all[(rank * own.Length) + 2 + i] < 0)];
             if (frozen.Distinct().Count() > 1)
                 throw new InvalidOperationException(FormattableString.Invariant($"'{_parameters[i].Name}' is frozen on one of the ranks 0 and {Array.IndexOf(frozen, !frozen[0])}, and learns on the other; freeze it on all ranks."));
+        }
+
+        var gradients = new List<ArrayView<float>>();
+        for (var i = 0; i < _parameters.Length; i++)
+        {
             if (Enumerable.Range(0, _ranks.Size).Any(rank => all[(rank * own.Length) + 2 + i] > 0)) gradients.Add(_parameters[i].TouchGradient());
         }
 
         var scale = targets > 0 ? 1 / targets : 0;
         if (gradients.Count > 0) _ranks.AddUp(gradients, (float)scale);
+        (_loss, _targets) = (0, 0);
         return loss * scale;
     }
 
@@ -120,16 +130,25 @@ public sealed class GpuDataParallel
             : throw new ArgumentException($"The reduction is {options.Reduction}; data in parallel have the mean over the targets of all ranks.", nameof(options));
     }
 
-    // Reading the loss tells whether all targets are known, before anything of them crosses.
-    private float Count(GpuLoss loss, ArrayView<int> targets, LossOptions options)
+    // Before gradients of a batch that has an unknown target are added to those of others.
+    private int CountTargets(ArrayView<int> targets, LossOptions options)
     {
-        var value = loss.Read();
         var ids = new int[targets.Length];
         targets.CopyToHost(_ranks.Accelerator.DefaultStream, ids);
+        _softmax.CheckTargets(ids, options);
+        return ids.Count(id => id != options.IgnoreIndex);
+    }
+
+    private float Add(GpuLoss loss, int targets)
+    {
+        var value = loss.Read();
         _loss += value;
-        _targets += ids.Count(id => id != options.IgnoreIndex);
+        _targets += targets;
         return value;
     }
+
+    // A rank that found out behind an agreement that it has too little would leave the others waiting.
+    private void TakeMemory() => _ranks.Prepare(_parameters.Where(parameter => parameter.RequiresGradient).Sum(parameter => parameter.Gradient.Length));
 
     private void CheckReplicas()
     {

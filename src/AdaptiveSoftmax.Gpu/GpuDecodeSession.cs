@@ -167,8 +167,22 @@ public sealed class GpuDecodeSession : IDisposable
         _vectors?.Dispose();
     }
 
-    // Blocks of rows: the head of all, and each tail for all rows that ask for it, the one that most ask for first.
     private void Run(ArrayView<float> hidden, bool wantsDraw, ref DecodeFaults faults)
+    {
+        try
+        {
+            RunBlocks(hidden, wantsDraw, ref faults);
+        }
+        catch
+        {
+            _batchRows = 0;
+            _step.Release();
+            throw;
+        }
+    }
+
+    // Blocks of rows: the head of all, and each tail for all rows that ask for it, the one that most ask for first.
+    private void RunBlocks(ArrayView<float> hidden, bool wantsDraw, ref DecodeFaults faults)
     {
         for (var first = 0; first < _batchRows; first += _step.BlockSize)
         {
@@ -219,10 +233,8 @@ public sealed class GpuDecodeSession : IDisposable
         _failed.Clear();
         _batchRows = rows;
         if (_rows.Length >= rows) return;
-        var first = _rows.Length;
-        Array.Resize(ref _rows, rows);
-        for (var i = first; i < rows; i++) _rows[i] = new RowDecoder(_layout);
         (_wanted, _members) = (new int[rows], new int[rows]);
+        _rows = [.. _rows, .. Enumerable.Range(_rows.Length, rows - _rows.Length).Select(_ => new RowDecoder(_layout))];
     }
 
     private void CheckUsable()

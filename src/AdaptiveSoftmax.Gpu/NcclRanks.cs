@@ -53,7 +53,7 @@ public sealed class NcclRanks : IDisposable
             using var entered = _context.Enter();
             Check(library.Join(MemoryMarshal.Read<NcclId>(id), rank, size, out _communicator), "ncclCommInitRank");
         }
-        catch (NcclException)
+        catch
         {
             _communicator = 0;
             _context.Dispose();
@@ -85,20 +85,25 @@ public sealed class NcclRanks : IDisposable
         return MemoryMarshal.AsBytes(new ReadOnlySpan<NcclId>(ref id)).ToArray();
     }
 
-    /// <summary>Leaves the ranks. The accelerator stays the caller's.</summary>
+    /// <summary>Leaves the ranks, and waits for none of them. The accelerator stays the caller's.</summary>
     /// <exception cref="NcclException">NCCL reports an error.</exception>
     public void Dispose()
     {
-        if (_communicator != 0)
+        try
         {
+            if (_communicator == 0) return;
             using var entered = _context.Enter();
             var communicator = _communicator;
             _communicator = 0;
-            var result = s_library.Value.Leave(communicator);
-            if (result != 0) throw Explain(result, "ncclCommDestroy");
-        }
 
-        _context.Dispose();
+            // ncclCommDestroy waits for all ranks of the machine, which wait in a call for one that leaves by an exception. Calls of this rank have ended.
+            var result = s_library.Value.Abort(communicator);
+            if (result != 0) throw Explain(result, "ncclCommAbort");
+        }
+        finally
+        {
+            _context.Dispose();
+        }
     }
 
     /// <summary>Puts the values of all ranks together in the order of the ranks, on the host. Waits for all ranks.</summary>
@@ -159,6 +164,13 @@ public sealed class NcclRanks : IDisposable
         }
     }
 
+    /// <summary>Takes the memory that <see cref="AddUp"/> of so many values needs, so that no rank finds out between two calls that it has none.</summary>
+    internal void Prepare(long values)
+    {
+        using var entered = Enter();
+        Reserve(Math.Min(values, ValuesPerCall) * sizeof(float), "gradients on their way to other ranks");
+    }
+
     // Small gradients go together, and large ones in pieces.
     private IEnumerable<List<ArrayView<float>>> Calls(IEnumerable<ArrayView<float>> gradients)
     {
@@ -207,16 +219,24 @@ public sealed class NcclRanks : IDisposable
     private void Check(int result, string call)
     {
         if (result == 0) return;
+        var failure = Explain(result, call);
         var communicator = _communicator;
         _communicator = 0;
         if (communicator != 0)
         {
-            // The error is the one to tell. Copies that were begun end before somebody releases what they read.
             _ = s_library.Value.Abort(communicator);
-            _context.Synchronize();
+            try
+            {
+                // Copies that were begun end before somebody releases what they read.
+                _context.Synchronize();
+            }
+            catch (CudaException)
+            {
+                // The first error is the one to tell.
+            }
         }
 
-        throw Explain(result, call);
+        throw failure;
     }
 
     private NcclException Explain(int result, string call) => s_library.Value.Explain(result, call, FormattableString.Invariant($" on rank {Rank} of {Size}"));

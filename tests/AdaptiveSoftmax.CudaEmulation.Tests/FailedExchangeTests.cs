@@ -53,6 +53,40 @@ public sealed class FailedExchangeTests
     }
 
     [Fact]
+    public void LargerBatchOfASession_LeavesItsSequencesAndSmallerBatchesWorking()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3);
+        using var session = layer.CreateSession();
+        TokenMask[] masks = [.. Enumerable.Range(0, Many).Select(row => layer.CreateDenyMask([row, 30 + row]))];
+        var expected = Draw(Few, seed: 1);
+        var allowed = 0;
+        for (var succeeded = false; !succeeded; allowed++)
+        {
+            succeeded = Try(allowed, () => Draw(Many, seed: 2));
+            Assert.Equal(expected, Draw(Few, seed: 1));
+        }
+
+        Assert.True(allowed > 10, $"Only {allowed} buffers were asked for.");
+
+        DecodedToken[] Draw(int rows, ulong seed)
+        {
+            DecodeSequence[] sequences = [.. Enumerable.Range(0, rows).Select(row => layer.CreateSequence(new DecodeOptions { TopP = 0.9f, Mask = masks[row] }, seed + (ulong)row))];
+            var results = new DecodedToken[rows];
+            try
+            {
+                session.Sample(Hidden(layer, rows), sequences, results);
+            }
+            catch (GpuMemoryException)
+            {
+                Assert.All(sequences, sequence => Assert.Empty(sequence.History.Tokens.ToArray()));
+                throw;
+            }
+
+            return results;
+        }
+    }
+
+    [Fact]
     public void RestoredRunThatDoesNotFit_LeavesTheOneThatIsThere()
     {
         // The run in the file has state of every parameter, that on the device of one alone.

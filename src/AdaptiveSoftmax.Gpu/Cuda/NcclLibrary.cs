@@ -30,7 +30,6 @@ internal sealed unsafe class NcclLibrary
     private readonly string _path;
     private readonly delegate* unmanaged<NcclId*, int> _getUniqueId;
     private readonly delegate* unmanaged<nint*, int, NcclId, int, int> _commInitRank;
-    private readonly delegate* unmanaged<nint, int> _commDestroy;
     private readonly delegate* unmanaged<nint, int> _commAbort;
     private readonly delegate* unmanaged<nint, int*, int> _commGetAsyncError;
     private readonly delegate* unmanaged<int, byte*> _getErrorString;
@@ -46,7 +45,6 @@ internal sealed unsafe class NcclLibrary
         _getErrorString = (delegate* unmanaged<int, byte*>)Find("ncclGetErrorString");
         _getUniqueId = (delegate* unmanaged<NcclId*, int>)Find("ncclGetUniqueId");
         _commInitRank = (delegate* unmanaged<nint*, int, NcclId, int, int>)Find("ncclCommInitRank");
-        _commDestroy = (delegate* unmanaged<nint, int>)Find("ncclCommDestroy");
         _commAbort = (delegate* unmanaged<nint, int>)Find("ncclCommAbort");
         _commGetAsyncError = (delegate* unmanaged<nint, int*, int>)Find("ncclCommGetAsyncError");
         _allReduce = (delegate* unmanaged<ulong, ulong, nuint, int, int, nint, nint, int>)Find("ncclAllReduce");
@@ -91,9 +89,6 @@ internal sealed unsafe class NcclLibrary
         fixed (nint* pointer = &communicator) return _commInitRank(pointer, size, id, rank);
     }
 
-    /// <summary>Leaves, after all calls have ended.</summary>
-    public int Leave(nint communicator) => _commDestroy(communicator);
-
     /// <summary>Leaves, whatever has not ended.</summary>
     public int Abort(nint communicator) => _commAbort(communicator);
 
@@ -132,6 +127,7 @@ internal sealed unsafe class NcclLibrary
         {
             4 or 5 => "Give each rank a device of its own, the same id and number of ranks, and the same calls in the same order.", // ncclInvalidArgument, ncclInvalidUsage
             6 => "Another rank has ended, or the network between them has failed: its own error says why.", // ncclRemoteError
+            InProgress => "Unset NCCL_COMM_BLOCKING in its environment: calls must not return before they have begun.",
             _ => "Set NCCL_DEBUG=WARN in its environment: NCCL then says more.",
         };
         return new(FormattableString.Invariant($"{call} failed{where}: {Marshal.PtrToStringUTF8((nint)_getErrorString(result))} ({result}, NCCL {Version ?? "of unknown version"}, '{_path}'). {remedy}"));

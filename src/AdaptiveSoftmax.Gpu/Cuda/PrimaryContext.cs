@@ -95,16 +95,24 @@ internal sealed unsafe partial class PrimaryContext : IDisposable
     public void CopyOut(ulong source, ArrayView<float> target) =>
         Check(cuMemcpyPeerAsync(Address(target), _accelerator.NativePtr, source, _context, (nuint)target.LengthInBytes, _stream), nameof(cuMemcpyPeerAsync));
 
-    /// <summary>Copies values of the host into the memory. They are read before it returns.</summary>
+    /// <summary>Copies values of the host into the memory. Waits for the stream: only some drivers read pageable memory before they return.</summary>
     public void Upload(ReadOnlySpan<double> source, ulong target)
     {
-        fixed (double* pointer = source) Check(cuMemcpyAsync(target, (ulong)pointer, (nuint)(source.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
+        fixed (double* pointer = source)
+        {
+            Check(cuMemcpyAsync(target, (ulong)pointer, (nuint)(source.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
+            Synchronize();
+        }
     }
 
     /// <summary>Copies values of the memory to the host. Waits for the stream.</summary>
     public void Download(ulong source, Span<double> target)
     {
-        fixed (double* pointer = target) Check(cuMemcpyAsync((ulong)pointer, source, (nuint)(target.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
+        fixed (double* pointer = target)
+        {
+            Check(cuMemcpyAsync((ulong)pointer, source, (nuint)(target.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
+            Synchronize();
+        }
     }
 
     /// <summary>Releases memory, stream and context. What the stream has to do is done before.</summary>

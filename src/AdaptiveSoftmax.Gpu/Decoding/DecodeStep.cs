@@ -123,6 +123,13 @@ internal sealed class DecodeStep : IDisposable
         Take(cluster, rows, members, wantsDraw: false, failed);
     }
 
+    /// <summary>Releases the memory after a step that did not end, so that one of fewer rows finds room; the next one takes it anew.</summary>
+    public void Release()
+    {
+        _memory.Dispose();
+        _masks.Forget();
+    }
+
     public void Dispose() => _memory.Dispose();
 
     private void Reserve(int rows)

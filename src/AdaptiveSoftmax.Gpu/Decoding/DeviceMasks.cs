@@ -18,6 +18,9 @@ internal sealed class DeviceMasks(HostTraffic traffic, GrowingBuffer<int> buffer
     /// <summary>Forgets the masks of the batch before.</summary>
     public void Begin() => _masks.Clear();
 
+    /// <summary>Forgets what is there: its memory is gone.</summary>
+    public void Forget() => _there.Clear();
+
     /// <summary>A mask's number in this batch; −1 for none.</summary>
     public int Add(TokenMask? mask)
     {
@@ -34,8 +37,8 @@ internal sealed class DeviceMasks(HostTraffic traffic, GrowingBuffer<int> buffer
         if (_masks.Count > 0) Words = 2 * _masks[0].Words.Length;
         if (_masks.Count > _there.Count || _there.Count == 0)
         {
-            buffer.Reserve(Math.Max(1, (long)_masks.Count * Words));
             _there.Clear();
+            buffer.Reserve(Math.Max(1, (long)_masks.Count * Words));
         }
 
         for (var i = 0; i < _masks.Count; i++)

@@ -39,7 +39,14 @@ public sealed class DataParallelTests
             Assert.Equal(0, parallel.Reduce());
             Assert.All(parallel.Parameters, parameter => Assert.False(parameter.HasGradient()));
 
-            if (ranks.Rank == 0) Backward(parallel, ranks.Accelerator, hidden, targets);
+            if (ranks.Rank == 0)
+            {
+                // A batch that is refused leaves nothing behind.
+                Assert.Contains("Target 1 is 99", Assert.Throws<ArgumentException>(() => Backward(parallel, ranks.Accelerator, hidden, [7, 99, -100])).Message, StringComparison.Ordinal);
+                Assert.All(parallel.Parameters, parameter => Assert.False(parameter.HasGradient()));
+                Backward(parallel, ranks.Accelerator, hidden, targets);
+            }
+
             float[] own = [.. Enumerable.Range(0, 16).Select(i => (i + 1) * (ranks.Rank + 1f))];
             body.TouchGradient().CopyFromCPU(ranks.Accelerator.DefaultStream, own);
             Assert.Equal(expectedLoss, parallel.Reduce(), 1e-5);
@@ -48,11 +55,17 @@ public sealed class DataParallelTests
             Assert.Equal([.. Enumerable.Range(0, 16).Select(i => (i + 1) * 1.5f)], Gradient(body));
 
             Assert.Equal(0, parallel.Reduce());
+            if (ranks.Rank == 0) Backward(parallel, ranks.Accelerator, hidden, targets);
             softmax.Parameters[2].RequiresGradient = ranks.Rank == 0;
-            parallel.Reduce();
+            var failure = Assert.Throws<InvalidOperationException>(() => parallel.Reduce());
+            Assert.Equal("'tail.0.0.weight' is frozen on one of the ranks 0 and 1, and learns on the other; freeze it on all ranks.", failure.Message);
+
+            // The batch is still there for a call that all make alike.
+            softmax.Parameters[2].RequiresGradient = false;
+            Assert.Equal(expectedLoss, parallel.Reduce(), 1e-5);
+            Assert.Equal(expected[0], Gradient(parallel.Parameters[0]), Near);
         });
-        Assert.All(failures, failure => Assert.Equal(
-            "'tail.0.0.weight' is frozen on one of the ranks 0 and 1, and learns on the other; freeze it on all ranks.", Assert.IsType<InvalidOperationException>(failure).Message));
+        Assert.All(failures, Assert.Null);
 
         static bool Near(float left, float right) => Math.Abs(left - right) < 1e-5f;
     }

@@ -71,14 +71,6 @@ internal static unsafe class NcclExports
     });
 
     [UnmanagedCallersOnly]
-    private static NcclStatus ncclCommDestroy(nint communicator) => Call(() =>
-    {
-        var rank = Remove(communicator);
-        rank.Context.FinishAll();
-        if (rank.Operations.Count > 0) throw new NcclFailure(NcclStatus.InvalidUsage, "An operation was not destroyed.");
-    });
-
-    [UnmanagedCallersOnly]
     private static NcclStatus ncclCommAbort(nint communicator) => Call(() => Remove(communicator));
 
     [UnmanagedCallersOnly]

@@ -92,7 +92,7 @@ public sealed class NcclTests
             context.Reserve(16);
             Assert.Equal(1, library.AllGather(context.Memory, context.Memory + 8, 1, communicator, stream.StreamPtr));
             Assert.Contains("The stream is of another context.", library.Explain(1, "", "").Message, StringComparison.Ordinal);
-            Assert.Equal(0, library.Leave(communicator));
+            Assert.Equal(0, library.Abort(communicator));
         }
     }
 
