@@ -38,7 +38,7 @@ public sealed class ConsumerTests(PackedFeed feed)
 
     private static readonly string[] s_usual = ["program of the README", "central package management", "library, and an app without the generator", "adaptive-softmax init"];
 
-    private static readonly string[] s_atNight = ["file-based app", "single file", "self-contained single file", "trimmed", "NativeAOT", "file-based app, NativeAOT"];
+    private static readonly string[] s_atNight = ["file-based app", "single file", "self-contained single file", "trimmed", "NativeAOT", "file-based app, NativeAOT", "what docs/limits.md measures"];
 
     public static TheoryData<string> Rows { get; } = [.. s_usual, .. Nightly.IsOn ? s_atNight : []];
 
@@ -56,6 +56,7 @@ public sealed class ConsumerTests(PackedFeed feed)
         "trimmed" => PublishedAsync("Trimmed", "<PublishTrimmed>true</PublishTrimmed><PublishSingleFile>true</PublishSingleFile>"),
         "NativeAOT" => PublishedAsync("Native", "<PublishAot>true</PublishAot>"),
         "file-based app, NativeAOT" => PublishedFileAsync(),
+        "what docs/limits.md measures" => LimitsAsync(),
         _ => throw new ArgumentException($"There is no row '{row}'.", nameof(row)),
     });
 
@@ -125,6 +126,19 @@ public sealed class ConsumerTests(PackedFeed feed)
         var told = await RunAsync(folder, tool, "init", "NewsWords", "--hidden-size", "32");
         Assert.DoesNotContain("dotnet add", told, StringComparison.Ordinal);
         Assert.Equal("32 True 2", (await RunAsync(folder, "run")).Trim());
+    }
+
+    private static async Task LimitsAsync()
+    {
+        var (exitCode, text) = await DotNet.RunProgramAsync("bash", PackedFeed.Root, "eng/limits.sh", "3000", "16");
+        Assert.True(exitCode == 0, text);
+        var page = await File.ReadAllTextAsync(Path.Combine(PackedFeed.Root, "docs/limits.md"), TestContext.Current.CancellationToken);
+        var steps = Steps(text);
+        Assert.True(steps.Length > 10, text);
+        Assert.Equal(Steps(page), steps);
+
+        // Of the first table.
+        static string[] Steps(string text) => [.. text[text.IndexOf("| step |", StringComparison.Ordinal)..].Split('\n').Skip(2).TakeWhile(line => line.StartsWith('|')).Select(line => line.Split('|')[1].Trim())];
     }
 
     private async Task FileBasedAsync()
