@@ -35,7 +35,8 @@ public sealed unsafe partial class MpiCollectives : Collectives
     /// <summary>
     /// Runs the program of this process's rank, between MPI's start and its end. Where it throws, the whole job is ended by
     /// <c>MPI_Abort</c>, so that no other rank waits for this one; a process that was started alone throws as any program does.
-    /// MPI starts once in a process, so this can be called once.
+    /// MPI starts once in a process, so this can be called once. A handler of SIGINT or SIGTERM (<c>Console.CancelKeyPress</c>) that lets the
+    /// program go on is to be registered within the program, so that it is asked before files that were begun are deleted.
     /// </summary>
     /// <param name="program">The program.</param>
     /// <param name="library">The file of the MPI library; null for that of <see cref="LibraryVariable"/>, or else the launcher's.</param>

@@ -34,6 +34,8 @@ internal static class DataParallelPage
             optimizer.Step(parallel.Parameters);
             if (ranks.Rank == 0) print($"step {step}: loss {loss:F3}");
         }
+
+        processes.Barrier();                                                 // who leaves ends what NCCL still has to send
         // End of page
     }
 }

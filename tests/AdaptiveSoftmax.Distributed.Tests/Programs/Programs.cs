@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
-using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Distributed.Tests;
 
@@ -91,7 +90,7 @@ internal static class Programs
     private static void WriteForEver(string folder)
     {
         File.WriteAllText(Path.Combine(folder, "pid"), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
-        AtomicFile.Write(Path.Combine(folder, "run"), stream =>
+        Vocabulary.AtomicFile.Write(Path.Combine(folder, "run"), stream =>
         {
             stream.WriteByte(1);
             Thread.Sleep(Timeout.Infinite);
