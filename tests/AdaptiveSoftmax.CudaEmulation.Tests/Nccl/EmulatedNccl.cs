@@ -55,6 +55,7 @@ internal static class EmulatedNccl
         }
 
         foreach (var thread in threads) thread.Join();
+        Assert.Equal(0, NcclExports.LeftOperations);
         return failures;
     }
 

@@ -34,6 +34,9 @@ internal static unsafe class NcclExports
     /// <summary>The calls of ncclAllReduce so far, of all ranks.</summary>
     public static int Reductions { get; private set; }
 
+    /// <summary>The operations that ranks had not destroyed when they left, of jobs that nothing went wrong in.</summary>
+    public static int LeftOperations { get; private set; }
+
     /// <summary>Lets nobody wait for a rank that has failed.</summary>
     public static void EndJobs()
     {
@@ -71,7 +74,11 @@ internal static unsafe class NcclExports
     });
 
     [UnmanagedCallersOnly]
-    private static NcclStatus ncclCommAbort(nint communicator) => Call(() => Remove(communicator));
+    private static NcclStatus ncclCommAbort(nint communicator) => Call(() =>
+    {
+        var rank = Remove(communicator);
+        if (rank.Job.Failure is null) LeftOperations += rank.Operations.Count;
+    });
 
     [UnmanagedCallersOnly]
     private static NcclStatus ncclCommGetAsyncError(nint communicator, NcclStatus* error) => Call(() =>

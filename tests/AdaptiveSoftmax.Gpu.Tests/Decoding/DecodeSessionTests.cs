@@ -5,7 +5,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu.Tests.Decoding;
 
 /// <summary>Top-k and sampling of batches on a device, against float64 and against the CPU's session.</summary>
-public abstract class DecodeSessionTests
+public abstract partial class DecodeSessionTests
 {
     // Rounding can decide between tokens that are almost equally probable, or at a boundary between two in a draw.
     private const double Tolerance = 3e-4;
@@ -42,13 +42,6 @@ public abstract class DecodeSessionTests
             Assert.InRange(results[0].TailsVisited, expected[0].TailsVisited - 1, expected[0].TailsVisited + 1);
         }
     });
-
-    private void ForEach(Action<DecodeCase> check)
-    {
-        // Before sampling, which would take the skip of a missing device for a failure.
-        _ = Accelerator;
-        DecodeCase.ForEach(Cases, check, threads: 1);
-    }
 
     [Fact]
     public void Sample_DrawsWhatTheCpuDraws()
@@ -299,67 +292,6 @@ public abstract class DecodeSessionTests
         }
     }
 
-    // Of 20,000 tokens, none of whose logits is copied.
-    [Fact]
-    public void Steps_CopyWhatRowsChooseBy()
-    {
-        const int Rows = 16, Tokens = 20_000;
-        using var host = Sharpened(SoftmaxLayout.Create(8, Tokens, [2000, 8000], [4, 2]), seed: 6, scale: 1);
-        using var layer = CopyOf(host);
-        using var session = layer.CreateSession();
-        using var vectors = Accelerator.Allocate1D(Hidden(host, Rows));
-        var results = new DecodedToken[Rows];
-        DecodeSequence[] sequences = [.. Enumerable.Range(0, Rows).Select(row => layer.CreateSequence(new DecodeOptions { TopK = 20, Policy = DecodePolicy.HeadOnly }, (ulong)row))];
-        var (up, down) = Copied(() => session.Sample(vectors.View, sequences, results));
-
-        // What a row asks; then its state, two log-probs of clusters, a number and 20 tokens.
-        Assert.Equal((Rows * 44L, Rows * (8L + 8 + 4 + (20 * 8))), (up, down));
-        foreach (var sequence in sequences) sequence.Options = new DecodeOptions { Policy = DecodePolicy.HeadOnly };
-        Assert.Equal((Rows * 44L, Rows * (8L + 8 + 32)), Copied(() => session.Sample(vectors.View, sequences, results)));
-
-        // Each row sees both tails, its likeliest first: their members, a plan a round, and no log-probs of clusters.
-        foreach (var sequence in sequences) sequence.Options = new DecodeOptions { Policy = DecodePolicy.Full };
-        (up, down) = Copied(() => session.Sample(vectors.View, sequences, results));
-        Assert.InRange(up - (Rows * ((44L * 3) + (2 * 4))), 2 * 40, 4 * 40);
-        Assert.Equal((Rows * (8L + 32) * 3) + (Rows * 8), down);
-
-        // A mask is copied once, and again when it was set anew.
-        var mask = layer.CreateDenyMask([0, 19_999]);
-        foreach (var sequence in sequences) sequence.Options = new DecodeOptions { Policy = DecodePolicy.HeadOnly, Mask = mask };
-        var words = ((Tokens + 63) / 64) + 1L;
-        Assert.Equal((Rows * 44L) + (words * 8), Copied(() => session.Sample(vectors.View, sequences, results)).Up);
-        Assert.Equal(Rows * 44L, Copied(() => session.Sample(vectors.View, sequences, results)).Up);
-        mask.SetSlots([.. Enumerable.Repeat(ulong.MaxValue, (int)words - 1)]);
-        Assert.Equal((Rows * 44L) + (words * 8), Copied(() => session.Sample(vectors.View, sequences, results)).Up);
-
-        // A nucleus: its masses by score, and then its tokens.
-        foreach (var sequence in sequences) sequence.Options = new DecodeOptions { Policy = DecodePolicy.HeadOnly, TopP = 0.5f };
-        (up, down) = Copied(() => session.Sample(vectors.View, sequences, results));
-        Assert.Equal(Rows * 44L * 3, up);
-        Assert.InRange(down, Rows * (8L + 8 + 40 + 512 + 4), Rows * (8L + 8 + 40 + 512 + 4 + (2000 * 8)));
-
-        (long Up, long Down) Copied(Action step)
-        {
-            var (upBefore, downBefore) = (session.Traffic.BytesUp, session.Traffic.BytesDown);
-            step();
-            return (session.Traffic.BytesUp - upBefore, session.Traffic.BytesDown - downBefore);
-        }
-    }
-
-    [Fact]
-    public void SecondBatch_AllocatesNothingOnTheDevice()
-    {
-        using var host = Sharpened(SoftmaxLayout.Create(6, 200, [30, 90], [3, 2]), seed: 4, scale: 2);
-        using var layer = CopyOf(host);
-        using var session = layer.CreateSession();
-        DecodeSequence[] sequences = [.. Enumerable.Range(0, 4).Select(row => layer.CreateSequence(new DecodeOptions { TopP = 0.9f, TopLogProbs = 2, Policy = DecodePolicy.Full }))];
-        session.Sample(Hidden(host, 4), sequences, new DecodedToken[4]);
-        var bytes = session.WorkingBytes;
-        Assert.True(bytes > 4 * 110 * sizeof(float));
-        session.Sample(Hidden(host, 3), sequences.AsSpan(0, 3), new DecodedToken[3]);
-        Assert.Equal(bytes, session.WorkingBytes);
-    }
-
     [Fact]
     public void Misuse_IsNamed()
     {
@@ -390,78 +322,6 @@ public abstract class DecodeSessionTests
         Assert.Throws<ObjectDisposedException>(() => session.TopK([], [], [], []));
         Assert.Throws<ObjectDisposedException>(() => layer.CreateSequence());
         session.Dispose();
-    }
-
-    private protected void CheckAgainstTheCpu(DynamicAdaptiveSoftmax host, Func<int, DecodeOptions> options, int rows)
-    {
-        using var layer = CopyOf(host);
-        using var session = layer.CreateSession();
-        using var onCpu = host.CreateSession();
-        DecodeSequence[] sequences = [.. Enumerable.Range(0, rows).Select(row => new DecodeSequence(host, options(row), (ulong)row))];
-        DecodeSequence[] same = [.. sequences.Select(sequence => sequence.Fork(sequence.Random))];
-        var (results, expected) = (new DecodedToken[rows], new DecodedToken[rows]);
-        session.Sample(Hidden(host, rows), sequences, results);
-        onCpu.Sample(Hidden(host, rows), same, expected);
-        Assert.InRange(Enumerable.Range(0, rows).Count(row => results[row].Token != expected[row].Token), 0, 1);
-    }
-
-    private static void CheckTop(ReferenceDecoder reference, DecodeOptions options, double[] model, int[] tokens, float[] logProbs, TopKResult result)
-    {
-        var (order, scores) = (reference.Order(), reference.Scores());
-        var reported = options.LogProbs == LogProbKind.Model ? model : reference.Adjusted();
-        Assert.Equal(Math.Min(tokens.Length, order.Length), result.Count);
-        Assert.Equal(result.Count, tokens[..result.Count].Distinct().Count());
-        for (var i = 0; i < result.Count; i++)
-        {
-            Assert.Equal(scores[order[i]], scores[tokens[i]], Tolerance);
-            Assert.Equal(reported[tokens[i]], logProbs[i], Tolerance);
-        }
-
-        Assert.All(tokens[result.Count..], token => Assert.Equal(-1, token));
-    }
-
-    private static void CheckTopLogProbs(GpuDecodeSession session, DecodeSession onCpu, int row, int count)
-    {
-        var (top, expected) = (new TokenLogProb[count + 1], new TokenLogProb[count + 1]);
-        Assert.Equal(onCpu.CopyTopLogProbs(row, expected), session.CopyTopLogProbs(row, top));
-        for (var i = 0; i <= count; i++)
-        {
-            if (expected[i].Token < 0) Assert.Equal(expected[i], top[i]);
-            else if (expected[i].Token == top[i].Token) Assert.Equal(expected[i].LogProb, top[i].LogProb, Tolerance);
-        }
-    }
-
-    private protected GpuAdaptiveSoftmax CopyOf(DynamicAdaptiveSoftmax host, GpuOptions? options = null)
-    {
-        var layer = new DynamicGpuSoftmax(Accelerator, host.Layout, seed: 1, options);
-        for (var i = 0; i < host.Parameters.Count; i++) layer.Parameters[i].CopyFrom(host.Parameters[i]);
-        return layer;
-    }
-
-    private protected static DynamicAdaptiveSoftmax Sharpened(SoftmaxLayout layout, ulong seed, float scale)
-    {
-        var layer = new DynamicAdaptiveSoftmax(layout, seed);
-        foreach (var parameter in layer.Parameters)
-        {
-            foreach (ref var value in parameter.WritableValues) value *= scale;
-        }
-
-        return layer;
-    }
-
-    private protected static float[] Hidden(DynamicAdaptiveSoftmax layer, int rows) => [.. Enumerable.Range(0, rows * layer.Layout.HiddenSize).Select(i => 2 * MathF.Sin(i * i))];
-
-    private static IReadOnlyList<DecodeFault> Catch(Action call)
-    {
-        try
-        {
-            call();
-            return [];
-        }
-        catch (DecodeException exception)
-        {
-            return exception.Faults;
-        }
     }
 }
 
