@@ -261,9 +261,19 @@ public abstract partial class GpuAdaptiveSoftmax
         var wantsGradient = wish != GradientWish.None;
         _training.Reserve(tokens, wantsGradient, wish == GradientWish.HiddenToo);
         _tensors?.Reserve(tokens, _training, wantsGradient);
+        if (wantsGradient) ReserveGradients();
         new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, weights, tokens, wish, ReadsPlan(tokens))
             .Run(hidden, targets, hiddenGradient, losses);
         return result;
+    }
+
+    // All of them before the first launch: a step that found no room for the last would leave the others half added to.
+    private void ReserveGradients()
+    {
+        foreach (var parameter in _parameters)
+        {
+            if (parameter.RequiresGradient) parameter.ReserveGradient();
+        }
     }
 
     // A batch that lies in the largest cluster as a whole takes most chunks, and another few of them. To wait for the device until

@@ -53,6 +53,32 @@ public sealed class FailedExchangeTests
     }
 
     [Fact]
+    public void FirstStepWithoutRoomForAllGradients_LeavesNoneOfThem()
+    {
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3);
+        var (hidden, targets) = (Hidden(layer, Many), Targets(layer, Many));
+        layer.Loss(hidden, targets);
+        var allowed = 0;
+        for (; !Try(allowed, () => layer.Backward(hidden, targets)); allowed++)
+        {
+            Assert.All(layer.Parameters, parameter => Assert.All(Gradient(parameter), value => Assert.Equal(0f, value)));
+        }
+
+        // What was had stays: after two tries the projected vectors' gradient and the split sums, after two more three of six gradients.
+        Assert.Equal(4, allowed);
+        using var other = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3);
+        other.Backward(hidden, targets);
+        Assert.All(layer.Parameters.Zip(other.Parameters), pair => Assert.Equal(Gradient(pair.Second), Gradient(pair.First)));
+
+        static float[] Gradient(GpuParameter parameter)
+        {
+            var gradient = new float[parameter.Rows * parameter.Columns];
+            parameter.CopyGradientTo(gradient);
+            return gradient;
+        }
+    }
+
+    [Fact]
     public void LargerBatchOfASession_LeavesItsSequencesAndSmallerBatchesWorking()
     {
         using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 3);

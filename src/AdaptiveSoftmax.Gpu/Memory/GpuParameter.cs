@@ -103,10 +103,8 @@ public sealed partial class GpuParameter : IDisposable
     {
         get
         {
-            CheckUsable();
-            // Zeros, so that the gaps between rows are 0 for good: kernels write whole strides, but not every row.
-            _gradient ??= DeviceMemory.AllocateZeros<float>(Accelerator, PaddedCount, FormattableString.Invariant($"the gradient of '{Name}' [{Rows}, {Columns}]"));
-            return _gradient.View;
+            ReserveGradient();
+            return _gradient!.View;
         }
     }
 
@@ -217,6 +215,15 @@ public sealed partial class GpuParameter : IDisposable
         _values = _buffers.AllocateZeros<float>(PaddedCount, FormattableString.Invariant($"the weight '{Name}' [{Rows}, {Columns}]"));
         _state = _buffers.AllocateZeros<int>(ParameterState.Length, $"the state of '{Name}'");
         if (GradientLayout == GradientLayout.SparseRows) TouchedRows = new TouchedRows(Accelerator, _buffers, Rows, Name);
+    }
+
+    /// <summary>Makes room for a gradient, which is not marked as present by that.</summary>
+    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    internal void ReserveGradient()
+    {
+        CheckUsable();
+        // Zeros, so that the gaps between rows are 0 for good: kernels write whole strides, but not every row.
+        _gradient ??= DeviceMemory.AllocateZeros<float>(Accelerator, PaddedCount, FormattableString.Invariant($"the gradient of '{Name}' [{Rows}, {Columns}]"));
     }
 
     /// <summary>Whether a gradient was written since the last step. Waits for the device.</summary>

@@ -53,7 +53,8 @@ internal readonly unsafe struct Int8Rows256 : IRowFormat<Vector256<int>>
 
     public static int Width => Vector256<short>.Count;
 
-    public static int LongRow => int.MaxValue;
+    // From eight lines of a cache a row on: at 512 columns a head that no cache holds took two thirds of the time, one in a cache the same.
+    public static int LongRow => 512;
 
     public static Vector256<int> Zero => Vector256<int>.Zero;
 
