@@ -25,7 +25,7 @@ internal sealed class DecodeWorkload : IDisposable
 
     public DecodeWorkload(Accelerator accelerator, SoftmaxLayout layout)
     {
-        _work = new Workload(accelerator, layout, Copies);
+        _work = new Workload(accelerator, layout, Copies, GpuOptions.Default);
         var hidden = Workload.Hidden(Vectors, layout.HiddenSize);
         _visits = [.. Enumerable.Range(0, Copies).Select(copy => TailVisits.Scale(_work[copy], hidden))];
         _hidden = accelerator.Allocate1D(hidden);

@@ -9,13 +9,12 @@ internal sealed class Workload : IDisposable
 {
     private readonly GpuAdaptiveSoftmax[] _layers;
 
-    public Workload(Accelerator accelerator, SoftmaxLayout layout, int copies, bool onTensorCores = false)
+    public Workload(Accelerator accelerator, SoftmaxLayout layout, int copies, GpuOptions options)
     {
         Accelerator = accelerator;
         Layout = layout;
         _layers = [.. Enumerable.Range(0, copies).Select(copy => new DynamicGpuSoftmax(
-            accelerator, layout, Widths.KernelsOf(layout.HiddenSize), seed: (ulong)copy + 1,
-            new GpuOptions { TensorCores = onTensorCores ? TensorCoreUse.On : TensorCoreUse.Off }))];
+            accelerator, layout, Widths.KernelsOf(layout.HiddenSize), seed: (ulong)copy + 1, options))];
     }
 
     public Accelerator Accelerator { get; }

@@ -134,6 +134,7 @@ def self_test():
         share = round((head + 0.10 * first + 0.05 * second) * 4 / bandwidth * 1e3 / 0.02 * 100)
         assert f"| adaptivesoftmax | adaptive graph | float32 | 20.0 µs | 20.0 µs | 20.00 | 25.00 | {share} % | 2 MB |" in text, text
     assert "| pytorch | adaptive | tf32 | 300.0 µs | 20.0 µs | 1.00 |  |" in text, text
+    assert "| adaptivesoftmax | adaptive cublaslt | tf32 | 100.0 µs | 20.0 µs | 3.00 |  |" in write([*rows, {**rows[3], "contender": "adaptive cublaslt", "precision": "tf32", "median_ms": 0.1}])
     assert "| pytorch | liger | bf16 | - | - |  |  |  |  |" in text, text
     assert "- pytorch liger bf16: ImportError: x" in text, text
     assert text.index("adaptive graph") < text.index("| pytorch | adaptive |") < text.index("| pytorch | liger"), text

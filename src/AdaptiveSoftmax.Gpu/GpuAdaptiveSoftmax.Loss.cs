@@ -262,7 +262,8 @@ public abstract partial class GpuAdaptiveSoftmax
         _training.Reserve(tokens, wantsGradient, wish == GradientWish.HiddenToo);
         _tensors?.Reserve(tokens, _training, wantsGradient);
         if (wantsGradient) ReserveGradients();
-        new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, _training, _tensors, _tables, options, weights, tokens, wish, ReadsPlan(tokens))
+        IDeviceProducts multiplier = _cublas is null ? PortableProducts.Instance : _cublas;
+        new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, multiplier, _training, _tensors, _tables, options, weights, tokens, wish, ReadsPlan(tokens))
             .Run(hidden, targets, hiddenGradient, losses);
         return result;
     }
@@ -277,8 +278,9 @@ public abstract partial class GpuAdaptiveSoftmax
     }
 
     // A batch that lies in the largest cluster as a whole takes most chunks, and another few of them. To wait for the device until
-    // it has counted costs as much as some ten launches that find nothing to do; each chunk has four. A recording must not wait.
-    private bool ReadsPlan(int tokens) => !_isRecording && (_tensors?.MostChunks(tokens) ?? _training.MostChunks(tokens)) > 4;
+    // it has counted costs as much as some ten launches that find nothing to do; each chunk has four. A recording must not wait,
+    // and cuBLASLt must be told how many tokens a product has.
+    private bool ReadsPlan(int tokens) => !_isRecording && (_cublas is not null || (_tensors?.MostChunks(tokens) ?? _training.MostChunks(tokens)) > 4);
 
     private static void RefuseSharedMemory(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> weights, ArrayView<float> output, string name, string argument)
     {

@@ -30,6 +30,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1.</param>
     /// <param name="losses">Receives the loss of each token, [tokens]; none where nobody wants them.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="NotSupportedException">The layer multiplies by cuBLASLt.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuRecording RecordBackward(
         ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
@@ -46,6 +47,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1.</param>
     /// <param name="losses">Receives the loss of each token, [tokens]; none where nobody wants them.</param>
     /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
+    /// <exception cref="NotSupportedException">The layer multiplies by cuBLASLt.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     public GpuRecording RecordBackward(
         ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
@@ -59,6 +61,8 @@ public abstract partial class GpuAdaptiveSoftmax
 
     private GpuRecording RecordBackward(Action call, ArrayView<int> targets)
     {
+        if (_cublas is not null)
+            throw new NotSupportedException($"A recording takes whatever batch its memory holds later, and cuBLASLt must be told how many tokens each cluster has; record the steps of a layer with {nameof(ProductPrecision)}.{nameof(ProductPrecision.Float32)}, or take them without a recording.");
         var recording = Record(call, usesGrowingMemory: true);
         recording.Loss = new GpuLoss(this, _tables.Loss, targets);
         recording.LearningChanges = LearningChanges;

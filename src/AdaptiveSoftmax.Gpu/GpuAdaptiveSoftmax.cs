@@ -25,6 +25,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     private readonly TrainingScratch _training;
     private readonly DecodeScratch _decoding;
     private readonly TensorTraining? _tensors;
+    private readonly CublasLtProducts? _cublas;
     private readonly VectorScratch _one;
     private readonly DeviceTables _tables;
     private readonly LayerProducts _products;
@@ -39,6 +40,8 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     /// <param name="tails">The tails in slot order, which the layer takes over.</param>
     /// <param name="options">How the layer runs; null for <see cref="GpuOptions.Default"/>.</param>
     /// <exception cref="ArgumentException">Head and tails do not have the layout's sizes, or an option is out of range.</exception>
+    /// <exception cref="NotSupportedException">The device, or the class, does not have what an option asks for.</exception>
+    /// <exception cref="CublasException">cuBLASLt, which an option asks for, is missing or reports an error.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
     protected GpuAdaptiveSoftmax(Accelerator accelerator, SoftmaxIdentity identity, GpuHead head, IReadOnlyList<GpuTail> tails, GpuOptions? options = null)
     {
@@ -58,12 +61,13 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         _parameters = [.. headParameters, .. _tails.SelectMany(tail => new[] { tail.Projection, tail.Output })];
         _kernels = KernelCache.Get(accelerator, device => new CommonKernels(device));
         var strips = _tails.Select(tail => tail.OutputLinear.Strips).Append(head.Linear.Strips).Max();
-        _training = new TrainingScratch(accelerator, Layout, _options.LogitBytes, withLogits: _options.TensorCores == TensorCoreUse.Off);
+        _training = new TrainingScratch(accelerator, Layout, _options.LogitBytes, withLogits: _options.TensorCores == TensorCoreUse.Off, withSplits: _options.Precision == ProductPrecision.Float32);
         _decoding = new DecodeScratch(accelerator, Layout, strips);
         try
         {
             foreach (var parameter in _parameters) parameter.Allocate();
             _tensors = CreateTensors();
+            _cublas = CreateCublas();
             _one = new VectorScratch(accelerator, Layout);
             _tables = new DeviceTables(accelerator, Layout, head, _tails, GetTokenId);
             _products = new LayerProducts(accelerator, Layout, head, _tails, _tables);
@@ -91,7 +95,7 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     public long ParameterBytes => _parameters.Sum(parameter => parameter.Bytes);
 
     /// <summary>The bytes of working memory on the device, for the largest batches so far.</summary>
-    public long WorkingBytes => _training.Bytes + _decoding.Bytes + _tables.Bytes + (_tensors?.Bytes ?? 0);
+    public long WorkingBytes => _training.Bytes + _decoding.Bytes + _tables.Bytes + (_tensors?.Bytes ?? 0) + (_cublas?.Bytes ?? 0);
 
     // The default stream, but while launches are recorded.
     private AcceleratorStream Stream => _stream;
@@ -140,9 +144,18 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
         _training.Dispose();
         _decoding.Dispose();
         _tensors?.Dispose();
+        _cublas?.Dispose();
         _one?.Dispose();
         _tables?.Dispose();
         foreach (var parameter in _parameters) parameter.Dispose();
+    }
+
+    private CublasLtProducts? CreateCublas()
+    {
+        if (_options.Precision == ProductPrecision.Float32) return null;
+        return Accelerator is CudaAccelerator cuda
+            ? new CublasLtProducts(cuda)
+            : throw new NotSupportedException($"Products in {_options.Precision} were asked for, and '{Accelerator.Name}' is no CUDA device; use {nameof(ProductPrecision)}.{nameof(ProductPrecision.Float32)} there.");
     }
 
     private TensorTraining? CreateTensors()

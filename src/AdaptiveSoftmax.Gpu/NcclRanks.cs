@@ -203,7 +203,7 @@ public sealed class NcclRanks : IDisposable
         }
     }
 
-    private PrimaryContext.Entered Enter()
+    private CurrentContext Enter()
     {
         ObjectDisposedException.ThrowIf(_communicator == 0, this);
         return _context.Enter();

@@ -83,6 +83,15 @@ internal sealed unsafe partial class CudaDriver : IGraphDriver
     /// <inheritdoc/>
     public CudaError DestroyExecutable(nint executable) => cuGraphExecDestroy(executable);
 
+    /// <summary>Throws for a status that is not success.</summary>
+    /// <param name="status">The status.</param>
+    /// <param name="call">The function.</param>
+    /// <exception cref="CudaException">It is not.</exception>
+    public static void Check(CudaError status, string call)
+    {
+        if (status != CudaError.CUDA_SUCCESS) throw new CudaException($"{call} failed with {Instance.Describe(status)}");
+    }
+
     /// <summary>Raises the bytes of dynamic shared memory that a launch of a kernel may ask for.</summary>
     public static CudaError SetMaxDynamicSharedMemory(nint function, int bytes) =>
         cuFuncSetAttribute(function, MaxDynamicSharedSize, bytes);

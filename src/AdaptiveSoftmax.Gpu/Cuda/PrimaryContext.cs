@@ -28,11 +28,11 @@ internal sealed unsafe partial class PrimaryContext : IDisposable
     {
         _accelerator = accelerator;
         _ = CudaDriver.Instance; // finds the library
-        Check(cuDevicePrimaryCtxRetain(out _context, accelerator.DeviceId), nameof(cuDevicePrimaryCtxRetain));
+        CudaDriver.Check(cuDevicePrimaryCtxRetain(out _context, accelerator.DeviceId), nameof(cuDevicePrimaryCtxRetain));
         try
         {
             using var entered = Enter();
-            Check(cuStreamCreate(out _stream, NonBlocking), nameof(cuStreamCreate));
+            CudaDriver.Check(cuStreamCreate(out _stream, NonBlocking), nameof(cuStreamCreate));
         }
         catch (CudaException)
         {
@@ -55,20 +55,16 @@ internal sealed unsafe partial class PrimaryContext : IDisposable
         {
             var status = cuStreamQuery(_stream);
             if (status == CudaError.CUDA_ERROR_NOT_READY) return false;
-            Check(status, nameof(cuStreamQuery));
+            CudaDriver.Check(status, nameof(cuStreamQuery));
             return true;
         }
     }
 
     /// <summary>Waits for the stream. Not for calls of other ranks: who of them has failed would never come.</summary>
-    public void Synchronize() => Check(cuStreamSynchronize(_stream), nameof(cuStreamSynchronize));
+    public void Synchronize() => CudaDriver.Check(cuStreamSynchronize(_stream), nameof(cuStreamSynchronize));
 
     /// <summary>Makes it the thread's current context, until what is returned is disposed: then the one before is, whatever a library did.</summary>
-    public Entered Enter()
-    {
-        Check(cuCtxPushCurrent_v2(_context), nameof(cuCtxPushCurrent_v2));
-        return default;
-    }
+    public CurrentContext Enter() => new(_context);
 
     /// <summary>Makes room in the memory; what it held is lost where it grows. The context is entered, and the stream has nothing to do.</summary>
     /// <param name="bytes">The bytes.</param>
@@ -89,18 +85,18 @@ internal sealed unsafe partial class PrimaryContext : IDisposable
 
     /// <summary>Copies values of the accelerator's context into the memory, behind what the stream has to do.</summary>
     public void CopyIn(ArrayView<float> source, ulong target) =>
-        Check(cuMemcpyPeerAsync(target, _context, Address(source), _accelerator.NativePtr, (nuint)source.LengthInBytes, _stream), nameof(cuMemcpyPeerAsync));
+        CudaDriver.Check(cuMemcpyPeerAsync(target, _context, Address(source), _accelerator.NativePtr, (nuint)source.LengthInBytes, _stream), nameof(cuMemcpyPeerAsync));
 
     /// <summary>Copies values of the memory to the accelerator's context, behind what the stream has to do.</summary>
     public void CopyOut(ulong source, ArrayView<float> target) =>
-        Check(cuMemcpyPeerAsync(Address(target), _accelerator.NativePtr, source, _context, (nuint)target.LengthInBytes, _stream), nameof(cuMemcpyPeerAsync));
+        CudaDriver.Check(cuMemcpyPeerAsync(Address(target), _accelerator.NativePtr, source, _context, (nuint)target.LengthInBytes, _stream), nameof(cuMemcpyPeerAsync));
 
     /// <summary>Copies values of the host into the memory. Waits for the stream: only some drivers read pageable memory before they return.</summary>
     public void Upload(ReadOnlySpan<double> source, ulong target)
     {
         fixed (double* pointer = source)
         {
-            Check(cuMemcpyAsync(target, (ulong)pointer, (nuint)(source.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
+            CudaDriver.Check(cuMemcpyAsync(target, (ulong)pointer, (nuint)(source.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
             Synchronize();
         }
     }
@@ -110,7 +106,7 @@ internal sealed unsafe partial class PrimaryContext : IDisposable
     {
         fixed (double* pointer = target)
         {
-            Check(cuMemcpyAsync((ulong)pointer, source, (nuint)(target.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
+            CudaDriver.Check(cuMemcpyAsync((ulong)pointer, source, (nuint)(target.Length * sizeof(double)), _stream), nameof(cuMemcpyAsync));
             Synchronize();
         }
     }
@@ -123,44 +119,26 @@ internal sealed unsafe partial class PrimaryContext : IDisposable
         using (Enter())
         {
             Release();
-            Check(cuStreamDestroy_v2(_stream), nameof(cuStreamDestroy_v2));
+            CudaDriver.Check(cuStreamDestroy_v2(_stream), nameof(cuStreamDestroy_v2));
         }
 
-        Check(cuDevicePrimaryCtxRelease_v2(_accelerator.DeviceId), nameof(cuDevicePrimaryCtxRelease_v2));
+        CudaDriver.Check(cuDevicePrimaryCtxRelease_v2(_accelerator.DeviceId), nameof(cuDevicePrimaryCtxRelease_v2));
     }
 
     private void Release()
     {
         var memory = _memory;
         (_memory, _bytes) = (0, 0);
-        if (memory != 0) Check(cuMemFree_v2(memory), nameof(cuMemFree_v2));
+        if (memory != 0) CudaDriver.Check(cuMemFree_v2(memory), nameof(cuMemFree_v2));
     }
 
     private static ulong Address(ArrayView<float> view) => (ulong)view.LoadEffectiveAddressAsPtr();
-
-    private static void Check(CudaError status, string call)
-    {
-        if (status != CudaError.CUDA_SUCCESS) throw new CudaException($"{call} failed with {CudaDriver.Instance.Describe(status)}");
-    }
-
-    /// <summary>The context is entered.</summary>
-    public readonly ref struct Entered
-    {
-        /// <summary>Leaves it.</summary>
-        public void Dispose() => Check(cuCtxPopCurrent_v2(out _), nameof(cuCtxPopCurrent_v2));
-    }
 
     [LibraryImport(Library)]
     private static partial CudaError cuDevicePrimaryCtxRetain(out nint context, int device);
 
     [LibraryImport(Library)]
     private static partial CudaError cuDevicePrimaryCtxRelease_v2(int device);
-
-    [LibraryImport(Library)]
-    private static partial CudaError cuCtxPushCurrent_v2(nint context);
-
-    [LibraryImport(Library)]
-    private static partial CudaError cuCtxPopCurrent_v2(out nint context);
 
     [LibraryImport(Library)]
     private static partial CudaError cuStreamCreate(out nint stream, uint flags);

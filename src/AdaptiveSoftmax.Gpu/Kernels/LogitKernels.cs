@@ -18,7 +18,7 @@ internal static class LogitKernels
     /// target's log-prob, with label smoothing that of Σ log p(w) over all tokens w, and then the gradient of the logits,
     /// softmax · Σ c − c (c the weights of the loss), in their place.
     /// </summary>
-    /// <param name="logits">The logits, 0 behind the rows.</param>
+    /// <param name="logits">The logits; what stands behind the rows counts for nothing.</param>
     /// <param name="plan">The plan.</param>
     /// <param name="sizes">The sizes of each cluster.</param>
     /// <param name="headRows">The head's row of each target, in the order by cluster.</param>
@@ -119,6 +119,10 @@ internal static class LogitKernels
         {
             var four = row[i];
             var column = 4 * i;
+            // Behind the rows there may be anything, and 0 times that is not always 0.
+            four.Y = Utilities.Select(column + 1 < size.Rows, four.Y, 0f);
+            four.Z = Utilities.Select(column + 2 < size.Rows, four.Z, 0f);
+            four.W = Utilities.Select(column + 3 < size.Rows, four.W, 0f);
             sum += (Share(size, groupSizes, column) * four.X) + (Share(size, groupSizes, column + 1) * four.Y)
                 + (Share(size, groupSizes, column + 2) * four.Z) + (Share(size, groupSizes, column + 3) * four.W);
         }

@@ -51,6 +51,9 @@ internal sealed class ClusterProducts
     /// <summary>The weight, where there is one alone.</summary>
     public GpuLinear Single => _linears.Length == 1 ? _linears[0] : throw new InvalidOperationException("These are the products of several weights.");
 
+    /// <summary>The weights.</summary>
+    public ReadOnlySpan<GpuLinear> Linears => _linears;
+
     /// <summary>Each weight's <see cref="ParameterState"/>.</summary>
     public ViewGroup<int> States => Views(_linears, linear => linear.Weight.State);
 
@@ -127,7 +130,7 @@ internal sealed class ClusterProducts
     public void AddSplits(AcceleratorStream stream, ArrayView<BatchPlan> plan, ArrayView<float> splitSums, ArrayView<float> inputGradient, ClusterArguments arguments) =>
         _common.AddSplits(stream, AllGroups, splitSums.Cast<Float4>(), Planned(plan, arguments), _sizes, inputGradient.Cast<Float4>(), arguments);
 
-    /// <summary>Adds to the gradients of the weights, and of a bias; those that are frozen are left out.</summary>
+    /// <summary>Adds to the gradients of the weights; those that are frozen are left out.</summary>
     public void WeightGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<float> inputs, ArrayView<BatchPlan> plan, ClusterArguments arguments)
     {
         var learning = WeightsLearning;
@@ -152,10 +155,11 @@ internal sealed class ClusterProducts
                     ViewGroup<Float4>.Of(weight.Gradient.Cast<Float4>()), ViewGroup<int>.Of(weight.State), alone);
             }
         }
-
-        if (BiasLearns)
-            _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(_linears[0].Rows, 32)), gradient, Planned(plan, arguments), _sizes, Bias!.Gradient, Bias.State, arguments);
     }
+
+    /// <summary>Adds to the gradient of the bias.</summary>
+    public void BiasGradient(AcceleratorStream stream, ArrayView<float> gradient, ArrayView<BatchPlan> plan, ClusterArguments arguments) =>
+        _common.BiasGradient(stream, Launches.Groups(_accelerator, Sizes.Tiles(_linears[0].Rows, 32)), gradient, Planned(plan, arguments), _sizes, Bias!.Gradient, Bias.State, arguments);
 
     // Kernels find plan and sizes of a cluster by one index: a second one would stay in a register over a product.
     private static ArrayView<BatchPlan> Planned(ArrayView<BatchPlan> plan, ClusterArguments arguments) => plan.SubView(arguments.Plan - arguments.First);

@@ -14,6 +14,7 @@ internal sealed class TrainingScratch : IDisposable
     private readonly SoftmaxLayout _layout;
     private readonly long _logitBytes;
     private readonly bool _withLogits;
+    private readonly bool _withSplits;
     private readonly Scratch _batch;
     private readonly Scratch _gradient;
     private readonly Scratch _hiddenGradient;
@@ -48,8 +49,10 @@ internal sealed class TrainingScratch : IDisposable
     /// <param name="layout">The sizes.</param>
     /// <param name="logitBytes">The budget for logits.</param>
     /// <param name="withLogits">Whether logits are in float32, and not on tensor cores.</param>
-    public TrainingScratch(Accelerator accelerator, SoftmaxLayout layout, long logitBytes, bool withLogits = true)
+    /// <param name="withSplits">Whether an input's gradient may be split over its depth by kernels of this library.</param>
+    public TrainingScratch(Accelerator accelerator, SoftmaxLayout layout, long logitBytes, bool withLogits = true, bool withSplits = true)
     {
+        _withSplits = withSplits;
         _layout = layout;
         _withLogits = withLogits;
         _logitBytes = logitBytes;
@@ -154,7 +157,7 @@ internal sealed class TrainingScratch : IDisposable
     public int MostChunks(int tokens) => BatchKernels.MostChunks(LogitCapacity(tokens), _mostRows / TileProduct.Columns, tokens);
 
     /// <summary>The values that split sums of an input's gradient have room for.</summary>
-    public long SplitCapacity(int tokens) => Math.Min(MostSplitValues, 256L * tokens * _stride);
+    public long SplitCapacity(int tokens) => _withSplits ? Math.Min(MostSplitValues, 256L * tokens * _stride) : 0;
 
     /// <summary>Makes room for a batch.</summary>
     /// <param name="tokens">Its tokens.</param>

@@ -11,7 +11,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// return at once, unless the plan is read back to leave them out.
 /// </summary>
 internal readonly ref struct TrainingStep(
-    AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, LayerProducts products, TrainingScratch scratch,
+    AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, LayerProducts products, IDeviceProducts multiplier, TrainingScratch scratch,
     TensorTraining? tensors, DeviceTables tables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool readsPlan)
 {
     private bool WantsGradient => wish != GradientWish.None;
@@ -85,7 +85,7 @@ internal readonly ref struct TrainingStep(
         }
 
         var arguments = tails.Projections.Arguments(tokens);
-        tails.Projections.Store(stream, scratch.Gathered, scratch.Plan, scratch.Projected, arguments);
+        multiplier.Store(stream, tails.Projections, scratch.Gathered, scratch, scratch.Projected, arguments);
         var wantsProjectedGradient = tails.Projections.Learns || WantsHiddenGradient;
         var wantsGradient = WantsGradient && (tails.Outputs.Learns || wantsProjectedGradient);
         Chunks(tails.Outputs, ref place, scratch.Projected, wantsGradient, wantsGradient ? scratch.ProjectedGradient : default, wantsProjectedGradient);
@@ -93,8 +93,8 @@ internal readonly ref struct TrainingStep(
 
         // dP = dyᵀ · X and dX += dy · P, with dy the gradient of the projected vectors.
         arguments.Accumulate = 1;
-        tails.Projections.WeightGradient(stream, scratch.ProjectedGradient, scratch.Gathered, scratch.Plan, arguments);
-        if (WantsHiddenGradient) tails.Projections.InputGradient(stream, scratch.ProjectedGradient, scratch, scratch.GatheredGradient, arguments);
+        multiplier.WeightGradient(stream, tails.Projections, scratch.ProjectedGradient, scratch.Gathered, scratch, arguments);
+        if (WantsHiddenGradient) multiplier.InputGradient(stream, tails.Projections, scratch.ProjectedGradient, scratch, scratch.GatheredGradient, arguments);
         MarkGradients(tails.Outputs.States, tails.Outputs.WeightsLearning, tails.Projections.States, tails.Projections.WeightsLearning, tails.Outputs);
     }
 
@@ -118,7 +118,7 @@ internal readonly ref struct TrainingStep(
 
     private void Chunk(ClusterProducts outputs, ClusterArguments arguments, ArrayView<float> inputs, bool wantsGradient, ArrayView<float> inputGradient, bool wantsInputGradient)
     {
-        outputs.Store(stream, inputs, scratch.Plan, scratch.Logits, arguments);
+        multiplier.Store(stream, outputs, inputs, scratch, scratch.Logits, arguments);
         var loss = new LogitArguments
         {
             Weights = Weights,
@@ -128,9 +128,9 @@ internal readonly ref struct TrainingStep(
         };
         outputs.Softmax(stream, tables.GroupSizes, scratch, arguments, loss);
         if (!wantsGradient) return;
-        outputs.WeightGradient(stream, scratch.Logits, inputs, scratch.Plan, arguments);
+        multiplier.WeightGradient(stream, outputs, scratch.Logits, inputs, scratch, arguments);
         if (!wantsInputGradient) return;
-        outputs.InputGradient(stream, scratch.Logits, scratch, inputGradient, arguments);
+        multiplier.InputGradient(stream, outputs, scratch.Logits, scratch, inputGradient, arguments);
         if (IsSplit(outputs, arguments.Plan)) outputs.AddSplits(stream, scratch.Plan, scratch.SplitSums, inputGradient, arguments);
     }
 

@@ -23,19 +23,31 @@ internal sealed unsafe class EmulatedMemory
     /// <summary>The bytes of all buffers.</summary>
     public long AllocatedBytes { get; private set; }
 
-    private sealed class Buffer(ulong address, long size)
+    private sealed class Buffer
     {
         private AccessLog? _log;
 
-        ~Buffer() => NativeMemory.Free(Bytes);
+        public Buffer(ulong address, long size)
+        {
+            Address = address;
+            Size = (ulong)size;
+            Bytes = (byte*)NativeMemory.Alloc((nuint)size);
+            GC.AddMemoryPressure(size);
+        }
 
-        public ulong Address { get; } = address;
+        ~Buffer()
+        {
+            NativeMemory.Free(Bytes);
+            GC.RemoveMemoryPressure((long)Size);
+        }
 
-        public ulong Size { get; } = (ulong)size;
+        public ulong Address { get; }
 
-        public byte* Bytes { get; } = (byte*)NativeMemory.Alloc((nuint)size);
+        public ulong Size { get; }
 
-        public AccessLog Log => _log ??= new((size + 3) / 4);
+        public byte* Bytes { get; }
+
+        public AccessLog Log => _log ??= new(((long)Size + 3) / 4);
     }
 
     /// <summary>Makes a buffer; what stands in it is not a number.</summary>

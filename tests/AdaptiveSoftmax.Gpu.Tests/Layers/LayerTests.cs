@@ -19,13 +19,15 @@ public abstract class LayerTests
 
     private protected virtual int SameBitsTokens => 150;
 
+    private protected virtual GpuOptions Options => GpuOptions.Default;
+
     private protected virtual Gen<LayerCase> Layouts => LayerCase.Any;
 
     [Fact]
     public void LogProb_AgreesWithFloat64() => Sample(@case =>
     {
         using var host = @case.CreateLayer();
-        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, Options);
         var hidden = @case.Hidden();
         var output = new float[@case.Tokens * @case.Layout.VocabularySize];
         layer.LogProb(hidden, output);
@@ -42,7 +44,7 @@ public abstract class LayerTests
     public void Predict_FindsTheLargestLogProbOfFloat64() => Sample(@case =>
     {
         using var host = @case.CreateLayer();
-        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, Options);
         var hidden = @case.Hidden();
         var tokens = new int[@case.Tokens];
         layer.Predict(hidden, tokens);
@@ -61,7 +63,7 @@ public abstract class LayerTests
     public void Loss_AgreesWithFloat64() => Sample(@case =>
     {
         using var host = @case.CreateLayer();
-        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, Options);
         foreach (var options in AllOptions(@case))
         {
             var targets = @case.Targets(options.IgnoreIndex);
@@ -74,7 +76,7 @@ public abstract class LayerTests
     public void Forward_GivesEachTargetsLogProb() => Sample(@case =>
     {
         using var host = @case.CreateLayer();
-        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed);
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, Options);
         var targets = @case.Targets(-100);
         var logProbs = new float[@case.Tokens];
         layer.Forward(@case.Hidden(), targets, logProbs);
@@ -93,7 +95,7 @@ public abstract class LayerTests
     public void Backward_AgreesWithTheCpu(long logitBytes) => Sample(@case =>
     {
         using var host = @case.CreateLayer();
-        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, new GpuOptions { LogitBytes = logitBytes });
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, Options with { LogitBytes = logitBytes });
         foreach (var options in AllOptions(@case))
         {
             var targets = @case.Targets(options.IgnoreIndex);
@@ -131,7 +133,7 @@ public abstract class LayerTests
         var layout = SoftmaxLayout.Create(24, 5000, [2100], [10], hasHeadBias: true);
         float[] hidden = [.. Enumerable.Range(0, tokens * layout.HiddenSize).Select(i => MathF.Sin(i * i))];
         int[] targets = [.. Enumerable.Range(0, tokens).Select(i => i % 3 == 0 ? 7 : 4999 - (i * 70))];
-        CheckAgainstTheCpu(layout, hidden, targets, new GpuOptions { LogitBytes = logitBytes }, LossOptions.Default);
+        CheckAgainstTheCpu(layout, hidden, targets, Options with { LogitBytes = logitBytes }, LossOptions.Default);
     }
 
     [Theory]
@@ -143,7 +145,7 @@ public abstract class LayerTests
         var tokens = SameBitsTokens < 300 ? SameBitsTokens : 300;
         var layout = SoftmaxLayout.Create(8, 60, [20], [4], hasHeadBias: true);
         float[] hidden = [.. Enumerable.Range(0, tokens * layout.HiddenSize).Select(i => MathF.Sin(i * i))];
-        var options = new GpuOptions { LogitBytes = 128 * 128 * sizeof(float) };
+        var options = Options with { LogitBytes = 128 * 128 * sizeof(float) };
         CheckAgainstTheCpu(layout, hidden, [.. Enumerable.Range(0, tokens).Select(i => i % 60)], options, new LossOptions { LabelSmoothing = smoothing });
         CheckAgainstTheCpu(layout, hidden, [.. Enumerable.Range(0, tokens).Select(i => 20 + (i % 40))], options, new LossOptions { LabelSmoothing = smoothing, Reduction = Reduction.Sum });
     }
@@ -159,7 +161,7 @@ public abstract class LayerTests
         var layout = SoftmaxLayout.Create(8, 3078 + 8203, [3078], [4]);
         // Large ones, so that a few rows anywhere have nearly all of a token's mass.
         float[] hidden = [.. Enumerable.Range(0, targets.Length * layout.HiddenSize).Select(i => 30 * MathF.Sin(i * i))];
-        CheckAgainstTheCpu(layout, hidden, targets, GpuOptions.Default, new LossOptions { LabelSmoothing = smoothing });
+        CheckAgainstTheCpu(layout, hidden, targets, Options, new LossOptions { LabelSmoothing = smoothing });
     }
 
     [Theory]
@@ -175,10 +177,10 @@ public abstract class LayerTests
             foreach (var tokens in new HashSet<int> { Math.Min(40, SameBitsTokens), SameBitsTokens })
             {
                 var @case = new LayerCase(layout, tokens, Seed: 5, OneClusterOnly: false);
-                var whole = Gradients(@case, new GpuOptions { LogitBytes = long.MaxValue }, options);
+                var whole = Gradients(@case, Options with { LogitBytes = long.MaxValue }, options);
                 foreach (var logitBytes in new[] { 0, 100_000 })
                 {
-                    var chunks = Gradients(@case, new GpuOptions { LogitBytes = logitBytes }, options);
+                    var chunks = Gradients(@case, Options with { LogitBytes = logitBytes }, options);
                     for (var i = 0; i < TokenResults; i++) Assert.Equal(whole[i], chunks[i]);
                     // The gradients of parameters are sums over tokens, of as many sums as there are chunks.
                     for (var i = TokenResults; i < whole.Length; i++) AssertAllClose(whole[i], chunks[i], $"result {i}");
@@ -191,7 +193,7 @@ public abstract class LayerTests
     public void SameData_GiveTheSameBits()
     {
         var @case = new LayerCase(SoftmaxLayout.Create(40, 700, [130, 300], [20, 10], hasHeadBias: true), Tokens: SameBitsTokens, Seed: 5, OneClusterOnly: false);
-        Assert.Equal(Gradients(@case, GpuOptions.Default, LossOptions.Default), Gradients(@case, GpuOptions.Default, LossOptions.Default));
+        Assert.Equal(Gradients(@case, Options, LossOptions.Default), Gradients(@case, Options, LossOptions.Default));
     }
 
     [Fact]

@@ -23,11 +23,13 @@ public abstract class LossFeatureTests
 
     private protected abstract bool HasGraphs { get; }
 
+    private protected virtual GpuOptions Options => GpuOptions.Default;
+
     [Fact]
     public void WeightedLossesAndGradients_AgreeWithFloat64() => Sample((@case, options, pick) =>
     {
         using var host = @case.CreateLayer();
-        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, new GpuOptions { LogitBytes = pick % 2 == 0 ? 0 : long.MaxValue });
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, Options with { LogitBytes = pick % 2 == 0 ? 0 : long.MaxValue });
         var (hidden, targets, weights) = (@case.Hidden(), @case.Targets(options.IgnoreIndex), Weights(@case.Tokens, pick, options.Reduction));
         var (gradient, losses, others, logProbs) = (new float[hidden.Length], new float[targets.Length], new float[targets.Length], new float[targets.Length]);
         Array.Fill(losses, 7);
@@ -62,7 +64,7 @@ public abstract class LossFeatureTests
     [Fact]
     public void FrozenParameters_TakeNoGradient_AndLeaveTheOthersTheirBits() => Sample((@case, options, pick) =>
     {
-        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, new GpuOptions { LogitBytes = pick % 2 == 0 ? 0 : long.MaxValue });
+        using var layer = new DynamicGpuSoftmax(Accelerator, @case.Layout, @case.Seed, Options with { LogitBytes = pick % 2 == 0 ? 0 : long.MaxValue });
         var (hidden, targets, losses) = (@case.Hidden(), @case.Targets(options.IgnoreIndex), new float[@case.Tokens]);
         float[] gradient = new float[hidden.Length], partial = new float[hidden.Length];
         var loss = layer.Backward(hidden, targets, gradient, options, losses: losses);
@@ -92,7 +94,7 @@ public abstract class LossFeatureTests
     [Fact]
     public void FrozenParameters_AreSteppedNeverAndTouchedNever()
     {
-        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2);
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2, Options);
         using var table = new GpuParameter(Accelerator, "table", 9, 5, gradientLayout: GradientLayout.SparseRows);
         using var rows = Accelerator.Allocate1D<int>([3]);
         using var optimizer = new GpuOptimizer(new AdamW(0.1, weightDecay: 0.5));
@@ -144,7 +146,7 @@ public abstract class LossFeatureTests
     [Fact]
     public void ScaledSumsOfSeveralPasses_AreTheMeanOfAll()
     {
-        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2);
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2, Options);
         var (hidden, targets) = Batch(12);
         targets[3] = targets[4] = -100;
         layer.Backward(hidden, targets);
@@ -159,7 +161,7 @@ public abstract class LossFeatureTests
     [Fact]
     public void WhatDoesNotFit_IsNamed()
     {
-        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2);
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2, Options);
         var (hidden, targets) = Batch(3);
         var none = new LossOptions { Reduction = Reduction.None };
         AssertRefused("room for 0 losses of 3", () => layer.Loss(hidden, targets, none));
@@ -190,7 +192,7 @@ public abstract class LossFeatureTests
     [Fact]
     public void WeightsOfZeroOrNone_MakeNoMean()
     {
-        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2);
+        using var layer = new DynamicGpuSoftmax(Accelerator, s_layout, seed: 2, Options);
         var (hidden, targets) = Batch(3);
         var gradient = new float[60];
         Array.Fill(gradient, 5);
