@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.Arm;
 
 namespace AdaptiveSoftmax;
 
@@ -17,6 +18,9 @@ internal static unsafe class GemmKernel<TSimd>
 {
     // A strip of b, [DepthBlock, tile columns], stays in the second-level cache while the rows of a pass over it.
     private const int DepthBlock = 512;
+
+    // Sixteen accumulators need 32 registers, which come with 512-bit vectors and which ARM64 has.
+    private static bool HasManyRegisters => TSimd.Width >= 16 || (AdvSimd.Arm64.IsSupported && TSimd.Width <= 4);
 
     /// <summary>The product of a [rows, depth] and b [depth, columns], added to c where asked.</summary>
     public static void Multiply(
@@ -45,15 +49,14 @@ internal static unsafe class GemmKernel<TSimd>
         }
 
         var column = 0;
-        // Sixteen accumulators need the 32 registers that come with 512-bit vectors.
-        if (TSimd.Width >= 16)
+        if (HasManyRegisters)
         {
             for (; column + (4 * TSimd.Width) <= columns; column += 4 * TSimd.Width)
                 Strip<FourVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate, 4 * TSimd.Width);
         }
 
         // Forty-eight tokens, say, in one pass over the weights instead of two.
-        if (TSimd.Width >= 16 && column + (3 * TSimd.Width) <= columns)
+        if (HasManyRegisters && column + (3 * TSimd.Width) <= columns)
         {
             Strip<ThreeVectors>(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, depth, accumulate, 3 * TSimd.Width);
             column += 3 * TSimd.Width;

@@ -51,6 +51,23 @@ public unsafe class GemmTests
         },
         iter: 80);
 
+    [Fact]
+    public void StripsOfSeveralVectors_HaveTheBitsOfSingleColumns() => s_cases.Sample(
+        @case =>
+        {
+            var whole = Multiply(@case, GemmKernel<Simd128>.Multiply);
+            // A vector of its own for every four columns, and what is left of them by the last vector of the row.
+            var single = Multiply(@case, (a, aRow, aStep, b, bRow, c, cRow, rows, columns, depth, accumulate) =>
+            {
+                var column = 0;
+                for (; column + 8 <= columns; column += 4)
+                    GemmKernel<Simd128>.Multiply(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, 4, depth, accumulate);
+                GemmKernel<Simd128>.Multiply(a, aRow, aStep, b + column, bRow, c + column, cRow, rows, columns - column, depth, accumulate);
+            });
+            Assert.Equal(whole, single);
+        },
+        iter: 150);
+
     private delegate void Kernel(
         float* a, nint aRow, nint aStep, float* b, nint bRow, float* c, nint cRow, int rows, int columns, int depth, bool accumulate);
 
