@@ -200,7 +200,7 @@ internal sealed unsafe class CublasLtLibrary
     {
         if (status == Success) return;
         var remedy = status == NotSupported
-            ? $"Install another version, or create the layer with {nameof(ProductPrecision)}.{nameof(ProductPrecision.Float32)}."
+            ? "Install another version, or create the layer for products in float32."
             : "Set CUBLASLT_LOG_LEVEL=5 in its environment: cuBLASLt then says more.";
         throw new CublasException(FormattableString.Invariant(
             $"{call} failed: {Text(_getStatusName(status))} ({status}), {Text(_getStatusString(status))} (cuBLASLt {Version ?? "of unknown version"}, '{_path}'). {remedy}"));

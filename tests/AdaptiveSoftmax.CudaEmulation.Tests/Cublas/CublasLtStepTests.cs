@@ -122,7 +122,7 @@ public sealed class CublasLtStepTests : IDisposable
     }
 
     [Theory]
-    [InlineData("cublasLtMatmulAlgoGetHeuristic", "NOT_SUPPORTED", 15, "Install another version, or create the layer with ProductPrecision.Float32.")]
+    [InlineData("cublasLtMatmulAlgoGetHeuristic", "NOT_SUPPORTED", 15, "Install another version, or create the layer for products in float32.")]
     [InlineData("cublasLtMatmul", "EXECUTION_FAILED", 13, "Set CUBLASLT_LOG_LEVEL=5 in its environment: cuBLASLt then says more.")]
     public void AProductThatFails_IsNamed_AndTheNextStepIsTaken(string call, string name, int status, string remedy)
     {
