@@ -22,15 +22,17 @@ longest() {
 # programs that tests stop by it.
 run() { exec env --default-signal=INT "tests/$1/bin/$configuration/net10.0/$1" -noLogo -noColor -result-xml "$2" "${by_day[@]}" "${@:3}" 2>&1; }
 
-# The emulated device is one thread and takes longest: its tests run beside those of the projects before and behind it.
+# The emulated device is one thread and takes longest: its tests run beside the others. Ranks that wait for each other take all
+# cores: theirs run alone, at the end.
 beside=AdaptiveSoftmax.CudaEmulation.Tests
+alone=AdaptiveSoftmax.Distributed.Tests
 beside_log=$(mktemp) beside_results=$(mktemp)
 run "$beside" "$beside_results" "$@" >"$beside_log" &
 trap 'kill $! 2>/dev/null || true' EXIT
 
 passed=0 failed=0 skipped=0 faults=
-mapfile -t projects < <(basename -s .csproj tests/*/*.csproj | grep -vx "$beside")
-for name in "${projects[@]}" "$beside"; do
+mapfile -t projects < <(basename -s .csproj tests/*/*.csproj | grep -vx -e "$beside" -e "$alone")
+for name in "${projects[@]}" "$beside" "$alone"; do
   step "$name"
   status=0
   if [ "$name" = "$beside" ]; then

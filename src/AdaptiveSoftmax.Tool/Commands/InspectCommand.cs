@@ -41,9 +41,9 @@ internal static class InspectCommand
         FiniteReport.Write(output, file, readsAll ? long.MaxValue : FiniteReport.DefaultLimit, cancellationToken);
 
         var mark = FileIdentity.Find(file);
-        output.WriteLine(mark is null
-            ? "Fingerprint: none, so the file does not say which vocabulary its classes are."
-            : $"Fingerprint: {Excerpt.Name(mark.Fingerprint)}, of the vocabulary {Excerpt.Name(mark.VocabularyFingerprint)}.");
+        var isNamed = DraftReport.Write(output, file);
+        if (mark is not null) output.WriteLine($"Fingerprint: {Excerpt.Name(mark.Fingerprint)}, of the vocabulary {Excerpt.Name(mark.VocabularyFingerprint)}.");
+        else if (!isNamed) output.WriteLine("Fingerprint: none, so the file does not say which vocabulary its classes are.");
         if (QuantizedReport.Find(file) is { } quantized)
             return QuantizedReport.Write(output, file, quantized, spec, definition, cancellationToken) ? ExitCode.Success : ExitCode.Failure;
 

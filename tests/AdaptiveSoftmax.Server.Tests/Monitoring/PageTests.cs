@@ -34,6 +34,7 @@ public sealed class PageTests
         Assert.Equal(3, Texts(page, "#tails .bar").Length);
 
         Assert.Equal("budget:1", Assert.Single(Texts(page, "#burstPolicy")));
+        Assert.StartsWith("exact 0 0 (", Assert.Single(Texts(page, "#bursts tr")), StringComparison.Ordinal);
 
         // A user's name is text, whatever it holds.
         var drift = Texts(page, "#drift tr");

@@ -60,6 +60,24 @@ public class BeamSearchTests
         }
     }
 
+    [Theory]
+    [InlineData(ScreeningStages.Int8)]
+    [InlineData(ScreeningStages.Int4)]
+    [InlineData(ScreeningStages.Int4ThenInt8)]
+    public void CertifiedDecoders_FindTheSameSequences(ScreeningStages stages)
+    {
+        using var full = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(Hidden, 40), seed: 9);
+        using var adaptive = CreateLayer();
+        foreach (var layer in (DynamicAdaptiveSoftmax[])[full, adaptive])
+        {
+            using var certified = layer.Certify(new CertifyOptions { Stages = stages });
+            var options = new BeamSearchOptions { Width = 4, MaximumLength = 6, Results = 4, EndTokens = [5], Decoding = new DecodeOptions { Mask = layer.CreateDenyMask([2]) } };
+            var expected = Search(layer, options);
+            var found = Search(certified, options);
+            Assert.Equal(expected.Select(sequence => (string.Join(' ', sequence.Tokens), sequence.Score)), found.Select(sequence => (string.Join(' ', sequence.Tokens), sequence.Score)));
+        }
+    }
+
     [Fact]
     public void Mask_KeepsTokensOut()
     {
@@ -98,7 +116,7 @@ public class BeamSearchTests
             Assert.Contains(part, Assert.Throws<ArgumentException>(() => Search(layer, options)).Message, StringComparison.Ordinal);
     }
 
-    private static IReadOnlyList<BeamSequence> Search(DynamicAdaptiveSoftmax layer, BeamSearchOptions options) =>
+    private static IReadOnlyList<BeamSequence> Search(SoftmaxDecoder layer, BeamSearchOptions options) =>
         BeamSearch.Run(layer, TinyModel.Start, new TinyModel().Step, options, TestContext.Current.CancellationToken);
 
     private static DynamicAdaptiveSoftmax CreateLayer()

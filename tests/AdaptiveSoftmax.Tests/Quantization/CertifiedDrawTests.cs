@@ -111,6 +111,33 @@ public unsafe class CertifiedDrawTests
         Assert.True(certified.Statistics.StoredPredictions < 40_000, "Some draws are decided by bounds.");
     }
 
+    [Theory]
+    [InlineData(0.5f)]
+    [InlineData(1f)]
+    [InlineData(2f)]
+    public void DrawsOfEachFilter_HaveTheDistribution(float temperature)
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(24, 40), 4);
+        foreach (ref var value in layer.Parameters[0].WritableValues) value *= 8;
+        using var certified = layer.Certify(new CertifyOptions { Stages = ScreeningStages.Int8 });
+        using var session = certified.CreateSession();
+        var random = new Random(2);
+        float[] hidden = [.. Enumerable.Range(0, 24).Select(_ => (float)random.NextDouble() - 0.5f)];
+        var logits = Logits(layer, hidden);
+        var logSumExp = Math.Log(logits.Sum(logit => Math.Exp((double)logit)));
+        double[] logProbs = [.. logits.Select(logit => logit - logSumExp)];
+        foreach (var filters in (DecodeOptions[])[new() { TopK = 12 }, new() { MinP = 0.3f }, new() { TopP = 0.9f }, new() { TopK = 20, TopP = 0.9f, MinP = 0.1f }])
+        {
+            var options = filters with { Sampler = SamplerKind.Gumbel, Temperature = temperature, LogProbError = float.PositiveInfinity };
+            var counts = new int[40];
+            var position = new SampleRandom(11);
+            for (var i = 0; i < 20_000; i++) counts[session.Sample(hidden, options, ref position).Token]++;
+            var expected = new ReferenceDecoder(logProbs, options).Distribution();
+            Assert.Contains(0.0, expected);
+            Assert.InRange(ChiSquare.Score(counts, expected), -6, 6);
+        }
+    }
+
     // Bounds are rounded to whole steps of 1.4e-45 then.
     [Theory]
     [InlineData(1)]

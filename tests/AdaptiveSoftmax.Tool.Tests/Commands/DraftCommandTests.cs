@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tool.Tests.Commands;
 
@@ -48,6 +49,18 @@ public sealed class DraftCommandTests : IDisposable
         file.Read(weight, rows.AsSpan());
         Assert.Equal(expected.SelectMany(id => Enumerable.Range(id * Hidden, Hidden)).Select(value => (float)value), rows);
         Assert.Contains("hot.pt", _run.Files);
+    }
+
+    [Fact]
+    public async Task Inspect_SaysWhoseMapsTheyAre()
+    {
+        Assert.Equal(0, await DraftAsync("--lm-head", _run.Path("model.safetensors"), "--output", _run.Path("draft.safetensors")));
+        using var run = new ToolRun();
+        Assert.Equal(0, await run.RunAsync("inspect", _run.Path("draft.safetensors")));
+        var table = TokenTableReader.Read("counts.tokens", File.ReadAllText(_run.Path("counts.tokens"))).Table!;
+        Assert.Contains("Draft vocabulary: 300 tokens of a target with 1,024 rows.", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"Fingerprint: of the vocabulary {table.Fingerprint}, by ids and tokens alone {table.FingerprintById()}.", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Fingerprint: none", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]
