@@ -17,6 +17,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails.</exception>
     public float Loss(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
@@ -38,6 +39,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails.</exception>
     public GpuLoss Loss(
         ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
         Train(hidden, targets, default, options, weights, losses, GradientWish.None);
@@ -53,6 +55,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails.</exception>
     public float Forward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> targetLogProbs, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
@@ -78,6 +81,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails.</exception>
     public GpuLoss Forward(
         ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> targetLogProbs, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default)
     {
@@ -107,6 +111,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails, perhaps behind products that were added to gradients: forget these with <see cref="GpuParameter.ZeroGradient"/>.</exception>
     public float Backward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
@@ -133,6 +138,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, a target is not in the vocabulary, or a weight or an option is out of range.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails, perhaps behind products that were added to gradients: forget these with <see cref="GpuParameter.ZeroGradient"/>.</exception>
     public float Backward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
@@ -144,7 +150,7 @@ public abstract partial class GpuAdaptiveSoftmax
 
     /// <summary>
     /// The loss and its gradients on the device. It does not wait for them; where a batch may take more than four chunks of
-    /// <see cref="GpuOptions.LogitBytes"/>, it waits until the targets of each cluster are counted, and a recording never does.
+    /// <see cref="GpuOptions.LogitBytes"/>, or cuBLASLt multiplies, it waits until the targets of each cluster are counted, and a recording never does.
     /// </summary>
     /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
     /// <param name="targets">Token ids, [tokens].</param>
@@ -158,6 +164,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails, perhaps behind products that were added to gradients: forget these with <see cref="GpuParameter.ZeroGradient"/>.</exception>
     public GpuLoss Backward(
         ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> hiddenGradient, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default)
     {
@@ -182,6 +189,7 @@ public abstract partial class GpuAdaptiveSoftmax
     /// <exception cref="ArgumentException">The sizes do not agree, views share memory, or one belongs to another accelerator.</exception>
     /// <exception cref="NotSupportedException">Tokens have weights, or labels are smoothed, on tensor cores.</exception>
     /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
+    /// <exception cref="CublasException">cuBLASLt fails, perhaps behind products that were added to gradients: forget these with <see cref="GpuParameter.ZeroGradient"/>.</exception>
     public GpuLoss Backward(
         ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
         Train(hidden, targets, default, options, weights, losses, GradientWish.Parameters);

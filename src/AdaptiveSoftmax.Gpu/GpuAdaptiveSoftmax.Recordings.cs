@@ -61,6 +61,7 @@ public abstract partial class GpuAdaptiveSoftmax
 
     private GpuRecording RecordBackward(Action call, ArrayView<int> targets)
     {
+        CheckUsable();
         if (_cublas is not null)
             throw new NotSupportedException($"A recording takes whatever batch its memory holds later, and cuBLASLt must be told how many tokens each cluster has; record the steps of a layer with {nameof(ProductPrecision)}.{nameof(ProductPrecision.Float32)}, or take them without a recording.");
         var recording = Record(call, usesGrowingMemory: true);

@@ -141,10 +141,11 @@ public abstract partial class GpuAdaptiveSoftmax : IDisposable
     // Also in the middle of making the layer, when the later ones are not there yet.
     private void Release()
     {
+        // Before the memory of products that it may still compute: it waits for them.
+        _cublas?.Dispose();
         _training.Dispose();
         _decoding.Dispose();
         _tensors?.Dispose();
-        _cublas?.Dispose();
         _one?.Dispose();
         _tables?.Dispose();
         foreach (var parameter in _parameters) parameter.Dispose();

@@ -6,8 +6,8 @@ using ILGPU.Runtime.Cuda;
 namespace AdaptiveSoftmax.Gpu.Cuda;
 
 /// <summary>
-/// The primary context of a device, with a stream and memory of its own. Libraries on CUDA's runtime, NCCL among them, make it the
-/// thread's current one whatever was current, and take no stream and no memory of another; ILGPU's accelerators are in contexts of
+/// The primary context of a device, with a stream and memory of its own. NCCL, which is on CUDA's runtime, makes it the thread's
+/// current one whatever was current, and takes no stream and no memory of another; ILGPU's accelerators are in contexts of
 /// their own. So values are copied between the two.
 /// </summary>
 internal sealed unsafe partial class PrimaryContext : IDisposable

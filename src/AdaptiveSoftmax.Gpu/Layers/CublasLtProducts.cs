@@ -109,8 +109,9 @@ internal sealed class CublasLtProducts : IDeviceProducts, IDisposable
     // What was begun with them is done first: the library waits for the device.
     public void Dispose()
     {
-        using (new CurrentContext(_accelerator.NativePtr))
+        try
         {
+            using var entered = new CurrentContext(_accelerator.NativePtr);
             foreach (ref var operation in _operations.AsSpan())
             {
                 if (operation != 0) _library.DestroyOperation(operation);
@@ -121,8 +122,10 @@ internal sealed class CublasLtProducts : IDeviceProducts, IDisposable
             if (_handle != 0) _library.DestroyHandle(_handle);
             (_preference, _handle) = (0, 0);
         }
-
-        _buffers.Dispose();
+        finally
+        {
+            _buffers.Dispose();
+        }
     }
 
     private static nint Address<T>(ArrayView<T> view)
@@ -149,7 +152,7 @@ internal sealed class CublasLtProducts : IDeviceProducts, IDisposable
         }
         catch (CublasException exception)
         {
-            throw new CublasException(FormattableString.Invariant($"A product of '{linear.Weight.Name}' [{linear.Rows}, {linear.Columns}] with {tokens} tokens: {exception.Message}"));
+            throw new CublasException(FormattableString.Invariant($"A product of '{linear.Weight.Name}' [{linear.Rows}, {linear.Columns}] with {tokens} tokens: {exception.Message}"), exception);
         }
         finally
         {

@@ -32,13 +32,13 @@ internal sealed unsafe class EmulatedMemory
             Address = address;
             Size = (ulong)size;
             Bytes = (byte*)NativeMemory.Alloc((nuint)size);
-            GC.AddMemoryPressure(size);
+            GC.AddMemoryPressure(Pressure);
         }
 
         ~Buffer()
         {
             NativeMemory.Free(Bytes);
-            GC.RemoveMemoryPressure((long)Size);
+            GC.RemoveMemoryPressure(Pressure);
         }
 
         public ulong Address { get; }
@@ -46,6 +46,9 @@ internal sealed unsafe class EmulatedMemory
         public ulong Size { get; }
 
         public byte* Bytes { get; }
+
+        // The collector takes no 0, as of an empty buffer.
+        private long Pressure => Math.Max(1, (long)Size);
 
         public AccessLog Log => _log ??= new(((long)Size + 3) / 4);
     }
