@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . eng/apt.sh
+. eng/results.sh
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 folder=$PWD/artifacts/arm64
 projects=()
@@ -90,27 +91,13 @@ if [ "${ADAPTIVE_SOFTMAX_TESTS:-}" = nightly ]; then by_day=(); fi
 # Their child processes would be programs of ARM64 that this machine's kernel starts.
 left_out=(-class- '*.CrashTests' -method- '*.MappedFileTests.WhoeverCutsOrWritesTheFile_WaitsUntilItIsCopied')
 
-passed=0 failed=0 skipped=0
 for project in "${projects[@]}"; do
   printf '\n== %s\n' "$project"
   starter "$project"
   log=$(mktemp) status=0
   qemu-aarch64 "$PWD/tests/$project/bin/Release/net10.0/$project.arm64" -noLogo -noColor "${by_day[@]}" "${left_out[@]}" "$@" 2>&1 | tee "$log" || status=$?
-  # Total: 4, Errors: 0, Failed: 1, Skipped: 2, Not Run: 0, Time: 0.1s
-  summary=$(grep -E '^ +[^ ]+  Total: [0-9]+' "$log" | tail -n 1 || true)
+  add_results "$project" "$log" "$status"
   rm -f "$log"
-  if [ -z "$summary" ]; then
-    echo "$project ended with status $status and no summary: counted as one failure." >&2
-    failed=$((failed + 1))
-    continue
-  fi
-  count() { sed -E "s/.*$1: ([0-9]+).*/\1/" <<<"$summary"; }
-  bad=$(($(count Failed) + $(count Errors)))
-  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] && ! [[ $summary =~ Total:\ 0, ]]; then bad=1; fi
-  failed=$((failed + bad))
-  skipped=$((skipped + $(count Skipped) + $(count 'Not Run')))
-  passed=$((passed + $(count Total) - $(count Failed) - $(count Skipped) - $(count 'Not Run')))
 done
 
-printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+print_results

@@ -3,6 +3,7 @@
 # The last line is `N passed, N failed, N skipped`; the exit status is 0 only if nothing failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. eng/results.sh
 
 configuration=Release
 
@@ -30,7 +31,7 @@ beside_log=$(mktemp) beside_results=$(mktemp)
 run "$beside" "$beside_results" "$@" >"$beside_log" &
 trap 'kill $! 2>/dev/null || true' EXIT
 
-passed=0 failed=0 skipped=0 faults=
+faults=
 mapfile -t projects < <(basename -s .csproj tests/*/*.csproj | grep -vx -e "$beside" -e "$alone")
 for name in "${projects[@]}" "$beside" "$alone"; do
   step "$name"
@@ -44,27 +45,12 @@ for name in "${projects[@]}" "$beside" "$alone"; do
     run "$name" "$results" "$@" | tee "$log" || status=$?
   fi
 
-  # Total: 4, Errors: 0, Failed: 1, Skipped: 2, Not Run: 0, Time: 0.1s
-  summary=$(grep -E '^ +[^ ]+  Total: [0-9]+' "$log" | tail -n 1 || true)
   # Said again at the end: long logs are cut, and a failure that comes once in a hundred runs must not be lost with them.
   fault=$(grep -A 12 -F '[FAIL]' "$log" || true)
   faults+=${fault:+$fault$'\n'}
   longest "$results" || true
+  add_results "$name" "$log" "$status"
   rm -f "$log" "$results"
-  if [ -z "$summary" ]; then
-    echo "$name ended with status $status and no summary: counted as one failure." >&2
-    failed=$((failed + 1))
-    continue
-  fi
-  # No test of this project is chosen.
-  if [[ $summary =~ Total:\ 0$ ]] && [ "$status" -eq 0 ]; then continue; fi
-  count() { sed -E "s/.*$1: ([0-9]+).*/\1/" <<<"$summary"; }
-  bad=$(($(count Failed) + $(count Errors)))
-  # A run that reports no failure and still ends badly (a crash while it shuts down) must not pass.
-  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-  failed=$((failed + bad))
-  skipped=$((skipped + $(count Skipped) + $(count 'Not Run')))
-  passed=$((passed + $(count Total) - $(count Failed) - $(count Skipped) - $(count 'Not Run')))
 done
 
 if [ -n "$faults" ]; then
@@ -72,5 +58,4 @@ if [ -n "$faults" ]; then
   printf '%s' "$faults"
 fi
 
-printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" -eq 0 ]
+print_results

@@ -12,7 +12,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 /// <remarks>
 /// Calls with spans copy from and to the host and wait. Calls with views of the device's memory copy nothing, do not wait for
-/// their results, and once a batch of their size was seen allocate nothing. The same data on the same device give the same bits.
+/// their results, and once a batch of their size was seen allocate nothing there. The same data on the same device give the same bits.
 /// A layer belongs to one thread at a time. The accelerator stays the caller's, and must outlive the layer.
 /// </remarks>
 public abstract partial class GpuAdaptiveSoftmax : IDisposable

@@ -95,19 +95,12 @@ public unsafe class CertifiedDrawTests
     [InlineData(2f)]
     public void Draws_HaveTheDistribution(float temperature)
     {
-        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(24, 40), 4);
-        foreach (ref var value in layer.Parameters[0].WritableValues) value *= 4;
+        using var layer = CreateUnequal(scale: 4, out var hidden);
         using var certified = layer.Certify(new CertifyOptions { Stages = ScreeningStages.Int4ThenInt8 });
-        using var session = certified.CreateSession();
-        var random = new Random(2);
-        float[] hidden = [.. Enumerable.Range(0, 24).Select(_ => (float)random.NextDouble() - 0.5f)];
-        var options = new DecodeOptions { Sampler = SamplerKind.Gumbel, Temperature = temperature, LogProbError = float.PositiveInfinity, Mask = layer.CreateDenyMask([3]) };
-        var counts = new long[40];
-        var position = new SampleRandom(11);
-        for (var i = 0; i < 40_000; i++) counts[session.Sample(hidden, options, ref position).Token]++;
+        var counts = CountDraws(certified, hidden, new DecodeOptions { Temperature = temperature, Mask = layer.CreateDenyMask([3]) }, draws: 40_000);
         var weights = Logits(layer, hidden).Select((logit, slot) => slot == 3 ? 0 : Math.Exp(logit / (double)temperature)).ToArray();
         Assert.Equal(0, counts[3]);
-        Assert.InRange(ChiSquare.Score(counts.Select(count => (int)count).ToArray(), [.. weights.Select(weight => weight / weights.Sum())]), -6, 6);
+        Assert.InRange(ChiSquare.Score(counts, [.. weights.Select(weight => weight / weights.Sum())]), -6, 6);
         Assert.True(certified.Statistics.StoredPredictions < 40_000, "Some draws are decided by bounds.");
     }
 
@@ -117,24 +110,15 @@ public unsafe class CertifiedDrawTests
     [InlineData(2f)]
     public void DrawsOfEachFilter_HaveTheDistribution(float temperature)
     {
-        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(24, 40), 4);
-        foreach (ref var value in layer.Parameters[0].WritableValues) value *= 8;
+        using var layer = CreateUnequal(scale: 8, out var hidden);
         using var certified = layer.Certify(new CertifyOptions { Stages = ScreeningStages.Int8 });
-        using var session = certified.CreateSession();
-        var random = new Random(2);
-        float[] hidden = [.. Enumerable.Range(0, 24).Select(_ => (float)random.NextDouble() - 0.5f)];
-        var logits = Logits(layer, hidden);
-        var logSumExp = Math.Log(logits.Sum(logit => Math.Exp((double)logit)));
-        double[] logProbs = [.. logits.Select(logit => logit - logSumExp)];
+        double[] logProbs = [.. Logits(layer, hidden).Select(logit => (double)logit - LogSumExp(layer, hidden))];
         foreach (var filters in (DecodeOptions[])[new() { TopK = 12 }, new() { MinP = 0.3f }, new() { TopP = 0.9f }, new() { TopK = 20, TopP = 0.9f, MinP = 0.1f }])
         {
-            var options = filters with { Sampler = SamplerKind.Gumbel, Temperature = temperature, LogProbError = float.PositiveInfinity };
-            var counts = new int[40];
-            var position = new SampleRandom(11);
-            for (var i = 0; i < 20_000; i++) counts[session.Sample(hidden, options, ref position).Token]++;
+            var options = filters with { Temperature = temperature };
             var expected = new ReferenceDecoder(logProbs, options).Distribution();
             Assert.Contains(0.0, expected);
-            Assert.InRange(ChiSquare.Score(counts, expected), -6, 6);
+            Assert.InRange(ChiSquare.Score(CountDraws(certified, hidden, options, draws: 20_000), expected), -6, 6);
         }
     }
 
@@ -326,6 +310,25 @@ public unsafe class CertifiedDrawTests
         if (options.MinP > 0) scores = [.. scores.Where(entry => entry.Score >= limit)];
         var noise = position.Noise;
         return scores.OrderByDescending(entry => entry.Score + ((double)options.Temperature * noise.Of(entry.Slot))).ThenBy(entry => entry.Slot).First().Slot;
+    }
+
+    private static DynamicAdaptiveSoftmax CreateUnequal(float scale, out float[] hidden)
+    {
+        var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(24, 40), 4);
+        foreach (ref var value in layer.Parameters[0].WritableValues) value *= scale;
+        var random = new Random(2);
+        hidden = [.. Enumerable.Range(0, 24).Select(_ => (float)random.NextDouble() - 0.5f)];
+        return layer;
+    }
+
+    private static int[] CountDraws(CertifiedSoftmax certified, float[] hidden, DecodeOptions options, int draws)
+    {
+        using var session = certified.CreateSession();
+        options = options with { Sampler = SamplerKind.Gumbel, LogProbError = float.PositiveInfinity };
+        var counts = new int[certified.Layout.VocabularySize];
+        var position = new SampleRandom(11);
+        for (var i = 0; i < draws; i++) counts[session.Sample(hidden, options, ref position).Token]++;
+        return counts;
     }
 
     private static float LogSumExp(SoftmaxDecoder layer, float[] hidden)
