@@ -18,10 +18,34 @@ need_apt() {
   fi
 }
 
+# Lists that were fetched serve all scripts of one run of native.sh, which makes this folder; a script
+# that runs alone makes its own, and either removes what it made.
+if [ -z "${APT_LISTS:-}" ]; then
+  export APT_LISTS
+  APT_LISTS=$(mktemp -d)
+  trap 'rm -rf "$APT_LISTS"' EXIT
+fi
+
+# update_lists: brings the machine's own lists up to date.
+update_lists() {
+  if [ -e "$APT_LISTS/updated" ]; then return; fi
+  as_root apt-get update -qq
+  touch "$APT_LISTS/updated"
+}
+
+# newer_lists: sets side_options to what makes apt read Debian 13's main archive.
+newer_lists() {
+  side_lists "$APT_LISTS/trixie" trixie main
+  if [ -e "$APT_LISTS/trixie/updated" ]; then return; fi
+  as_root apt-get "${side_options[@]}" update -qq
+  touch "$APT_LISTS/trixie/updated"
+}
+
 # side_lists FOLDER SUITE COMPONENT: writes the machine's own archives with another suite or component (an empty one
 # stays as it is) under FOLDER, where nothing else looks, and sets side_options to what makes apt read them. The
 # machine's own sources stay as they are, so that later installations on it are not drawn to another release.
 side_lists() {
+  rm -rf "$1/parts"
   mkdir -p "$1/parts" "$1/lists/partial"
   chmod 755 "$1"
   local file

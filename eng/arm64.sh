@@ -16,7 +16,7 @@ if [ ${#projects[@]} -eq 0 ]; then projects=(AdaptiveSoftmax.Vocabulary.Tests Ad
 
 if ! command -v qemu-aarch64 >/dev/null 2>&1; then
   need_apt "QEMU's user emulation" "apt-get install qemu-user"
-  as_root apt-get update -qq
+  update_lists
   as_root apt-get install -y -qq --no-install-recommends qemu-user
 fi
 
@@ -25,8 +25,7 @@ root=$folder/root
 if ! [ -e "$root/.complete" ]; then
   need_apt "the libraries of ARM64" "unpack libc6, libgcc-s1, libstdc++6, libssl3 and libicu of arm64 into artifacts/arm64/root, and an empty file .complete"
   rm -rf "$root"
-  lists=$(mktemp -d)
-  trap 'rm -rf "$lists"' EXIT
+  lists=$APT_LISTS/arm64
   side_lists "$lists" "" main
   # The archive of the distribution alone: others need not have this architecture.
   side_options+=(-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o "Dir::Cache=$lists/cache" -o "Dir::State::status=$lists/status")

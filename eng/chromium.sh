@@ -15,5 +15,5 @@ if grep -q '^ID=ubuntu' /etc/os-release; then
   exit 0
 fi
 need_apt "Chromium" "apt-get install chromium chromium-driver"
-as_root apt-get update -qq
+update_lists
 as_root apt-get install -y -qq --no-install-recommends chromium chromium-driver

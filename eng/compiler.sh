@@ -6,5 +6,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 if command -v cc >/dev/null 2>&1; then exit 0; fi
 need_apt "a C compiler" "apt-get install gcc libc6-dev"
-as_root apt-get update -qq
+update_lists
 as_root apt-get install -y -qq --no-install-recommends gcc libc6-dev

@@ -13,14 +13,11 @@ is_recent() {
 
 if ! is_recent; then
   need_apt "a C++ runtime with GLIBCXX_3.4.32" "apt-get install libstdc++6 of GCC 13 or later"
-  as_root apt-get update -qq
+  update_lists
   as_root apt-get install -y -qq --no-install-recommends libstdc++6
   if ! is_recent; then
-    lists=$(mktemp -d)
-    side_lists "$lists" trixie main
-    as_root apt-get "${side_options[@]}" update -qq
+    newer_lists
     as_root apt-get "${side_options[@]}" install -y -qq --no-install-recommends libstdc++6
-    rm -rf "$lists"
   fi
   if ! is_recent; then
     echo "eng/libstdcxx.sh: this distribution's libstdc++6 has no GLIBCXX_3.4.32; use Debian 12 or later, or Ubuntu 24.04 or later." >&2

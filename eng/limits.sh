@@ -9,13 +9,13 @@ export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 if ! [ -x /usr/bin/time ]; then
   . eng/apt.sh
   need_apt "time" "apt-get install time"
-  as_root apt-get update -qq
+  update_lists
   as_root apt-get install -y -qq --no-remove time
 fi
 
 root=$PWD
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+trap 'rm -rf "$folder" "${APT_LISTS:-}"' EXIT
 rows=()
 
 # measure NAME COMMAND...: a row of the table, and the command's own output before it.

@@ -8,19 +8,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 if ! PATH=$PATH:/usr/sbin command -v ip >/dev/null 2>&1; then
   need_apt "ip" "apt-get install iproute2"
-  as_root apt-get update -qq
+  update_lists
   as_root apt-get install -y -qq --no-remove --no-install-recommends iproute2
 fi
 if command -v mpirun.openmpi >/dev/null 2>&1 && command -v mpirun.mpich >/dev/null 2>&1; then exit 0; fi
 need_apt "Open MPI or MPICH" "apt-get install openmpi-bin mpich"
-as_root apt-get update -qq
+update_lists
 packages=(openmpi-bin mpich)
 if apt-get install -s -qq --no-remove --no-install-recommends "${packages[@]}" >/dev/null 2>&1; then
   as_root apt-get install -y -qq --no-remove --no-install-recommends "${packages[@]}"
 else
-  lists=$(mktemp -d)
-  side_lists "$lists" trixie main
-  as_root apt-get "${side_options[@]}" update -qq
+  newer_lists
   as_root apt-get "${side_options[@]}" install -y -qq --no-install-recommends "${packages[@]}"
-  rm -rf "$lists"
 fi

@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 if ! ldconfig -p | grep -q 'libicuuc\.so'; then
   need_apt ICU "apt-get install libicu-dev"
-  as_root apt-get update -qq
+  update_lists
   # The package carries its version in its name (libicu72, libicu74, ...); each release has one.
   package=$(apt-cache pkgnames libicu | grep -E '^libicu[0-9]+$' | sort -V | tail -n 1)
   if [ -z "$package" ]; then

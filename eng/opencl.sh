@@ -10,16 +10,13 @@ is_recent() { [ -n "$1" ] && dpkg --compare-versions "$1" ge 4; }
 
 if ! is_recent "$(pocl_version)" || ! ldconfig -p | grep -q 'libOpenCL\.so\.1'; then
   need_apt "PoCL 4 or later" "apt-get install pocl-opencl-icd ocl-icd-libopencl1"
-  as_root apt-get update -qq
+  update_lists
   packages=(libstdc++6 pocl-opencl-icd ocl-icd-libopencl1)
   if is_recent "$(apt-cache policy pocl-opencl-icd | sed -n 's/^ *Candidate: //p' | sed 's/(none)//')"; then
     as_root apt-get install -y -qq --no-install-recommends "${packages[@]}"
   else
-    lists=$(mktemp -d)
-    side_lists "$lists" trixie main
-    as_root apt-get "${side_options[@]}" update -qq
+    newer_lists
     as_root apt-get "${side_options[@]}" install -y -qq --no-install-recommends "${packages[@]}"
-    rm -rf "$lists"
   fi
 fi
 

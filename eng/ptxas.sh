@@ -13,8 +13,7 @@ if ! command -v apt-get >/dev/null 2>&1; then
   exit 1
 fi
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$APT_LISTS/ptxas
 mkdir -p "$target"
 # The archive of programs that are not free software: non-free in Debian, multiverse in Ubuntu.
 component=non-free
@@ -27,4 +26,5 @@ for tool in ptxas nvdisasm; do
   mv "$(find "$work" -type f -name "$tool" | head -n 1)" "$target/$tool.new"
   mv "$target/$tool.new" "$target/$tool"
 done
+rm -rf "$work"
 "$target/ptxas" --version | tail -n 2 | head -n 1

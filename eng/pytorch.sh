@@ -7,6 +7,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 if ! /usr/bin/python3 -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("torch") and u.find_spec("numpy")))' 2>/dev/null; then
   need_apt PyTorch "apt-get install python3-torch"
-  as_root apt-get update -qq
+  update_lists
   as_root apt-get install -y -qq --no-install-recommends python3-torch python3-numpy
 fi

@@ -19,6 +19,23 @@ public abstract partial class AdaptiveSoftmaxLayer
     {
         ThrowIfDisposed();
         using var file = WeightsFile.Open(path);
+        return RestoreHead(file, tensorName, cancellationToken);
+    }
+
+    /// <inheritdoc cref="RestoreHead(string, string, CancellationToken)"/>
+    /// <param name="stream">The model, in one file, from where the stream stands to its end. It stays open; one that cannot seek is read into a temporary file.</param>
+    /// <param name="tensorName">The whole name of its weight, [rows, hidden]; null to look for the usual ones behind any prefix.</param>
+    /// <param name="cancellationToken">Ends it, and leaves the weights as they were.</param>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    public DenseHead RestoreHead(Stream stream, string? tensorName = null, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        using var file = WeightsFile.Open(stream);
+        return RestoreHead(file, tensorName, cancellationToken);
+    }
+
+    private DenseHead RestoreHead(WeightsFile file, string? tensorName, CancellationToken cancellationToken)
+    {
         var head = DenseHead.Find(file, tensorName);
         RestoreHead(file, head, TokenOf, cancellationToken);
         return head;

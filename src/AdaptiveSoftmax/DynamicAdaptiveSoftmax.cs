@@ -110,6 +110,21 @@ public sealed class DynamicAdaptiveSoftmax : AdaptiveSoftmaxLayer
         return QuantizedSoftmax.LoadHead(path, identity, new SlotIndex(definition.Table).SlotOf, definition.Table.GetId, options, tensorName, precision, cancellationToken);
     }
 
+    /// <inheritdoc cref="LoadHead(string, SoftmaxDefinition, AdaptiveSoftmaxOptions, string, WeightPrecision?, CancellationToken)"/>
+    /// <param name="stream">The model, in one file, from where the stream stands to its end. It stays open; one that cannot seek is read into a temporary file.</param>
+    /// <param name="definition">The spec, of a full softmax, and its vocabulary.</param>
+    /// <param name="options">How it runs; null for <see cref="AdaptiveSoftmaxOptions.Default"/>.</param>
+    /// <param name="tensorName">The whole name of the weight, [rows, hidden]; null to look for the usual ones behind any prefix.</param>
+    /// <param name="precision">The precision to keep it in; null for the one that it is stored in.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    public static QuantizedSoftmax LoadHead(
+        Stream stream, SoftmaxDefinition definition, AdaptiveSoftmaxOptions? options = null, string? tensorName = null, WeightPrecision? precision = null, CancellationToken cancellationToken = default)
+    {
+        var identity = Identify(definition);
+        return QuantizedSoftmax.LoadHead(stream, identity, new SlotIndex(definition.Table).SlotOf, definition.Table.GetId, options, tensorName, precision, cancellationToken);
+    }
+
     /// <inheritdoc cref="Load(string, SoftmaxLayout, AdaptiveSoftmaxOptions, string)"/>
     /// <summary>Creates a layer with the weights of a file, whose pages they may be.</summary>
     /// <param name="path">The file: to be mapped, safetensors of float32, in one file or several.</param>

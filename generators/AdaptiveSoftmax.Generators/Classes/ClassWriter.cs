@@ -181,6 +181,16 @@ internal static partial class ClassWriter
             {{GeneratedCode}}
             public static global::AdaptiveSoftmax.QuantizedSoftmax LoadHead(string path, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, string? tensorName = null, global::AdaptiveSoftmax.Vocabulary.WeightPrecision? precision = null, global::System.Threading.CancellationToken cancellationToken = default) =>
                 global::AdaptiveSoftmax.QuantizedSoftmax.LoadHead(path, s_identity, global::AdaptiveSoftmax.Vocabulary.IdLookup<Tables>.FindSlot, global::AdaptiveSoftmax.Vocabulary.IdLookup<Tables>.GetId, options, tensorName, precision, cancellationToken);
+
+            /// <inheritdoc cref="LoadHead(string, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions, string, global::AdaptiveSoftmax.Vocabulary.WeightPrecision?, global::System.Threading.CancellationToken)"/>
+            /// <param name="stream">The model, in one file, from where the stream stands to its end. It stays open; one that cannot seek is read into a temporary file.</param>
+            /// <param name="options">How it runs; null for the defaults.</param>
+            /// <param name="tensorName">The whole name of the weight, [rows, hidden]; null to look for the usual ones behind any prefix.</param>
+            /// <param name="precision">The precision to keep it in; null for the one that it is stored in.</param>
+            /// <param name="cancellationToken">Ends it.</param>
+            {{GeneratedCode}}
+            public static global::AdaptiveSoftmax.QuantizedSoftmax LoadHead(global::System.IO.Stream stream, global::AdaptiveSoftmax.AdaptiveSoftmaxOptions? options = null, string? tensorName = null, global::AdaptiveSoftmax.Vocabulary.WeightPrecision? precision = null, global::System.Threading.CancellationToken cancellationToken = default) =>
+                global::AdaptiveSoftmax.QuantizedSoftmax.LoadHead(stream, s_identity, global::AdaptiveSoftmax.Vocabulary.IdLookup<Tables>.FindSlot, global::AdaptiveSoftmax.Vocabulary.IdLookup<Tables>.GetId, options, tensorName, precision, cancellationToken);
             """);
     }
 

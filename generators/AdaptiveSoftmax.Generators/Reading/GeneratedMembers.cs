@@ -31,6 +31,7 @@ internal static class GeneratedMembers
     public static IReadOnlyList<(string Name, string Parameters)> FullMethods { get; } =
     [
         ("LoadHead", "string, AdaptiveSoftmax.AdaptiveSoftmaxOptions, string, AdaptiveSoftmax.Vocabulary.WeightPrecision?, System.Threading.CancellationToken"),
+        ("LoadHead", "System.IO.Stream, AdaptiveSoftmax.AdaptiveSoftmaxOptions, string, AdaptiveSoftmax.Vocabulary.WeightPrecision?, System.Threading.CancellationToken"),
     ];
 
     /// <summary>The methods of a program that references the GPU package as well.</summary>

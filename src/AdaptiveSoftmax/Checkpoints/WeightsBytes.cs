@@ -70,7 +70,7 @@ internal sealed class WeightsBytes : IDisposable
     {
         CheckReadable(stream);
         if (stream.CanSeek) return new WeightsBytes(NameOf(stream), stream, leavesOpen: true);
-        var kept = CreateTemporary();
+        var kept = TemporaryFile.Create();
         try
         {
             await stream.CopyToAsync(kept, cancellationToken).ConfigureAwait(false);
@@ -129,7 +129,7 @@ internal sealed class WeightsBytes : IDisposable
 
     private static WeightsBytes Keep(string name, Stream stream)
     {
-        var kept = CreateTemporary();
+        var kept = TemporaryFile.Create();
         try
         {
             stream.CopyTo(kept);
@@ -141,19 +141,6 @@ internal sealed class WeightsBytes : IDisposable
             kept.Dispose();
             throw;
         }
-    }
-
-    private static FileStream CreateTemporary()
-    {
-        var options = new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew,
-            Access = FileAccess.ReadWrite,
-            Share = FileShare.None,
-            Options = FileOptions.DeleteOnClose,
-        };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        return new FileStream(Path.Combine(Path.GetTempPath(), $"adaptive-softmax-{Guid.NewGuid():n}.tmp"), options);
     }
 
     private sealed class View(WeightsBytes bytes) : Stream

@@ -23,7 +23,22 @@ public static unsafe class DraftFile
     /// <exception cref="CheckpointMismatchException">The output layer has no row for a token, or another number of rows than the maps say.</exception>
     /// <exception cref="WeightsFormatException">A row holds a value that is not finite, or the weights are damaged.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Write(string path, DraftVocabulary vocabulary, WeightsFile? model = null, DenseHead? head = null, Action<int>? progress = null, CancellationToken cancellationToken = default)
+    public static void Write(string path, DraftVocabulary vocabulary, WeightsFile? model = null, DenseHead? head = null, Action<int>? progress = null, CancellationToken cancellationToken = default) =>
+        WithContent(vocabulary, model, head, progress, content => content.Write(path, WeightsFormat.Safetensors, cancellationToken), cancellationToken);
+
+    /// <inheritdoc cref="Write(string, DraftVocabulary, WeightsFile?, DenseHead?, Action{int}?, CancellationToken)"/>
+    /// <summary>Writes both maps, and the rows of the target's output layer for the draft's tokens, to a stream, in safetensors.</summary>
+    /// <param name="stream">The stream, from where it stands. It need not seek, and stays open.</param>
+    /// <param name="vocabulary">The draft's tokens.</param>
+    /// <param name="model">The target's weights; null to write the maps alone.</param>
+    /// <param name="head">The output layer among them; null with no model.</param>
+    /// <param name="progress">Hears how many rows are read; null for nobody.</param>
+    /// <param name="cancellationToken">Ends it before the stream is written.</param>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public static void Write(Stream stream, DraftVocabulary vocabulary, WeightsFile? model = null, DenseHead? head = null, Action<int>? progress = null, CancellationToken cancellationToken = default) =>
+        WithContent(vocabulary, model, head, progress, content => content.Write(stream, WeightsFormat.Safetensors), cancellationToken);
+
+    private static void WithContent(DraftVocabulary vocabulary, WeightsFile? model, DenseHead? head, Action<int>? progress, Action<WeightsContent> write, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(vocabulary);
         if (model is null != head is null) throw new ArgumentException("Give weights and the output layer among them, or neither.", nameof(head));
@@ -46,7 +61,7 @@ public static unsafe class DraftFile
                 content.Add(DraftVocabulary.FromTarget, "BOOL", [vocabulary.TargetSize], fromTarget, vocabulary.TargetSize);
                 content.AddMetadata("format", "pt");
                 content.AddMetadata(vocabulary.Metadata.Key, vocabulary.Metadata.Json);
-                content.Write(path, WeightsFormat.Safetensors, cancellationToken);
+                write(content);
             }
         }
     }

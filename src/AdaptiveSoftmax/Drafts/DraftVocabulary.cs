@@ -55,13 +55,23 @@ public sealed class DraftVocabulary
         return new DraftVocabulary(tokens, targetSize ?? checked(largest + 1), choice.Table.Fingerprint, choice.Table.FingerprintById());
     }
 
-    /// <summary>Reads the maps of a file of weights: one that <see cref="DraftFile.Write"/> wrote, or any EAGLE-3 draft.</summary>
+    /// <summary>Reads the maps of a file of weights: one that <see cref="DraftFile.Write(string, DraftVocabulary, WeightsFile?, DenseHead?, Action{int}?, CancellationToken)"/> wrote, or any EAGLE-3 draft.</summary>
     /// <param name="path">The file, an index, or a folder.</param>
     /// <exception cref="WeightsFormatException">There are no maps in it, or they do not agree.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static DraftVocabulary Load(string path)
     {
         using var file = WeightsFile.Open(path);
+        return Read(file);
+    }
+
+    /// <summary>Reads the maps of a stream, such as a resource.</summary>
+    /// <param name="stream">The stream, from where it stands to its end. It stays open.</param>
+    /// <exception cref="WeightsFormatException">There are no maps in it, or they do not agree.</exception>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    public static DraftVocabulary Load(Stream stream)
+    {
+        using var file = WeightsFile.Open(stream);
         return Read(file);
     }
 

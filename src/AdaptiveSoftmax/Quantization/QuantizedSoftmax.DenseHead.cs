@@ -34,7 +34,7 @@ public sealed partial class QuantizedSoftmax
     /// <param name="precision">The precision to keep it in; null for the one that it is stored in.</param>
     /// <param name="cancellationToken">Ends it.</param>
     [EditorBrowsable(EditorBrowsableState.Never)]
-    public static unsafe QuantizedSoftmax LoadHead(
+    public static QuantizedSoftmax LoadHead(
         string path,
         SoftmaxIdentity identity,
         Func<int, int> slotOf,
@@ -44,11 +44,49 @@ public sealed partial class QuantizedSoftmax
         WeightPrecision? precision = null,
         CancellationToken cancellationToken = default)
     {
+        options?.Check();
+        using var file = WeightsFile.Open(path);
+        return LoadHead(file, identity, slotOf, tokenOf, options, tensorName, precision, cancellationToken);
+    }
+
+    /// <inheritdoc cref="LoadHead(string, SoftmaxIdentity, Func{int, int}, Func{int, int}, AdaptiveSoftmaxOptions?, string?, WeightPrecision?, CancellationToken)"/>
+    /// <param name="stream">The model.</param>
+    /// <param name="identity">The sizes and the vocabulary.</param>
+    /// <param name="slotOf">The slot of a token id, or −1.</param>
+    /// <param name="tokenOf">The token id of a slot.</param>
+    /// <param name="options">How it runs.</param>
+    /// <param name="tensorName">The whole name of the weight; null to look for it.</param>
+    /// <param name="precision">The precision to keep it in; null for the one that it is stored in.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    public static QuantizedSoftmax LoadHead(
+        Stream stream,
+        SoftmaxIdentity identity,
+        Func<int, int> slotOf,
+        Func<int, int> tokenOf,
+        AdaptiveSoftmaxOptions? options = null,
+        string? tensorName = null,
+        WeightPrecision? precision = null,
+        CancellationToken cancellationToken = default)
+    {
+        options?.Check();
+        using var file = WeightsFile.Open(stream);
+        return LoadHead(file, identity, slotOf, tokenOf, options, tensorName, precision, cancellationToken);
+    }
+
+    private static unsafe QuantizedSoftmax LoadHead(
+        WeightsFile file,
+        SoftmaxIdentity identity,
+        Func<int, int> slotOf,
+        Func<int, int> tokenOf,
+        AdaptiveSoftmaxOptions? options,
+        string? tensorName,
+        WeightPrecision? precision,
+        CancellationToken cancellationToken)
+    {
         ArgumentNullException.ThrowIfNull(identity);
         ArgumentNullException.ThrowIfNull(slotOf);
         ArgumentNullException.ThrowIfNull(tokenOf);
-        options?.Check();
-        using var file = WeightsFile.Open(path);
         var head = DenseHead.Find(file, tensorName);
         var layout = identity.Layout;
         var reader = new DenseHeadReader(file, head, layout, tokenOf);

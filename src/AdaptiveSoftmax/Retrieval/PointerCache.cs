@@ -111,26 +111,58 @@ public sealed unsafe class PointerCache
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void Save(string path)
     {
-        if (Count == 0) throw new InvalidOperationException("The cache is empty, so there is nothing to save.");
-        StatesWriter.Write(path, HiddenSize, writer =>
-        {
-            for (var i = 0; i < Count; i++) writer.Add(StateAt(Place(i)), _tokens.AsSpan(Place(i), 1));
-        });
+        ThrowIfEmpty();
+        StatesWriter.Write(path, HiddenSize, AddTo);
+    }
+
+    /// <summary>Saves states and tokens to a stream, in the same form, so that a cache can lie in a database beside its conversation.</summary>
+    /// <param name="stream">The stream, from where it stands. It need not seek, and stays open.</param>
+    /// <exception cref="InvalidOperationException">The cache is empty.</exception>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(Stream stream)
+    {
+        ThrowIfEmpty();
+        StatesWriter.Write(stream, HiddenSize, AddTo);
     }
 
     /// <summary>Replaces what it keeps by the states of a file, of which it takes the last ones that it has room for.</summary>
-    /// <param name="path">A file of <see cref="Save"/>, or any states file of the same softmax.</param>
+    /// <param name="path">A file of <see cref="Save(string)"/>, or any states file of the same softmax.</param>
     /// <exception cref="WeightsFormatException">The file is damaged, or its hidden size or a token is not the softmax's; the cache stays as it was.</exception>
     /// <exception cref="IOException">It cannot be read; the cache stays as it was.</exception>
     public void Load(string path)
     {
         using var file = StatesFile.Open(path);
+        Take(file);
+    }
+
+    /// <summary>Replaces what it keeps by the states of a stream, of which it takes the last ones that it has room for.</summary>
+    /// <param name="stream">A stream with what <see cref="Save(Stream)"/> wrote, from where it stands to its end. It stays open.</param>
+    /// <exception cref="WeightsFormatException">It is damaged, or its hidden size or a token is not the softmax's; the cache stays as it was.</exception>
+    /// <exception cref="IOException">It cannot be read; the cache stays as it was.</exception>
+    public void Load(Stream stream)
+    {
+        using var file = StatesFile.Open(stream);
+        Take(file);
+    }
+
+    private void Take(StatesFile file)
+    {
         file.Require(_softmax);
         var count = (int)Math.Min(file.Count, Capacity);
         var block = new StatesBlock();
         file.Read(file.Count - count, count, block);
         Clear();
         for (var i = 0; i < count; i++) Add(block.Hidden.Slice(i * HiddenSize, HiddenSize), block.Targets[i]);
+    }
+
+    private void AddTo(StatesWriter writer)
+    {
+        for (var i = 0; i < Count; i++) writer.Add(StateAt(Place(i)), _tokens.AsSpan(Place(i), 1));
+    }
+
+    private void ThrowIfEmpty()
+    {
+        if (Count == 0) throw new InvalidOperationException("The cache is empty, so there is nothing to save.");
     }
 
     // Where the i-th entry stands, oldest first.

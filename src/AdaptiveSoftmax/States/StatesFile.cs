@@ -69,9 +69,16 @@ public sealed class StatesFile : IDisposable
     /// <param name="path">The file.</param>
     /// <exception cref="WeightsFormatException">It is damaged, of another format, or holds no states.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static StatesFile Open(string path)
+    public static StatesFile Open(string path) => Open(WeightsFile.Open(path));
+
+    /// <summary>Opens what a stream holds from where it stands to its end; one that cannot seek is read at once, into a temporary file.</summary>
+    /// <param name="stream">The stream. It is not closed, and must stay open and unused as long as this is.</param>
+    /// <exception cref="WeightsFormatException">It is damaged, of another format, or holds no states.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static StatesFile Open(Stream stream) => Open(WeightsFile.Open(stream));
+
+    private static StatesFile Open(WeightsFile file)
     {
-        var file = WeightsFile.Open(path);
         try
         {
             if (file is SafetensorsReader safetensors) return new StatesFile(safetensors);

@@ -43,20 +43,60 @@ public sealed class StatesWriter
     /// <exception cref="IOException">The file cannot be written, or is a pipe or device.</exception>
     public static void Write(string path, int hiddenSize, Action<StatesWriter> write, StatesWriterOptions? options = null, CancellationToken cancellationToken = default)
     {
+        options = Check(hiddenSize, write, options);
+        AtomicFile.Write(path, stream =>
+        {
+            if (!stream.CanSeek) throw new IOException($"'{path}' is a pipe or a device, and the number of states, which is only known at the end, stands at the start of the file; name a regular file, or write to a stream.");
+            WriteTo(stream, hiddenSize, write, options, cancellationToken);
+        }, cancellationToken);
+    }
+
+    /// <inheritdoc cref="Write(string, int, Action{StatesWriter}, StatesWriterOptions, CancellationToken)"/>
+    /// <summary>
+    /// Writes to a stream, by way of a temporary file: the number of states stands first and is known last. Nothing is written to the
+    /// stream before all states are there.
+    /// </summary>
+    /// <param name="stream">The stream, from where it stands. It need not seek, and stays open.</param>
+    /// <param name="hiddenSize">The hidden size H, at least 1.</param>
+    /// <param name="write">Adds the states.</param>
+    /// <param name="options">What else it holds; null for hidden vectors in float32 and targets.</param>
+    /// <param name="cancellationToken">Ends it; the stream may then hold a part.</param>
+    /// <exception cref="IOException">The stream or the temporary file cannot be written.</exception>
+    public static void Write(Stream stream, int hiddenSize, Action<StatesWriter> write, StatesWriterOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        if (!stream.CanWrite) throw new ArgumentException("The stream cannot be written; open it for writing.", nameof(stream));
+        options = Check(hiddenSize, write, options);
+        using var kept = TemporaryFile.Create();
+        WriteTo(kept, hiddenSize, write, options, cancellationToken);
+        kept.Position = 0;
+        var block = new byte[1 << 20];
+        for (int count; (count = kept.Read(block)) > 0;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            stream.Write(block, 0, count);
+        }
+
+        stream.Flush();
+    }
+
+    private static StatesWriterOptions Check(int hiddenSize, Action<StatesWriter> write, StatesWriterOptions? options)
+    {
         ArgumentOutOfRangeException.ThrowIfLessThan(hiddenSize, 1);
         ArgumentNullException.ThrowIfNull(write);
         options ??= new StatesWriterOptions();
         if (options.Domains.Contains(null)) throw new ArgumentException("A domain has no name; give each its own.", nameof(options));
         if (options.Domains.Distinct().Count() < options.Domains.Count) throw new ArgumentException("A domain is named twice; give each its own name.", nameof(options));
         if (!Enum.IsDefined(options.Precision)) throw new ArgumentException($"There is no precision {options.Precision}.", nameof(options));
-        AtomicFile.Write(path, stream =>
-        {
-            if (!stream.CanSeek) throw new IOException($"'{path}' is a pipe or a device, and the number of states, which is only known at the end, stands at the start of the file; name a regular file.");
-            var writer = new StatesWriter(stream, hiddenSize, options, cancellationToken);
-            var header = writer.WriteRoomForHeader();
-            write(writer);
-            writer.Complete(header);
-        }, cancellationToken);
+        return options;
+    }
+
+    private static void WriteTo(Stream stream, int hiddenSize, Action<StatesWriter> write, StatesWriterOptions options, CancellationToken cancellationToken)
+    {
+        var writer = new StatesWriter(stream, hiddenSize, options, cancellationToken);
+        var header = writer.WriteRoomForHeader();
+        write(writer);
+        writer.Complete(header);
     }
 
     /// <summary>Adds states.</summary>

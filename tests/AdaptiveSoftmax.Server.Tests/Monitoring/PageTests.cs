@@ -55,6 +55,35 @@ public sealed class PageTests
         Assert.All(page.Manage().Logs.GetLog(LogType.Browser), entry => Assert.Contains("/monitor", entry.Message, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Page_ShowsABurst_WhileItIsInForce_AndWhatItCostAfterwards()
+    {
+        Browser.Require();
+        var gate = new StepGate();
+        var burst = BurstOptions.TryParse("head-only", out _)! with { Queue = 2, Wait = TimeSpan.FromHours(1), Calm = TimeSpan.FromHours(1) };
+        await using var server = await TestServer.StartAsync(new ServerOptions { MaxBatch = 1, Burst = burst }, gate);
+        using var browser = new Browser(1280);
+        var page = browser.Page;
+        await page.Navigate().GoToUrlAsync(server.Address);
+        await Wait.UntilAsync(() => Texts(page, "#bursts tr").SingleOrDefault() is { } row && row.StartsWith("exact 0 0", StringComparison.Ordinal));
+
+        // One decodes, and two wait behind it: the step after the next begins in a burst, and stands there.
+        gate.Close();
+        Task<JsonNode>[] answers = [AskAsync()];
+        await Wait.UntilAsync(() => gate.Steps == 1);
+        answers = [.. answers, AskAsync(), AskAsync()];
+        await Wait.UntilAsync(() => server.Engine.Waiting == 2);
+        gate.Allow(1);
+        await Wait.UntilAsync(() => Texts(page, "#bursts tr") is [var row] && row.StartsWith("in force 1 ", StringComparison.Ordinal));
+        Assert.Equal("in force", Assert.Single(Texts(page, "#bursts .badge.bad")));
+
+        gate.Allow();
+        foreach (var answer in answers) await answer;
+        await Wait.UntilAsync(() => Texts(page, "#bursts tr") is [var row] && row.StartsWith("exact 1 17 (94", StringComparison.Ordinal) && row.Contains(" 3 (100", StringComparison.Ordinal));
+
+        Task<JsonNode> AskAsync() => server.PostAsync(new JsonObject { ["prompt"] = "the", ["temperature"] = 0, ["max_tokens"] = 6, ["logit_bias"] = new JsonObject { [$"{TinyModel.EndOfText}"] = -100 } });
+    }
+
     // In one look: the page replaces its rows once a second, and an element of before is gone then.
     private static string[] Texts(ChromeDriver page, string selector) =>
         [.. ((IReadOnlyCollection<object>)page.ExecuteScript("return [...document.querySelectorAll(arguments[0])].map(one => (one.innerText ?? '').replace(/\\s+/g, ' ').trim())", selector)!).Cast<string>()];

@@ -55,6 +55,7 @@ public sealed class DisposedMembersTests
         ["RestoreAsync(path, acceptUnmarked, prefix, cancellationToken)"] = layer => Wait(layer.RestoreAsync("none")),
         ["RestoreAsync(stream, acceptUnmarked, prefix, cancellationToken)"] = layer => Wait(layer.RestoreAsync(Stream.Null)),
         ["RestoreHead(path, tensorName, cancellationToken)"] = layer => layer.RestoreHead("none"),
+        ["RestoreHead(stream, tensorName, cancellationToken)"] = layer => layer.RestoreHead(Stream.Null),
         ["Save(path, prefix, format)"] = layer => layer.Save(""),
         ["Save(stream, prefix, format)"] = layer => layer.Save(Stream.Null),
         ["SaveAsync(path, prefix, format, cancellationToken)"] = layer => Wait(layer.SaveAsync("")),

@@ -78,6 +78,12 @@ public sealed class DraftVocabularyTests : IDisposable
         using (var model = WeightsFile.Open(path))
             DraftFile.Write(_folder["draft.safetensors"], vocabulary, model, DenseHead.Find(model), reported.Add, TestContext.Current.CancellationToken);
         Assert.Equal(64, reported[^1]);
+        using var stream = new MemoryStream();
+        using (var model = WeightsFile.Open(path))
+            DraftFile.Write(new PlainStream(stream), vocabulary, model, DenseHead.Find(model), cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal(File.ReadAllBytes(_folder["draft.safetensors"]), stream.ToArray());
+        stream.Position = 0;
+        Assert.Equal(vocabulary.Tokens.ToArray(), DraftVocabulary.Load(new PlainStream(stream)).Tokens.ToArray());
 
         using var file = WeightsFile.Open(_folder["draft.safetensors"]);
         var ids = vocabulary.Tokens.ToArray();

@@ -64,6 +64,16 @@ public sealed class DenseHeadTests : IDisposable
             Assert.Equal(LogProbs(quantized, 4), LogProbs(small, 4));
         }
 
+        using var stream = File.OpenRead(_folder["model.safetensors"]);
+        using var ofStream = new DynamicAdaptiveSoftmax(Definition(hasBias: true), seed: 4);
+        Assert.Equal("lm_head.bias", ofStream.RestoreHead(new PlainStream(stream), cancellationToken: TestContext.Current.CancellationToken).Bias!.Name);
+        Assert.Equal(LogProbs(layer, 4), LogProbs(ofStream, 4));
+        stream.Position = 0;
+        using (var small = DynamicAdaptiveSoftmax.LoadHead(stream, Definition(hasBias: true), cancellationToken: TestContext.Current.CancellationToken))
+        using (var ofFile = Load(Folder, Definition(hasBias: true)))
+            Assert.Equal(LogProbs(ofFile, 4), LogProbs(small, 4));
+        stream.Dispose();
+
         var before = layer.Parameters.Select(parameter => parameter.Values.ToArray()).ToArray();
         bias.Values[s_ids[7]] = float.PositiveInfinity;
         HuggingFaceFiles.WriteFile(_folder["model.safetensors"], weight, bias);

@@ -1,3 +1,4 @@
+using AdaptiveSoftmax.Tests.Checkpoints;
 using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Tests;
@@ -81,10 +82,24 @@ public sealed class PointerCacheTests : IDisposable
         var (clone, loaded, smaller) = (cache.Clone(), new PointerCache(layer, 30, 0.4f), new PointerCache(layer, 10, 0.4f));
         loaded.Load(path);
         smaller.Load(path);
+
+        // A stream that only goes on, and what stands before in one that can be sought.
+        using var kept = new MemoryStream();
+        kept.Write("before"u8);
+        cache.Save(new PlainStream(kept));
+        Assert.Equal(File.ReadAllBytes(path), kept.ToArray()[6..]);
+        var (plain, sought) = (new PointerCache(layer, 30, 0.4f), new PointerCache(layer, 30, 0.4f));
+        kept.Position = 6;
+        plain.Load(new PlainStream(kept));
+        kept.Position = 6;
+        sought.Load(kept);
+        Assert.True(kept.CanRead);
         var hidden = Vector(random, 20);
         var expected = Probabilities(cache, hidden);
         Assert.Equal(expected, Probabilities(clone, hidden));
         Assert.Equal(expected, Probabilities(loaded, hidden));
+        Assert.Equal(expected, Probabilities(plain, hidden));
+        Assert.Equal(expected, Probabilities(sought, hidden));
         Assert.Equal((30, 30, 10), (clone.Count, loaded.Count, smaller.Count));
         clone.Add(hidden, 3);
         loaded.Add(hidden, 3);
@@ -120,6 +135,7 @@ public sealed class PointerCacheTests : IDisposable
         foreach (var theta in new[] { -1, float.NaN, float.PositiveInfinity }) Assert.Throws<ArgumentOutOfRangeException>(() => new PointerCache(layer, 2, theta));
         var cache = new PointerCache(layer, 2, 1);
         Assert.Throws<InvalidOperationException>(() => cache.Save(Path.Combine(_folder, "empty.safetensors")));
+        Assert.Throws<InvalidOperationException>(() => cache.Save(Stream.Null));
         cache.Add([1, 2, 3, 4], 5);
         Assert.Contains("Value 2", Assert.Throws<ArgumentException>(() => cache.Add([1, 2, float.NaN, 4], 5)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => cache.Add([1, 2, 3], 5));
@@ -133,6 +149,8 @@ public sealed class PointerCacheTests : IDisposable
         foreign.Add([1, 2, 3, 4, 5], 1);
         foreign.Save(path);
         Assert.ThrowsAny<WeightsFormatException>(() => cache.Load(path));
+        Assert.ThrowsAny<WeightsFormatException>(() => cache.Load(new MemoryStream(File.ReadAllBytes(path))));
+        Assert.ThrowsAny<WeightsFormatException>(() => cache.Load(Stream.Null));
         Assert.Equal(1, cache.Count);
     }
 
