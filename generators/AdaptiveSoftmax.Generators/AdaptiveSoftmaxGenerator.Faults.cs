@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using AdaptiveSoftmax.Vocabulary;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Text;
 
@@ -10,17 +10,16 @@ public sealed partial class AdaptiveSoftmaxGenerator
     private static void ReportFaults(
         IncrementalGeneratorInitializationContext context, IncrementalValuesProvider<ClassReading> readings, IncrementalValuesProvider<DefinitionModel> definitions, IncrementalValueProvider<BuildSettings> settings)
     {
-        Report(context, settings, readings.Collect().SelectMany((all, _) => all.SelectMany(reading => reading.Faults).Distinct()));
+        Report(context, settings, readings.Together().SelectMany((all, _) => all.Items.SelectMany(reading => reading.Faults).Distinct()));
 
-        var specPaths = context.AdditionalTextsProvider.Where(file => FileNames.IsSpec(file.Path)).Select((file, _) => file.Path).Collect();
+        var specPaths = context.AdditionalTextsProvider.Where(file => FileNames.IsSpec(file.Path)).Select((file, _) => file.Path).Together();
         var searches = readings
-            .Combine(specPaths)
-            .Combine(settings)
-            .Select((pair, _) => FindSpec(pair.Left.Left, pair.Left.Right, pair.Right));
+            .Combine(specPaths.Combine(settings).Select((pair, _) => new KnownSpecs(pair.Left.Items, pair.Right)))
+            .Select((pair, _) => FindSpec(pair.Left, pair.Right.Paths, pair.Right.Settings));
         Report(context, settings, searches.Where(search => search.Fault is not null).Select((search, _) => search.Fault!));
 
-        var named = searches.Select((search, _) => search.Path).Collect();
-        Report(context, settings, definitions.Collect().Combine(named).SelectMany((pair, _) => FaultsOfFiles(pair.Left, pair.Right)));
+        var named = searches.Where(search => search.Path is not null).Select((search, _) => search.Path!).Together();
+        Report(context, settings, definitions.Together().Combine(named).SelectMany((pair, _) => FaultsOfFiles(pair.Left.Items, pair.Right.Items)));
     }
 
     private static void Report(IncrementalGeneratorInitializationContext context, IncrementalValueProvider<BuildSettings> settings, IncrementalValuesProvider<Fault> faults) =>
@@ -28,7 +27,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
             faults.WithTrackingName(TrackingNames.Errors).Combine(settings),
             (output, pair) => output.ReportDiagnostic(pair.Left.ToDiagnostic(pair.Right.Pages)));
 
-    private static (string? Path, Fault? Fault) FindSpec(ClassReading reading, ImmutableArray<string> paths, BuildSettings settings)
+    private static (string? Path, Fault? Fault) FindSpec(ClassReading reading, EquatableArray<string> paths, BuildSettings settings)
     {
         var name = reading.Class.SpecName;
         var found = FileSearch.Find(paths, name, settings.ProjectFolder, reading.Class.SourceFolder);
@@ -41,7 +40,7 @@ public sealed partial class AdaptiveSoftmaxGenerator
     }
 
     // The errors of a table that several specs name are reported once, and those of files that no class names break no build.
-    private static IEnumerable<Fault> FaultsOfFiles(ImmutableArray<DefinitionModel> definitions, ImmutableArray<string?> named)
+    private static IEnumerable<Fault> FaultsOfFiles(EquatableArray<DefinitionModel> definitions, EquatableArray<string> named)
     {
         var used = definitions.Where(definition => named.Contains(FileNames.Normalize(definition.SpecPath))).SelectMany(definition => definition.Faults).Distinct().ToArray();
         var unused = definitions.SelectMany(definition => definition.Faults).Except(used).GroupBy(fault => fault.Place.Path).Select(faults => faults.First().AsUnused());
@@ -53,4 +52,6 @@ public sealed partial class AdaptiveSoftmaxGenerator
         new Place(lookup.SpecPath, default(TextSpan), default(LinePositionSpan)),
         lookup.Class.Name.TrimStart('@'),
         lookup.Lookup.Size.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    private sealed record KnownSpecs(EquatableArray<string> Paths, BuildSettings Settings);
 }

@@ -20,11 +20,11 @@ public sealed partial class AdaptiveSoftmaxGenerator
         var tablePaths = specs
             .Select((spec, _) => spec.TableFile is { } table ? FileNames.TableOf(spec.File, table) : null)
             .Where(path => path is not null)
-            .Collect()
-            .Select((paths, _) => new EquatableArray<string>(paths!));
+            .Select((path, _) => path!)
+            .Together();
         var tables = context.AdditionalTextsProvider
             .Combine(tablePaths)
-            .Where(pair => pair.Right.Any(path => FileNames.AreEqual(path, pair.Left.Path)))
+            .Where(pair => pair.Right.Items.Any(path => FileNames.AreEqual(path, pair.Left.Path)))
             .Select((pair, cancellation) => TextFile.Read(pair.Left, cancellation))
             .Where(file => file is not null)
             .WithTrackingName(TrackingNames.TableTexts)
@@ -32,8 +32,8 @@ public sealed partial class AdaptiveSoftmaxGenerator
             .WithTrackingName(TrackingNames.Tables);
 
         return specs
-            .Combine(tables.Collect())
-            .Select((pair, _) => Combine(pair.Left, pair.Right))
+            .Combine(tables.Together())
+            .Select((pair, _) => Combine(pair.Left, pair.Right.Items))
             .WithTrackingName(TrackingNames.Definitions);
     }
 

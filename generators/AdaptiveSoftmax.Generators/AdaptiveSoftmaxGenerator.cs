@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using AdaptiveSoftmax.Vocabulary;
 using Microsoft.CodeAnalysis;
 
@@ -28,15 +27,14 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
         var classes = readings
             .Where(reading => reading.Faults.Count == 0 || reading.Class.CannotBeMade)
             .Select((reading, _) => reading.Class)
-            .Collect()
-            .SelectMany((models, _) => NameFiles(models))
+            .Together()
+            .SelectMany((models, _) => NameFiles(models.Items))
             .WithTrackingName(TrackingNames.Classes);
 
         var definitions = ReadDefinitions(context);
         var models = classes
-            .Combine(definitions.Collect())
-            .Combine(settings)
-            .Select((pair, _) => FindDefinition(pair.Left.Left, pair.Left.Right, pair.Right))
+            .Combine(definitions.Together().Combine(settings).Select((pair, _) => new KnownDefinitions(pair.Left.Items, pair.Right)))
+            .Select((pair, _) => FindDefinition(pair.Left, pair.Right.Definitions, pair.Right.Settings))
             .WithTrackingName(TrackingNames.Models);
         ReportFaults(context, readings, definitions, settings);
 
@@ -50,37 +48,37 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             .Select((model, cancellation) => new ClassLookup(model.Class, model.SpecPath, LookupModel.Build(model.Table, cancellation)))
             .WithTrackingName(TrackingNames.Lookups);
         var tooLarge = lookups
-            .Collect()
-            .Select((all, _) => TableForms.FindTooLarge(all, StringHeapShare))
+            .Together()
+            .Select((all, _) => new Batch<string>(TableForms.FindTooLarge(all.Items, StringHeapShare)))
             .WithTrackingName(TrackingNames.TableForms);
         var tableSources = lookups
             .Combine(tooLarge)
-            .Select((pair, _) => new TableSource(pair.Left, pair.Right.Contains(pair.Left.Lookup.Fingerprint) ? TableForm.ConstantData : TableForm.StringLiteral))
+            .Select((pair, _) => new TableSource(pair.Left, pair.Right.Items.Contains(pair.Left.Lookup.Fingerprint) ? TableForm.ConstantData : TableForm.StringLiteral))
             .WithTrackingName(TrackingNames.TableSources);
         Report(context, settings, tableSources.Where(source => source.Form == TableForm.ConstantData).Select((source, _) => StringHeapFull(source.Lookup)));
 
         var hasGpu = context.CompilationProvider
-            .Select((compilation, _) => compilation.GetTypeByMetadataName(ClassFaults.GpuLayerName) is not null)
+            .Select((compilation, _) => new Flag(compilation.GetTypeByMetadataName(ClassFaults.GpuLayerName) is not null))
             .WithTrackingName(TrackingNames.GpuReference);
         var gpuSources = classSources
             .Combine(hasGpu)
-            .Where(pair => pair.Right)
+            .Where(pair => pair.Right.IsSet)
             .Select((pair, _) => pair.Left)
             .WithTrackingName(TrackingNames.GpuSources);
         var needsFriend = readings
-            .Select((reading, _) => reading.NeedsFriend)
-            .Collect()
+            .Select((reading, _) => new Flag(reading.NeedsFriend))
+            .Together()
             .Combine(hasGpu)
-            .Select((pair, _) => pair.Right && pair.Left.Contains(true))
+            .Select((pair, _) => new Flag(pair.Right.IsSet && pair.Left.Items.Any(need => need.IsSet)))
             .WithTrackingName(TrackingNames.Friend);
 
         context.RegisterSourceOutput(needsFriend, (output, isNeeded) =>
         {
-            if (isNeeded) output.AddSource(GeneratedFiles.Friend, ClassWriter.WriteFriend());
+            if (isNeeded.IsSet) output.AddSource(GeneratedFiles.Friend, ClassWriter.WriteFriend());
         });
-        context.RegisterSourceOutput(classes.Collect().Select((all, _) => all.Any(model => model.CannotBeMade)), (output, isNeeded) =>
+        context.RegisterSourceOutput(classes.Together().Select((all, _) => new Flag(all.Items.Any(model => model.CannotBeMade))), (output, isNeeded) =>
         {
-            if (isNeeded) output.AddSource(GeneratedFiles.StandIn, ClassWriter.WriteStandInLayer());
+            if (isNeeded.IsSet) output.AddSource(GeneratedFiles.StandIn, ClassWriter.WriteStandInLayer());
         });
         context.RegisterSourceOutput(gpuSources, (output, source) =>
         {
@@ -91,7 +89,7 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
         context.RegisterSourceOutput(tableSources, (output, source) => output.AddSource(source.Lookup.Class.FileName + GeneratedFiles.Tables, ClassWriter.WriteTables(source)));
     }
 
-    private static SoftmaxModel FindDefinition(ClassModel model, ImmutableArray<DefinitionModel> definitions, BuildSettings settings)
+    private static SoftmaxModel FindDefinition(ClassModel model, EquatableArray<DefinitionModel> definitions, BuildSettings settings)
     {
         // Which of two files is meant must not be guessed: that is reported, as is a file that is missing or wrong.
         var paths = FileSearch.Find(definitions.Select(definition => definition.SpecPath), model.SpecName, settings.ProjectFolder, model.SourceFolder);
@@ -101,7 +99,7 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             : new SoftmaxModel(model, found?.SpecPath ?? model.SpecName, StandIn.Create(found?.Spec), IsStandIn: true);
     }
 
-    private static IEnumerable<ClassModel> NameFiles(ImmutableArray<ClassModel> models)
+    private static IEnumerable<ClassModel> NameFiles(EquatableArray<ClassModel> models)
     {
         // File names are compared without regard to case, and a class whose attribute stands on two of its parts comes twice.
         var names = new HashSet<string>([GeneratedFiles.Friend, GeneratedFiles.StandIn], StringComparer.OrdinalIgnoreCase);
@@ -116,4 +114,6 @@ public sealed partial class AdaptiveSoftmaxGenerator : IIncrementalGenerator
             yield return model with { FileName = name };
         }
     }
+
+    private sealed record KnownDefinitions(EquatableArray<DefinitionModel> Definitions, BuildSettings Settings);
 }
