@@ -71,7 +71,7 @@ public sealed partial class VocabularyParallel
     // What can be wrong on one rank alone is refused there, before the others wait for it.
     private GatheredTokens Gather(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, ReadOnlySpan<float> weights, int losses)
     {
-        ThrowIfDisposed();
+        ThrowIfBusy();
         var tokens = CheckHidden(hidden);
         if (targets.Length != tokens)
             throw new ArgumentException(FormattableString.Invariant($"There are {targets.Length} targets for {tokens} hidden vectors; give one each."), nameof(targets));

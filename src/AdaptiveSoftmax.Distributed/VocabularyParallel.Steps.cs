@@ -18,7 +18,7 @@ public sealed partial class VocabularyParallel
     public double ClipByGlobalNorm(double maxNorm, IEnumerable<Parameter>? body = null)
     {
         if (!(maxNorm >= 0)) throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm.ToString(CultureInfo.InvariantCulture), "The largest norm must be a number that is not negative.");
-        ThrowIfDisposed();
+        ThrowIfBusy();
         Parameter[] bodyParameters = [.. (body ?? []).Distinct()];
         double[] cut = [.. _layers.Tensors.Where(tensor => tensor.Cut is not null).SelectMany(tensor => tensor.Own).Select(SumSquares)];
         var all = _collectives.AllGatherUneven<double>(cut, out var lengths);
@@ -86,7 +86,7 @@ public sealed partial class VocabularyParallel
     private Parameter? FindFault(Optimizer optimizer, List<Parameter> parameters, out int rank)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
-        ThrowIfDisposed();
+        ThrowIfBusy();
         _collectives.CheckAgreement(ReplicaFacts.Of(optimizer));
         var fault = GradientCheck.FindFault(parameters, Options.Threads);
         var faulty = new byte[_collectives.Size];

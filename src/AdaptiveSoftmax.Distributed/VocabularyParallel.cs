@@ -10,7 +10,7 @@ namespace AdaptiveSoftmax.Distributed;
 /// <remarks>
 /// Every rank makes the same calls with the same hidden vectors, targets and options, and gets the same results; a batch that
 /// differs is a <see cref="RankMismatchException"/> at the first cut cluster that it reaches. Where each rank has tokens of its own,
-/// <see cref="BackwardGathered"/> and <see cref="LossGathered"/> take them. An instance belongs to one thread.
+/// <see cref="BackwardGathered"/> and <see cref="LossGathered"/> take them, and <see cref="DecodeGathered"/> decodes them. An instance belongs to one thread.
 /// <para>
 /// What crosses in a step of training is, for each token and cut cluster that it needs, what the normaliser is made of, the logit of
 /// the target, and the gradient of the hidden vector in the cluster's own width: nothing of it grows with the vocabulary. Losses,
@@ -105,8 +105,11 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     /// <exception cref="ArgumentException">A value is one that <see cref="AdaptiveSoftmaxLayer.Loss"/> refuses.</exception>
     /// <exception cref="RankMismatchException">Another rank makes another call, or has another batch.</exception>
-    public float Loss(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default) =>
-        _training.Run(CheckHidden(hidden), hidden, targets, [], [], options, weights, losses, wantsGradient: false);
+    public float Loss(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
+    {
+        ThrowIfBusy();
+        return _training.Run(CheckHidden(hidden), hidden, targets, [], [], options, weights, losses, wantsGradient: false);
+    }
 
     /// <summary>
     /// The loss and its gradients: sets that of the hidden vectors, on all ranks to the same bits, and adds to those of this rank's
@@ -125,6 +128,7 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     public float Backward(
         ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null, ReadOnlySpan<float> weights = default, Span<float> losses = default)
     {
+        ThrowIfBusy();
         CheckGradientRoom(hidden, hiddenGradient);
         return _training.Run(CheckHidden(hidden), hidden, targets, [], hiddenGradient, options, weights, losses, wantsGradient: true);
     }

@@ -322,6 +322,7 @@ public sealed class VocabularyParallelTests
             Assert.Throws<ObjectDisposedException>(() => softmax.Backward([], [], []));
             Assert.Throws<ObjectDisposedException>(() => softmax.LossGathered([], []));
             Assert.Throws<ObjectDisposedException>(() => softmax.BackwardGathered([], [], []));
+            Assert.Throws<ObjectDisposedException>(softmax.DecodeGathered);
             Assert.Throws<ObjectDisposedException>(() => softmax.ClipByGlobalNorm(1));
             Assert.Throws<ObjectDisposedException>(() => softmax.Step(optimizer));
             Assert.Throws<ObjectDisposedException>(() => softmax.TryStep(optimizer));

@@ -34,6 +34,9 @@ internal sealed class CutLayers : IDisposable
     /// <summary>The tensors in PyTorch's order.</summary>
     public IReadOnlyList<CutTensor> Tensors => _tensors;
 
+    /// <summary>What is cut, in the order of the tensors.</summary>
+    public IReadOnlyList<CutSoftmax> Cuts => _cuts;
+
     /// <summary>Fills the weights as a whole layer of the seed has them.</summary>
     public void Initialize(WorkerPool pool, int hiddenSize, ulong seed)
     {

@@ -19,6 +19,21 @@ internal sealed unsafe class CutSoftmax(Collectives collectives, RowCut cut, int
     private long[]? _ownerEnds;
     private int _tokensDone;
 
+    /// <summary>Where each rank decodes vectors of its own, what asks the others; null where all have the same.</summary>
+    public DecodingRounds? Rounds { get; set; }
+
+    /// <summary>The rows of the cluster.</summary>
+    public int Rows => cut.Rows;
+
+    /// <summary>The values of an input.</summary>
+    public int Columns => columns;
+
+    /// <summary>The rows of each rank, [ranks].</summary>
+    public IReadOnlyList<int> RankRows => _rankRows;
+
+    /// <summary>The most rows of a rank.</summary>
+    public int MostRankRows { get; } = Enumerable.Range(0, collectives.Size).Max(rank => cut.RowsOfRank(rank).End - cut.RowsOfRank(rank).Start);
+
     private int FirstLeaf => cut.Tree.LeavesOf(collectives.Rank).Start;
 
     private int OwnStart => cut.RowsOfRank(collectives.Rank).Start;
@@ -102,16 +117,16 @@ internal sealed unsafe class CutSoftmax(Collectives collectives, RowCut cut, int
         var logits = scratch.Floats((long)cut.Rows * lanes);
         using (scratch.Begin())
         {
-            var own = scratch.Floats((long)_rankRows[collectives.Rank] * lanes);
-            foreach (var block in blocks)
+            if (Rounds is { } rounds)
             {
-                using var scope = scratch.Begin();
-                var forward = block.Layer.Forward(pool, scratch, scratch, inputs, lanes, withLogitSum: false);
-                var bytes = (long)block.Rows * lanes * sizeof(float);
-                Buffer.MemoryCopy(forward.Logits, own + ((long)(block.Start - OwnStart) * lanes), bytes, bytes);
+                rounds.Ask(this, scratch, inputs, lanes, logits);
             }
-
-            Gather(own, logits, lanes, inputs);
+            else
+            {
+                var own = scratch.Floats((long)_rankRows[collectives.Rank] * lanes);
+                OwnLogits(pool, scratch, inputs, lanes, own);
+                Gather(own, logits, lanes, inputs);
+            }
         }
 
         return LogitStatistics.Of(pool, scratch, logits, cut.Rows, lanes, TokenBlocks.RowsPerTile);
@@ -120,14 +135,48 @@ internal sealed unsafe class CutSoftmax(Collectives collectives, RowCut cut, int
     /// <inheritdoc/>
     public LogitBlock ForwardOne(WorkerPool pool, Scratch scratch, float* hidden, float* logits)
     {
+        if (Rounds is { } rounds)
+        {
+            rounds.AskOne(this, hidden, logits);
+        }
+        else
+        {
+            OwnLogitsOfOne(pool, scratch, hidden, logits + OwnStart);
+            Gather(logits + OwnStart, logits, 1, hidden);
+        }
+
+        return LogitStatistics.OfOne(pool, scratch, logits, cut.Rows, Gemv.RowsPerTile(new MatrixShape(cut.Rows, columns)));
+    }
+
+    /// <summary>The logits of this rank's rows for a block of tokens that is decoded.</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="scratch">Working memory.</param>
+    /// <param name="inputs">The vectors, [columns, lanes].</param>
+    /// <param name="lanes">The lanes.</param>
+    /// <param name="own">Receives the logits, [own rows, lanes].</param>
+    public void OwnLogits(WorkerPool pool, Scratch scratch, float* inputs, int lanes, float* own)
+    {
         foreach (var block in blocks)
         {
             using var scope = scratch.Begin();
-            block.Layer.ForwardOne(pool, scratch, hidden, logits + block.Start);
+            var forward = block.Layer.Forward(pool, scratch, scratch, inputs, lanes, withLogitSum: false);
+            var bytes = (long)block.Rows * lanes * sizeof(float);
+            Buffer.MemoryCopy(forward.Logits, own + ((long)(block.Start - OwnStart) * lanes), bytes, bytes);
         }
+    }
 
-        Gather(logits + OwnStart, logits, 1, hidden);
-        return LogitStatistics.OfOne(pool, scratch, logits, cut.Rows, Gemv.RowsPerTile(new MatrixShape(cut.Rows, columns)));
+    /// <summary>The same for one token, by the product of single ones.</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="scratch">Working memory.</param>
+    /// <param name="vector">The vector, [columns].</param>
+    /// <param name="own">Receives the logits, [own rows].</param>
+    public void OwnLogitsOfOne(WorkerPool pool, Scratch scratch, float* vector, float* own)
+    {
+        foreach (var block in blocks)
+        {
+            using var scope = scratch.Begin();
+            block.Layer.ForwardOne(pool, scratch, vector, own + (block.Start - OwnStart));
+        }
     }
 
     /// <inheritdoc/>

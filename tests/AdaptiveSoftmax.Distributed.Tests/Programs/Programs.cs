@@ -25,6 +25,9 @@ internal static class Programs
             case "gathered":
                 printFirst(VocabularyProgram.Run(collectives, int.Parse(arguments[0], CultureInfo.InvariantCulture), isGathered: true));
                 return;
+            case "decoded":
+                printFirst(DecodingProgram.Run(collectives));
+                return;
             case "killed":
                 printFirst(KilledProgram.Run(collectives, arguments[0], int.Parse(arguments[1], CultureInfo.InvariantCulture), isSlow: arguments.Length > 2));
                 return;
