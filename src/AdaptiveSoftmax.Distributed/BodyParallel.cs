@@ -49,15 +49,23 @@ public sealed class BodyParallel : IDisposable
     /// <see cref="Reduce"/> comes next, and nothing may be added before.
     /// </summary>
     /// <param name="shard">The shard, one of <see cref="OwnShards"/>, in their order.</param>
-    /// <exception cref="InvalidOperationException">It is another shard's turn.</exception>
+    /// <exception cref="InvalidOperationException">It is another shard's turn, or one has failed.</exception>
+    /// <remarks>Where it throws anything else, such as for want of memory, the shard has failed: call <see cref="Reduce"/>, as all ranks do.</remarks>
     public void EndShard(int shard) => _shards.End(shard, Threads);
 
     /// <summary>Sets the gradients of the parameters, on all ranks to the same bits, to the sum over all shards of all ranks.</summary>
-    /// <exception cref="InvalidOperationException">A shard of this rank is missing, or a gradient was added to or cleared behind the last.</exception>
-    /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters.</exception>
+    /// <remarks>
+    /// Where a shard of any rank has failed or is missing, the body's part of the batch is left out: it is an exception on all ranks. Clear the gradients
+    /// of the <see cref="VocabularyParallel"/> too, on all ranks, before the next batch.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">
+    /// The batch is left out on all ranks, without gradients on any: on one of them a shard is missing or has failed, or a gradient was added
+    /// to or cleared behind the last. Or an earlier call has failed half way, which the next ones say.
+    /// </exception>
+    /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters; the batch is left out on all.</exception>
     public void Reduce()
     {
-        _shards.EndBatch();
+        _shards.EndBatch([0]);
         _shards.Sum(scale: 1);
     }
 

@@ -69,7 +69,7 @@ public sealed class DataParallel : IDisposable
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>. The reduction is the mean.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite and not negative.</param>
     /// <returns>The sum of the losses.</returns>
-    /// <exception cref="InvalidOperationException">All own shards are done, so that <see cref="Reduce"/> is next.</exception>
+    /// <exception cref="InvalidOperationException">All own shards are done or one has failed, so that <see cref="Reduce"/> is next.</exception>
     /// <exception cref="ArgumentException">The reduction is not the mean, or a value is one that <see cref="AdaptiveSoftmaxLayer.Backward(ReadOnlySpan{float}, ReadOnlySpan{int}, Span{float}, LossOptions, ReadOnlySpan{float}, Span{float})"/> refuses.</exception>
     public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, Span<float> hiddenGradient, LossOptions? options = null, ReadOnlySpan<float> weights = default)
     {
@@ -83,7 +83,7 @@ public sealed class DataParallel : IDisposable
     /// <param name="options">What the loss is made of; null for <see cref="LossOptions.Default"/>. The reduction is the mean.</param>
     /// <param name="weights">What each token's loss counts, [tokens]; none for 1. It must be finite and not negative.</param>
     /// <returns>The sum of the losses.</returns>
-    /// <exception cref="InvalidOperationException">All own shards are done, so that <see cref="Reduce"/> is next.</exception>
+    /// <exception cref="InvalidOperationException">All own shards are done or one has failed, so that <see cref="Reduce"/> is next.</exception>
     /// <exception cref="ArgumentException">The reduction is not the mean, or a value is one that <see cref="AdaptiveSoftmaxLayer.Backward(ReadOnlySpan{float}, ReadOnlySpan{int}, LossOptions, ReadOnlySpan{float}, Span{float})"/> refuses.</exception>
     public float Backward(ReadOnlySpan<float> hidden, ReadOnlySpan<int> targets, LossOptions? options = null, ReadOnlySpan<float> weights = default)
     {
@@ -96,7 +96,8 @@ public sealed class DataParallel : IDisposable
     /// <see cref="Reduce"/> comes next, and nothing may be added before.
     /// </summary>
     /// <param name="shard">The shard, one of <see cref="OwnShards"/>, in their order.</param>
-    /// <exception cref="InvalidOperationException">It is another shard's turn.</exception>
+    /// <exception cref="InvalidOperationException">It is another shard's turn, or one has failed.</exception>
+    /// <remarks>Where it throws anything else, such as for want of memory, the shard has failed: call <see cref="Reduce"/>, as all ranks do.</remarks>
     public void EndShard(int shard)
     {
         var index = _shards.End(shard, Threads);
@@ -108,14 +109,21 @@ public sealed class DataParallel : IDisposable
     /// Sets the gradients of the parameters, on all ranks to the same bits, to those of the mean over the targets of all ranks.
     /// Clipping by <see cref="GradientClipping.ClipByGlobalNorm"/> then uses the norm of the whole batch.
     /// </summary>
+    /// <remarks>
+    /// Where a shard of any rank has failed or is missing, the batch is left out: it is an exception on all ranks, and all can go on with the
+    /// next batch. So a rank that an error keeps from ending its shards calls it too.
+    /// </remarks>
     /// <returns>The loss of the batch.</returns>
-    /// <exception cref="InvalidOperationException">A shard of this rank is missing, or a gradient was added to or cleared behind the last.</exception>
-    /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The batch is left out on all ranks, without gradients on any: on one of them a shard is missing or has failed, or a gradient was added
+    /// to or cleared behind the last. Or an earlier call has failed half way, which the next ones say.
+    /// </exception>
+    /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters; the batch is left out on all.</exception>
     public BatchLoss Reduce()
     {
-        _shards.EndBatch();
+        (_loss, _weight) = (0, 0);
         double loss = 0, weight = 0;
-        var terms = _collectives.AllGatherUneven<double>(_terms, out _);
+        var terms = _shards.EndBatch(_terms);
         for (var term = 0; term < terms.Length; term += 2)
         {
             loss += terms[term];
@@ -129,11 +137,13 @@ public sealed class DataParallel : IDisposable
 
     /// <summary>Takes a step on every rank, after comparing the optimizers: kind, settings and steps must be the same on all ranks.</summary>
     /// <param name="optimizer">This rank's optimizer.</param>
+    /// <exception cref="InvalidOperationException"><see cref="Reduce"/> has failed half way.</exception>
     /// <exception cref="NotFiniteNumberException">A gradient is not finite, on all ranks alike; nothing was changed.</exception>
     /// <exception cref="RankMismatchException">The optimizers differ; the message names what, and the values.</exception>
     public void Step(Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
+        _shards.ThrowIfEnded();
         _collectives.CheckAgreement(ReplicaFacts.Of(optimizer));
         optimizer.Step(_parameters);
     }
@@ -141,16 +151,21 @@ public sealed class DataParallel : IDisposable
     /// <summary>Takes a step on every rank, as <see cref="Step"/>, or leaves the batch out on all where a gradient is not finite.</summary>
     /// <param name="optimizer">This rank's optimizer.</param>
     /// <returns>Whether the step was taken.</returns>
+    /// <exception cref="InvalidOperationException"><see cref="Reduce"/> has failed half way.</exception>
     /// <exception cref="RankMismatchException">The optimizers differ; the message names what, and the values.</exception>
     public bool TryStep(Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
+        _shards.ThrowIfEnded();
         _collectives.CheckAgreement(ReplicaFacts.Of(optimizer));
         return optimizer.TryStep(_parameters);
     }
 
     /// <summary>Releases working memory; the parameters are the caller's.</summary>
     public void Dispose() => _shards.Dispose();
+
+    /// <summary>The gradients of the shards.</summary>
+    internal ShardGradients Shards => _shards;
 
     private LossOptions SumOf(LossOptions? options, ReadOnlySpan<int> targets, ReadOnlySpan<float> weights, out double weight)
     {

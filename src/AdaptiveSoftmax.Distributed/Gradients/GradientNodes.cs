@@ -9,11 +9,14 @@ internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters)
     private readonly List<(TreeNode Place, NodeGradient?[] Gradients)> _nodes = [];
     private readonly Stack<NativeFloats>[] _free = [.. parameters.Select(_ => new Stack<NativeFloats>())];
 
+    /// <summary>Takes memory for the gradient of a parameter.</summary>
+    internal Func<long, NativeFloats> Allocate { get; set; } = count => new NativeFloats(count);
+
     /// <summary>The nodes, in the order of their leaves.</summary>
     public IReadOnlyList<(TreeNode Place, NodeGradient?[] Gradients)> Nodes => _nodes;
 
     /// <summary>
-    /// Takes the gradients of a shard out of the parameters, which then have none. After the last shard none follow, so a gradient that
+    /// Takes the gradients of a shard out of the parameters, which then have none. Where it throws, some have been taken out. After the last shard none follow, so a gradient that
     /// has no neighbour to be added to stays in its parameter.
     /// </summary>
     /// <param name="shard">The shard.</param>
@@ -21,16 +24,20 @@ internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters)
     /// <param name="threads">The number of threads, the caller's included.</param>
     public void TakeShard(int shard, bool isLast, int threads)
     {
-        var leaf = tree.Leaf(shard);
-        var gradients = new NodeGradient?[parameters.Length];
-        for (var i = 0; i < gradients.Length; i++) gradients[i] = Find(parameters[i]);
-        while (_nodes.Count > 0 && tree.Parent(_nodes[^1].Place, leaf) is { } parent)
+        foreach (var parameter in parameters) ObjectDisposedException.ThrowIf(parameter.IsDisposed, parameter);
+        var leaf = new NodeGradient?[parameters.Length];
+        for (var i = 0; i < leaf.Length; i++) leaf[i] = Find(parameters[i]);
+        _nodes.Add((tree.Leaf(shard), leaf));
+
+        // What a node has stands in one of the nodes at all times, so that it is freed where something throws.
+        while (_nodes.Count > 1 && tree.Parent(_nodes[^2].Place, _nodes[^1].Place) is { } parent)
         {
-            gradients = Add(_nodes[^1].Gradients, gradients, threads);
+            Add(_nodes[^2].Gradients, _nodes[^1].Gradients, threads);
             _nodes.RemoveAt(_nodes.Count - 1);
-            leaf = parent;
+            _nodes[^1] = (parent, _nodes[^1].Gradients);
         }
 
+        var gradients = _nodes[^1].Gradients;
         for (var i = 0; i < gradients.Length; i++)
         {
             if (gradients[i] is DenseNodeGradient { Memory: null })
@@ -41,8 +48,6 @@ internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters)
 
             parameters[i].ZeroGradient();
         }
-
-        _nodes.Add((leaf, gradients));
     }
 
     /// <summary>Forgets the nodes and keeps their memory.</summary>
@@ -79,27 +84,29 @@ internal sealed unsafe class GradientNodes(SumTree tree, Parameter[] parameters)
     private DenseNodeGradient Copy(int index)
     {
         var parameter = parameters[index];
-        var memory = _free[index].TryPop(out var free) ? free : new NativeFloats(parameter.Count);
+        var memory = _free[index].TryPop(out var free) ? free : Allocate(parameter.Count);
         Buffer.MemoryCopy(parameter.GradientPointer, memory.Pointer, parameter.Count * sizeof(float), parameter.Count * sizeof(float));
         return new DenseNodeGradient(memory.Pointer, parameter.Count, memory);
     }
 
-    private NodeGradient?[] Add(NodeGradient?[] left, NodeGradient?[] right, int threads)
+    // The right node is left with nothing.
+    private void Add(NodeGradient?[] left, NodeGradient?[] right, int threads)
     {
         for (var i = 0; i < left.Length; i++)
         {
-            if (left[i] is null)
+            if (right[i] is not { } term) continue;
+            if (left[i] is { } sum)
             {
-                left[i] = right[i];
-            }
-            else if (right[i] is { } term)
-            {
-                left[i]!.Add(term, threads);
+                sum.Add(term, threads);
                 Free(i, term);
             }
-        }
+            else
+            {
+                left[i] = term;
+            }
 
-        return left;
+            right[i] = null;
+        }
     }
 
     private void Free(int index, NodeGradient? gradient)

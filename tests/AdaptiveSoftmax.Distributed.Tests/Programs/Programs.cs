@@ -28,6 +28,10 @@ internal static class Programs
             case "decoded":
                 printFirst(DecodingProgram.Run(collectives));
                 return;
+            case "failing":
+                var (message, digest) = FailingProgram.Run(collectives, int.Parse(arguments[0], CultureInfo.InvariantCulture));
+                printFirst($"{message} {digest}");
+                return;
             case "killed":
                 printFirst(KilledProgram.Run(collectives, arguments[0], int.Parse(arguments[1], CultureInfo.InvariantCulture), isSlow: arguments.Length > 2));
                 return;
