@@ -33,6 +33,7 @@ internal sealed unsafe class NcclLibrary
     private readonly delegate* unmanaged<nint, int> _commAbort;
     private readonly delegate* unmanaged<nint, int*, int> _commGetAsyncError;
     private readonly delegate* unmanaged<int, byte*> _getErrorString;
+    private readonly delegate* unmanaged<nint, byte*> _getLastError; // null before 2.13
     private readonly delegate* unmanaged<ulong, ulong, nuint, int, int, nint, nint, int> _allReduce;
     private readonly delegate* unmanaged<ulong, ulong, nuint, int, nint, nint, int> _allGather;
     private readonly delegate* unmanaged<int*, void*, int, int, nint, int> _createScaledSum;
@@ -43,6 +44,7 @@ internal sealed unsafe class NcclLibrary
         (_handle, _path) = (handle, path);
         var getVersion = (delegate* unmanaged<int*, int>)Find("ncclGetVersion");
         _getErrorString = (delegate* unmanaged<int, byte*>)Find("ncclGetErrorString");
+        if (NativeLibrary.TryGetExport(handle, "ncclGetLastError", out var getLastError)) _getLastError = (delegate* unmanaged<nint, byte*>)getLastError;
         _getUniqueId = (delegate* unmanaged<NcclId*, int>)Find("ncclGetUniqueId");
         _commInitRank = (delegate* unmanaged<nint*, int, NcclId, int, int>)Find("ncclCommInitRank");
         _commAbort = (delegate* unmanaged<nint, int>)Find("ncclCommAbort");
@@ -130,7 +132,14 @@ internal sealed unsafe class NcclLibrary
             InProgress => "Unset NCCL_COMM_BLOCKING in its environment: calls must not return before they have begun.",
             _ => "Set NCCL_DEBUG=WARN in its environment: NCCL then says more.",
         };
-        return new(FormattableString.Invariant($"{call} failed{where}: {Marshal.PtrToStringUTF8((nint)_getErrorString(result))} ({result}, NCCL {Version ?? "of unknown version"}, '{_path}'). {remedy}"));
+        return new(FormattableString.Invariant($"{call} failed{where}: {Marshal.PtrToStringUTF8((nint)_getErrorString(result))} ({result}, NCCL {Version ?? "of unknown version"}, '{_path}'). {LastError()}{remedy}"));
+    }
+
+    // In its own words, with file or address, where it has some.
+    private string LastError()
+    {
+        var text = _getLastError is null ? null : Marshal.PtrToStringUTF8((nint)_getLastError(0))?.Trim();
+        return string.IsNullOrEmpty(text) ? "" : $"NCCL says last: {text.TrimEnd('.')}. ";
     }
 
     private void Check(int result, string call)

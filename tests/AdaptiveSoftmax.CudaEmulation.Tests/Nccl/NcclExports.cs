@@ -122,9 +122,20 @@ internal static unsafe class NcclExports
         Begin(rank, new NcclCall("ncclAllGather", (long)count, type, 1) { Send = send, Receive = receive, Stream = CudaExports.Device.Stream(stream) });
     });
 
-    // Unlike NCCL's own text it has the failure's details. The caller reads it at once and never frees it: there are few failures.
+    // The caller reads texts at once and never frees them: there are few failures.
     [UnmanagedCallersOnly]
-    private static nint ncclGetErrorString(NcclStatus status) => Marshal.StringToCoTaskMemUTF8(status == NcclStatus.Success ? "no error" : s_failure);
+    private static nint ncclGetErrorString(NcclStatus status) => Marshal.StringToCoTaskMemUTF8(status switch
+    {
+        NcclStatus.Success => "no error",
+        NcclStatus.InvalidArgument => "invalid argument",
+        NcclStatus.InvalidUsage => "invalid usage",
+        NcclStatus.RemoteError => "remote process exited or there was a network error",
+        _ => "unhandled cuda error",
+    });
+
+    // NCCL takes any communicator, and none.
+    [UnmanagedCallersOnly]
+    private static nint ncclGetLastError(nint communicator) => Marshal.StringToCoTaskMemUTF8(s_failure ?? "");
 
     private static void Begin(NcclRank rank, NcclCall call)
     {

@@ -104,7 +104,9 @@ public sealed class NcclTests
             using var values = ranks.Accelerator.Allocate1D<float>(5);
             ranks.AddUp([values.View.SubView(0, 4 + ranks.Rank)], 1);
         });
-        Assert.StartsWith("ncclAllReduce failed on rank 1 of 2: As call 1 one rank makes ncclAllReduce of 5 values of type 7 with scale 1, and rank 0 ncclAllReduce of 4 values", Message(failures[1]), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "ncclAllReduce failed on rank 1 of 2: invalid usage (5, NCCL 2.21.5, 'libnccl.so.2'). NCCL says last: As call 1 one rank makes ncclAllReduce of 5 values of type 7 with scale 1, and rank 0 ncclAllReduce of 4 values",
+            Message(failures[1]), StringComparison.Ordinal);
         Assert.EndsWith("Give each rank a device of its own, the same id and number of ranks, and the same calls in the same order.", Message(failures[0]), StringComparison.Ordinal);
     }
 
@@ -135,7 +137,7 @@ public sealed class NcclTests
         for (var rank = 0; rank < 2; rank++)
         {
             Assert.Equal(
-                $"ncclAllGather failed on rank {rank} of 3: Another rank has left. (6, NCCL 2.21.5, 'libnccl.so.2'). Another rank has ended, or the network between them has failed: its own error says why.",
+                $"ncclAllGather failed on rank {rank} of 3: remote process exited or there was a network error (6, NCCL 2.21.5, 'libnccl.so.2'). NCCL says last: Another rank has left. Another rank has ended, or the network between them has failed: its own error says why.",
                 Message(failures[rank]));
         }
 
@@ -146,14 +148,14 @@ public sealed class NcclTests
     public void RanksOfDifferentNumbers_AreNamed()
     {
         var failures = EmulatedNccl.Run(2, rank => new NcclRanks(EmulatedNccl.Accelerator(rank), rank, 2 + rank, _id).Dispose());
-        Assert.All(failures, failure => Assert.Matches("^ncclCommInitRank failed on rank (0 of 2|1 of 3): One rank says [23] ranks and another [23]. \\(4, ", Message(failure)));
+        Assert.All(failures, failure => Assert.Matches("^ncclCommInitRank failed on rank (0 of 2|1 of 3): invalid argument \\(4, .*: One rank says [23] ranks and another [23]\\. ", Message(failure)));
     }
 
     [Fact]
     public void RanksOnOneDevice_AreNamed()
     {
         var failures = EmulatedNccl.Run(2, rank => new NcclRanks(EmulatedNccl.Accelerator(0), rank, 2, _id).Dispose());
-        Assert.All(failures, failure => Assert.Contains("Two ranks have the device 0. (5, NCCL 2.21.5, 'libnccl.so.2'). Give each rank a device of its own", Message(failure), StringComparison.Ordinal));
+        Assert.All(failures, failure => Assert.Contains("invalid usage (5, NCCL 2.21.5, 'libnccl.so.2'). NCCL says last: Two ranks have the device 0. Give each rank a device of its own", Message(failure), StringComparison.Ordinal));
     }
 
     [Fact]
@@ -165,7 +167,17 @@ public sealed class NcclTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new NcclRanks(accelerator, -1, 2, _id));
         Assert.Contains("The id has 5 bytes; one of CreateId has 128.", Assert.Throws<ArgumentException>(() => new NcclRanks(accelerator, 0, 1, new byte[5])).Message, StringComparison.Ordinal);
         Assert.Contains("is a device of CPU, and NCCL is CUDA's.", Assert.Throws<ArgumentException>(() => new NcclRanks(Backend.Cpu, 0, 1, _id)).Message, StringComparison.Ordinal);
-        Assert.StartsWith("ncclCommInitRank failed on rank 0 of 1: The id is none that ncclGetUniqueId has given. (4,", Assert.Throws<NcclException>(() => new NcclRanks(accelerator, 0, 1, new byte[128])).Message, StringComparison.Ordinal);
+        Assert.StartsWith("ncclCommInitRank failed on rank 0 of 1: invalid argument (4, NCCL 2.21.5, 'libnccl.so.2'). NCCL says last: The id is none that ncclGetUniqueId has given. ", Assert.Throws<NcclException>(() => new NcclRanks(accelerator, 0, 1, new byte[128])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ALibraryWithoutALastError_SaysWhatItHas()
+    {
+        _ = JumpLibrary.Load("libnccl-old.so.2", NcclExports.Functions.Where(function => function.Name != "ncclGetLastError"));
+        var old = NcclLibrary.Load("libnccl-old.so.2");
+        Assert.Equal(
+            "ncclAllReduce failed on rank 0 of 2: invalid usage (5, NCCL 2.21.5, 'libnccl-old.so.2'). Give each rank a device of its own, the same id and number of ranks, and the same calls in the same order.",
+            old.Explain(5, "ncclAllReduce", " on rank 0 of 2").Message);
     }
 
     [Fact]
