@@ -31,6 +31,7 @@ internal static class Comparisons
         new SmallWeightsComparison("decode-certified", "certified int8", layer => layer.Certify()),
         new DenseDecodeComparison(),
         new DenseSampleComparison(),
+        new DenseBatchComparison(),
         new LoadComparison(),
         new LimitComparison(),
         new MigrateComparison(),

@@ -4,6 +4,8 @@ namespace AdaptiveSoftmax;
 public sealed unsafe partial class DecodeSession
 {
     private RowDecoder[] _rows = [];
+    private int[] _order = [];
+    private RowState[] _states = [];
     private int _batchRows;
 
     /// <summary>
@@ -30,44 +32,11 @@ public sealed unsafe partial class DecodeSession
         var faults = default(DecodeFaults);
         var start = DecodeMetrics.Start();
         PrepareRows(sequences.Length);
-        var isScreened = AreScreened(sequences, out var isClosest);
-        var blockSize = isScreened ? ScreenedLogits.MostRows : _softmax.DecodeBlockSize;
         fixed (float* vectors = hidden)
         {
-            for (var first = 0; first < sequences.Length; first += blockSize)
-            {
-                var count = Math.Min(blockSize, sequences.Length - first);
-                var block = vectors + ((nint)first * _softmax.Layout.HiddenSize);
-                if (isScreened)
-                {
-                    DrawBlock(block, first, sequences.Slice(first, count), isClosest, results.Slice(first, count), ref faults);
-                    continue;
-                }
-
-                var head = HeadBlock(block, first, count, out var logSumExp, ref faults);
-                for (var i = 0; i < count; i++)
-                {
-                    var sequence = sequences[first + i];
-                    if (_rows[first + i].HasFailed) continue;
-                    var logits = head + ((nint)i * _softmax.Layout.HeadRows);
-                    if (DrawsByLogits(sequence.Options, sequence.Retrieval)) results[first + i] = DrawRow(_rows[first + i], sequence, logits, logSumExp[i]);
-                    else _rows[first + i].Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, logits, logSumExp[i], retrieved: sequence.Retrieval);
-                }
-
-                RunTails(block, first, count, ref faults);
-                for (var i = first; i < first + count; i++)
-                {
-                    if (DrawsByLogits(sequences[i].Options, sequences[i].Retrieval) && !_rows[i].HasFailed)
-                    {
-                        if (results[i].Token < 0) faults.AddNoTokenLeft(i);
-                        continue;
-                    }
-
-                    var key = _rows[i].Finish();
-                    if (key == ScoreKey.None && !_rows[i].HasFailed) faults.AddNoTokenLeft(i);
-                    results[i] = _rows[i].Report(_softmax, key);
-                }
-            }
+            var open = ScreenDraws(vectors, sequences, results, ref faults);
+            for (var first = 0; first < open; first += _softmax.DecodeBlockSize)
+                ComputeDraws(vectors, _order.AsSpan(first, Math.Min(_softmax.DecodeBlockSize, open - first)), sequences, results, ref faults);
         }
 
         var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
@@ -116,46 +85,36 @@ public sealed unsafe partial class DecodeSession
         options ??= DecodeOptions.Default;
         CheckOptions(options, history: null);
         if (results.Length == 0) return;
-        if (tokens.Length != logProbs.Length || tokens.Length % results.Length != 0)
-            throw new ArgumentException($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs of {results.Length} hidden vectors; give [rows, k] of both.", nameof(tokens));
-        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
-        var k = tokens.Length / results.Length;
-        using var step = Begin();
-        var start = DecodeMetrics.Start();
-        var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
-        var approximate = 0;
-        var faults = default(DecodeFaults);
-        PrepareRows(results.Length);
-        fixed (float* vectors = hidden)
-        {
-            for (var first = 0; first < results.Length; first += _softmax.DecodeBlockSize)
-            {
-                var count = Math.Min(_softmax.DecodeBlockSize, results.Length - first);
-                var block = vectors + ((nint)first * _softmax.Layout.HiddenSize);
-                var head = HeadBlock(block, first, count, out var logSumExp, ref faults);
-                for (var i = 0; i < count; i++)
-                {
-                    if (_rows[first + i].HasFailed) continue;
-                    var logits = head + ((nint)i * _softmax.Layout.HeadRows);
-                    var retrieval = retrieved.IsEmpty ? default : new Retrieval(retrieved[first + i], weight);
-                    if (RanksByLogits(options) && !retrieval.IsActive) results[first + i] = RankRow(_rows[first + i], options, logits, logSumExp[i], tokens.Slice((first + i) * k, k), logProbs.Slice((first + i) * k, k));
-                    else _rows[first + i].Begin(options, history: null, default, k, wantsDraw: false, logits, logSumExp[i], retrieved: retrieval);
-                }
+        CheckPlaces(hidden, tokens, logProbs, results.Length);
+        Rank(hidden, new RankedRows(options, retrieved, weight, default, tokens, logProbs, results));
+    }
 
-                RunTails(block, first, count, ref faults);
-                for (var i = first; i < first + count; i++)
-                {
-                    if (RanksByLogits(options) && !_rows[i].HasFailed && (retrieved.IsEmpty || !new Retrieval(retrieved[i], weight).IsActive)) continue;
-                    results[i] = _rows[i].CopyTop(_softmax, tokens.Slice(i * k, k), logProbs.Slice(i * k, k));
-                    if (results[i].Count > 0) tally.Add(BestCluster(_rows[i]), results[i].TailsVisited);
-                    if (results[i].UnseenMass > 0) approximate++;
-                }
-            }
+    /// <summary>
+    /// The most probable tokens of each sequence, by its own penalties, biases, mask, policy and retrieved tokens; temperature and
+    /// filters do not matter here. Sequences stay as they are.
+    /// </summary>
+    /// <param name="hidden">Hidden vectors, [rows, hidden].</param>
+    /// <param name="sequences">The sequences, [rows]; one may stand in several rows.</param>
+    /// <param name="tokens">Receives token ids, best first, [rows, k]; −1 where a row has fewer.</param>
+    /// <param name="logProbs">Receives their log-probs, [rows, k]; −∞ where a row has fewer.</param>
+    /// <param name="results">Receives what was found, [rows].</param>
+    /// <exception cref="ArgumentException">The sizes do not agree, or vectors and log-probs share memory.</exception>
+    /// <exception cref="DecodeException">For some rows a value that was read is not finite: they have no tokens, and all others have theirs.</exception>
+    /// <exception cref="ObjectDisposedException">The session or the layer is disposed.</exception>
+    public void TopK(ReadOnlySpan<float> hidden, ReadOnlySpan<DecodeSequence> sequences, Span<int> tokens, Span<float> logProbs, Span<TopKResult> results)
+    {
+        CheckBatch(hidden, results.Length);
+        if (results.Length != sequences.Length)
+            throw new ArgumentException($"There is room for {results.Length} results of {sequences.Length} sequences; give one place each.", nameof(results));
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            if (sequences[i] is null) throw new ArgumentException(FormattableString.Invariant($"Sequence {i} is null."), nameof(sequences));
+            CheckSequence(sequences[i]);
         }
 
-        DecodeMetrics.RecordBatch(start, _softmax.Tags, tally);
-        if (approximate > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, options.Policy.ToString(), approximate);
-        faults.ThrowIfAny();
+        if (results.Length == 0) return;
+        CheckPlaces(hidden, tokens, logProbs, results.Length);
+        Rank(hidden, new RankedRows(DecodeOptions.Default, default, weight: 0, sequences, tokens, logProbs, results));
     }
 
     /// <summary>After <c>Sample</c> of a batch: the most probable tokens of a row, as many as its options asked for.</summary>
@@ -179,14 +138,23 @@ public sealed unsafe partial class DecodeSession
             throw new ArgumentException(FormattableString.Invariant($"The hidden vectors hold {hidden.Length} values; {rows} rows of the hidden size {_softmax.Layout.HiddenSize} are {(long)rows * _softmax.Layout.HiddenSize}."), nameof(hidden));
     }
 
+    private static void CheckPlaces(ReadOnlySpan<float> hidden, Span<int> tokens, Span<float> logProbs, int rows)
+    {
+        if (tokens.Length != logProbs.Length || tokens.Length % rows != 0)
+            throw new ArgumentException(FormattableString.Invariant($"There is room for {tokens.Length} tokens and {logProbs.Length} log-probs of {rows} hidden vectors; give [rows, k] of both."), nameof(tokens));
+        SpanOverlap.Refuse(hidden, (ReadOnlySpan<float>)logProbs, "the hidden vectors", "the log-probs", nameof(logProbs));
+    }
+
     private void CheckSequences(ReadOnlySpan<DecodeSequence> sequences)
     {
         DecodeSequence.EnterBatch(sequences);
-        foreach (var sequence in sequences)
-        {
-            CheckOptions(sequence.Options, sequence.History);
-            RetrievedTokens.Check(_softmax, sequence.Retrieved, sequence.RetrievedWeight);
-        }
+        foreach (var sequence in sequences) CheckSequence(sequence);
+    }
+
+    private void CheckSequence(DecodeSequence sequence)
+    {
+        CheckOptions(sequence.Options, sequence.History);
+        RetrievedTokens.Check(_softmax, sequence.Retrieved, sequence.RetrievedWeight);
     }
 
     private void PrepareRows(int rows)
@@ -195,65 +163,145 @@ public sealed unsafe partial class DecodeSession
         if (_rows.Length >= rows) return;
         var first = _rows.Length;
         Array.Resize(ref _rows, rows);
+        Array.Resize(ref _order, rows);
+        Array.Resize(ref _states, rows);
         for (var i = first; i < rows; i++) _rows[i] = new RowDecoder(_softmax.Layout);
     }
 
-    // Row by row, since each row's choice reads the whole of its logits. Rows without a log-sum-exp have failed.
-    private float* HeadBlock(float* hidden, int first, int count, out float* logSumExp, ref DecodeFaults faults)
+    // Rows of a batch that all stored weights decide: each by its logits, or by a row decoder, which asks for tails.
+    private void ComputeDraws(float* hidden, ReadOnlySpan<int> rows, ReadOnlySpan<DecodeSequence> sequences, Span<DecodedToken> results, ref DecodeFaults faults)
     {
-        _scratch.Reset();
-        var rows = _softmax.Layout.HeadRows;
-        var logits = _scratch.Floats((long)count * rows);
-        logSumExp = _scratch.Floats(count);
-        using var scope = _scratch.Begin();
-        var inputs = _softmax.HiddenLanes(_scratch, hidden, members: null, count, out var lanes);
-        var head = _softmax.DecodingHead.Forward(_softmax.Pool, _scratch, inputs, lanes);
-        Transpose.FromLanes(_softmax.Pool, head.Logits, lanes, count, rows, logits, rows);
-        new ReadOnlySpan<float>(head.LogSumExp, count).CopyTo(new Span<float>(logSumExp, count));
+        var head = HeadBlock(hidden, rows, out var logSumExp, ref faults);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var (row, sequence) = (_rows[rows[i]], sequences[rows[i]]);
+            if (row.HasFailed) continue;
+            var logits = head + ((nint)i * _softmax.Layout.HeadRows);
+            if (DrawsByLogits(sequence.Options, sequence.Retrieval)) results[rows[i]] = DrawRow(row, sequence, logits, logSumExp[i]);
+            else row.Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, logits, logSumExp[i], retrieved: sequence.Retrieval);
+        }
+
+        RunTails(hidden, rows, ref faults);
+        foreach (var row in rows)
+        {
+            if (!DrawsByLogits(sequences[row].Options, sequences[row].Retrieval) || _rows[row].HasFailed)
+                results[row] = _rows[row].Report(_softmax, _rows[row].Finish());
+            if (results[row].Token < 0 && !_rows[row].HasFailed) faults.AddNoTokenLeft(row);
+        }
+    }
+
+    private void Rank(ReadOnlySpan<float> hidden, in RankedRows rows)
+    {
+        var count = rows.Results.Length;
+        using var step = Begin();
+        var start = DecodeMetrics.Start();
+        var faults = default(DecodeFaults);
+        PrepareRows(count);
+        fixed (float* vectors = hidden)
+        {
+            var open = ScreenRanks(vectors, rows);
+            for (var first = 0; first < open; first += _softmax.DecodeBlockSize)
+                ComputeRanks(vectors, _order.AsSpan(first, Math.Min(_softmax.DecodeBlockSize, open - first)), rows, ref faults);
+        }
+
+        var tally = new ClusterTally(stackalloc long[ClusterTally.Length(_softmax.Layout)], _softmax.Layout);
         for (var i = 0; i < count; i++)
         {
-            _rows[first + i].HasFailed = false;
-            if (!float.IsFinite(logSumExp[i])) Fail(hidden, first, i, tail: -1, logits + ((nint)i * rows), ref faults);
+            if (rows.Results[i].Count > 0) tally.Add(_rows[i].Top.Length > 0 ? BestCluster(_rows[i]) : 0, rows.Results[i].TailsVisited);
+            if (rows.Results[i].UnseenMass > 0) DecodeMetrics.RecordApproximate(_softmax.Tags, rows.OptionsOf(i).Policy.ToString());
+        }
+
+        DecodeMetrics.RecordBatch(start, _softmax.Tags, tally);
+        faults.ThrowIfAny();
+    }
+
+    private void ComputeRanks(float* hidden, ReadOnlySpan<int> block, in RankedRows rows, ref DecodeFaults faults)
+    {
+        var head = HeadBlock(hidden, block, out var logSumExp, ref faults);
+        for (var i = 0; i < block.Length; i++)
+        {
+            var row = block[i];
+            if (_rows[row].HasFailed) continue;
+            var logits = head + ((nint)i * _softmax.Layout.HeadRows);
+            if (RanksByLogits(rows.OptionsOf(row)) && !rows.RetrievalOf(row).IsActive) RankRow(row, rows, logits, logSumExp[i]);
+            else _rows[row].Begin(rows.OptionsOf(row), rows.HistoryOf(row), default, rows.Count, wantsDraw: false, logits, logSumExp[i], retrieved: rows.RetrievalOf(row));
+        }
+
+        RunTails(hidden, block, ref faults);
+        foreach (var row in block)
+        {
+            if (RanksByLogits(rows.OptionsOf(row)) && !rows.RetrievalOf(row).IsActive && !_rows[row].HasFailed) continue;
+            rows.Results[row] = _rows[row].CopyTop(_softmax, rows.TokensOf(row), rows.LogProbsOf(row));
+        }
+    }
+
+    // Row by row, since each row's choice reads the whole of its logits. Rows without a log-sum-exp have failed.
+    private float* HeadBlock(float* hidden, ReadOnlySpan<int> rows, out float* logSumExp, ref DecodeFaults faults)
+    {
+        _scratch.Reset();
+        var size = _softmax.Layout.HeadRows;
+        var logits = _scratch.Floats((long)rows.Length * size);
+        logSumExp = _scratch.Floats(rows.Length);
+        using var scope = _scratch.Begin();
+        fixed (int* members = rows)
+        {
+            var inputs = _softmax.HiddenLanes(_scratch, hidden, members, rows.Length, out var lanes);
+            var head = _softmax.DecodingHead.Forward(_softmax.Pool, _scratch, inputs, lanes);
+            Transpose.FromLanes(_softmax.Pool, head.Logits, lanes, rows.Length, size, logits, size);
+            new ReadOnlySpan<float>(head.LogSumExp, rows.Length).CopyTo(new Span<float>(logSumExp, rows.Length));
+        }
+
+        for (var i = 0; i < rows.Length; i++)
+        {
+            _rows[rows[i]].HasFailed = false;
+            if (!float.IsFinite(logSumExp[i])) Fail(hidden, rows[i], tail: -1, logits + ((nint)i * size), ref faults);
         }
 
         return logits;
     }
 
-    private void Fail(float* hidden, int first, int row, int tail, float* logits, ref DecodeFaults faults)
+    private void Fail(float* hidden, int row, int tail, float* logits, ref DecodeFaults faults)
     {
-        _rows[first + row].Fail();
-        faults.AddNotFinite(_softmax, first + row, tail, hidden + ((nint)row * _softmax.Layout.HiddenSize), logits, step: 1);
+        _rows[row].Fail();
+        faults.AddNotFinite(_softmax, row, tail, hidden + ((nint)row * _softmax.Layout.HiddenSize), logits, step: 1);
     }
 
     // A tail is one product for all rows that ask for it: the one that most rows ask for comes first, so that those it
     // leaves open join the rows of their next one.
-    private void RunTails(float* hidden, int first, int count, ref DecodeFaults faults)
+    private void RunTails(float* hidden, ReadOnlySpan<int> rows, ref DecodeFaults faults)
     {
-        var wanted = new Span<int>(_scratch.Ints(count), count);
-        for (var i = 0; i < count; i++) wanted[i] = _rows[first + i].NextTail();
+        var wanted = new Span<int>(_scratch.Ints(rows.Length), rows.Length);
+        for (var i = 0; i < rows.Length; i++) wanted[i] = _rows[rows[i]].NextTail();
         Span<int> counts = stackalloc int[_softmax.Layout.TailCount];
         for (var tail = SoftmaxDecoder.MostWanted(wanted, counts); tail >= 0; tail = SoftmaxDecoder.MostWanted(wanted, counts))
         {
             using var scope = _scratch.Begin();
-            var members = _scratch.Ints(count);
-            var memberCount = SoftmaxDecoder.FindMembers(wanted, tail, new Span<int>(members, count));
-            RunTail(hidden, first, tail, members, memberCount, ref faults);
-            for (var i = 0; i < memberCount; i++) wanted[members[i]] = _rows[first + members[i]].NextTail();
+            var members = new Span<int>(_scratch.Ints(rows.Length), rows.Length);
+            members = members[..SoftmaxDecoder.FindMembers(wanted, tail, members)];
+            foreach (ref var member in members) member = rows[member];
+            RunTail(hidden, members, tail, ref faults);
+            for (var i = 0; i < rows.Length; i++)
+            {
+                if (wanted[i] == tail) wanted[i] = _rows[rows[i]].NextTail();
+            }
         }
     }
 
-    private void RunTail(float* hidden, int first, int tail, int* members, int memberCount, ref DecodeFaults faults)
+    private void RunTail(float* hidden, ReadOnlySpan<int> rows, int tail, ref DecodeFaults faults)
     {
-        var inputs = _softmax.HiddenLanes(_scratch, hidden, members, memberCount, out var lanes);
-        var block = _softmax.DecodingTails[tail].Forward(_softmax.Pool, _scratch, inputs, lanes);
-        var rows = _softmax.Layout.Tails[tail].Size;
-        var logits = _scratch.Floats((long)memberCount * rows);
-        Transpose.FromLanes(_softmax.Pool, block.Logits, lanes, memberCount, rows, logits, rows);
-        for (var i = 0; i < memberCount; i++)
+        fixed (int* members = rows)
         {
-            var own = logits + ((nint)i * rows);
-            if (float.IsFinite(block.LogSumExp[i])) _rows[first + members[i]].Accept(tail, own, block.LogSumExp[i]);
-            else Fail(hidden, first, members[i], tail, own, ref faults);
+            var inputs = _softmax.HiddenLanes(_scratch, hidden, members, rows.Length, out var lanes);
+            var block = _softmax.DecodingTails[tail].Forward(_softmax.Pool, _scratch, inputs, lanes);
+            var size = _softmax.Layout.Tails[tail].Size;
+            var logits = _scratch.Floats((long)rows.Length * size);
+            Transpose.FromLanes(_softmax.Pool, block.Logits, lanes, rows.Length, size, logits, size);
+            for (var i = 0; i < rows.Length; i++)
+            {
+                var own = logits + ((nint)i * size);
+                if (float.IsFinite(block.LogSumExp[i])) _rows[rows[i]].Accept(tail, own, block.LogSumExp[i]);
+                else Fail(hidden, rows[i], tail, own, ref faults);
+            }
         }
     }
 }

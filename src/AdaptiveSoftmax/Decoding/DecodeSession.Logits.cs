@@ -12,7 +12,7 @@ public sealed unsafe partial class DecodeSession
         fixed (float* vector = hidden)
         {
             var source = Decide(vector, options, history, default, tokens.Length, wantsDraw: false);
-            var result = CopyFound(source, tokens, logProbs);
+            var result = CopyFound(source, options, tokens, logProbs);
             if (result.Count > 0) DecodeMetrics.Record(start, _softmax.Tags, cluster: 0, tailsVisited: 0);
             return result;
         }
@@ -23,7 +23,7 @@ public sealed unsafe partial class DecodeSession
         _row.Clear(options);
         fixed (float* vector = hidden)
         {
-            var result = retrieval.IsActive ? DrawMixture(source: null, vector, options, random, history, retrieval) : Drawn(Decide(vector, options, history, random, count: 1, wantsDraw: true));
+            var result = retrieval.IsActive ? DrawMixture(source: null, vector, options, random, history, retrieval) : Drawn(Decide(vector, options, history, random, count: 1, wantsDraw: true), options);
             if (result.Token < 0)
             {
                 var faults = default(DecodeFaults);
@@ -37,49 +37,6 @@ public sealed unsafe partial class DecodeSession
         }
     }
 
-    // Whether bounds may decide every row of a batch, and no row needs the stored weights for a log-prob.
-    private bool AreScreened(ReadOnlySpan<DecodeSequence> sequences, out bool isClosest)
-    {
-        var needsMasses = isClosest = false;
-        foreach (var sequence in sequences)
-        {
-            var options = sequence.Options;
-            if (sequence.Retrieval.IsActive || options.Sampler != SamplerKind.Gumbel || !float.IsPositiveInfinity(options.LogProbError) || !LogitDecoder.MayBeBounded(options, wantsDraw: true)) return false;
-            needsMasses |= LogitDecoder.NeedsMasses(options, sequence.History, wantsDraw: true);
-            isClosest |= LogitDecoder.NeedsClosest(options, wantsDraw: true);
-        }
-
-        return _screened is not null && (!needsMasses || _screened.MayBoundMasses(isClosest));
-    }
-
-    // A row that bounds leave open is a batch of one, whose bits are those of a batch of any size.
-    private void DrawBlock(float* hidden, int first, ReadOnlySpan<DecodeSequence> sequences, bool isClosest, Span<DecodedToken> results, ref DecodeFaults faults)
-    {
-        Span<bool> isOpen = stackalloc bool[sequences.Length];
-        _scratch.Reset();
-        _screened!.BeginBlock(_scratch, hidden, sequences.Length, isClosest);
-        for (var i = 0; i < sequences.Length; i++)
-        {
-            _rows[first + i].Clear(sequences[i].Options);
-            isOpen[i] = !_screened.TryBeginRow(i) || !_logits.TryDraw(_softmax.Pool, _screened, sequences[i].Options, sequences[i].History, sequences[i].Random);
-            _screened.End(!isOpen[i], LogitDecoder.NeedsMasses(sequences[i].Options, sequences[i].History, wantsDraw: true));
-            if (!isOpen[i]) results[i] = Drawn(_screened);
-        }
-
-        for (var i = 0; i < sequences.Length; i++)
-        {
-            if (isOpen[i])
-            {
-                var head = HeadBlock(hidden + ((nint)i * _softmax.Layout.HiddenSize), first + i, 1, out var logSumExp, ref faults);
-                results[i] = new DecodedToken(-1, float.NaN, -1, 0, 0);
-                if (_rows[first + i].HasFailed) continue;
-                results[i] = DrawRow(_rows[first + i], sequences[i], head, logSumExp[0]);
-            }
-
-            if (results[i].Token < 0) faults.AddNoTokenLeft(first + i);
-        }
-    }
-
     // A row of a batch, whose logits were computed.
     private DecodedToken DrawRow(RowDecoder row, DecodeSequence sequence, float* logits, float logSumExp)
     {
@@ -88,47 +45,50 @@ public sealed unsafe partial class DecodeSession
         _computed.Begin(_scratch, logits, _softmax.Layout.VocabularySize, logSumExp);
         if (sequence.Retrieval.IsActive) return DrawMixture(_computed, vector: null, sequence.Options, sequence.Random, sequence.History, sequence.Retrieval);
         _logits.TryDraw(_softmax.Pool, _computed, sequence.Options, sequence.History, sequence.Random);
-        return Drawn(_computed);
+        return Drawn(_computed, sequence.Options);
     }
 
-    private TopKResult RankRow(RowDecoder row, DecodeOptions options, float* logits, float logSumExp, Span<int> tokens, Span<float> logProbs)
+    private void RankRow(int row, in RankedRows rows, float* logits, float logSumExp)
     {
-        row.Clear(options);
+        _rows[row].Clear(rows.OptionsOf(row));
         using var scope = _scratch.Begin();
         _computed.Begin(_scratch, logits, _softmax.Layout.VocabularySize, logSumExp);
-        _logits.TryFindBest(_softmax.Pool, _computed, options, history: null, tokens.Length);
-        return CopyFound(_computed, tokens, logProbs);
+        _logits.TryFindBest(_softmax.Pool, _computed, rows.OptionsOf(row), rows.HistoryOf(row), rows.Count);
+        rows.Results[row] = CopyFound(_computed, rows.OptionsOf(row), rows.TokensOf(row), rows.LogProbsOf(row));
     }
 
-    private DecodedToken Drawn(LogitSource source) => _logits.Found.Length == 0
+    private DecodedToken Drawn(LogitSource source, DecodeOptions options) => _logits.Found.Length == 0
         ? new DecodedToken(-1, float.NaN, -1, 0, 0)
-        : new DecodedToken(_softmax.TokenOf(_logits.Found[0].Row), source.LogProb(_logits.Found[0].Logit), Cluster: 0, TailsVisited: 0, UnseenMass: 0);
+        : new DecodedToken(_softmax.TokenOf(_logits.Found[0].Row), Reported(source, options, _logits.Found[0].Logit), Cluster: 0, TailsVisited: 0, UnseenMass: 0);
 
-    private TopKResult CopyFound(LogitSource source, Span<int> tokens, Span<float> logProbs)
+    private TopKResult CopyFound(LogitSource source, DecodeOptions options, Span<int> tokens, Span<float> logProbs)
     {
         tokens.Fill(-1);
         logProbs.Fill(float.NegativeInfinity);
         var found = _logits.Found;
-        for (var i = 0; i < found.Length; i++) (tokens[i], logProbs[i]) = (_softmax.TokenOf(found[i].Row), source.LogProb(found[i].Logit));
+        for (var i = 0; i < found.Length; i++) (tokens[i], logProbs[i]) = (_softmax.TokenOf(found[i].Row), Reported(source, options, found[i].Logit));
         return new TopKResult(found.Length, TailsVisited: 0, UnseenMass: 0);
     }
+
+    // NaN where none was asked for, whatever decided: a result says nothing of what was computed for it.
+    private static float Reported(LogitSource source, DecodeOptions options, float logit) => LogitDecoder.WantsLogProbs(options) ? source.LogProb(logit) : float.NaN;
 
     // Leaves what was found in the decoder, and gives what it was found from.
     private LogitSource Decide(float* vector, DecodeOptions options, TokenHistory? history, SampleRandom random, int count, bool wantsDraw)
     {
         _scratch.Reset();
-        var (hangsOnMasses, isClosest) = (LogitDecoder.NeedsMasses(options, history, wantsDraw), LogitDecoder.NeedsClosest(options, wantsDraw));
-        if (_screened is not null && options.LogProbError > 0 && LogitDecoder.MayBeBounded(options, wantsDraw)
-            && (!hangsOnMasses || _screened.MayBoundMasses(isClosest)))
+        var hangsOnMasses = LogitDecoder.NeedsMasses(options, history, wantsDraw);
+        var isClosest = NeedsClosest(options, wantsDraw);
+        if (MayBeScreened(vector, options, count, wantsDraw) && (!hangsOnMasses || _screened!.MayBoundMasses(isClosest)))
         {
-            for (var isFirst = true; _screened.TryBegin(_scratch, vector, options.LogProbError, isFirst, isClosest); isFirst = false)
+            for (var isFirst = true; _screened!.TryBegin(_scratch, vector, isFirst, isClosest); isFirst = false)
             {
                 if (!TryDecide(_screened, options, history, random, count, wantsDraw)) continue;
-                _screened.End(isDecided: true, hangsOnMasses);
+                _screened.End(isDecided: true, hangsOnMasses, isClosest);
                 return _screened;
             }
 
-            _screened.End(isDecided: false, hangsOnMasses);
+            _screened.End(isDecided: false, hangsOnMasses, isClosest);
         }
 
         ComputeAll(vector);

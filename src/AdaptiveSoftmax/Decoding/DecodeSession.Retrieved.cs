@@ -114,17 +114,17 @@ public sealed unsafe partial class DecodeSession
         if (_mixture.MayBeChosen && random.For(DrawPurpose.Retrieved, 0) < _mixture.Weight)
         {
             slot = _mixture.Draw(random.For(DrawPurpose.Retrieved, 1));
-            if (source is null && !float.IsPositiveInfinity(options.LogProbError)) source = ComputeAll(vector);
+            if (source is null && LogitDecoder.WantsLogProbs(options)) source = ComputeAll(vector);
             if (source is not null) logProb = source.LogProb(source.Logit(slot));
         }
         else
         {
             if (source is null) source = Decide(vector, options, history, random, count: 1, wantsDraw: true);
             else _logits.TryDraw(_softmax.Pool, source, options, history, random);
-            if (_logits.Found.Length == 0) return Drawn(source);
+            if (_logits.Found.Length == 0) return Drawn(source, options);
             (slot, logProb) = (_logits.Found[0].Row, source.LogProb(_logits.Found[0].Logit));
         }
 
-        return new DecodedToken(_softmax.TokenOf(slot), _mixture.LogProbOf(slot, logProb), Cluster: 0, TailsVisited: 0, UnseenMass: 0);
+        return new DecodedToken(_softmax.TokenOf(slot), LogitDecoder.WantsLogProbs(options) ? _mixture.LogProbOf(slot, logProb) : float.NaN, Cluster: 0, TailsVisited: 0, UnseenMass: 0);
     }
 }

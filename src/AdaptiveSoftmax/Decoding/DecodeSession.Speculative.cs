@@ -43,22 +43,32 @@ public sealed unsafe partial class DecodeSession
         return count;
     }
 
-    // Judges tokens from the first that is open on, as many as a block has; false where one was rejected.
+    // Judges tokens from the first that is open on, as many as a block has that are decided by the same; false where one was rejected.
     private bool VerifyBlock(float* hidden, SpeculativeDraft draft, DecodeSequence sequence, Span<DecodedToken> results, ref int count)
     {
-        var block = hidden + ((nint)count * _softmax.Layout.HiddenSize);
-        if (AreScreened([sequence], out var isClosest)) return VerifyScreened(block, draft, sequence, isClosest, results, ref count);
-        var (first, faults) = (count, default(DecodeFaults));
-        var rows = Math.Min(_softmax.DecodeBlockSize, draft.Count + 1 - first);
-        var head = HeadBlock(block, first, rows, out var logSumExp, ref faults);
-        for (var i = 0; i < rows; i++)
+        var (size, mayBoundNuclei) = (_softmax.Layout.HiddenSize, (bool?)null);
+        var isScreened = MayDrawScreened(hidden + ((nint)count * size), sequence, ref mayBoundNuclei);
+        var most = Math.Min(isScreened ? ScreenedLogits.MostRows : _softmax.DecodeBlockSize, draft.Count + 1 - count);
+        var rows = 0;
+        do _order[rows] = count + rows;
+        while (++rows < most && MayDrawScreened(hidden + ((nint)(count + rows) * size), sequence, ref mayBoundNuclei) == isScreened);
+        return isScreened
+            ? VerifyScreened(hidden, _order.AsSpan(0, rows), draft, sequence, results, ref count)
+            : VerifyStored(hidden, _order.AsSpan(0, rows), draft, sequence, results, ref count);
+    }
+
+    private bool VerifyStored(float* hidden, ReadOnlySpan<int> rows, SpeculativeDraft draft, DecodeSequence sequence, Span<DecodedToken> results, ref int count)
+    {
+        var faults = default(DecodeFaults);
+        var head = HeadBlock(hidden, rows, out var logSumExp, ref faults);
+        for (var i = 0; i < rows.Length; i++)
         {
             var logits = head + ((nint)i * _softmax.Layout.HeadRows);
-            if (!_rows[first + i].HasFailed)
+            if (!_rows[rows[i]].HasFailed)
             {
                 results[count] = sequence.Options.Sampler == SamplerKind.Gumbel
-                    ? DrawRow(_rows[first + i], sequence, logits, logSumExp[i])
-                    : VerifyRow(block, first, i, logits, logSumExp[i], count < draft.Count ? draft.Distribution(count) : null, sequence, ref faults);
+                    ? DrawRow(_rows[rows[i]], sequence, logits, logSumExp[i])
+                    : VerifyRow(hidden, rows.Slice(i, 1), logits, logSumExp[i], count < draft.Count ? draft.Distribution(count) : null, sequence, ref faults);
             }
 
             if (!Take(draft, sequence, results, ref count, faults)) return false;
@@ -67,37 +77,32 @@ public sealed unsafe partial class DecodeSession
         return true;
     }
 
-    private DecodedToken VerifyRow(float* hidden, int first, int at, float* logits, float logSumExp, DraftDistribution? draft, DecodeSequence sequence, ref DecodeFaults faults)
+    private DecodedToken VerifyRow(float* hidden, ReadOnlySpan<int> one, float* logits, float logSumExp, DraftDistribution? draft, DecodeSequence sequence, ref DecodeFaults faults)
     {
-        var row = _rows[first + at];
+        var row = _rows[one[0]];
         using var scope = _scratch.Begin();
-        var member = _scratch.Ints(1);
-        *member = at;
         row.Begin(sequence.Options, sequence.History, sequence.Random, sequence.Options.TopLogProbs, wantsDraw: true, logits, logSumExp, draft);
-        for (var tail = row.NextTail(); tail >= 0; tail = row.NextTail()) RunTail(hidden, first, tail, member, 1, ref faults);
+        for (var tail = row.NextTail(); tail >= 0; tail = row.NextTail()) RunTail(hidden, one, tail, ref faults);
         var key = row.Finish();
         return row.Report(_softmax, key);
     }
 
     // A row that bounds leave open is a batch of one, as in a batch of draws, and ends the block.
-    private bool VerifyScreened(float* hidden, SpeculativeDraft draft, DecodeSequence sequence, bool isClosest, Span<DecodedToken> results, ref int count)
+    private bool VerifyScreened(float* hidden, ReadOnlySpan<int> rows, SpeculativeDraft draft, DecodeSequence sequence, Span<DecodedToken> results, ref int count)
     {
-        var rows = Math.Min(ScreenedLogits.MostRows, draft.Count + 1 - count);
-        _scratch.Reset();
-        _screened!.BeginBlock(_scratch, hidden, rows, isClosest);
-        for (var i = 0; i < rows; i++)
+        BeginScreening(hidden, rows, NeedsClosest(sequence.Options, wantsDraw: true));
+        for (var i = 0; i < rows.Length; i++)
         {
             var faults = default(DecodeFaults);
             _rows[count].Clear(sequence.Options);
-            var isOpen = !_screened.TryBeginRow(i) || !_logits.TryDraw(_softmax.Pool, _screened, sequence.Options, sequence.History, sequence.Random);
-            _screened.End(!isOpen, LogitDecoder.NeedsMasses(sequence.Options, sequence.History, wantsDraw: true));
+            var isOpen = !TryScreened(i, sequence.Options, sequence.History, sequence.Random, count: 1, wantsDraw: true);
             if (!isOpen)
             {
-                results[count] = Drawn(_screened);
+                results[count] = Drawn(_screened!, sequence.Options);
             }
             else
             {
-                var head = HeadBlock(hidden + ((nint)i * _softmax.Layout.HiddenSize), count, 1, out var logSumExp, ref faults);
+                var head = HeadBlock(hidden, rows.Slice(i, 1), out var logSumExp, ref faults);
                 if (!_rows[count].HasFailed) results[count] = DrawRow(_rows[count], sequence, head, logSumExp[0]);
             }
 

@@ -91,10 +91,10 @@ internal sealed unsafe class CertifiedCluster : IDisposable
 
     /// <summary>How far the computed sums of exponentials may be from the true ones, relative to them.</summary>
     /// <remarks>
-    /// Each sums at most RowsPerTile terms in vectors of at least four lanes; an exponential and its rounded argument are off
-    /// by less than 2⁻¹⁷.
+    /// Each sums at most RowsPerTile terms in vectors of at least four lanes, or those of a tile of a block one after the other; an
+    /// exponential and its rounded argument are off by less than 2⁻¹⁷.
     /// </remarks>
-    public double SumError => Roundings.Gamma((RowsPerTile / 4) + 32) + (1.0 / (1 << 17));
+    public double SumError => Roundings.Gamma(Math.Max(RowsPerTile / 4, TokenBlocks.RowsPerTile) + 32) + (1.0 / (1 << 17));
 
     /// <summary>How far below its bounds logits may be.</summary>
     public ScreenErrors Errors(in Screening screening) =>
@@ -167,16 +167,22 @@ internal sealed unsafe class CertifiedCluster : IDisposable
     }
 
     /// <summary>Takes in the inputs of a block, and bounds their logits.</summary>
-    /// <returns>The bounds, [count]; an input whose bounds do not hold has none.</returns>
-    public Screening* ScreenBlock(WorkerPool pool, Scratch scratch, float* inputs, int count, int stage, ref ScreenCounts counts)
+    /// <param name="pool">The threads.</param>
+    /// <param name="scratch">Lends the memory of the bounds.</param>
+    /// <param name="inputs">Inputs, [any, columns].</param>
+    /// <param name="members">Which of them.</param>
+    /// <param name="stage">The copy to read.</param>
+    /// <param name="counts">Counts the rows.</param>
+    /// <returns>The bounds, [members]; an input whose bounds do not hold has none.</returns>
+    public Screening* ScreenBlock(WorkerPool pool, Scratch scratch, float* inputs, ReadOnlySpan<int> members, int stage, ref ScreenCounts counts)
     {
-        var screenings = (Screening*)scratch.Floats((long)count * sizeof(Screening) / sizeof(float) + 1);
-        var ready = (Screening*)scratch.Floats((long)count * sizeof(Screening) / sizeof(float) + 1);
+        var screenings = (Screening*)scratch.Floats((long)members.Length * sizeof(Screening) / sizeof(float) + 1);
+        var ready = (Screening*)scratch.Floats((long)members.Length * sizeof(Screening) / sizeof(float) + 1);
         var widened = scratch.Floats(_rows.Columns);
         var held = 0;
-        for (var i = 0; i < count; i++)
+        for (var i = 0; i < members.Length; i++)
         {
-            if (!TryPrepare(scratch, inputs + ((nint)i * _rows.Columns), stage, withSums: false, out screenings[i])) continue;
+            if (!TryPrepare(scratch, inputs + ((nint)members[i] * _rows.Columns), stage, withSums: false, out screenings[i])) continue;
             screenings[i].Widened = widened;
             ready[held++] = screenings[i];
         }

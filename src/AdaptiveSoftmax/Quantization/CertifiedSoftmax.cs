@@ -9,10 +9,9 @@ namespace AdaptiveSoftmax;
 /// </summary>
 /// <remarks>
 /// <see cref="SoftmaxDecoder.Predict(ReadOnlySpan{float}, Span{int})"/> of up to 7 hidden vectors is certified, and so are, without
-/// tails, that of more, top-k and <see cref="SamplerKind.Gumbel"/> draws that ask for no exact log-prob
-/// (<see cref="DecodeOptions.LogProbError"/>). Everything else (larger batches, log-probs, scores) needs sums over all rows or is
-/// not memory-bound, and is
-/// computed by the stored weights, with their bits. The layer or copy that has them must outlive this decoder, and must not change:
+/// tails, that of more, and top-k and <see cref="SamplerKind.Gumbel"/> draws, one by one and in batches, that ask for no exact log-prob
+/// (<see cref="DecodeOptions.LogProbError"/>). Everything else (with tails larger batches, log-probs, scores) needs sums over all rows
+/// or is not memory-bound, and is computed by the stored weights, with their bits. The layer or copy that has them must outlive this decoder, and must not change:
 /// after any change of its weights this decoder refuses to decode. Safe from several threads at once.
 /// </remarks>
 public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
@@ -22,6 +21,9 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
     /// into two of them is twice what their roundings can amount to: values further apart than that keep their order.
     /// </summary>
     internal const double Rounding = 1.0 / (1 << 21);
+
+    // In place of a token that bounds leave open; no id, and no fault's −1.
+    private const int Open = int.MinValue;
 
     // So many vectors' bounds are in memory at once.
     private const int BlockInputs = 16;
@@ -33,15 +35,7 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
     private readonly long _certified;
     private readonly CertifiedCluster _head;
     private readonly CertifiedCluster[] _tails;
-    private long _predictions;
-    private long _screened;
-    private long _int4;
-    private long _int8;
-    private long _rescored;
-    private long _storedTails;
-    private long _storedPredictions;
-    private long _massPredictions;
-    private long _storedMassPredictions;
+    private readonly CertifiedCounters _counters = new();
 
     /// <summary>Makes the copies.</summary>
     /// <param name="layer">The decoder of the stored weights.</param>
@@ -77,13 +71,7 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
     public long ScreeningBytes => _head.Bytes + _tails.Sum(tail => tail.Bytes);
 
     /// <summary>What was screened and what was read of the stored weights, since this decoder was made.</summary>
-    public CertifiedStatistics Statistics => new(
-        Interlocked.Read(ref _predictions), Interlocked.Read(ref _screened), Interlocked.Read(ref _int4), Interlocked.Read(ref _int8), Interlocked.Read(ref _rescored),
-        Interlocked.Read(ref _storedTails), Interlocked.Read(ref _storedPredictions))
-    {
-        MassPredictions = Interlocked.Read(ref _massPredictions),
-        StoredMassPredictions = Interlocked.Read(ref _storedMassPredictions),
-    };
+    public CertifiedStatistics Statistics => _counters.Read();
 
     internal override IDecodingCluster DecodingHead => Unchanged.DecodingHead;
 
@@ -135,7 +123,7 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
         var search = new ScreenedSearch(scratch, hidden);
         var isFound = TryScreen(ref search);
         Count(search.Counts, isFound);
-        if (search.StoredTails > 0) Interlocked.Add(ref _storedTails, search.StoredTails);
+        _counters.AddStoredTails(search.StoredTails);
         tailsVisited = search.TailsVisited;
         if (isFound) return search.Best.Slot;
         return base.PredictOne(scratch, hidden, number, ref faults, out tailsVisited);
@@ -143,8 +131,8 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
 
     private protected override int BlockStep => Layout.TailCount == 0 ? BlockInputs : base.BlockStep;
 
-    // Without tails, the rows are read once for the vectors of a step; those that bounds leave open are a block each, whose bits
-    // are those of any block.
+    // Without tails, the rows are read once for the vectors of a step; those that bounds leave open are blocks of their own, whose
+    // bits are those of any block.
     private protected override void PredictBlock(Scratch scratch, float* hidden, int first, Span<int> tokens, ClusterTally tally, ref DecodeFaults faults)
     {
         ThrowIfChanged();
@@ -156,7 +144,9 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
 
         using var scope = scratch.Begin();
         var counts = default(ScreenCounts);
-        var screenings = _head.ScreenBlock(Pool, scratch, hidden, tokens.Length, _head.FirstStageOf(tokens.Length), ref counts);
+        Span<int> members = stackalloc int[tokens.Length];
+        for (var i = 0; i < members.Length; i++) members[i] = i;
+        var screenings = _head.ScreenBlock(Pool, scratch, hidden, members, _head.FirstStageOf(tokens.Length), ref counts);
         for (var i = 0; i < tokens.Length; i++)
         {
             using var ofVector = scratch.Begin();
@@ -165,8 +155,15 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
             Count(counts, isFound);
             counts = default;
             if (isFound) tally.Add(cluster: 0, tailsVisited: 0);
-            else base.PredictBlock(scratch, hidden + ((nint)i * Layout.HiddenSize), first + i, tokens.Slice(i, 1), tally, ref faults);
-            if (isFound) tokens[i] = GetTokenId(tokens[i]);
+            tokens[i] = isFound ? GetTokenId(tokens[i]) : Open;
+        }
+
+        // Those that stand together are one product.
+        for (var i = tokens.IndexOf(Open); i >= 0; i = tokens.IndexOf(Open))
+        {
+            var rest = tokens[i..].IndexOfAnyExcept(Open);
+            var run = tokens.Slice(i, rest < 0 ? tokens.Length - i : rest);
+            base.PredictBlock(scratch, hidden + ((nint)i * Layout.HiddenSize), first + i, run, tally, ref faults);
         }
     }
 
@@ -218,17 +215,7 @@ public sealed unsafe partial class CertifiedSoftmax : SoftmaxDecoder
     /// <param name="counts">The rows.</param>
     /// <param name="isDecided">Whether it was not left to the stored weights.</param>
     /// <param name="hangsOnMasses">Whether its choice hung on a sum over all rows.</param>
-    internal void Count(in ScreenCounts counts, bool isDecided, bool hangsOnMasses = false)
-    {
-        if (hangsOnMasses) Interlocked.Increment(ref _massPredictions);
-        if (hangsOnMasses && !isDecided) Interlocked.Increment(ref _storedMassPredictions);
-        if (!isDecided) Interlocked.Increment(ref _storedPredictions);
-        Interlocked.Increment(ref _predictions);
-        Interlocked.Add(ref _screened, counts.Screened);
-        Interlocked.Add(ref _int4, counts.Int4);
-        Interlocked.Add(ref _int8, counts.Int8);
-        Interlocked.Add(ref _rescored, counts.Rescored);
-    }
+    internal void Count(in ScreenCounts counts, bool isDecided, bool hangsOnMasses = false) => _counters.Add(counts, isDecided, hangsOnMasses);
 
     private int MostProbable(float* clusters)
     {

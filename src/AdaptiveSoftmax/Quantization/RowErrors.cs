@@ -53,6 +53,7 @@ internal sealed unsafe class RowErrors : IDisposable
     {
         (_of, LargestNorm) = (of, largestNorm);
         Largest = rows.Rows == 0 ? 0 : SoftmaxKernel.Maximum(of.Pointer, rows.Rows);
+        foreach (var factor in new ReadOnlySpan<float>(of.Pointer, rows.Rows)) Average += (double)factor / rows.Rows;
         LargestBias = rows.Bias is null ? 0 : Vectors.LargestMagnitude(rows.Bias, rows.Rows);
         Floor = RoundUp((4 * Roundings.Unit * LargestBias) + (4 * rows.Columns * Smallest) + (Smallest * int.MaxValue));
     }
@@ -65,6 +66,9 @@ internal sealed unsafe class RowErrors : IDisposable
 
     /// <summary>The largest factor of a row.</summary>
     public float Largest { get; }
+
+    /// <summary>The mean factor of a row.</summary>
+    public double Average { get; }
 
     /// <summary>What is added for all rows.</summary>
     public float Floor { get; }

@@ -100,6 +100,7 @@ public sealed class DisposedMembersTests
         ["TopK(contextKey, hidden, tokens, logProbs)"] = session => session.TopK(7, new float[4], new int[2], new float[2]),
         ["TopK(hidden, retrieved, weight, tokens, logProbs, options, history)"] = session => session.TopK(new float[4], s_retrieved, 0.5f, [], []),
         ["TopK(hidden, retrieved, weight, tokens, logProbs, results, options)"] = session => session.TopK([], [], 0.5f, [], [], []),
+        ["TopK(hidden, sequences, tokens, logProbs, results)"] = session => session.TopK([], [], [], [], []),
         ["TopK(hidden, tokens, logProbs, options, history)"] = session => session.TopK(new float[4], [], []),
         ["TopK(hidden, tokens, logProbs, results, options)"] = session => session.TopK([], [], [], []),
     };
@@ -166,7 +167,7 @@ public sealed class DisposedMembersTests
         session.Sample(new float[4], [new DecodeSequence(layer)], new DecodedToken[1]);
         if (isLayersEnd) layer.Dispose();
         else session.Dispose();
-        Check(typeof(DecodeSession), session, s_session, nameof(DecodeSession.Cache));
+        Check(typeof(DecodeSession), session, s_session, nameof(DecodeSession.Cache), nameof(DecodeSession.Statistics));
     }
 
     [Fact]

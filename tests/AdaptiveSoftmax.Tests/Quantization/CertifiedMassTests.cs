@@ -55,7 +55,7 @@ public unsafe class CertifiedMassTests
             var source = certified.CreateScreenedLogits()!;
             fixed (float* hidden = vector)
             {
-                for (var isFirst = true; source.TryBegin(scratch, hidden, float.PositiveInfinity, isFirst, isClosest: false); isFirst = false)
+                for (var isFirst = true; source.TryBegin(scratch, hidden, isFirst, isClosest: false); isFirst = false)
                 {
                     var reference = logits.Max();
                     if (!masses.TryBegin(layer.Pool, source, reference, temperature, source.LargestLogit)) continue;
@@ -87,7 +87,7 @@ public unsafe class CertifiedMassTests
             var source = certified.CreateScreenedLogits()!;
             fixed (float* hidden = vector)
             {
-                if (!source.TryBegin(scratch, hidden, float.PositiveInfinity, isFirst: true, isClosest: false)) return;
+                if (!source.TryBegin(scratch, hidden, isFirst: true, isClosest: false)) return;
                 var scores = new LogitScores(source, options, history, logSumExp - (gap * random.NextDouble()), logSumExp + gap);
                 scores.Apply();
                 var reference = expected.Max();

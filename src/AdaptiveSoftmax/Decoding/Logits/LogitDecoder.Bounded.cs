@@ -28,12 +28,18 @@ internal sealed unsafe partial class LogitDecoder
         Open,
     }
 
-    // Scores of a source, whose bounds become those of scores; false where they hang on a log-sum-exp that bounds say nothing of.
+    // Scores of a source, whose bounds become those of scores; false where they, or wanted log-probs, hang on a log-sum-exp of which
+    // bounds say too little.
     private bool TryScore(WorkerPool pool, LogitSource source, DecodeOptions options, TokenHistory? history, out LogitScores scores)
     {
         var (least, most) = ((double)source.LogSumExp, (double)source.LogSumExp);
         scores = default;
-        if (source is ScreenedLogits screened && LogitScores.NeedsLogSumExp(options, history) && !TryBoundLogSumExp(pool, screened, out least, out most)) return false;
+        if (source is ScreenedLogits screened && (WantsLogProbs(options) || LogitScores.NeedsLogSumExp(options, history)))
+        {
+            if (!TryBoundLogSumExp(pool, screened, out least, out most)) return false;
+            if (WantsLogProbs(options) && !screened.TryReport(least, most, options.LogProbError)) return false;
+        }
+
         scores = new LogitScores(source, options, history, least, most);
         scores.Apply();
         return true;

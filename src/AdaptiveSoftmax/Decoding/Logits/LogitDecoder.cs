@@ -23,6 +23,7 @@ internal sealed unsafe partial class LogitDecoder
     private readonly TopList _likely = new();
     private readonly MassBounds _masses = new();
     private readonly List<ScoredRow> _found = [];
+    private double[] _blocks = [];
 
     /// <summary>A row, its logit, and between what lies what it is compared by; the same twice where that is known.</summary>
     public readonly record struct ScoredRow(int Row, float Logit, double Low, double High) : IComparable<ScoredRow>
@@ -42,20 +43,26 @@ internal sealed unsafe partial class LogitDecoder
 
     /// <summary>Whether bounds can decide: else all logits must be computed.</summary>
     /// <param name="options">The options.</param>
+    /// <param name="count">How many of the best rows are wanted, for which each of these is read; 0 for a draw.</param>
+    /// <param name="rows">The rows.</param>
     /// <param name="wantsDraw">Whether a token is to be drawn.</param>
-    public static bool MayBeBounded(DecodeOptions options, bool wantsDraw) => !wantsDraw || options.Temperature <= LargestTemperature;
+    public static bool MayBeBounded(DecodeOptions options, int count, int rows, bool wantsDraw) =>
+        options.LogProbError > 0 && Math.Min(rows, wantsDraw ? options.TopK : count) <= Capacity(rows) && (!wantsDraw || options.Temperature <= LargestTemperature);
 
-    /// <summary>Whether a choice hangs on a sum over all rows, which bounds must bound as well.</summary>
+    /// <summary>Whether a choice or its log-prob hangs on a sum over all rows, which bounds must bound as well.</summary>
     /// <param name="options">The options.</param>
     /// <param name="history">The tokens so far.</param>
     /// <param name="wantsDraw">Whether a token is to be drawn.</param>
     public static bool NeedsMasses(DecodeOptions options, TokenHistory? history, bool wantsDraw) =>
-        LogitScores.NeedsLogSumExp(options, history) || NeedsClosest(options, wantsDraw);
+        LogitScores.NeedsLogSumExp(options, history) || WantsLogProbs(options) || NeedsNucleus(options, wantsDraw);
 
-    /// <summary>Whether that sum decides where a nucleus ends, for which only the closest bounds will do.</summary>
+    /// <summary>Whether that sum decides where a nucleus ends.</summary>
     /// <param name="options">The options.</param>
     /// <param name="wantsDraw">Whether a token is to be drawn.</param>
-    public static bool NeedsClosest(DecodeOptions options, bool wantsDraw) => wantsDraw && options.TopP < 1 && options.TopK == 0 && options.Temperature > 0;
+    public static bool NeedsNucleus(DecodeOptions options, bool wantsDraw) => wantsDraw && options.TopP < 1 && options.TopK == 0 && options.Temperature > 0;
+
+    /// <summary>Whether that sum makes a log-prob.</summary>
+    public static bool WantsLogProbs(DecodeOptions options) => !float.IsPositiveInfinity(options.LogProbError);
 
     /// <summary>Finds the best rows by score.</summary>
     /// <param name="pool">The threads.</param>
@@ -98,7 +105,7 @@ internal sealed unsafe partial class LogitDecoder
             return Search(source, scores, 1, double.NegativeInfinity, noise, temperature);
         }
 
-        if (source is ScreenedLogits screened && (scores.HasIntervals || NeedsClosest(options, wantsDraw: true))) return TryDrawBounded(pool, screened, scores, options, noise);
+        if (source is ScreenedLogits screened && (scores.HasIntervals || NeedsNucleus(options, wantsDraw: true))) return TryDrawBounded(pool, screened, scores, options, noise);
         if (!TryFilter(source, scores, options)) return false;
         for (var i = 0; i < _found.Count; i++) _found[i] = _found[i].Plus(temperature * noise.Of(_found[i].Row));
         _found.Sort();
@@ -140,16 +147,17 @@ internal sealed unsafe partial class LogitDecoder
     private void FindNucleus(LogitSource source, in LogitScores scores, double topP, double best, double temperature)
     {
         var inverse = MathF.Min((float)(1 / temperature), float.MaxValue);
-        var blocks = new double[TemperedMass.BlockCount(source.Rows)];
+        var count = TemperedMass.BlockCount(source.Rows);
+        if (_blocks.Length < count) _blocks = new double[count];
         double mass;
-        fixed (double* sums = blocks) mass = TemperedMass.Sum(source.Upper, source.Rows, (float)best, inverse, sums);
+        fixed (double* sums = _blocks) mass = TemperedMass.Sum(source.Upper, source.Rows, (float)best, inverse, sums);
         for (var depth = 4.0; ; depth *= 2)
         {
             Search(source, scores, 0, depth > 200 ? double.NegativeInfinity : best - (depth * temperature), null, 0);
-            var count = Nucleus(topP * mass, temperature);
-            if (count < _found.Count || depth > 200)
+            var kept = Nucleus(topP * mass, temperature);
+            if (kept < _found.Count || depth > 200)
             {
-                Keep(count);
+                Keep(kept);
                 return;
             }
         }
