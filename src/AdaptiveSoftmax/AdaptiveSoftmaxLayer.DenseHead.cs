@@ -52,6 +52,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         using var use = Leases.Take();
         Commit(_head.Weight, weight);
         if (_head.Bias is not null) Commit(_head.Bias, bias);
+        Migrations = null;
 
         static void Commit(Parameter parameter, NativeFloats values)
         {

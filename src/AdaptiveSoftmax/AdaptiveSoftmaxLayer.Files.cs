@@ -198,8 +198,11 @@ public abstract partial class AdaptiveSoftmaxLayer
     private Checkpoint CreateCheckpoint(string prefix)
     {
         ArgumentNullException.ThrowIfNull(prefix);
-        return new Checkpoint(Parameters, [], Identity) { Prefix = prefix };
+        return new Checkpoint(Parameters, [], Identity, this) { Prefix = prefix };
     }
+
+    /// <summary>What the file that the weights are from says of the migrations before it; null where there were none.</summary>
+    internal string? Migrations { get; set; }
 
     private void Restore(WeightsFile file, bool acceptUnmarked, string prefix, CancellationToken cancellationToken, MemoryMapping mapping = MemoryMapping.Off)
     {
@@ -207,6 +210,7 @@ public abstract partial class AdaptiveSoftmaxLayer
         restore.Check(allowOthers: true, optimizers: []);
         restore.ReadStaged(cancellationToken);
         restore.Commit(optimizers: []);
+        Migrations = file.Metadata.GetValueOrDefault(MigrationChain.Key);
         if (mapping == MemoryMapping.On) Leases.Watch(_parameters.Select(parameter => parameter.Map));
     }
 }

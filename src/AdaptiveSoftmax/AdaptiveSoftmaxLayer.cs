@@ -63,6 +63,7 @@ public abstract partial class AdaptiveSoftmaxLayer : SoftmaxDecoder
     public void Initialize(ulong seed)
     {
         using var use = Leases.Take();
+        Migrations = null;
         for (var i = 0; i < _parameters.Length; i++)
         {
             var parameter = _parameters[i];

@@ -16,6 +16,7 @@ public sealed class Checkpoint
     private readonly List<Parameter> _parameters;
     private readonly IReadOnlyList<Optimizer> _optimizers;
     private readonly SoftmaxIdentity? _identity;
+    private readonly AdaptiveSoftmaxLayer? _softmax;
 
     /// <summary>Describes a run without an adaptive softmax, or a part of one.</summary>
     /// <param name="parameters">
@@ -40,17 +41,18 @@ public sealed class Checkpoint
     /// <param name="optimizers">All optimizers that step them, if their state belongs to the run.</param>
     /// <exception cref="ArgumentException">A name is used twice or is reserved, or an optimizer stands there twice.</exception>
     public Checkpoint(AdaptiveSoftmaxLayer softmax, IEnumerable<Parameter>? body = null, params IReadOnlyList<Optimizer> optimizers)
-        : this([.. GetParameters(softmax), .. body ?? []], optimizers, softmax.Identity)
+        : this([.. GetParameters(softmax), .. body ?? []], optimizers, softmax.Identity, softmax)
     {
     }
 
-    internal Checkpoint(IEnumerable<Parameter> parameters, IReadOnlyList<Optimizer> optimizers, SoftmaxIdentity? identity)
+    internal Checkpoint(IEnumerable<Parameter> parameters, IReadOnlyList<Optimizer> optimizers, SoftmaxIdentity? identity, AdaptiveSoftmaxLayer? softmax = null)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(optimizers);
         _parameters = [.. parameters.Distinct()];
         _optimizers = [.. optimizers];
         _identity = identity;
+        _softmax = softmax;
         if (_optimizers.Distinct().Count() < _optimizers.Count)
             throw new ArgumentException("An optimizer stands there twice; name each once.", nameof(optimizers));
         var names = new HashSet<string>();
@@ -150,6 +152,7 @@ public sealed class Checkpoint
         if (format == WeightsFormat.Safetensors) content.AddMetadata("format", "pt");
         if (_identity is not null) content.AddMetadata(IdentityMetadata.Key, IdentityMetadata.From(_identity).ToJson());
         content.AddMetadata(TrainingMetadata.Key, new TrainingMetadata(Step, DescribeOptimizers()).ToJson());
+        if (_softmax?.Migrations is { } migrations) content.AddMetadata(MigrationChain.Key, migrations);
         foreach (var (key, value) in Strings) content.AddMetadata(CheckpointNames.StringPrefix + key, value);
         foreach (var parameter in _parameters) content.Add(parameter, Prefix);
         foreach (var optimizer in _optimizers) AddState(optimizer, content);
@@ -223,6 +226,7 @@ public sealed class Checkpoint
         restore.Check(allowOthers: false, _optimizers);
         restore.ReadStaged(cancellationToken);
         restore.Commit(_optimizers);
+        _softmax?.Migrations = file.Metadata.GetValueOrDefault(MigrationChain.Key);
         Step = restore.Step;
         Strings.Clear();
         foreach (var (key, value) in restore.Strings) Strings.Add(key, value);

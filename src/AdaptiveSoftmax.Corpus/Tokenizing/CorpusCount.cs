@@ -58,6 +58,6 @@ public sealed record CorpusCount(string Encoding, TokenTable Table, IReadOnlyLis
     public void WriteShard(TextWriter writer, CorpusShard shard, IEnumerable<(string Name, string Value)> settings, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(writer);
-        CountFile.Write(writer, Table, new ShardHeader(shard, ShardHeader.FingerprintOf(settings), Documents, Words), cancellationToken);
+        CountFile.Write(writer, Table, new ShardHeader(shard, ShardHeader.FingerprintOf(settings), Documents, Words, LeftOut.Count), cancellationToken);
     }
 }

@@ -19,6 +19,9 @@ public sealed class CountFile
     /// <summary>Which part of a corpus was counted; null for all of it.</summary>
     public CorpusShard? Shard => Header?.Shard;
 
+    /// <summary>The files of the corpus that could not be read and were left out of a shard's counts; of whole counts that is not known, and 0.</summary>
+    public long LeftOut => Header?.LeftOut ?? 0;
+
     internal TokenTable Table { get; }
 
     internal ShardHeader? Header { get; }

@@ -29,6 +29,7 @@ public static class CountImport
         if (paths.Count == 0) throw new CorpusException("There are no counts to read; give files.");
         try
         {
+            foreach (var path in paths) RefuseStandIn(path);
             if (options.Format is not (ImportFormat.Fairseq or ImportFormat.TransformerXl)) return ReadCounts(paths, options, cancellationToken);
             return paths.Count == 1
                 ? ReadOrdered(CreateFile(paths[0], CorpusFormat.Text), options.Format == ImportFormat.Fairseq, cancellationToken)
@@ -78,13 +79,21 @@ public static class CountImport
         }
     }
 
+    // Both are text, and every line of theirs would be a token.
+    private static void RefuseStandIn(string path)
+    {
+        if (File.Exists(path) && FileContent.Find(path) is var kind and (FileContentKind.LfsPointer or FileContentKind.Html)) throw NoCounts(path, kind);
+    }
+
+    private static CorpusException NoCounts(string path, FileContentKind kind) => new($"{Excerpt.Line(path)} is {FileContent.Describe(kind)}, and counts are asked for: a list of words, CSV or Parquet.");
+
     private static ImportFormat FindFormat(string path)
     {
         var kind = FileContent.Find(path);
         if (kind == FileContentKind.Missing) throw new CorpusException($"{Excerpt.Line(path)} does not exist; give files that do.");
         if (kind == FileContentKind.Parquet) return ImportFormat.Parquet;
         // A word and its count look like a token in base64 and its id.
-        if (kind is not (FileContentKind.Text or FileContentKind.RankFile or FileContentKind.Gzip or FileContentKind.Zstandard)) throw new CorpusException($"{Excerpt.Line(path)} is {FileContent.Describe(kind)}, and counts are asked for: a list of words, CSV or Parquet.");
+        if (kind is not (FileContentKind.Text or FileContentKind.RankFile or FileContentKind.Gzip or FileContentKind.Zstandard)) throw NoCounts(path, kind);
         var name = path;
         foreach (var suffix in new[] { ".gz", ".zst", ".zstd" }) name = name.EndsWith(suffix, StringComparison.OrdinalIgnoreCase) ? name[..^suffix.Length] : name;
         return Path.GetExtension(name).ToUpperInvariant() switch

@@ -28,7 +28,7 @@ internal static class CountCommand
     {
         var paths = new Argument<string[]>("PATH")
         {
-            Description = "Files, and folders whose files are read with those of all folders below.",
+            Description = "Files, folders whose files are read with those of all folders below, and - for the standard input.",
             Arity = ArgumentArity.ZeroOrMore,
         };
         var output = new Option<string>("--output", "-o") { Description = "The token table to write, by convention *.tokens.", HelpName = "FILE", Required = true };

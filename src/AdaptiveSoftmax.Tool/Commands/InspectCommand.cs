@@ -44,6 +44,7 @@ internal static class InspectCommand
         var isNamed = DraftReport.Write(output, file);
         if (mark is not null) output.WriteLine($"Fingerprint: {Excerpt.Name(mark.Fingerprint)}, of the vocabulary {Excerpt.Name(mark.VocabularyFingerprint)}.");
         else if (!isNamed) output.WriteLine("Fingerprint: none, so the file does not say which vocabulary its classes are.");
+        foreach (var step in SoftmaxMigration.ReadChain(file)) output.WriteLine(DescribeStep(step));
         if (QuantizedReport.Find(file) is { } quantized)
             return QuantizedReport.Write(output, file, quantized, spec, definition, cancellationToken) ? ExitCode.Success : ExitCode.Failure;
 
@@ -58,6 +59,13 @@ internal static class InspectCommand
         }
 
         return definition is null || fits ? ExitCode.Success : ExitCode.Failure;
+    }
+
+    private static string DescribeStep(MigrationStep step)
+    {
+        var from = step.From.Length == 0 ? "a dense head" : Excerpt.Name(step.From);
+        var polished = step.PolishSteps == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", polished in {step.PolishSteps:n0} steps");
+        return $"Migrated: {Excerpt.Name(step.Job)} from {from} to {Excerpt.Name(step.To)}{polished}.";
     }
 
     // Row by row, since a file may have a hundred thousand tensors.

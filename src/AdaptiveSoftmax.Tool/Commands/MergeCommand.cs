@@ -25,18 +25,17 @@ internal static class MergeCommand
         var output = new Option<string>("--output", "-o") { Description = "The token table to write, by convention *.tokens.", HelpName = "FILE", Required = true };
         var force = OutputPath.CreateForceOption();
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
-        var command = new Command(Name, "Adds counts up: the result is, byte for byte, what counting everything at once writes. A shard that is missing or there twice is refused.") { tables, output, force, json };
+        var command = new Command(Name, $"Adds counts up: the result is, byte for byte, what counting everything at once writes. A shard that is missing or there twice is refused. Exits with {ExitCode.Incomplete} if shards left out files that could not be read.") { tables, output, force, json };
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var isForced = parsed.GetValue(force);
             var file = OutputPath.Check(parsed.GetRequiredValue(output), OutputKind.TokenTable, isForced);
-            Run(parsed.GetRequiredValue(tables), file, isForced, parsed.GetValue(json), console, cancellationToken);
-            return ExitCode.Success;
+            return Run(parsed.GetRequiredValue(tables), file, isForced, parsed.GetValue(json), console, cancellationToken);
         }, CancellationToken.None));
         return command;
     }
 
-    private static void Run(IReadOnlyList<string> tables, OutputPath output, bool isForced, bool asJson, ToolConsole console, CancellationToken cancellationToken)
+    private static int Run(IReadOnlyList<string> tables, OutputPath output, bool isForced, bool asJson, ToolConsole console, CancellationToken cancellationToken)
     {
         output.RefuseInputs(tables);
         var files = new List<CountFile>();
@@ -54,11 +53,11 @@ internal static class MergeCommand
         if (beside is not null) AtomicFile.WriteText(beside.Path, writer => DomainTable.Write(writer, merged!), cancellationToken);
         AtomicFile.WriteText(output.Path, writer => TokenTableWriter.Write(writer, table, cancellationToken), cancellationToken);
 
-        var tokens = table.Counts.ToArray().Sum();
+        var (tokens, leftOut) = (table.Counts.ToArray().Sum(), files.Sum(file => file.LeftOut));
         if (asJson)
         {
             console.Output.Profile.Out.Writer.WriteLine(JsonSerializer.Serialize(
-                new { Files = files.Count, Tokens = tokens, VocabularySize = table.Count, Domains = merged?.Select(domain => new { domain.Name, domain.Tokens, domain.Documents }).ToArray() ?? [], Table = output.Path, DomainTable = beside?.Path },
+                new { Files = files.Count, Tokens = tokens, VocabularySize = table.Count, Domains = merged?.Select(domain => new { domain.Name, domain.Tokens, domain.Documents }).ToArray() ?? [], LeftOut = leftOut, Table = output.Path, DomainTable = beside?.Path },
                 CountResult.Json));
         }
         else
@@ -69,5 +68,8 @@ internal static class MergeCommand
 
         output.Remark(console);
         if (beside is null) CountCommand.RemarkStaleDomains(output.Path, console);
+        if (leftOut == 0) return ExitCode.Success;
+        console.WriteNote(string.Create(CultureInfo.InvariantCulture, $"{leftOut:n0} {(leftOut == 1 ? "file" : "files")} could not be read and {(leftOut == 1 ? "is" : "are")} not in it, from {Excerpt.List(files.Where(file => file.LeftOut > 0), files.Count(file => file.LeftOut > 0), file => Excerpt.Line(file.Path))}; their jobs said which. Count these shards anew for all of the corpus."));
+        return ExitCode.Incomplete;
     }
 }

@@ -47,9 +47,13 @@ internal static partial class InputEmbeddings
     }
 
     /// <summary>What stands before the names of each module whose slots change.</summary>
-    /// <exception cref="ArgumentException">A table has no projection, or a band no table; the message names what is there.</exception>
+    /// <exception cref="ArgumentException">
+    /// A table has no projection, or a band no table; or projections go with tables that are the softmax's own, and tokens change
+    /// bands; the message names what is there.
+    /// </exception>
     public static string[] FindPrefixes(WeightsFile file, TokenMap map)
     {
+        CheckShared(file, map);
         if (map.From.Tails.Select(tail => tail.Start).SequenceEqual(map.To.Tails.Select(tail => tail.Start)) && map.Sources.SequenceEqual(Enumerable.Range(0, map.From.VocabularySize))) return [];
         WeightsTensor[] tables = [.. file.Tensors.Where(tensor => IsTable(tensor, map.From))];
         string[] prefixes = [.. tables.Select(tensor => TableName().Match(tensor.Name).Groups[1].Value).Distinct().Order(StringComparer.Ordinal)];
@@ -63,6 +67,37 @@ internal static partial class InputEmbeddings
     public static string TableOf(string prefix, int band) => string.Create(CultureInfo.InvariantCulture, $"{prefix}embeddings.{band}.0.weight");
 
     public static string ProjectionOf(string prefix, int band) => string.Create(CultureInfo.InvariantCulture, $"{prefix}embeddings.{band}.1.weight");
+
+    // Projections without tables are those of embeddings that share the softmax's tables, which only tokens of their own band pass through.
+    private static void CheckShared(WeightsFile file, TokenMap map)
+    {
+        if (map.From.TailCount == 0 || KeepsBands(map)) return;
+        foreach (var tensor in file.Tensors)
+        {
+            if (tensor.Name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal) || ProjectionName().Match(tensor.Name) is not { Success: true } match) continue;
+            var prefix = match.Groups[1].Value;
+            if (!Enumerable.Range(0, map.From.TailCount + 1).All(band => IsShared(file, prefix, band, map.From))) continue;
+            throw new ArgumentException(
+                $"{file.FileName} holds the projections of input embeddings that share the softmax's tables ({Excerpt.Name(ProjectionOf(prefix, 0))} and others), and tokens come into other bands or widths change, so that they would pass through a projection that is not theirs; take the projections out of the file and train them anew, or keep cutoffs and widths.");
+        }
+    }
+
+    private static bool IsShared(WeightsFile file, string prefix, int band, SoftmaxLayout layout) =>
+        !file.TryGetTensor(TableOf(prefix, band), out _) && file.TryGetTensor(ProjectionOf(prefix, band), out var projection)
+        && projection.Shape.Count == 2 && projection.Shape[1] == WidthOf(layout, band);
+
+    private static bool KeepsBands(TokenMap map)
+    {
+        if (!map.From.Tails.Select(tail => tail.ProjectionWidth).SequenceEqual(map.To.Tails.Select(tail => tail.ProjectionWidth))) return false;
+        for (var slot = 0; slot < map.Sources.Length; slot++)
+        {
+            if (map.Sources[slot] is >= 0 and var source && map.From.ClusterOf(source) != map.To.ClusterOf(slot)) return false;
+        }
+
+        return true;
+    }
+
+    private static int WidthOf(SoftmaxLayout layout, int band) => band == 0 ? layout.HiddenSize : layout.Tails[band - 1].ProjectionWidth;
 
     private static bool IsTable(WeightsTensor tensor, SoftmaxLayout layout) =>
         TableName().Match(tensor.Name) is { Success: true } match && !tensor.Name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal)
@@ -96,6 +131,9 @@ internal static partial class InputEmbeddings
 
     [GeneratedRegex(@"^((?:.*\.)?)embeddings\.([0-9]{1,4})\.0\.weight$", RegexOptions.CultureInvariant)]
     private static partial Regex TableName();
+
+    [GeneratedRegex(@"^((?:.*\.)?)embeddings\.0\.1\.weight$", RegexOptions.CultureInvariant)]
+    private static partial Regex ProjectionName();
 }
 
 /// <summary>Embeddings that were migrated.</summary>

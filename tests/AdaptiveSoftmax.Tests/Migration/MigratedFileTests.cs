@@ -74,11 +74,51 @@ public sealed class MigratedFileTests : IDisposable
     }
 
     [Fact]
+    public void ProjectionsOfSharedEmbeddings_AreRefused_WhereTokensChangeBands()
+    {
+        using var model = ToyVocabulary.CreateModel(_from);
+        using Parameter shortlist = new("input.embeddings.0.1.weight", 6, ToyVocabulary.Hidden), first = new("input.embeddings.1.1.weight", 6, 3), second = new("input.embeddings.2.1.weight", 6, 2);
+        first.Edit(values => values.Fill(5));
+        SafetensorsWriter.Write(_folder["old"], [.. model.Parameters, shortlist, first, second]);
+        var narrower = ToyVocabulary.Create(s_tokens, [4, 8], [2, 2]);
+        foreach (var to in new[] { _to, narrower })
+        {
+            var error = Assert.Throws<ArgumentException>(() => SoftmaxMigration.Migrate(_folder["old"], _from, to, _folder["new"], cancellationToken: TestContext.Current.CancellationToken));
+            Assert.Contains("input.embeddings.0.1.weight", error.Message, StringComparison.Ordinal);
+            Assert.False(File.Exists(_folder["new"]));
+        }
+
+        // Within their bands tokens may stand as they like.
+        var sorted = ToyVocabulary.Create(ToyVocabulary.Tokens(1, 0, 2, 3, 5, 4, 6, 7, 11, 9, 10, 8), [4, 8], [3, 2]);
+        SoftmaxMigration.Migrate(_folder["old"], _from, sorted, _folder["new"], cancellationToken: TestContext.Current.CancellationToken);
+        using var file = WeightsFile.Open(_folder["new"]);
+        Assert.Equal(first.Values.ToArray(), Read(file, "input.embeddings.1.1.weight"));
+    }
+
+    [Fact]
     public void Migrations_AreReadableAsAChain_AndOtherFingerprintsAreRefused()
     {
         using (var model = ToyVocabulary.CreateModel(_from)) ToyVocabulary.Save(_folder["old"], model, _from);
         var last = ToyVocabulary.Create(s_tokens, [5], [2]);
         SoftmaxMigration.Migrate(_folder["old"], _from, _to, _folder["new"], cancellationToken: TestContext.Current.CancellationToken);
+
+        // In between it is trained on and saved, as a run and as weights alone.
+        using (var trained = new DynamicAdaptiveSoftmax(_to.Layout))
+        {
+            var checkpoint = new Checkpoint(trained);
+            checkpoint.Restore(_folder["new"], acceptUnmarked: true);
+            checkpoint.Save(_folder["trained"]);
+        }
+
+        using (var trained = DynamicAdaptiveSoftmax.Load(_folder["trained"], _to, acceptUnmarked: true))
+        {
+            trained.Save(_folder["new"]);
+            trained.Initialize(4);
+            trained.Save(_folder["anew"]);
+            using var anew = WeightsFile.Open(_folder["anew"]);
+            Assert.Empty(SoftmaxMigration.ReadChain(anew));
+        }
+
         SoftmaxMigration.Migrate(_folder["new"], _to, last, _folder["last"], cancellationToken: TestContext.Current.CancellationToken);
         using var file = WeightsFile.Open(_folder["last"]);
         Assert.Equal([(_from.Fingerprint, _to.Fingerprint), (_to.Fingerprint, last.Fingerprint)], SoftmaxMigration.ReadChain(file).Select(step => (step.From, step.To)));

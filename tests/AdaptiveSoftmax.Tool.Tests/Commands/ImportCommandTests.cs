@@ -82,6 +82,22 @@ public sealed class ImportCommandTests
         Assert.Contains("keeps all rows as they are", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("transformer-xl")]
+    [InlineData("fairseq")]
+    [InlineData("words")]
+    [InlineData("csv")]
+    public async Task WhatStandsInForTheFile_IsNoVocabulary(string format)
+    {
+        using var run = new ToolRun();
+        foreach (var (text, what) in new[] { ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "git lfs pull"), ("<!doctype html>\n<html>\n<body>404</body>\n", "a web page") })
+        {
+            Assert.Equal(1, await run.RunAsync("count", "import", "--from", format, run.Write("vocab.txt", text), "-o", run.Path("x.tokens")));
+            Assert.Contains(what, run.Error, StringComparison.Ordinal);
+            Assert.False(File.Exists(run.Path("x.tokens")));
+        }
+    }
+
     [Fact]
     public async Task TransformerXl_KeepsItsSpecialRowsInFront()
     {

@@ -93,6 +93,25 @@ public sealed class MergeCommandTests
         await AssertRefusedAsync(run, "a.domains does not add up to", run.Path("a.tokens"), run.Path("a.tokens"));
     }
 
+    [Theory]
+    [InlineData("--encoding cl100k_base")]
+    [InlineData("--words --min-count 2")]
+    public async Task AFileThatAShardLeftOut_IsSaidOfTheSum(string options)
+    {
+        using var run = new ToolRun();
+        string[] arguments = ["count", .. options.Split(' '), "--keep-going", WriteTexts(run, "en", 5)];
+        File.WriteAllBytes(run.Write("en/9.txt", ""), [(byte)'a', 0xFF]);
+        string[] parts = [run.Path("part-1.tokens"), run.Path("part-2.tokens")];
+        var codes = new[] { await run.RunAsync([.. arguments, "--shard", "1/2", "-o", parts[0]]), await run.RunAsync([.. arguments, "--shard", "2/2", "-o", parts[1]]) };
+        Assert.Equal([0, 3], codes.Order());
+        Assert.Equal(3, await run.RunAsync(["count", "merge", .. parts, "-o", run.Path("merged.tokens"), "--json"]));
+        Assert.Contains($"1 file could not be read and is not in it, from {parts[Array.IndexOf(codes, 3)]};", run.Error, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse(run.Output);
+        Assert.Equal(1, json.RootElement.GetProperty("leftOut").GetInt32());
+        Assert.Equal(3, await run.RunAsync([.. arguments, "-o", run.Path("whole.tokens")]));
+        Assert.Equal(File.ReadAllText(run.Path("whole.tokens")), File.ReadAllText(run.Path("merged.tokens")));
+    }
+
     private static string WriteTexts(ToolRun run, string folder, int count)
     {
         for (var i = 0; i < count; i++) run.Write($"{folder}/{i}.txt", string.Concat(Enumerable.Range(0, 40 * (i + 1)).Select(j => $"Word{j * i % 23} {folder} <unk> is é{j}.\n")));

@@ -34,11 +34,14 @@ public sealed class MigrateCommandTests : IDisposable
         Assert.Equal(0, await MigrateAsync("--states", _run.Path("states.safetensors")));
         Assert.Contains("Perplexity over 100 states", _run.Output, StringComparison.Ordinal);
         Assert.Equal(0, await _run.RunAsync("inspect", _run.Path("new.safetensors"), "--spec", _run.Path("new.softmax.json")));
+        Assert.Contains($"Migrated: migrate from {Fingerprint("old")} to {Fingerprint("new")}.", _run.Output, StringComparison.Ordinal);
         Assert.Equal(0, await MigrateAsync("--states", _run.Path("states.safetensors"), "--polish", "5", "--json", "--threads", "1"));
         using var report = JsonDocument.Parse(_run.Output);
         Assert.Equal(3, report.RootElement.GetProperty("clusters").GetArrayLength());
         Assert.Equal("reduced", report.RootElement.GetProperty("clusters")[2].GetProperty("change").GetString());
         Assert.True(report.RootElement.GetProperty("polished").GetProperty("perplexity").GetDouble() > 1);
+
+        string Fingerprint(string name) => SpecFile.Read(_run.Path($"{name}.softmax.json"), TestContext.Current.CancellationToken).Fingerprint;
     }
 
     [Fact]
