@@ -36,7 +36,9 @@ internal static class DriftCommand
         var spec = new Option<string?>("--spec") { Description = "The spec of the class, by convention *.softmax.json: compares its clusters, and says what planning anew would gain.", HelpName = "FILE" };
         var threshold = new Option<double>("--threshold") { Description = "The population stability index, over clusters or over tenths of the occurrences, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.StabilityThreshold };
         var divergence = new Option<double>("--divergence") { Description = "The Jensen-Shannon divergence above sampling noise, in nats, from which there is drift.", HelpName = "X", DefaultValueFactory = _ => defaults.JensenShannonThreshold };
-        var replan = new Option<string?>("--replan") { Description = "Where there is drift, write a spec for what is seen now, by convention *.softmax.json; counted text becomes the token table beside it.", HelpName = "FILE" };
+        var replan = new Option<string?>("--replan") { Description = "Where there is drift, write a spec for what is seen now, by convention *.softmax.json, and its token table beside it. Tokens whose counts changed no more than chance makes them stay in their cluster.", HelpName = "FILE" };
+        var afresh = new Option<bool>("--afresh") { Description = "Plan from scratch instead, whatever moves." };
+        var step = new PlanOptions();
         var force = OutputPath.CreateForceOption();
         var json = new Option<bool>("--json") { Description = "Write the result as JSON." };
         var page = ReportFile.CreateOption();
@@ -52,25 +54,32 @@ internal static class DriftCommand
         var corpus = new CorpusOptions();
         var command = new Command(Name, $"Compares a token table with what is seen now. Exits with 0 if they agree, with {ExitCode.Different} if they have drifted apart, with {ExitCode.Failure} if they cannot be compared.")
         {
-            table, observed, spec, replan, threshold, divergence, json, page, force,
+            table, observed, spec, replan, afresh, threshold, divergence, json, page, force,
         };
+        step.AddStepTo(command);
         corpus.AddTo(command);
         command.Validators.Add(result =>
         {
             corpus.Check(result);
             if (result.GetValue(replan) is not null && result.GetValue(spec) is null) result.AddError("--replan plans anew what a spec says; give --spec as well.");
+            if (result.GetValue(spec) is null)
+            {
+                foreach (var given in step.GivenStepOptions(result).Concat(result.GetValue(afresh) ? [afresh.Name] : [])) result.AddError($"{given} is about planning anew what a spec says; give --spec as well.");
+            }
+
             if (result.GetResult(observed) is null && !corpus.HasSdkDocs(result)) result.AddError("There is nothing to compare with; give --observed or --sdk-docs.");
         });
         command.SetAction((parsed, cancellationToken) => Task.Run(() =>
         {
             var options = new DriftOptions { StabilityThreshold = parsed.GetValue(threshold), JensenShannonThreshold = parsed.GetValue(divergence) };
             var request = corpus.Read(parsed, [.. (parsed.GetValue(observed) ?? []).Select(path => new CorpusPath(path))]);
-            string?[] inputs = [parsed.GetRequiredValue(table), .. parsed.GetValue(spec) is { } planned ? SpecFile.FilesOf(planned, cancellationToken) : [], .. parsed.GetValue(observed) ?? []];
+            string?[] inputs = [parsed.GetRequiredValue(table), .. parsed.GetValue(spec) is { } planned ? SpecFile.FilesOf(planned, cancellationToken) : [], step.MachineFileOf(parsed), .. parsed.GetValue(observed) ?? []];
             var report = ReportFile.Check(parsed.GetValue(page), parsed.GetValue(force), inputs);
-            var next = parsed.GetValue(replan) is { } path ? ReplannedFiles.Check(path, request, parsed.GetValue(force)) : null;
+            var next = parsed.GetValue(replan) is { } path ? ReplannedFiles.Check(path, request, parsed.GetValue(afresh), parsed.GetValue(force)) : null;
             next?.RefuseInputs(inputs);
             report?.RefuseOutputs(next?.Outputs ?? []);
-            var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, console, cancellationToken);
+            var model = step.ReadStep(parsed, cancellationToken);
+            var outcome = Compare(parsed.GetRequiredValue(table), request, parsed.GetValue(spec), options, model, parsed.GetValue(afresh), console, cancellationToken) with { StepOptions = step.SpellStep(parsed) };
             report?.Write(DriftPage.Create(outcome), console, cancellationToken);
             if (next is not null && outcome.HasDrift) outcome = outcome with { Written = next.Write(outcome, console, cancellationToken) };
             if (parsed.GetValue(json)) DriftJson.Write(console.Output.Profile.Out.Writer, outcome);
@@ -80,7 +89,7 @@ internal static class DriftCommand
         return command;
     }
 
-    private static DriftOutcome Compare(string tableFile, CorpusRequest request, string? specFile, DriftOptions options, ToolConsole console, CancellationToken cancellationToken)
+    private static DriftOutcome Compare(string tableFile, CorpusRequest request, string? specFile, DriftOptions options, SoftmaxCostModel model, bool isAfresh, ToolConsole console, CancellationToken cancellationToken)
     {
         var read = InputFile.ReadTable(tableFile, cancellationToken);
         var table = read.Table!;
@@ -96,7 +105,7 @@ internal static class DriftCommand
             Tokens = TokenShares.Sum(observed.Table!.Counts),
             Spec = specFile,
             Definition = definition,
-            Replan = definition is null ? null : DriftReplan.Create(definition, report, observed.Table!, cancellationToken),
+            Replan = definition is null ? null : DriftReplan.Create(definition, report, observed.Table!, model, isAfresh, cancellationToken),
         };
     }
 

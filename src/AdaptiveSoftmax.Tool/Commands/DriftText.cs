@@ -72,7 +72,10 @@ internal static class DriftText
     {
         var report = outcome.Report;
         Line(console, $"Now: cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}; the shortlist covers {report.Clusters[0].ObservedShare * 100:n2} %.");
-        Line(console, $"Planned anew: cutoffs {string.Join(", ", replan.Plan.Cutoffs)}; the shortlist covers {replan.Plan.Coverage[0] * 100:n2} %, and a training step is predicted to be {replan.SpeedUp:n2} times as fast as with the present clusters.");
+        if (replan.Hindrance is { } hindrance) Line(console, $"The present clusters cannot be kept, for {hindrance}; what follows is planned from scratch.");
+        Line(console, $"Planned anew: cutoffs {string.Join(", ", replan.Plan.Cutoffs)}; the shortlist covers {replan.Plan.Coverage[0] * 100:n2} %, and a {PlanOptions.Describe(replan.Options.CostModel)} is predicted to be {replan.SpeedUp:n2} times as fast as with the present clusters.");
+        if (replan.Kept is { } kept)
+            Line(console, $"Only what changed beyond noise moves: {kept.Plan.Moves.Count:n0} of {replan.Table.Count:n0} tokens changed cluster, came or went. From scratch: cutoffs {string.Join(", ", kept.Fresh.Cutoffs)}, {replan.FreshSpeedUp:n2} times as fast.");
         var (unpinned, missing) = outcome.LostPins;
         if (unpinned + missing == 0) return;
         Line(console, $"Of the {outcome.Table.PinnedCount:n0} tokens that {Excerpt.Line(outcome.TableFile)} pins to the head, what is seen now lacks {missing:n0} and does not pin {unpinned:n0}.{(unpinned > 0 ? " Where they are to stay there, plan it with --pin or --pin-all." : "")}");

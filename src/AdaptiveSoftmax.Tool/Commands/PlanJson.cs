@@ -28,7 +28,7 @@ internal static class PlanJson
             {
                 FreshCutoffs = kept.Fresh.Cutoffs,
                 FreshNanoseconds = kept.Fresh.Cost,
-                Moves = kept.Plan.Moves.Select(move => new { Token = kept.Spell(move), move.Id, move.From, move.To, move.OldShare, move.NewShare, Deviations = double.IsFinite(move.Deviations) ? move.Deviations : (double?)null }),
+                Moves = DescribeMoves(kept),
             },
             Domains = outcome.Domains.Count == 0 ? null : (object)outcome.Domains,
             DomainQuality = outcome.DomainQuality.Count == 0 ? null : outcome.DomainQuality.Select(figures => new { figures.Name, States = figures.Tokens, figures.Bytes, figures.BitsPerByte }),
@@ -39,6 +39,9 @@ internal static class PlanJson
     }
 
     public static long FullParameters(SoftmaxLayout layout) => SoftmaxLayout.CreateFull(layout.HiddenSize, layout.VocabularySize, layout.HasHeadBias).ParameterCount;
+
+    public static IEnumerable<object> DescribeMoves(KeptTokens kept) =>
+        kept.Plan.Moves.Select(move => new { Token = kept.Spell(move), move.Id, move.From, move.To, move.OldShare, move.NewShare, Deviations = double.IsFinite(move.Deviations) ? move.Deviations : (double?)null });
 
     private static object Describe(ClusterPlan plan) => new
     {

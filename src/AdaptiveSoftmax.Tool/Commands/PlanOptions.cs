@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using AdaptiveSoftmax.Tool.Files;
 using AdaptiveSoftmax.Tool.Terminal;
@@ -38,22 +39,45 @@ internal sealed class PlanOptions
         foreach (var option in new Option[] { _use, _batch, _topK, _machine, _clusters, _divValue, _projections, _headCoverage, _leastHead, _memory, _headBias }) command.Add(option);
     }
 
+    /// <summary>Adds what says which step is planned for alone, for a command that takes all else from a spec.</summary>
+    public void AddStepTo(Command command)
+    {
+        foreach (var option in Step) command.Add(option);
+    }
+
+    /// <summary>Those of them that are given.</summary>
+    public IEnumerable<string> GivenStepOptions(CommandResult result) => Step.Where(option => result.GetResult(option) is { Implicit: false }).Select(option => option.Name);
+
+    /// <summary>The same as a command line has them.</summary>
+    public string SpellStep(ParseResult parsed) =>
+        string.Concat(Step.Select(option => (option.Name, Result: parsed.GetResult(option))).Where(option => option.Result is { Implicit: false }).Select(option => $" {option.Name} {string.Join(' ', option.Result!.Tokens.Select(token => token.Value))}"));
+
+    private Option[] Step => [_use, _batch, _topK, _machine];
+
     /// <summary>The file of the machine, which must not be written over.</summary>
     public string? MachineFileOf(ParseResult parsed) => parsed.GetValue(_machine);
 
     /// <summary>Whether nothing says how wide tails are, so that several ways are compared.</summary>
     public bool LeavesWidths(ParseResult parsed, PlannedSpec? spec) => parsed.GetValue(_divValue) is null && spec?.DivValue is null && parsed.GetValue(_projections) is not { Length: > 0 };
 
+    /// <summary>What a step costs.</summary>
     /// <exception cref="ToolException">A value is out of range, or the machine cannot be read.</exception>
-    public ClusterPlanOptions Read(ParseResult parsed, PlannedSpec? spec, CancellationToken cancellationToken)
+    public SoftmaxCostModel ReadStep(ParseResult parsed, CancellationToken cancellationToken)
     {
         var use = (SoftmaxUse)Array.IndexOf(s_uses, parsed.GetValue(_use));
         var batch = parsed.GetValue(_batch) ?? SoftmaxCostModel.DefaultBatch(use);
         if (batch < 1) throw new ToolException($"--batch is {batch}; give at least 1.");
         if (parsed.GetValue(_topK) < 1) throw new ToolException($"--top-k is {parsed.GetValue(_topK)}; give at least 1.");
-        if (parsed.GetValue(_memory) is { } memory && !(memory > 0 && memory < 1e12)) throw new ToolException(string.Create(CultureInfo.InvariantCulture, $"--memory is {memory}; give megabytes above 0."));
         var machine = MachineFile.Read(parsed.GetValue(_machine), cancellationToken);
         if (!machine.HasTimesOf(use)) throw new ToolException($"{Excerpt.Line(parsed.GetValue(_machine)!)} is of the device {Excerpt.Line(machine.Device ?? machine.Name)}, which trains and decodes greedily; --for {s_uses[(int)use]} needs a profile of the processor.");
+        return new SoftmaxCostModel { Machine = machine, Use = use, Batch = batch, TopK = parsed.GetValue(_topK) };
+    }
+
+    /// <exception cref="ToolException">A value is out of range, or the machine cannot be read.</exception>
+    public ClusterPlanOptions Read(ParseResult parsed, PlannedSpec? spec, CancellationToken cancellationToken)
+    {
+        if (parsed.GetValue(_memory) is { } memory && !(memory > 0 && memory < 1e12)) throw new ToolException(string.Create(CultureInfo.InvariantCulture, $"--memory is {memory}; give megabytes above 0."));
+        var model = ReadStep(parsed, cancellationToken);
         if (parsed.GetValue(_projections) is { Length: > 0 } && parsed.GetValue(_divValue) is not null) throw new ToolException("--projections and --div-value both say how wide tails are; give one of them.");
         return new ClusterPlanOptions
         {
@@ -66,7 +90,7 @@ internal sealed class PlanOptions
             MinimumWidthShare = parsed.GetValue(_divValue) is null && parsed.GetValue(_projections) is not { Length: > 0 } ? WidthShare(spec?.NarrowestShare) : 0,
             MaximumWeightBytes = (long?)(parsed.GetValue(_memory) * 1e6),
             HasHeadBias = parsed.GetValue(_headBias) ?? spec?.HeadBias ?? s_defaults.HasHeadBias,
-            CostModel = new SoftmaxCostModel { Machine = machine, Use = use, Batch = batch, TopK = parsed.GetValue(_topK) },
+            CostModel = model,
         };
     }
 

@@ -3,7 +3,7 @@ using AdaptiveSoftmax.Tool.Terminal;
 
 namespace AdaptiveSoftmax.Tool.Commands;
 
-/// <summary>The spec that <c>drift --replan</c> writes, and the token table beside it where text was counted.</summary>
+/// <summary>The spec that <c>drift --replan</c> writes, and the token table beside it: counted text, or the order that keeps clusters.</summary>
 internal sealed class ReplannedFiles
 {
     private readonly OutputPath _spec;
@@ -14,10 +14,10 @@ internal sealed class ReplannedFiles
 
     /// <summary>Checks that they can be written, before a corpus is counted.</summary>
     /// <exception cref="ToolException">One cannot, or another file would be lost.</exception>
-    public static ReplannedFiles Check(string path, CorpusRequest request, bool isForced)
+    public static ReplannedFiles Check(string path, CorpusRequest request, bool isAfresh, bool isForced)
     {
         var spec = OutputPath.Check(path, OutputKind.Spec, isForced);
-        var table = request.Paths.Any(input => DriftCommand.IsTable(input.Path)) ? null : OutputPath.Check(TableBeside(path), OutputKind.TokenTable, isForced);
+        var table = isAfresh && request.Paths.Any(input => DriftCommand.IsTable(input.Path)) ? null : OutputPath.Check(TableBeside(path), OutputKind.TokenTable, isForced);
         return new ReplannedFiles(spec, table, PlannedSpec.Open(path, isForced));
     }
 
@@ -34,8 +34,8 @@ internal sealed class ReplannedFiles
     /// <summary>Writes them.</summary>
     public WrittenSpec Write(DriftOutcome outcome, ToolConsole console, CancellationToken cancellationToken)
     {
-        var table = _table is null ? outcome.Observed : outcome.Observed with { File = _table.Path };
         var replan = outcome.Replan!;
+        var table = _table is null ? outcome.Observed : outcome.Observed with { File = _table.Path, Table = replan.Table };
         return PlanWriter.Write(_spec, _planned, new PlanOutcome(replan.Plan, replan.Options), table, _table, console, cancellationToken);
     }
 

@@ -39,7 +39,7 @@ public sealed class DriftCommandTests
         Assert.Contains("| tail 1 ", run.Output, StringComparison.Ordinal);
         var next = run.Output.Split('\n').Select(line => line.Trim()).Single(line => line.StartsWith("adaptive-softmax plan", StringComparison.Ordinal));
         Assert.Equal(0, await run.RunAsync([.. next.Split(' ')[1..]]));
-        Assert.Equal(["now.softmax.json", "now.tokens", "x.softmax.json", "x.tokens"], run.Files);
+        Assert.Equal(["next.softmax.json", "next.tokens", "now.tokens", "x.softmax.json", "x.tokens"], run.Files);
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class DriftCommandTests
         WriteTable(run, "same.tokens", slot => 100_000 / (slot + 1));
         var observed = WriteTable(run, "now.tokens", slot => 1_000_000 / (2_000 - slot));
         run.Write("x.softmax.json", Spec);
-        string[] drift = ["drift", run.Path("x.tokens"), "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json"), "--observed"];
+        string[] drift = ["drift", run.Path("x.tokens"), "--spec", run.Path("x.softmax.json"), "--afresh", "--replan", run.Path("next.softmax.json"), "--observed"];
         Assert.Equal(0, await run.RunAsync([.. drift, run.Path("same.tokens")]));
         Assert.False(File.Exists(run.Path("next.softmax.json")));
 
@@ -66,6 +66,65 @@ public sealed class DriftCommandTests
         Assert.Equal(next, File.ReadAllText(run.Path("next.softmax.json")));
         using var json = JsonDocument.Parse(run.Output);
         Assert.Equal(read.Fingerprint, json.RootElement.GetProperty("written").GetProperty("fingerprint").GetString());
+        Assert.Equal(JsonValueKind.Null, json.RootElement.GetProperty("replan").GetProperty("kept").ValueKind);
+    }
+
+    [Fact]
+    public async Task Replan_MovesOnlyWhatRose()
+    {
+        using var run = new ToolRun();
+        var random = new Random(7);
+        var old = WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        int[] risers = [700, 1_100, 1_500];
+        // Counts that are drawn once more have about the deviation of their root.
+        WriteTable(run, "now.tokens", slot => risers.Contains(slot) ? 30_000 : Draw(1_000_000.0 / (slot + 1)));
+        run.Write("x.softmax.json", Spec);
+        var clusters = SoftmaxLayout.Create(64, 2_000, [100, 500], 4, hasHeadBias: false);
+
+        string[] command = ["drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--spec", run.Path("x.softmax.json"), "--threshold", "0.0001", "--replan", run.Path("next.softmax.json")];
+        Assert.Equal(2, await run.RunAsync([.. command, "--json"]));
+        Assert.Equal(risers, Moved("next", "next"));
+        using var json = JsonDocument.Parse(run.Output);
+        var kept = json.RootElement.GetProperty("replan").GetProperty("kept");
+        Assert.Equal(risers, kept.GetProperty("moves").EnumerateArray().Select(move => move.GetProperty("id").GetInt32()).Order());
+        // All three came out of the last tail.
+        Assert.Equal([103, 503], json.RootElement.GetProperty("replan").GetProperty("cutoffs").EnumerateArray().Select(cutoff => cutoff.GetInt32()));
+
+        // It is what plan makes of the same files.
+        Assert.Equal(0, await run.RunAsync("plan", run.Path("now.tokens"), "-H", "64", "--keep", run.Path("x.softmax.json"), "-o", run.Path("kept.softmax.json")));
+        Assert.Equal(File.ReadAllText(run.Path("kept.tokens")), File.ReadAllText(run.Path("next.tokens")));
+        Assert.Equal(2, await run.RunAsync(command));
+        Assert.Contains("Only what changed beyond noise moves: 3 of 2,000 tokens", run.Output, StringComparison.Ordinal);
+        // From scratch others move as well.
+        Assert.Equal(2, await run.RunAsync([.. command[..^1], run.Path("fresh.softmax.json"), "--afresh"]));
+        Assert.True(Moved("fresh", "now").Length > risers.Length);
+
+        int[] Moved(string spec, string table)
+        {
+            var definition = SoftmaxDefinitionReader.Read(spec, File.ReadAllText(run.Path($"{spec}.softmax.json")), $"{table}.tokens", File.ReadAllText(run.Path($"{table}.tokens"))).Definition!;
+            return [.. Enumerable.Range(0, 2_000).Where(slot => definition.Layout.ClusterOf(slot) != clusters.ClusterOf(old.Ids.IndexOf(definition.Table.GetId(slot)))).Select(definition.Table.GetId).Order()];
+        }
+
+        long Draw(double mean)
+        {
+            var normal = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+            return Math.Max(0, (long)Math.Round(mean + (Math.Sqrt(mean) * normal)));
+        }
+    }
+
+    [Fact]
+    public async Task Replan_IsForTheStepThatIsNamed()
+    {
+        using var run = new ToolRun();
+        WriteTable(run, "x.tokens", slot => 1_000_000 / (slot + 1));
+        WriteTable(run, "now.tokens", slot => 1_000_000 / (2_000 - slot));
+        run.Write("x.softmax.json", Spec);
+        string[] command = ["drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens")];
+        Assert.Equal(2, await run.RunAsync([.. command, "--spec", run.Path("x.softmax.json"), "--afresh", "--for", "sample", "--batch", "3"]));
+        Assert.Contains("sampling step of 3 sequences", run.Output, StringComparison.Ordinal);
+        Assert.Contains("--for sample --batch 3 --output", run.Output, StringComparison.Ordinal);
+        Assert.Equal(1, await run.RunAsync([.. command, "--for", "sample"]));
+        Assert.Contains("--for is about planning anew", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -75,7 +134,7 @@ public sealed class DriftCommandTests
         Assert.Equal(0, await run.RunAsync("count", run.Write("old.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat. ", 200))), "--output", run.Path("x.tokens")));
         Assert.Equal(0, await run.RunAsync("plan", run.Path("x.tokens"), "-H", "64", "-o", run.Path("x.softmax.json")));
         var text = run.Write("new.txt", string.Concat(Enumerable.Repeat("int main(void) { return 0; }\n", 200)));
-        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", text, "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json")));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", text, "--afresh", "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json")));
         var next = SoftmaxDefinitionReader.Read("next.softmax.json", File.ReadAllText(run.Path("next.softmax.json")), "next.tokens", File.ReadAllText(run.Path("next.tokens"))).Definition!;
         Assert.Equal("next.tokens", next.Spec.TableFile);
         Assert.Equal(0, await run.RunAsync("count", text, "--output", run.Path("counted.tokens")));
@@ -90,7 +149,7 @@ public sealed class DriftCommandTests
         run.Write("x.softmax.json", """{ "hiddenSize": 16, "vocabulary": "x.tokens", "cutoffs": [4], "divValue": 2 }""");
         var text = run.Write("text.txt", "e e e e e e e e b b b b d d d a a c end\n");
 
-        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", text, "--words", "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json")));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", text, "--words", "--afresh", "--spec", run.Path("x.softmax.json"), "--replan", run.Path("next.softmax.json")));
         Assert.Equal("#pinned\t2\n5\t1\tend\n4\t1\tc\n0\t8\te\n1\t4\tb\n2\t3\td\n3\t2\ta\n", File.ReadAllText(run.Path("next.tokens")));
         Assert.True(SpecReader.Read("next", File.ReadAllText(run.Path("next.softmax.json"))).Spec!.Cutoffs[0] >= 2);
     }
@@ -106,7 +165,7 @@ public sealed class DriftCommandTests
         var text = run.Write("text.txt", "e e e e e e e e b b b b d d d a a c end\n");
         foreach (var (observed, pinned, unpinned, remedy) in new[] { (run.Path("now.tokens"), 1, 1, "plan it with --pin"), (text, 2, 0, "does not pin 0.") })
         {
-            string[] command = ["drift", run.Path("x.tokens"), "--observed", observed, "--words", "--spec", run.Path("x.softmax.json")];
+            string[] command = ["drift", run.Path("x.tokens"), "--observed", observed, "--words", "--afresh", "--spec", run.Path("x.softmax.json")];
             Assert.Equal(2, await run.RunAsync(command));
             Assert.Contains($"lacks 1 and does not pin {unpinned}", run.Output, StringComparison.Ordinal);
             Assert.Contains(remedy, run.Output, StringComparison.Ordinal);
@@ -146,7 +205,7 @@ public sealed class DriftCommandTests
         var observed = WriteTable(run, "now.tokens", slot => 1_000_000 / (2_000 - slot));
         run.Write("x.softmax.json", Spec);
 
-        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--spec", run.Path("x.softmax.json"), "--json"));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("x.tokens"), "--observed", run.Path("now.tokens"), "--spec", run.Path("x.softmax.json"), "--afresh", "--json"));
         var layout = SoftmaxLayout.Create(64, 2_000, [100, 500], 4, hasHeadBias: false);
         var expected = new DriftBaseline(table, layout).Compare(observed);
         using var json = JsonDocument.Parse(run.Output);
