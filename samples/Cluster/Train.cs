@@ -3,6 +3,9 @@ using AdaptiveSoftmax;
 using AdaptiveSoftmax.Distributed;
 using AdaptiveSoftmax.Vocabulary;
 
+const string Path = "run.safetensors";
+const int Steps = 100;
+
 MpiCollectives.Run(ranks =>
 {
     // The same on every rank: seeds, sizes, options. DataParallel compares the weights, and says where they differ.
@@ -10,15 +13,17 @@ MpiCollectives.Run(ranks =>
     using var embedding = new Parameter("embedding", 60, 8, GradientLayout.SparseRows);
     for (var token = 0; token < 60; token++) embedding.EditRow(token, row => row[token % 8] = 1 + (token / 8));
     using var optimizer = new Adagrad(learningRate: 0.3);
-    using var parallel = new DataParallel(ranks, softmax, body: [embedding], shards: 4);
 
-    const int Steps = 100;
+    // A job that is started again goes on where the last save was.
+    var checkpoint = new Checkpoint(softmax, [embedding], optimizer);
+    if (File.Exists(Path)) checkpoint.Restore(Path);
+    using var parallel = new DataParallel(ranks, softmax, body: [embedding], shards: 8);
     var start = Stopwatch.GetTimestamp();
-    for (var step = 0; step < Steps; step++)
+    for (var step = (int)checkpoint.Step; step < Steps; step++)
     {
         foreach (var shard in parallel.OwnShards)
         {
-            // The batch is four texts, of which this rank has some: token t is followed by t + 1.
+            // The batch is eight texts, of which this rank has some: token t is followed by t + 1.
             var token = ((7 * step) + (15 * shard)) % 59;
             var hiddenGradient = new float[8];
             parallel.Backward(embedding.Row(token), [token + 1], hiddenGradient);
@@ -30,11 +35,12 @@ MpiCollectives.Run(ranks =>
         var loss = parallel.Reduce();                                // the mean over the targets of all ranks
         GradientClipping.ClipByGlobalNorm(parallel.Parameters, 1);   // the norm of the whole batch
         parallel.Step(optimizer);
+        checkpoint.Step = step + 1;
         if (ranks.Rank == 0 && step % 33 == 0) Console.WriteLine($"step {step}: loss {loss.Mean:F3}");
+        if (ranks.Rank == 0 && (checkpoint.Step % 50 == 0 || checkpoint.Step == Steps)) checkpoint.Save(Path);
     }
 
     if (ranks.Rank != 0) return;
-    new Checkpoint(softmax, [embedding], optimizer).Save("run.safetensors");
     var milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     Console.WriteLine($"{ranks.Size} ranks of {ranks.LibraryVersion}: {milliseconds / Steps:F2} ms and {ranks.BytesReceived / Steps:N0} bytes a step");
 });

@@ -226,6 +226,21 @@ public sealed class DataParallelTests
     }
 
     [Fact]
+    public void OtherGroups_AreRefused()
+    {
+        var exception = Assert.Throws<RankMismatchException>(() => ThreadCollectives.Run(2, collectives =>
+        {
+            using var model = new TrainingProgram.Model();
+            using var optimizer = new AdamW(0.1);
+            if (collectives.Rank == 1) optimizer.AddGroup([model.Softmax.Parameters[0]], learningRateFactor: 0.5, weightDecay: 0);
+            using var parallel = new DataParallel(collectives, model.Softmax, model.Body, TrainingProgram.Shards);
+            TrainingProgram.Accumulate(parallel, model, step: 0);
+            parallel.Step(optimizer);
+        }));
+        Assert.Contains("the optimizer's grouping is head.weight at 0.5 of the rate with weight decay 0 on rank 1 and none on rank 0", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AParameterThatIsFrozenOnOneRank_IsRefused()
     {
         var exception = Assert.Throws<RankMismatchException>(() => ThreadCollectives.Run(2, collectives =>

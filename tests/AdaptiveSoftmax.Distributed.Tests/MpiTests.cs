@@ -41,8 +41,8 @@ public sealed class MpiTests
     {
         var job = await MpiJob.RunAsync(launcher, 2, "differ");
         Assert.NotEqual(0, job.ExitCode);
-        Assert.Contains("the layout is 61 tokens, cutoffs 20, 40", job.Errors, StringComparison.Ordinal);
-        Assert.Contains("on rank 1 and 60 tokens, cutoffs 20, 40", job.Errors, StringComparison.Ordinal);
+        Assert.Contains("the layout is 61 tokens, hidden size 12, no head bias, cutoffs 20, 40", job.Errors, StringComparison.Ordinal);
+        Assert.Contains("on rank 1 and 60 tokens, hidden size 12, no head bias, cutoffs 20, 40", job.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -26,7 +26,13 @@ public sealed partial class PageTests
             var lines = job.OutputOfSuccess().Split('\n');
             Assert.Equal(["step 0", "step 33", "step 66", "step 99"], lines.SkipLast(1).Select(line => line.Split(':')[0]));
             Assert.Matches($"^{ranks} ranks of (Open MPI v|MPICH Version: )[0-9.]+.*: [0-9.]+ ms and [0-9,]+ bytes a step$", lines[^1].TrimEnd());
-            Assert.True(File.Exists(Path.Combine(folder.FullName, "run.safetensors")));
+
+            // Started again, by as many ranks as the job of the sample has, it has nothing left to do.
+            var path = Path.Combine(folder.FullName, "run.safetensors");
+            var saved = File.ReadAllBytes(path);
+            var again = await MpiJob.RunCommandAsync(folder.FullName, launcher, ranks == 2 ? 4 : ranks, "dotnet", Path.Combine(AppContext.BaseDirectory, "Cluster.dll"));
+            Assert.Single(again.OutputOfSuccess().Split('\n'));
+            Assert.Equal(saved, File.ReadAllBytes(path));
         }
         finally
         {

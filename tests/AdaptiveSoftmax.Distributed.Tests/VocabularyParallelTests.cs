@@ -233,6 +233,27 @@ public sealed class VocabularyParallelTests
         })).Message;
     }
 
+    // One rank's layout differs in one thing.
+    [Theory]
+    [InlineData(12, 61, 40, 3, false)]
+    [InlineData(13, 60, 40, 3, false)]
+    [InlineData(12, 60, 41, 3, false)]
+    [InlineData(12, 60, 40, 2, false)]
+    [InlineData(12, 60, 40, 3, true)]
+    public void OtherLayouts_AreNamedWithBothValues(int hidden, int tokens, int cutoff, int width, bool hasBias)
+    {
+        var exception = Assert.Throws<RankMismatchException>(() => ThreadCollectives.Run(2, collectives =>
+        {
+            var layout = collectives.Rank == 0 ? SoftmaxLayout.Create(12, 60, [20, 40], [6, 3]) : SoftmaxLayout.Create(hidden, tokens, [20, cutoff], [6, width], hasBias);
+            new VocabularyParallel(collectives, layout).Dispose();
+        }));
+        Assert.Contains($"the layout is {Describe(hidden, tokens, cutoff, width, hasBias)}", exception.Message, StringComparison.Ordinal);
+        Assert.Contains($" and {Describe(12, 60, 40, 3, hasBias: false)}", exception.Message, StringComparison.Ordinal);
+
+        static string Describe(int hidden, int tokens, int cutoff, int width, bool hasBias) => FormattableString.Invariant(
+            $"{tokens} tokens, hidden size {hidden}, {(hasBias ? "a" : "no")} head bias, cutoffs 20, {cutoff}, projections 6, {width}");
+    }
+
     [Fact]
     public void OtherSeedsAndPlans_AreNamedWithBothValues()
     {

@@ -24,7 +24,7 @@ internal static class ReplicaFacts
         yield return OfVersion;
         if (identity.Fingerprint.Length > 0) yield return new("the fingerprint of the specification", identity.Fingerprint);
         var layout = identity.Layout;
-        yield return new("the layout", string.Create(CultureInfo.InvariantCulture, $"{layout.VocabularySize} tokens, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, logit scale {layout.LogitScale:R}, soft cap {layout.LogitSoftCap:R}"));
+        yield return new("the layout", string.Create(CultureInfo.InvariantCulture, $"{layout.VocabularySize} tokens, hidden size {layout.HiddenSize}, {(layout.HasHeadBias ? "a" : "no")} head bias, cutoffs {string.Join(", ", layout.Tails.Select(tail => tail.Start))}, projections {string.Join(", ", layout.Tails.Select(tail => tail.ProjectionWidth))}, logit scale {layout.LogitScale:R}, soft cap {layout.LogitSoftCap:R}"));
     }
 
     /// <summary>Sizes and values of weights that every rank has.</summary>
@@ -37,12 +37,21 @@ internal static class ReplicaFacts
         }
     }
 
-    /// <summary>Kind, settings and steps of an optimizer.</summary>
+    /// <summary>Kind, settings, steps and groups of an optimizer.</summary>
     public static IEnumerable<KeyValuePair<string, string>> Of(Optimizer optimizer)
     {
         yield return new("the optimizer", optimizer.Kind);
         yield return new("the optimizer's number of steps", optimizer.StepCount.ToString(CultureInfo.InvariantCulture));
         foreach (var (name, value) in optimizer.Settings) yield return new($"the optimizer's '{name}'", value.ToString("R", CultureInfo.InvariantCulture));
+        var groups = optimizer.Groups.Select(DescribeGroup).Order(StringComparer.Ordinal).ToArray();
+        yield return new("the optimizer's grouping", groups.Length == 0 ? "none" : string.Join("; ", groups));
+    }
+
+    // Of what is cut, each rank's part has a name with its rows behind it.
+    private static string DescribeGroup(ParameterGroup group)
+    {
+        var names = group.Parameters.Select(parameter => parameter.Name.Split('[')[0]).Distinct().Order(StringComparer.Ordinal);
+        return string.Create(CultureInfo.InvariantCulture, $"{string.Join(", ", names)} at {group.LearningRateFactor:R} of the rate{(group.WeightDecay is { } decay ? string.Create(CultureInfo.InvariantCulture, $" with weight decay {decay:R}") : "")}");
     }
 
     private static KeyValuePair<string, string> OfVersion => new("the version of AdaptiveSoftmax.Distributed", Version);
