@@ -209,6 +209,24 @@ public class CertifiedBatchTests
     }
 
     [Fact]
+    public void RanksOfSequences_AreByTheOptionsAndTheHistoryOfEach()
+    {
+        using var layer = CreateTrained(seed: 5, tokens: 300);
+        using var certified = layer.Certify();
+        foreach (var softmax in (SoftmaxDecoder[])[layer, certified])
+        {
+            using var session = softmax.CreateSession();
+            var options = new DecodeOptions { LogProbError = float.PositiveInfinity };
+            var hidden = new float[3 * Size];
+            DecodeSequence[] sequences = [new(softmax, options), new(softmax, options with { PresencePenalty = 50 }), new(softmax, options with { Mask = softmax.CreateAllowMask([7, 9]) })];
+            foreach (var sequence in sequences) sequence.History.Add([0, 1]);
+            var tokens = new int[6];
+            session.TopK(hidden, sequences, tokens, new float[6], new TopKResult[3]);
+            Assert.Equal([0, 1, 2, 3, 7, 9], tokens);
+        }
+    }
+
+    [Fact]
     public void RanksOfSequences_CheckTheirSizes()
     {
         using var layer = CreateTrained(seed: 5, tokens: 30);
