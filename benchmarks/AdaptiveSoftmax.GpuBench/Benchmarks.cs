@@ -36,7 +36,8 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
         foreach (var hidden in HiddenSizes)
         {
             foreach (var row in Train(hidden, GpuOptions.Default, "", "float32")) yield return row;
-            foreach (var row in Decode(hidden)) yield return row;
+            foreach (var row in Decode(hidden, isBFloat16: false)) yield return row;
+            foreach (var row in Decode(hidden, isBFloat16: true)) yield return row;
         }
 
         foreach (var row in HiddenSizes.SelectMany(hidden => Train(hidden, new GpuOptions { Precision = ProductPrecision.Tf32 }, " cublaslt", "tf32"))) yield return row;
@@ -54,14 +55,18 @@ internal sealed class Benchmarks(Accelerator accelerator, bool quick, double sec
         }
     }
 
-    private IEnumerable<Result> Decode(int hidden)
+    private IEnumerable<Result> Decode(int hidden, bool isBFloat16)
     {
         DecodeWorkload? work = null;
-        DecodeWorkload Work() => work ??= new DecodeWorkload(accelerator, Layout(hidden));
+        DecodeWorkload Work() => work ??= new DecodeWorkload(accelerator, Layout(hidden), isBFloat16);
         foreach (var tokens in new[] { 1, 8, 64, DecodeWorkload.Vectors })
         {
-            if (IsWanted("decode", "adaptive", hidden, tokens)) yield return Try("decode", "adaptive", hidden, tokens, () => Decode(Work(), tokens, recorded: false));
-            if (IsWanted("decode", "adaptive graph", hidden, tokens)) yield return Try("decode", "adaptive graph", hidden, tokens, () => Decode(Work(), tokens, recorded: true));
+            foreach (var recorded in new[] { false, true })
+            {
+                var contender = $"adaptive{(isBFloat16 ? " bfloat16" : "")}{(recorded ? " graph" : "")}";
+                if (!IsWanted("decode", contender, hidden, tokens)) continue;
+                yield return Try("decode", contender, hidden, tokens, () => Decode(Work(), tokens, recorded)) with { Precision = isBFloat16 ? "bf16" : "float32" };
+            }
         }
 
         if (!_hasFailed) work?.Dispose();

@@ -18,30 +18,38 @@ internal sealed class DecodeWorkload : IDisposable
     // Decoding one token reads the head, 34 MB at a hidden size of 1,024; the cache holds 50.
     private const int Copies = 8;
 
-    private readonly Workload _work;
+    private readonly SoftmaxLayout _layout;
+    private readonly GpuSoftmaxDecoder[] _layers;
     private readonly bool[][][] _visits;
     private readonly MemoryBuffer1D<float, Stride1D.Dense> _hidden;
     private readonly MemoryBuffer1D<int, Stride1D.Dense> _tokens;
 
-    public DecodeWorkload(Accelerator accelerator, SoftmaxLayout layout)
+    /// <summary>Makes layers that visit the tails as often in whichever precision.</summary>
+    /// <param name="accelerator">The device.</param>
+    /// <param name="layout">The sizes.</param>
+    /// <param name="isBFloat16">Whether weights are in bfloat16.</param>
+    public DecodeWorkload(Accelerator accelerator, SoftmaxLayout layout, bool isBFloat16)
     {
-        _work = new Workload(accelerator, layout, Copies, GpuOptions.Default);
+        _layout = layout;
+        var work = new Workload(accelerator, layout, Copies, GpuOptions.Default);
         var hidden = Workload.Hidden(Vectors, layout.HiddenSize);
-        _visits = [.. Enumerable.Range(0, Copies).Select(copy => TailVisits.Scale(_work[copy], hidden))];
+        _visits = [.. Enumerable.Range(0, Copies).Select(copy => TailVisits.Scale(work[copy], hidden))];
+        _layers = [.. Enumerable.Range(0, Copies).Select(copy => (GpuSoftmaxDecoder)(isBFloat16 ? Narrow(work[copy]) : work[copy]))];
+        if (isBFloat16) work.Dispose();
         _hidden = accelerator.Allocate1D(hidden);
         _tokens = accelerator.Allocate1D<int>(Vectors);
     }
 
-    public long WorkingBytes => _work.WorkingBytes;
+    public long WorkingBytes => _layers[0].WorkingBytes;
 
     /// <summary>How many calls of so many tokens differ from each other; at least one for each copy.</summary>
     public static int Calls(int tokens) => Math.Max(Copies, Vectors / tokens);
 
     /// <summary>The layer of a call.</summary>
-    public GpuAdaptiveSoftmax Layer(int call) => _work[call];
+    public GpuSoftmaxDecoder Layer(int call) => _layers[call % Copies];
 
     /// <summary>The hidden vectors of a call.</summary>
-    public ArrayView<float> Hidden(int call, int tokens) => _hidden.View.SubView((long)First(call, tokens) * _work.Layout.HiddenSize, (long)tokens * _work.Layout.HiddenSize);
+    public ArrayView<float> Hidden(int call, int tokens) => _hidden.View.SubView((long)First(call, tokens) * _layout.HiddenSize, (long)tokens * _layout.HiddenSize);
 
     /// <summary>Where the predictions of a call go.</summary>
     public ArrayView<int> Tokens(int tokens) => _tokens.View.SubView(0, tokens);
@@ -55,9 +63,17 @@ internal sealed class DecodeWorkload : IDisposable
 
     public void Dispose()
     {
-        _work.Dispose();
+        foreach (var layer in _layers) layer.Dispose();
         _hidden.Dispose();
         _tokens.Dispose();
+    }
+
+    private static GpuQuantizedSoftmax Narrow(GpuAdaptiveSoftmax layer)
+    {
+        using var host = new DynamicAdaptiveSoftmax(layer.Layout);
+        layer.CopyTo(host);
+        using var small = host.Quantize(new QuantizationOptions { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 });
+        return new GpuQuantizedSoftmax(layer.Accelerator, small);
     }
 
     private static int First(int call, int tokens) => call % (Vectors / tokens) * tokens;

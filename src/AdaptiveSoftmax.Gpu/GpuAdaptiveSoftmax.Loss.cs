@@ -91,7 +91,7 @@ public abstract partial class GpuAdaptiveSoftmax
         var loss = Train(hidden, targets, default, options, weights, losses, GradientWish.None);
         if (targets.Length > 0)
         {
-            _kernels.ScatterLogProbs(Stream, Launches.Threads(Accelerator, targets.Length), _training.Places, _training.TargetLogProbs, targetLogProbs);
+            Kernels.ScatterLogProbs(Stream, Launches.Threads(Accelerator, targets.Length), _training.Places, _training.TargetLogProbs, targetLogProbs);
         }
 
         return loss;
@@ -201,7 +201,7 @@ public abstract partial class GpuAdaptiveSoftmax
         loss.CopyToCPU(Stream, value);
         if (targets.Length == 0) return value[0];
         var unknown = new int[1];
-        _tables.FirstUnknown.CopyToCPU(Stream, unknown);
+        _targets.FirstUnknown.CopyToCPU(Stream, unknown);
         if (unknown[0] == int.MaxValue) return value[0];
         var id = new int[1];
         targets.SubView(unknown[0], 1).CopyToCPU(Stream, id);
@@ -257,10 +257,10 @@ public abstract partial class GpuAdaptiveSoftmax
         if (weights.Length > 0) CheckView(weights, tokens, "The memory of weights", nameof(weights));
         if (losses.Length > 0 || options.Reduction == Reduction.None) CheckView(losses, tokens, "The memory for losses", nameof(losses));
         RefuseSharedMemory(hidden, targets, weights, losses, "the losses", nameof(losses));
-        var result = new GpuLoss(this, _tables.Loss, targets);
+        var result = new GpuLoss(this, _targets.Loss, targets);
         if (tokens == 0)
         {
-            _kernels.Clear(Stream, Launches.OneGroup, _tables.Loss);
+            Kernels.Clear(Stream, Launches.OneGroup, _targets.Loss);
             return result;
         }
 
@@ -271,7 +271,7 @@ public abstract partial class GpuAdaptiveSoftmax
         _tensors?.Reserve(tokens, _training, wantsGradient);
         if (wantsGradient) ReserveGradients();
         IDeviceProducts multiplier = _cublas is null ? PortableProducts.Instance : _cublas;
-        new TrainingStep(Stream, Accelerator, Layout, _kernels, _products, multiplier, _training, _tensors, _tables, options, weights, tokens, wish, ReadsPlan(tokens))
+        new TrainingStep(Stream, Accelerator, Layout, Kernels, _products, multiplier, _training, _tensors, Tables, _targets, options, weights, tokens, wish, ReadsPlan(tokens))
             .Run(hidden, targets, hiddenGradient, losses);
         return result;
     }
@@ -288,7 +288,7 @@ public abstract partial class GpuAdaptiveSoftmax
     // A batch that lies in the largest cluster as a whole takes most chunks, and another few of them. To wait for the device until
     // it has counted costs as much as some ten launches that find nothing to do; each chunk has four. A recording must not wait,
     // and cuBLASLt must be told how many tokens a product has.
-    private bool ReadsPlan(int tokens) => !_isRecording && (_cublas is not null || (_tensors?.MostChunks(tokens) ?? _training.MostChunks(tokens)) > 4);
+    private bool ReadsPlan(int tokens) => !IsRecording && (_cublas is not null || (_tensors?.MostChunks(tokens) ?? _training.MostChunks(tokens)) > 4);
 
     private static void RefuseSharedMemory(ArrayView<float> hidden, ArrayView<int> targets, ArrayView<float> weights, ArrayView<float> output, string name, string argument)
     {

@@ -1,23 +1,10 @@
-using AdaptiveSoftmax.Gpu.Cuda;
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu;
 
-// Calls of a fixed shape, recorded once and replayed.
+// Backward passes of a fixed shape, recorded once and replayed.
 public abstract partial class GpuAdaptiveSoftmax
 {
-    /// <summary>
-    /// Predicts as <see cref="Predict(ArrayView{float}, ArrayView{int})"/> does, and records the launches: a replay
-    /// predicts for what the same memory holds then. On CUDA a replay is one launch, a CUDA graph.
-    /// </summary>
-    /// <param name="hidden">Hidden vectors, [tokens, hidden].</param>
-    /// <param name="tokens">Receives token ids, [tokens].</param>
-    /// <exception cref="ArgumentException">The sizes do not agree, or a view belongs to another accelerator.</exception>
-    /// <exception cref="GpuMemoryException">The device has too little memory.</exception>
-    public GpuRecording RecordPredict(ArrayView<float> hidden, ArrayView<int> tokens) =>
-        Record(() => Predict(hidden, tokens), usesGrowingMemory: !IsOneVector(hidden.Length / Layout.HiddenSize));
-
     /// <summary>
     /// Takes a backward pass as <see cref="Backward(ArrayView{float}, ArrayView{int}, ArrayView{float}, LossOptions?, ArrayView{float}, ArrayView{float})"/>
     /// does, and records the launches: a replay takes one for what the same memory holds then. The loss of any of them is
@@ -53,11 +40,9 @@ public abstract partial class GpuAdaptiveSoftmax
         ArrayView<float> hidden, ArrayView<int> targets, LossOptions? options = null, ArrayView<float> weights = default, ArrayView<float> losses = default) =>
         RecordBackward(() => Backward(hidden, targets, options, weights, losses), targets);
 
-    // How often a parameter was frozen or learns again: a recording has the products of those that learned.
-    internal int LearningChanges => _parameters.Sum(parameter => parameter.LearningChanges);
+    internal override int LearningChanges => _parameters.Sum(parameter => parameter.LearningChanges);
 
-    // What another batch gave back to the device must not be replayed.
-    internal (int Training, int Decoding) Generation => (_training.Generation + (_tensors?.Generation ?? 0), _decoding.Generation);
+    internal override (int Training, int Decoding) Generation => (_training.Generation + (_tensors?.Generation ?? 0), base.Generation.Decoding);
 
     private GpuRecording RecordBackward(Action call, ArrayView<int> targets)
     {
@@ -65,44 +50,8 @@ public abstract partial class GpuAdaptiveSoftmax
         if (_cublas is not null)
             throw new NotSupportedException($"A recording takes whatever batch its memory holds later, and cuBLASLt must be told how many tokens each cluster has; record the steps of a layer with {nameof(ProductPrecision)}.{nameof(ProductPrecision.Float32)}, or take them without a recording.");
         var recording = Record(call, usesGrowingMemory: true);
-        recording.Loss = new GpuLoss(this, _tables.Loss, targets);
+        recording.Loss = new GpuLoss(this, _targets.Loss, targets);
         recording.LearningChanges = LearningChanges;
         return recording;
-    }
-
-    private GpuRecording Record(Action call, bool usesGrowingMemory)
-    {
-        CheckUsable();
-        // For real, which compiles the kernels and allocates the memory that a recording may not: those of any batch.
-        Blindly(call);
-        using var stream = Accelerator.CreateStream();
-        var graph = LaunchGraph.TryCapture(Accelerator, stream, recorded => RunOn(recorded, () => Blindly(call)), out var reason);
-        return new GpuRecording(this, () => Blindly(call), graph, reason, usesGrowingMemory);
-    }
-
-    private void Blindly(Action call)
-    {
-        _isRecording = true;
-        try
-        {
-            call();
-        }
-        finally
-        {
-            _isRecording = false;
-        }
-    }
-
-    private void RunOn(AcceleratorStream stream, Action call)
-    {
-        _stream = stream;
-        try
-        {
-            call();
-        }
-        finally
-        {
-            _stream = Accelerator.DefaultStream;
-        }
     }
 }

@@ -13,7 +13,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// </remarks>
 public sealed class GpuDecodeSession : IDisposable
 {
-    private readonly GpuAdaptiveSoftmax _softmax;
+    private readonly GpuSoftmaxDecoder _softmax;
     private readonly SoftmaxLayout _layout;
     private readonly DecodeStep _step;
     private readonly LayerTags _tags;
@@ -24,7 +24,7 @@ public sealed class GpuDecodeSession : IDisposable
     private int _batchRows;
     private bool _disposed;
 
-    internal GpuDecodeSession(GpuAdaptiveSoftmax softmax, DecodeStep step)
+    internal GpuDecodeSession(GpuSoftmaxDecoder softmax, DecodeStep step)
     {
         (_softmax, _layout, _step) = (softmax, softmax.Layout, step);
         _tags = new LayerTags(softmax.GetType().Name, _layout.TailCount);

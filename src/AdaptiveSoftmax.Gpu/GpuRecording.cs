@@ -12,14 +12,14 @@ namespace AdaptiveSoftmax.Gpu;
 /// </remarks>
 public sealed class GpuRecording : IDisposable
 {
-    private readonly GpuAdaptiveSoftmax _layer;
+    private readonly GpuSoftmaxDecoder _layer;
     private readonly Action _call;
     private readonly LaunchGraph? _graph;
     private readonly (int, int)? _generation;
     private bool _disposed;
 
     // Only what uses memory that grows with the batch ends when that is exchanged.
-    internal GpuRecording(GpuAdaptiveSoftmax layer, Action call, LaunchGraph? graph, string? reason, bool usesGrowingMemory)
+    internal GpuRecording(GpuSoftmaxDecoder layer, Action call, LaunchGraph? graph, string? reason, bool usesGrowingMemory)
     {
         _layer = layer;
         _call = call;

@@ -48,6 +48,16 @@ public sealed class EmulatedCudaDecodeSessionTests : DecodeSessionTests
 }
 
 [Collection(Backend.Collection)]
+public sealed class EmulatedCudaQuantizedSoftmaxTests : QuantizedSoftmaxTests
+{
+    private protected override Accelerator Accelerator => EmulatedBackend.Cuda;
+
+    private protected override int Cases => 3;
+
+    private protected override int ManyRows => 70;
+}
+
+[Collection(Backend.Collection)]
 public sealed class EmulatedCudaGroupTests : GpuGroupTests
 {
     private protected override Accelerator Accelerator => EmulatedBackend.Cuda;

@@ -14,7 +14,7 @@ internal sealed class DecodeStep : IDisposable
 {
     private readonly Accelerator _accelerator;
     private readonly SoftmaxLayout _layout;
-    private readonly LayerProducts _products;
+    private readonly DecodeLinears _linears;
     private readonly DeviceTables _tables;
     private readonly CommonKernels _common;
     private readonly RowKernelSet _kernels;
@@ -46,12 +46,12 @@ internal sealed class DecodeStep : IDisposable
     /// <summary>Describes the work. The layer's weights and tables stay the layer's.</summary>
     /// <param name="accelerator">The device.</param>
     /// <param name="layout">The sizes.</param>
-    /// <param name="products">The layer's products.</param>
+    /// <param name="linears">The layer's weights.</param>
     /// <param name="tables">The layer's tables.</param>
     /// <param name="logitBytes">The bytes of logits that are kept at once, if that is 16 rows or more.</param>
-    public DecodeStep(Accelerator accelerator, SoftmaxLayout layout, LayerProducts products, DeviceTables tables, long logitBytes)
+    public DecodeStep(Accelerator accelerator, SoftmaxLayout layout, DecodeLinears linears, DeviceTables tables, long logitBytes)
     {
-        (_accelerator, _layout, _products, _tables) = (accelerator, layout, products, tables);
+        (_accelerator, _layout, _linears, _tables) = (accelerator, layout, linears, tables);
         _common = KernelCache.Get(accelerator, device => new CommonKernels(device));
         _kernels = KernelCache.Get(accelerator, device => new RowKernelSet(device));
         _memory = new Scratch(accelerator);
@@ -101,7 +101,7 @@ internal sealed class DecodeStep : IDisposable
         foreach (var row in rows) _masks.Add(row.Options.Mask);
         _masks.Upload();
         _common.Pad(Stream, Launches.Threads(_accelerator, hidden.Length), hidden, _padded.View, _plan.View, rows.Length, _layout.HiddenSize);
-        _products.Head.Store(Stream, _padded.View, _plan.View, _logits.View, _products.Head.Arguments(rows.Length));
+        _linears.Head.Store(Stream, rows.Length, _padded.View, _plan.View, _tables.Outputs, _logits.View, cluster: 0);
         Take(cluster: 0, rows, _all.AsSpan(0, rows.Length), wantsDraw, failed);
     }
 
@@ -117,9 +117,9 @@ internal sealed class DecodeStep : IDisposable
         Traffic.Upload([new BatchPlan { Count = members.Length }], _plan.View.SubView(cluster, 1));
         _common.Gather(
             Stream, Launches.Threads(_accelerator, (long)members.Length * Sizes.Stride(_layout.HiddenSize)), _hidden, _members.View, _plan.View, _padded.View, _layout.HiddenSize, cluster);
-        var products = _products.Tails[tail];
-        products.Projections.Store(Stream, _padded.View, _plan.View, _projected.View, products.Projections.Arguments(members.Length));
-        products.Outputs.Store(Stream, _projected.View, _plan.View, _logits.View, products.Outputs.Arguments(members.Length));
+        var (projection, output) = _linears.Tails[tail];
+        projection.Store(Stream, members.Length, _padded.View, _plan.View, _tables.Projections, _projected.View, cluster);
+        output.Store(Stream, members.Length, _projected.View, _plan.View, _tables.Outputs, _logits.View, cluster);
         Take(cluster, rows, members, wantsDraw: false, failed);
     }
 

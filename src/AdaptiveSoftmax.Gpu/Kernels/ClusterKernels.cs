@@ -11,10 +11,6 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 internal sealed class ClusterKernels<TTile>(Accelerator accelerator)
     where TTile : unmanaged, IRegisterTile
 {
-    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments> Store =>
-        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments>(
-            ForwardKernels.Store<TTile>, Launches.Tiles<TTile>());
-
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments> InputGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ArrayView<Float4>, ClusterArguments>(
             GradientKernels.Input<TTile>, Launches.Tiles<TTile>());
@@ -23,4 +19,14 @@ internal sealed class ClusterKernels<TTile>(Accelerator accelerator)
     public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments> WeightGradient =>
         field ??= accelerator.LoadKernel<ArrayView<Float4>, ArrayView<Float4>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ViewGroup<Float4>, ViewGroup<int>, ClusterArguments>(
             GradientKernels.Weight<TTile>, Launches.Specialization);
+}
+
+/// <summary>The forward product whose result is stored, which decoding has as well: of any form of weights.</summary>
+internal sealed class StoreKernels<TTile, TBlock>(Accelerator accelerator)
+    where TTile : unmanaged, IRegisterTile
+    where TBlock : unmanaged, IWeightBlock<TBlock>
+{
+    public Action<AcceleratorStream, KernelConfig, ArrayView<Float4>, ViewGroup<TBlock>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments> Store =>
+        field ??= accelerator.LoadKernel<ArrayView<Float4>, ViewGroup<TBlock>, ArrayView<float>, ArrayView<BatchPlan>, ArrayView<ClusterSizes>, ArrayView<Float4>, ClusterArguments>(
+            ForwardKernels.Store<TTile, TBlock>, Launches.Tiles<TTile>());
 }

@@ -11,12 +11,13 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <param name="plan">The plan of each cluster.</param>
 /// <param name="sizes">The sizes of each cluster's weight.</param>
 /// <param name="arguments">The clusters, and the pitch of the inputs.</param>
-internal readonly struct ClusterTiles<TTile>(
-    ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes, ClusterArguments arguments)
+internal readonly struct ClusterTiles<TTile, TBlock>(
+    ArrayView<Float4> inputs, ViewGroup<TBlock> weights, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes, ClusterArguments arguments)
     where TTile : unmanaged, IRegisterTile
+    where TBlock : unmanaged, IWeightBlock<TBlock>
 {
     /// <summary>The first of the cluster's tokens in a piece's tile: pieces run along the tokens first.</summary>
-    public int Row(ClusterItem found) => found.Item % RowTiles(found.Index) * ForwardTiles<TTile>.Height;
+    public int Row(ClusterItem found) => found.Item % RowTiles(found.Index) * ForwardTiles<TTile, TBlock>.Height;
 
     /// <summary>Which of the cluster's column tiles a piece is.</summary>
     public int Column(ClusterItem found) => found.Item / RowTiles(found.Index);
@@ -26,10 +27,10 @@ internal readonly struct ClusterTiles<TTile>(
     {
         var cluster = plan[arguments.First + index];
         var size = sizes[arguments.First + index];
-        var tiles = new ForwardTiles<TTile>(
-            inputs, cluster.InputOffset(arguments, Sizes.Stride(size.Columns)) / 4, cluster.Count, weights.FoursAt(index), size.Rows, size.Columns);
+        var tiles = new ForwardTiles<TTile, TBlock>(
+            inputs, cluster.InputOffset(arguments, Sizes.Stride(size.Columns)) / 4, cluster.Count, weights.BlocksAt(index), size.Rows, size.Columns);
         return tiles.Multiply(left, right, token, row);
     }
 
-    private int RowTiles(int index) => Sizes.Tiles(plan[arguments.First + index].Count, ForwardTiles<TTile>.Height);
+    private int RowTiles(int index) => Sizes.Tiles(plan[arguments.First + index].Count, ForwardTiles<TTile, TBlock>.Height);
 }

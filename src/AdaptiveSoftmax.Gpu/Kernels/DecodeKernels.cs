@@ -20,19 +20,20 @@ internal static class DecodeKernels
     /// For each token and strip of column tiles the maximum of the logits and the sum of exp(logit − maximum), and the largest
     /// logit of a token's row with the first row that has it; logits of cluster rows are kept, [clusters, capacity].
     /// </summary>
-    public static void Best<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan,
+    public static void Best<TShape, TTile, TBlock>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<TBlock> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan,
         ArrayView<float> clusters, ArrayView<float> maximum, ArrayView<float> sum, ArrayView<float> best, ArrayView<int> bestRow, ProductArguments arguments)
         where TShape : unmanaged, IMatrixShape
         where TTile : unmanaged, IRegisterTile
+        where TBlock : unmanaged, IWeightBlock<TBlock>
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var value = SharedMemory.Allocate<float>(16 * ColumnStride);
         var index = SharedMemory.Allocate<int>(16 * ColumnStride);
         var cluster = plan[arguments.Cluster];
-        var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, 0, cluster.Count, weights, shape.Rows, shape.Columns);
+        var height = ForwardTiles<TTile, TBlock>.Height;
+        var tiles = new ForwardTiles<TTile, TBlock>(inputs, 0, cluster.Count, weights, shape.Rows, shape.Columns);
         var strips = Sizes.Tiles(tiles.ColumnTiles, arguments.TilesPerStrip);
         for (var item = Grid.IdxX; item < tiles.RowTiles * strips; item += Grid.DimX)
         {

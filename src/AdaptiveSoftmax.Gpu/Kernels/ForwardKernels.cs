@@ -6,14 +6,15 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 internal static class ForwardKernels
 {
     /// <summary>inputs · weightᵀ (+ bias) of each cluster, [tokens, stride of the rows], with zeros behind the rows.</summary>
-    public static void Store<TTile>(
-        ArrayView<Float4> inputs, ViewGroup<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
+    public static void Store<TTile, TBlock>(
+        ArrayView<Float4> inputs, ViewGroup<TBlock> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan, ArrayView<ClusterSizes> sizes,
         ArrayView<Float4> outputs, ClusterArguments arguments)
         where TTile : unmanaged, IRegisterTile
+        where TBlock : unmanaged, IWeightBlock<TBlock>
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
-        var tiles = new ClusterTiles<TTile>(inputs, weights, plan, sizes, arguments);
+        var tiles = new ClusterTiles<TTile, TBlock>(inputs, weights, plan, sizes, arguments);
         var items = new ClusterItems<StoreWork<TTile>>(plan, sizes, arguments);
         for (var found = items.First(); items.Exists(found); found = items.Next(found))
         {
@@ -45,17 +46,18 @@ internal static class ForwardKernels
     /// Log-probs, [tokens, vocabulary] from a slot on: logit − log-sum-exp + log-prob of the cluster. Rows that stand for
     /// clusters give those clusters' log-probs instead, [clusters, capacity].
     /// </summary>
-    public static void LogProbs<TShape, TTile>(
-        TShape shape, ArrayView<Float4> inputs, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan,
+    public static void LogProbs<TShape, TTile, TBlock>(
+        TShape shape, ArrayView<Float4> inputs, ArrayView<TBlock> weights, ArrayView<float> bias, ArrayView<BatchPlan> plan,
         ArrayView<float> logSumExp, ArrayView<float> clusters, ArrayView<float> output, ProductArguments arguments, int start, int vocabulary)
         where TShape : unmanaged, IMatrixShape
         where TTile : unmanaged, IRegisterTile
+        where TBlock : unmanaged, IWeightBlock<TBlock>
     {
         var left = SharedMemory.Allocate<float>(TileProduct.LeftLength);
         var right = SharedMemory.Allocate<float>(TileProduct.RightLength);
         var cluster = plan[arguments.Cluster];
-        var height = ForwardTiles<TTile>.Height;
-        var tiles = new ForwardTiles<TTile>(inputs, 0, cluster.Count, weights, shape.Rows, shape.Columns);
+        var height = ForwardTiles<TTile, TBlock>.Height;
+        var tiles = new ForwardTiles<TTile, TBlock>(inputs, 0, cluster.Count, weights, shape.Rows, shape.Columns);
         for (var item = Grid.IdxX; item < tiles.RowTiles * tiles.ColumnTiles; item += Grid.DimX)
         {
             var row = item % tiles.RowTiles * height;
@@ -83,7 +85,7 @@ internal static class ForwardKernels
     private readonly struct StoreWork<TTile> : IClusterWork
         where TTile : unmanaged, IRegisterTile
     {
-        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => Sizes.Tiles(cluster.Count, ForwardTiles<TTile>.Height) * sizes.ColumnTiles;
+        public int Items(BatchPlan cluster, ClusterSizes sizes, ClusterArguments arguments) => Sizes.Tiles(cluster.Count, default(TTile).GroupRows) * sizes.ColumnTiles;
     }
 
     private struct BiasEpilogue : IRowEpilogue

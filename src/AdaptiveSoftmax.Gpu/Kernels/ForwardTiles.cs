@@ -9,8 +9,9 @@ namespace AdaptiveSoftmax.Gpu.Kernels;
 /// <param name="weights">The weight, [rows, stride of the columns].</param>
 /// <param name="rows">The weight's rows, the columns of the product.</param>
 /// <param name="columns">The weight's columns.</param>
-internal readonly struct ForwardTiles<TTile>(ArrayView<Float4> inputs, long offset, int tokens, ArrayView<Float4> weights, int rows, int columns)
+internal readonly struct ForwardTiles<TTile, TBlock>(ArrayView<Float4> inputs, long offset, int tokens, ArrayView<TBlock> weights, int rows, int columns)
     where TTile : unmanaged, IRegisterTile
+    where TBlock : unmanaged, IWeightBlock<TBlock>
 {
     /// <summary>The tokens of a tile.</summary>
     public static int Height => default(TTile).GroupRows;
@@ -23,8 +24,8 @@ internal readonly struct ForwardTiles<TTile>(ArrayView<Float4> inputs, long offs
     public TTile Multiply(ArrayView<float> left, ArrayView<float> right, int token, int row)
     {
         var stride = Sizes.Stride(columns);
-        return TileProduct.Multiply<TTile, RowOperand, RowOperand>(
-            new RowOperand(inputs, offset, tokens, stride), new RowOperand(weights, 0, rows, stride), left, right, token, row, stride);
+        return TileProduct.Multiply<TTile, RowOperand<Float4>, RowOperand<TBlock>>(
+            new RowOperand<Float4>(inputs, offset, tokens, stride), new RowOperand<TBlock>(weights, 0, rows, stride), left, right, token, row, stride);
     }
 
     /// <summary>The bias of the thread's columns in such a tile.</summary>

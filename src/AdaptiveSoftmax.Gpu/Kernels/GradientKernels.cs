@@ -32,9 +32,9 @@ internal static class GradientKernels
             var split = found.Item / rowTiles / columnTiles;
             var most = Sizes.Stride(Sizes.Tiles(size.Rows, InputWork<TTile>.Splits(cluster, arguments)));
             var depths = XMath.Min(most, size.Rows - (split * most));
-            var a = new RowOperand(gradient, (cluster.OutputOffset(arguments) + (split * most)) / 4, cluster.Count, Sizes.Stride(size.Rows));
-            var b = new DepthOperand(weights.FoursAt(found.Index), (long)split * most * stride / 4, depths, stride);
-            var tile = TileProduct.Multiply<TTile, RowOperand, DepthOperand>(a, b, left, right, row, column, depths);
+            var a = new RowOperand<Float4>(gradient, (cluster.OutputOffset(arguments) + (split * most)) / 4, cluster.Count, Sizes.Stride(size.Rows));
+            var b = new DepthOperand(weights.BlocksAt(found.Index), (long)split * most * stride / 4, depths, stride);
+            var tile = TileProduct.Multiply<TTile, RowOperand<Float4>, DepthOperand>(a, b, left, right, row, column, depths);
             cluster = plan[arguments.First + found.Index];
             stride = Sizes.Stride(sizes[arguments.First + found.Index].Columns);
             var isSplit = InputWork<TTile>.Splits(cluster, arguments) > 1;
@@ -111,7 +111,7 @@ internal static class GradientKernels
             var stride = Sizes.Stride(size.Columns);
             var epilogue = new StoreEpilogue
             {
-                Result = weightGradients.FoursAt(found.Index),
+                Result = weightGradients.BlocksAt(found.Index),
                 Offset = (long)row * stride / 4,
                 Rows = size.Rows - row,
                 Column = column + (4 * (Group.IdxX & 15)),

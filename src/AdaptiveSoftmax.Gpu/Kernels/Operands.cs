@@ -19,18 +19,19 @@ internal interface IOperand
 /// A matrix whose rows are the outer index: hidden vectors and weights in a forward product. Strides are multiples of 8
 /// and what lies between the columns and the stride is 0, so that the depth needs no border.
 /// </summary>
-/// <param name="fours">Where the matrix lies.</param>
+/// <param name="blocks">Where the matrix lies.</param>
 /// <param name="offset">Where it begins there, in fours.</param>
 /// <param name="rows">Its rows; further ones read as 0.</param>
 /// <param name="stride">The stride in values.</param>
-internal readonly struct RowOperand(ArrayView<Float4> fours, long offset, int rows, int stride) : IOperand
+internal readonly struct RowOperand<TBlock>(ArrayView<TBlock> blocks, long offset, int rows, int stride) : IOperand
+    where TBlock : unmanaged, IWeightBlock<TBlock>
 {
     public bool RunsAlongDepth => true;
 
     public Float4 Load(int outer, int depth)
     {
         Float4 value = default;
-        if (outer < rows) value = fours[offset + ((long)outer * (stride >> 2)) + (depth >> 2)];
+        if (outer < rows) value = default(TBlock).Four(blocks, offset + ((long)outer * (stride >> 2)) + (depth >> 2));
         return value;
     }
 }

@@ -28,8 +28,8 @@ internal struct VectorArguments
 }
 
 /// <summary>
-/// Greedy decoding of one token. All time goes into reading weights, so every thread has eight reads of 16 bytes under
-/// way, and the group that ends last decides in the same launch which tail is needed next.
+/// Greedy decoding of one token. All time goes into reading weights, so every thread has eight reads of 16 bytes to
+/// make at once, and the group that ends last decides in the same launch which tail is needed next.
 /// </summary>
 /// <remarks>The threads that share a row meet in shared memory instead of by warp shuffles, which not every device has.</remarks>
 internal static class VectorKernels
@@ -50,7 +50,7 @@ internal static class VectorKernels
     private const int SumStride = RowsPerTeam + 1;
 
     /// <summary>The threads that share a row: no more than it has blocks of 16 bytes.</summary>
-    public static int Lanes(int stride) => stride >= 128 ? 32 : stride >= 64 ? 16 : 8;
+    public static int Lanes(int blocks) => blocks >= 32 ? 32 : blocks >= 16 ? 16 : 8;
 
     /// <summary>
     /// The best token of head or tail, and after it what is known so far: score and slot of the best token, log-probs of
@@ -68,16 +68,17 @@ internal static class VectorKernels
     /// <param name="ids">The token id of each slot.</param>
     /// <param name="token">Receives the token's id after the last cluster.</param>
     /// <param name="arguments">Sizes.</param>
-    public static void Best<TShape>(
-        TShape shape, ArrayView<float> input, ArrayView<Float4> weights, ArrayView<float> bias, ArrayView<float> clusters, ArrayView<float> partial,
+    public static void Best<TShape, TBlock>(
+        TShape shape, ArrayView<float> input, ArrayView<TBlock> weights, ArrayView<float> bias, ArrayView<float> clusters, ArrayView<float> partial,
         ArrayView<int> bestRow, ArrayView<float> score, ArrayView<int> state, ArrayView<int> ids, ArrayView<int> token, VectorArguments arguments)
         where TShape : unmanaged, IMatrixShape
+        where TBlock : unmanaged, IWeightBlock<TBlock>
     {
         var vector = SharedMemory.Allocate<Float4>(MaximumColumns / 4);
         var sums = SharedMemory.Allocate<float>(GroupSize * SumStride);
         var rows = SharedMemory.Allocate<int>(GroupSize);
         var stride = Sizes.Stride(shape.Columns);
-        var lanes = Lanes(stride);
+        var lanes = Lanes(stride / default(TBlock).Values);
         var strips = Sizes.Tiles(shape.Rows, arguments.RowsPerStrip);
 
         // No early return: PoCL crashes on one in front of these barriers.
@@ -120,14 +121,14 @@ internal static class VectorKernels
     }
 
     /// <summary>weight · vector, [rows], for the projection of a tail that can still win.</summary>
-    public static void Project<TShape>(
-        TShape shape, ArrayView<float> input, ArrayView<Float4> weights, ArrayView<float> clusters, ArrayView<float> score, ArrayView<float> output, int cluster)
+    public static void Project<TShape, TBlock>(
+        TShape shape, ArrayView<float> input, ArrayView<TBlock> weights, ArrayView<float> clusters, ArrayView<float> score, ArrayView<float> output, int cluster)
         where TShape : unmanaged, IMatrixShape
+        where TBlock : unmanaged, IWeightBlock<TBlock>
     {
         var sums = SharedMemory.Allocate<float>(GroupSize);
         const int lanes = 32;
         var rows = clusters[cluster - 1] > score[0] ? shape.Rows : 0;
-        var values = weights.Cast<float>();
         var stride = Sizes.Stride(shape.Columns);
         for (var first = Grid.IdxX * (GroupSize / lanes); first < rows; first += Grid.DimX * (GroupSize / lanes))
         {
@@ -137,7 +138,7 @@ internal static class VectorKernels
             if (row < rows)
             {
                 for (var column = Group.IdxX % lanes; column < shape.Columns; column += lanes)
-                    sum += values[((long)row * stride) + column] * input[column];
+                    sum += default(TBlock).Value(weights, ((long)row * stride) + column) * input[column];
             }
 
             sums[Group.IdxX] = sum;
@@ -166,21 +167,22 @@ internal static class VectorKernels
     }
 
     // Each thread's share of eight rows. Rows past the end are read as the last one; nobody looks at their sums.
-    private static void Multiply(ArrayView<Float4> weights, ArrayView<Float4> vector, ArrayView<float> sums, int first, int rows, int stride, int lanes)
+    private static void Multiply<TBlock>(ArrayView<TBlock> weights, ArrayView<Float4> vector, ArrayView<float> sums, int first, int rows, int stride, int lanes)
+        where TBlock : unmanaged, IWeightBlock<TBlock>
     {
         var lane = Group.IdxX % lanes;
         var row = first + (Group.IdxX / lanes * RowsPerTeam);
-        long fours = stride / 4;
-        var r0 = XMath.Min(row, rows - 1) * fours;
-        var r1 = XMath.Min(row + 1, rows - 1) * fours;
-        var r2 = XMath.Min(row + 2, rows - 1) * fours;
-        var r3 = XMath.Min(row + 3, rows - 1) * fours;
-        var r4 = XMath.Min(row + 4, rows - 1) * fours;
-        var r5 = XMath.Min(row + 5, rows - 1) * fours;
-        var r6 = XMath.Min(row + 6, rows - 1) * fours;
-        var r7 = XMath.Min(row + 7, rows - 1) * fours;
+        long blocks = stride / default(TBlock).Values;
+        var r0 = XMath.Min(row, rows - 1) * blocks;
+        var r1 = XMath.Min(row + 1, rows - 1) * blocks;
+        var r2 = XMath.Min(row + 2, rows - 1) * blocks;
+        var r3 = XMath.Min(row + 3, rows - 1) * blocks;
+        var r4 = XMath.Min(row + 4, rows - 1) * blocks;
+        var r5 = XMath.Min(row + 5, rows - 1) * blocks;
+        var r6 = XMath.Min(row + 6, rows - 1) * blocks;
+        var r7 = XMath.Min(row + 7, rows - 1) * blocks;
         float s0 = 0f, s1 = 0f, s2 = 0f, s3 = 0f, s4 = 0f, s5 = 0f, s6 = 0f, s7 = 0f;
-        for (var at = lane; at < fours; at += lanes)
+        for (var at = lane; at < blocks; at += lanes)
         {
             var w0 = weights[r0 + at];
             var w1 = weights[r1 + at];
@@ -190,15 +192,15 @@ internal static class VectorKernels
             var w5 = weights[r5 + at];
             var w6 = weights[r6 + at];
             var w7 = weights[r7 + at];
-            var v = vector[at];
-            s0 += Dot(w0, v);
-            s1 += Dot(w1, v);
-            s2 += Dot(w2, v);
-            s3 += Dot(w3, v);
-            s4 += Dot(w4, v);
-            s5 += Dot(w5, v);
-            s6 += Dot(w6, v);
-            s7 += Dot(w7, v);
+            var v = default(TBlock).Beside(vector, at);
+            s0 += w0.Dot(v);
+            s1 += w1.Dot(v);
+            s2 += w2.Dot(v);
+            s3 += w3.Dot(v);
+            s4 += w4.Dot(v);
+            s5 += w5.Dot(v);
+            s6 += w6.Dot(v);
+            s7 += w7.Dot(v);
         }
 
         var start = Group.IdxX * SumStride;
@@ -211,8 +213,6 @@ internal static class VectorKernels
         sums[start + 6] = s6;
         sums[start + 7] = s7;
     }
-
-    private static float Dot(Float4 left, Float4 right) => (left.X * right.X) + (left.Y * right.Y) + (left.Z * right.Z) + (left.W * right.W);
 
     // The thread's row of the group's rows: summed over its team's lanes in their order.
     private static float SumOf(ArrayView<float> sums, int lanes)

@@ -40,5 +40,6 @@ internal static class AlignedViews
     /// The view of a cluster. ILGPU knows the alignment of a kernel's own views alone, and not of one that is picked from
     /// several: it would read value by value.
     /// </summary>
-    public static ArrayView<Float4> FoursAt(this ViewGroup<Float4> group, int index) => group.At(index).AsAligned16();
+    public static ArrayView<T> BlocksAt<T>(this ViewGroup<T> group, int index)
+        where T : unmanaged => group.At(index).AsAligned16();
 }

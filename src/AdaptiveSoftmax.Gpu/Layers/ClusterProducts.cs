@@ -19,7 +19,8 @@ internal sealed class ClusterProducts
     private readonly int _first;
     private readonly int _inputPitch;
     private readonly int _outputPitch;
-    private readonly ClusterKernels<Tile16> _few;
+    private readonly StoreKernels<Tile16, Float4> _storeFew;
+    private readonly StoreKernels<Tile128, Float4> _storeMany;
     private readonly ClusterKernels<Tile128> _many;
     private readonly CommonKernels _common;
 
@@ -40,7 +41,8 @@ internal sealed class ClusterProducts
         _outputPitch = outputPitch;
         ColumnTiles = Sizes.Tiles(linears.Max(linear => linear.Rows), TileProduct.Columns);
         MaySplit = linears.Any(linear => Sizes.Tiles(linear.Rows, TileProduct.Columns) >= 8 && Sizes.Tiles(linear.Columns, TileProduct.Columns) <= 128);
-        _few = KernelCache.Get(accelerator, device => new ClusterKernels<Tile16>(device));
+        _storeFew = KernelCache.Get(accelerator, device => new StoreKernels<Tile16, Float4>(device));
+        _storeMany = KernelCache.Get(accelerator, device => new StoreKernels<Tile128, Float4>(device));
         _many = KernelCache.Get(accelerator, device => new ClusterKernels<Tile128>(device));
         _common = KernelCache.Get(accelerator, device => new CommonKernels(device));
     }
@@ -112,7 +114,7 @@ internal sealed class ClusterProducts
     /// <summary>inputs · weightᵀ (+ bias).</summary>
     public void Store(AcceleratorStream stream, ArrayView<float> inputs, ArrayView<BatchPlan> plan, ArrayView<float> outputs, ClusterArguments arguments)
     {
-        var launch = IsFew(arguments) ? _few.Store : _many.Store;
+        var launch = IsFew(arguments) ? _storeFew.Store : _storeMany.Store;
         launch(stream, Groups(arguments), inputs.Cast<Float4>(), Weights, _linears[0].Biases, Planned(plan, arguments), _sizes, outputs.Cast<Float4>(), arguments);
     }
 

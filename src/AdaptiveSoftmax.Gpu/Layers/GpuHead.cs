@@ -29,10 +29,10 @@ public sealed class GpuHead<TShape> : GpuHead
     /// <param name="tensorCores">The generated kernels for tensor cores, if there are any.</param>
     /// <exception cref="NotSupportedException">ILGPU does not see the shape's type; the message says how to mend that.</exception>
     public GpuHead(Accelerator accelerator, TShape shape, int clusters, bool hasBias, TensorCoreMethods? tensorCores = null)
-        : base(new GpuLinear<TShape>(
+        : base(GpuLinear.Create(
             shape,
             GpuParameter.CreateWithoutMemory(accelerator, "head.weight", shape.Rows, shape.Columns),
             hasBias ? GpuParameter.CreateWithoutMemory(accelerator, "head.bias", shape.Rows, 1, isVector: true) : null,
-            clusters)
-        { TensorCores = tensorCores }) => ShapeVisibility.Check<TShape>(accelerator);
+            clusters,
+            tensorCores)) => ShapeVisibility.Check<TShape>(accelerator);
 }

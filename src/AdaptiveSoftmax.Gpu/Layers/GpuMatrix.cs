@@ -18,6 +18,8 @@ public sealed class GpuMatrix : IDisposable
     // Up to here most of a large tile's rows would be empty.
     private const int FewRows = 64;
 
+    private readonly StoreKernels<Tile16, Float4> _storeFew;
+    private readonly StoreKernels<Tile128, Float4> _storeMany;
     private readonly ClusterKernels<Tile16> _few;
     private readonly ClusterKernels<Tile128> _many;
     private readonly CommonKernels _common;
@@ -45,6 +47,8 @@ public sealed class GpuMatrix : IDisposable
             throw new ArgumentException($"'{bias.Name}' is on '{bias.Accelerator.Name}' and '{weight.Name}' on '{weight.Accelerator.Name}'; make both on the same accelerator.", nameof(bias));
         Weight = weight;
         Bias = bias;
+        _storeFew = KernelCache.Get(weight.Accelerator, accelerator => new StoreKernels<Tile16, Float4>(accelerator));
+        _storeMany = KernelCache.Get(weight.Accelerator, accelerator => new StoreKernels<Tile128, Float4>(accelerator));
         _few = KernelCache.Get(weight.Accelerator, accelerator => new ClusterKernels<Tile16>(accelerator));
         _many = KernelCache.Get(weight.Accelerator, accelerator => new ClusterKernels<Tile128>(accelerator));
         _common = KernelCache.Get(weight.Accelerator, accelerator => new CommonKernels(accelerator));
@@ -82,7 +86,7 @@ public sealed class GpuMatrix : IDisposable
         ViewOverlap.Refuse(input, output, "the input", "the output", nameof(output));
         if (tokens == 0) return;
         var isFew = IsFew(tokens, Weight.Rows);
-        var launch = isFew ? _few.Store : _many.Store;
+        var launch = isFew ? _storeFew.Store : _storeMany.Store;
         // A kernel takes no missing view; without a bias it reads nothing from this one.
         var bias = Bias is null ? Weight.Values : Bias.Values;
         launch(Stream, Groups(isFew, tokens, Weight.Rows), input.Cast<Float4>(), Weights, bias, _plan, _sizes, output.Cast<Float4>(), Arguments());

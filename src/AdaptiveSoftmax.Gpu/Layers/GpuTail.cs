@@ -38,9 +38,8 @@ public sealed class GpuTail<TProjection, TOutput> : GpuTail
     /// <exception cref="NotSupportedException">ILGPU does not see a shape's type; the message says how to mend that.</exception>
     public GpuTail(Accelerator accelerator, int cluster, TProjection projection, TOutput output, TensorCoreMethods? tensorCores = null)
         : base(
-            new GpuLinear<TProjection>(projection, GpuParameter.CreateWithoutMemory(accelerator, FormattableString.Invariant($"tail.{cluster}.0.weight"), projection.Rows, projection.Columns), bias: null, clusterRows: 0),
-            new GpuLinear<TOutput>(output, GpuParameter.CreateWithoutMemory(accelerator, FormattableString.Invariant($"tail.{cluster}.1.weight"), output.Rows, output.Columns), bias: null, clusterRows: 0)
-            { TensorCores = tensorCores })
+            GpuLinear.Create(projection, GpuParameter.CreateWithoutMemory(accelerator, FormattableString.Invariant($"tail.{cluster}.0.weight"), projection.Rows, projection.Columns), bias: null, clusterRows: 0),
+            GpuLinear.Create(output, GpuParameter.CreateWithoutMemory(accelerator, FormattableString.Invariant($"tail.{cluster}.1.weight"), output.Rows, output.Columns), bias: null, clusterRows: 0, tensorCores))
     {
         ShapeVisibility.Check<TProjection>(accelerator);
         ShapeVisibility.Check<TOutput>(accelerator);

@@ -35,5 +35,7 @@ internal sealed class VectorScratch : IDisposable
 
     public ArrayView<float> Projected { get; }
 
+    public long Bytes => _buffers.Bytes;
+
     public void Dispose() => _buffers.Dispose();
 }

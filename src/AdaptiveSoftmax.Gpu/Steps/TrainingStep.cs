@@ -12,7 +12,7 @@ namespace AdaptiveSoftmax.Gpu;
 /// </summary>
 internal readonly ref struct TrainingStep(
     AcceleratorStream stream, Accelerator accelerator, SoftmaxLayout layout, CommonKernels kernels, LayerProducts products, IDeviceProducts multiplier, TrainingScratch scratch,
-    TensorTraining? tensors, DeviceTables tables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool readsPlan)
+    TensorTraining? tensors, DeviceTables tables, TargetTables targetTables, LossOptions options, ArrayView<float> weights, int tokens, GradientWish wish, bool readsPlan)
 {
     private bool WantsGradient => wish != GradientWish.None;
 
@@ -39,7 +39,7 @@ internal readonly ref struct TrainingStep(
     // Finds the slots of the targets, sorts them by cluster and gathers the hidden vectors in that order.
     private void Group(ArrayView<float> hidden, ArrayView<int> targets)
     {
-        kernels.FindSlots(stream, Launches.Threads(accelerator, tokens), targets, tables.SortedIds, tables.SlotsOfIds, scratch.Slots, tokens, options.IgnoreIndex);
+        kernels.FindSlots(stream, Launches.Threads(accelerator, tokens), targets, targetTables.SortedIds, targetTables.SlotsOfIds, scratch.Slots, tokens, options.IgnoreIndex);
         var arguments = new GroupArguments
         {
             Tokens = tokens,
@@ -51,7 +51,7 @@ internal readonly ref struct TrainingStep(
             SplitCapacity = scratch.SplitCapacity(tokens),
         };
         kernels.GroupByCluster(
-            stream, Launches.OneGroup, scratch.Slots, tables.Outputs, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Places, tables.FirstUnknown, scratch.Plan, arguments);
+            stream, Launches.OneGroup, scratch.Slots, tables.Outputs, scratch.Order, scratch.HeadRows, scratch.TailRows, scratch.Places, targetTables.FirstUnknown, scratch.Plan, arguments);
         var weighing = new WeightArguments
         {
             HasWeights = HasWeights,
@@ -138,7 +138,7 @@ internal readonly ref struct TrainingStep(
     private void Finish(ArrayView<float> hiddenGradient, ArrayView<float> losses)
     {
         kernels.Loss(
-            stream, Launches.OneGroup, scratch.Plan, scratch.Order, scratch.TargetLogProbs, scratch.Smoothing, TokenWeights, scratch.Scales, tables.Loss, Weights, HasWeights);
+            stream, Launches.OneGroup, scratch.Plan, scratch.Order, scratch.TargetLogProbs, scratch.Smoothing, TokenWeights, scratch.Scales, targetTables.Loss, Weights, HasWeights);
         if (losses.Length > 0)
             kernels.ScatterLosses(stream, Launches.Threads(accelerator, tokens), scratch.Places, scratch.TargetLogProbs, scratch.Smoothing, losses, Weights);
         if (WantsHiddenGradient)

@@ -66,6 +66,9 @@ public sealed partial class QuantizedSoftmax : SoftmaxDecoder
         return certified;
     }
 
+    /// <summary>The head and the tails, for those who read weights as they are stored.</summary>
+    internal IEnumerable<QuantizedCluster> Clusters => _tails.Prepend(_head);
+
     internal override IDecodingCluster DecodingHead => _head;
 
     internal override IReadOnlyList<IDecodingCluster> DecodingTails => _tails;

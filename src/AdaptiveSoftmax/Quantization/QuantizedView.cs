@@ -103,6 +103,14 @@ internal readonly unsafe struct QuantizedView(int rows, int columns, WeightPreci
         return room;
     }
 
+    /// <summary>Floating-point values of rows [first, end) as they are stored, without gaps.</summary>
+    public ReadOnlySpan<byte> Stored(int first, int end)
+    {
+        Debug.Assert(!IsWhole, "rows of int8 and int4 have scales");
+        var bytes = (nint)Columns * (Precision == WeightPrecision.Float32 ? sizeof(float) : sizeof(ushort));
+        return new ReadOnlySpan<byte>((byte*)values + (first * bytes), checked((int)((end - first) * bytes)));
+    }
+
     /// <summary>Stores a row of floating-point values that are in this precision already, [columns].</summary>
     public void StoreRow(int row, ReadOnlySpan<byte> stored) => stored.CopyTo(new Span<byte>((byte*)values + ((nint)row * stored.Length), stored.Length));
 

@@ -92,6 +92,31 @@ public sealed class LaunchCountTests
             Count(SoftmaxLayout.Create(24, 2600, [100, 1300, 1900, 2500], [10, 3, 20, 1]), options, isRecorded: true));
     }
 
+    [Fact]
+    public void DecodingFromBFloat16_TakesTheLaunchesOfFloat32()
+    {
+        var layout = SoftmaxLayout.Create(24, 300, [100, 200], [10, 3], hasHeadBias: true);
+        using var host = new DynamicAdaptiveSoftmax(layout, seed: 1);
+        using var small = host.Quantize(new QuantizationOptions { Head = WeightPrecision.BFloat16, Tails = WeightPrecision.BFloat16 });
+        using var narrow = new GpuQuantizedSoftmax(Accelerator, small);
+        using var whole = new DynamicGpuSoftmax(Accelerator, layout, seed: 1);
+        foreach (var layer in new GpuSoftmaxDecoder[] { narrow, whole })
+        {
+            // The head, and a projection and an output for each tail; of batches all that decides which tokens a tail can win besides.
+            Assert.Equal(1 + (2 * 2), Decode(layer, 1));
+            Assert.Equal(3 + (5 * 2) + 1, Decode(layer, 9));
+        }
+    }
+
+    private static int Decode(GpuSoftmaxDecoder layer, int tokens)
+    {
+        var hidden = new float[tokens * layer.Layout.HiddenSize];
+        layer.Predict(hidden, new int[tokens]);
+        using var counter = new LaunchCounter(Accelerator, launched: null);
+        layer.Predict(hidden, new int[tokens]);
+        return counter.Count;
+    }
+
     private static int Count(SoftmaxLayout layout, GpuOptions options, bool isRecorded = false, int[]? targets = null)
     {
         targets ??= [.. Enumerable.Range(0, Tokens).Select(i => i * 7 % layout.VocabularySize)];

@@ -6,7 +6,7 @@ using ILGPU.Runtime;
 namespace AdaptiveSoftmax.Gpu.Tests.Layers;
 
 /// <summary>
-/// Counts the launches of training's kernels on one accelerator: until it is disposed, each launcher counts and then launches, or
+/// Counts the launches of training's kernels on one accelerator, and of decoding's of sizes known at run time: until it is disposed, each launcher counts and then launches, or
 /// only counts. The launchers are where the library keeps them, in the fields behind their properties.
 /// </summary>
 internal sealed class LaunchCounter : IDisposable
@@ -22,8 +22,17 @@ internal sealed class LaunchCounter : IDisposable
             KernelCache.Get(accelerator, device => new CommonKernels(device)),
             KernelCache.Get(accelerator, device => new ClusterKernels<Tile16>(device)),
             KernelCache.Get(accelerator, device => new ClusterKernels<Tile128>(device)),
+            KernelCache.Get(accelerator, device => new StoreKernels<Tile16, Float4>(device)),
+            KernelCache.Get(accelerator, device => new StoreKernels<Tile128, Float4>(device)),
         ];
-        foreach (var owner in owners)
+        object[] ofDecoding =
+        [
+            .. Decoding<Float4>(accelerator),
+            .. Decoding<BFloat8>(accelerator),
+            KernelCache.Get(accelerator, device => new StoreKernels<Tile16, BFloat8>(device)),
+            KernelCache.Get(accelerator, device => new StoreKernels<Tile128, BFloat8>(device)),
+        ];
+        foreach (var owner in launched is null ? [.. owners, .. ofDecoding] : owners)
         {
             // Those that only count must not be found missing, and compiled, when they are first used.
             if (launched is not null)
@@ -46,6 +55,14 @@ internal sealed class LaunchCounter : IDisposable
     {
         foreach (var (field, owner, launcher) in _launchers) field.SetValue(owner, launcher);
     }
+
+    private static object[] Decoding<TBlock>(Accelerator accelerator)
+        where TBlock : unmanaged, IWeightBlock<TBlock> =>
+    [
+        KernelCache.Get(accelerator, device => new VectorProducts<MatrixShape, TBlock>(device)),
+        KernelCache.Get(accelerator, device => new DecodeProducts<MatrixShape, Tile16, TBlock>(device)),
+        KernelCache.Get(accelerator, device => new DecodeProducts<MatrixShape, Tile128, TBlock>(device)),
+    ];
 
     private Delegate Wrap(Delegate launcher, bool launches)
     {

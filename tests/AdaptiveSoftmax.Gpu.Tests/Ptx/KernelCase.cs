@@ -11,8 +11,9 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 /// <param name="WideReads">The fewest reads of 16 bytes of values that must stand in its loops, where it streams matrices; 0 elsewhere.</param>
 /// <param name="LeastProductShare">The share of a product's loop that must multiply, or 0 for a kernel without a large product.</param>
 /// <param name="GroupsAtOnce">How many groups a multiprocessor is to run at once, where the compiler is told.</param>
+/// <param name="ReadsWords">Whether it reads weights as words of two values.</param>
 internal sealed record KernelCase(
-    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, int WideReads, double LeastProductShare = 0, int? GroupsAtOnce = null)
+    string Layout, string Name, MethodInfo Method, int GroupSize, int MaximumRegisters, int WideReads, double LeastProductShare = 0, int? GroupsAtOnce = null, bool ReadsWords = false)
 {
     /// <summary>What a test shows for it.</summary>
     public override string ToString() => $"{Layout} {Name}";

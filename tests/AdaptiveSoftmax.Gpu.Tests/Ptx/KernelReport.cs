@@ -25,7 +25,7 @@ internal sealed record KernelReport(KernelCase Kernel, AssembledKernel Assembled
     public static KernelReport Create(KernelCase kernel, string ptx, CudaArchitecture architecture, bool readCode = false)
     {
         var (assembled, code) = readCode && kernel.LeastProductShare > 0 ? Ptxas.AssembleAndRead(ptx, architecture) : (Ptxas.Assemble(ptx, architecture), null);
-        return new(kernel, assembled, PtxText.Read(ptx), code);
+        return new(kernel, assembled, PtxText.Read(ptx, kernel.ReadsWords), code);
     }
 
     /// <summary>What a kernel must not do and does, one sentence each.</summary>

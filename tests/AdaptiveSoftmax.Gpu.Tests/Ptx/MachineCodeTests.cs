@@ -38,7 +38,7 @@ public sealed class MachineCodeTests
     [Fact]
     public void LargeTile_MultipliesEightByEightTimesAtEachOfEightDepths()
     {
-        var kernel = typeof(ForwardKernels).GetMethod(nameof(ForwardKernels.Store))!.MakeGenericMethod(typeof(Tile128));
+        var kernel = typeof(ForwardKernels).GetMethod(nameof(ForwardKernels.Store))!.MakeGenericMethod(typeof(Tile128), typeof(Float4));
         Assert.Equal(8 * 8 * 8, Read(kernel, TileProduct.GroupSize)!.Products);
     }
 

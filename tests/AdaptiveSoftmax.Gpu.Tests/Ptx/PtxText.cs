@@ -4,14 +4,19 @@ namespace AdaptiveSoftmax.Gpu.Tests.Ptx;
 
 /// <summary>What a PTX text holds.</summary>
 /// <param name="Instructions">The number of instructions, predicated ones included, declarations not.</param>
-/// <param name="WideLoads">Loads of 16 bytes of floating-point values from global memory; integers are tables, not matrices.</param>
+/// <param name="WideLoads">
+/// Loads of 16 bytes of floating-point values from global memory; integers are tables, not matrices, but where a kernel's weights are words.
+/// </param>
 /// <param name="WideCopies">Asynchronous copies of 16 bytes from global to shared memory.</param>
 /// <param name="WideReadsInLoops">Those of both that stand in a loop, where a matrix is read, and not just once a thread.</param>
 internal sealed partial record PtxText(int Instructions, int WideLoads, int WideCopies, int WideReadsInLoops)
 {
     /// <summary>Reads a PTX text.</summary>
-    public static PtxText Read(string ptx)
+    /// <param name="ptx">The text.</param>
+    /// <param name="readsWords">Whether loads of four words are those of a matrix as well.</param>
+    public static PtxText Read(string ptx, bool readsWords = false)
     {
+        var load = readsWords ? WideWordLoad : WideLoad;
         var instructions = new List<string>();
         var labels = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var statement in Statements(ptx))
@@ -29,8 +34,8 @@ internal sealed partial record PtxText(int Instructions, int WideLoads, int Wide
         }
 
         return new(
-            instructions.Count, instructions.Count(WideLoad.IsMatch), instructions.Count(WideCopy.IsMatch),
-            instructions.Where((text, i) => looped[i] && (WideLoad.IsMatch(text) || WideCopy.IsMatch(text))).Count());
+            instructions.Count, instructions.Count(load.IsMatch), instructions.Count(WideCopy.IsMatch),
+            instructions.Where((text, i) => looped[i] && (load.IsMatch(text) || WideCopy.IsMatch(text))).Count());
     }
 
     // A statement ends with a semicolon and may go over several lines. Labels, and what else comes before it without one
@@ -52,6 +57,9 @@ internal sealed partial record PtxText(int Instructions, int WideLoads, int Wide
 
     [GeneratedRegex(@"\bld\.global(\.[\w:]+)*\.(v4\.f32|v2\.f64)\b")]
     private static partial Regex WideLoad { get; }
+
+    [GeneratedRegex(@"\bld\.global(\.[\w:]+)*\.(v4\.[fb]32|v2\.f64)\b")]
+    private static partial Regex WideWordLoad { get; }
 
     [GeneratedRegex(@"\bcp\.async\.\S*shared\S*\.global\S*\s.*,\s*16\b")]
     private static partial Regex WideCopy { get; }

@@ -178,6 +178,23 @@ public sealed partial class PtxasTests
         Assert.Equal(new PtxText(Instructions: 16, WideLoads: 3, WideCopies: 2, WideReadsInLoops: 2), text);
     }
 
+    [Fact]
+    public void Words_AreMatricesWhereAKernelSaysSo()
+    {
+        const string Text = """
+            .entry k()
+            {
+            LOOP:
+                ld.global.v4.b32 {%r1,%r2,%r3,%r4}, [%rd1];
+                ld.global.v4.f32 {%f1,%f2,%f3,%f4}, [%rd1];
+                ld.global.v2.b32 {%r1,%r2}, [%rd1];
+                bra LOOP;
+            }
+            """;
+        Assert.Equal(1, PtxText.Read(Text).WideReadsInLoops);
+        Assert.Equal(2, PtxText.Read(Text, readsWords: true).WideReadsInLoops);
+    }
+
     private static KernelReport Report(string name, int wideReads = 0) =>
         KernelReport.Create(new("-", name, Method(name), SmallKernels.GroupSize, 64, wideReads), Newest);
 

@@ -4,7 +4,7 @@ using ILGPU.Runtime;
 
 namespace AdaptiveSoftmax.Gpu;
 
-public abstract partial class GpuAdaptiveSoftmax
+public abstract partial class GpuSoftmaxDecoder
 {
     /// <summary>All log-probs: PyTorch's <c>log_prob</c>.</summary>
     /// <param name="hidden">Hidden vectors on the host, [tokens, hidden].</param>
@@ -39,21 +39,21 @@ public abstract partial class GpuAdaptiveSoftmax
         ViewOverlap.Refuse(hidden, output, "the hidden vectors", "the log-probs", nameof(output));
         if (tokens == 0) return;
         Begin(hidden, tokens);
-        var head = Arguments(_head.Linear, 0, tokens);
-        Reduce(_head.Linear, _decoding.Hidden, 0, tokens, head);
-        _head.Linear.LogProbs(Stream, tokens, _decoding.Hidden, _decoding, output, head, start: 0, Layout.VocabularySize);
-        for (var i = 0; i < _tails.Length; i++)
+        var head = Arguments(_linears.Head, 0, tokens);
+        Reduce(_linears.Head, _decoding.Hidden, 0, tokens, head);
+        _linears.Head.LogProbs(Stream, tokens, _decoding.Hidden, _decoding, output, head, start: 0, Layout.VocabularySize);
+        for (var i = 0; i < _linears.Tails.Length; i++)
         {
             var tail = Layout.Tails[i];
-            var layer = _tails[tail.Index];
-            var arguments = Arguments(layer.OutputLinear, tail.Cluster, tokens);
+            var layer = _linears.Tails[tail.Index];
+            var arguments = Arguments(layer.Output, tail.Cluster, tokens);
             CopyPlan(tail.Cluster);
             Project(tail.Index, _decoding.Hidden, tokens);
-            Reduce(layer.OutputLinear, _decoding.Projected, tail.Cluster, tokens, arguments);
-            layer.OutputLinear.LogProbs(Stream, tokens, _decoding.Projected, _decoding, output, arguments, tail.Start, Layout.VocabularySize);
+            Reduce(layer.Output, _decoding.Projected, tail.Cluster, tokens, arguments);
+            layer.Output.LogProbs(Stream, tokens, _decoding.Projected, _decoding, output, arguments, tail.Start, Layout.VocabularySize);
         }
 
-        _kernels.EraseFaults(Stream, Launches.Threads(Accelerator, output.Length), _decoding.Slot, output, Layout.VocabularySize);
+        Kernels.EraseFaults(Stream, Launches.Threads(Accelerator, output.Length), _decoding.Slot, output, Layout.VocabularySize);
     }
 
     /// <summary>The most probable token of one hidden vector: PyTorch's <c>predict</c>.</summary>
@@ -116,15 +116,15 @@ public abstract partial class GpuAdaptiveSoftmax
     // Two launches a tail, which return at once where the tail cannot win.
     private void PredictOne(ArrayView<float> hidden, ArrayView<int> token)
     {
-        var arguments = new VectorArguments { HasBias = _head.Bias is null ? 0 : 1, TokenRows = Layout.ShortlistSize, IsLast = Layout.TailCount == 0 ? 1 : 0 };
-        _head.Linear.BestOfOne(Stream, hidden, _one, _tables.Ids, token, arguments);
-        for (var i = 0; i < _tails.Length; i++)
+        var arguments = new VectorArguments { HasBias = _linears.Head.HasBias ? 1 : 0, TokenRows = Layout.ShortlistSize, IsLast = Layout.TailCount == 0 ? 1 : 0 };
+        _linears.Head.BestOfOne(Stream, hidden, _one, Tables.Ids, token, arguments);
+        for (var i = 0; i < _linears.Tails.Length; i++)
         {
             var tail = Layout.Tails[i];
             var cluster = tail.Cluster;
-            _tails[tail.Index].ProjectionLinear.ProjectOne(Stream, hidden, _one, cluster);
+            _linears.Tails[tail.Index].Projection.ProjectOne(Stream, hidden, _one, cluster);
             arguments = new VectorArguments { Cluster = cluster, Start = tail.Start, TokenRows = tail.Size, IsLast = cluster == Layout.TailCount ? 1 : 0 };
-            _tails[tail.Index].OutputLinear.BestOfOne(Stream, _one.Projected, _one, _tables.Ids, token, arguments);
+            _linears.Tails[tail.Index].Output.BestOfOne(Stream, _one.Projected, _one, Tables.Ids, token, arguments);
         }
     }
 
@@ -132,25 +132,25 @@ public abstract partial class GpuAdaptiveSoftmax
     {
         Begin(hidden, count);
         var threads = Launches.Threads(Accelerator, count);
-        _head.Linear.Best(Stream, count, _decoding.Hidden, _decoding, Arguments(_head.Linear, 0, count));
-        _kernels.FinishHead(
+        _linears.Head.Best(Stream, count, _decoding.Hidden, _decoding, Arguments(_linears.Head, 0, count));
+        Kernels.FinishHead(
             Stream, threads, _decoding.Plan, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow, _decoding.Clusters,
-            _decoding.Score, _decoding.Slot, _head.Linear.Strips, Layout.TailCount, count);
-        for (var i = 0; i < _tails.Length; i++)
+            _decoding.Score, _decoding.Slot, _linears.Head.Strips, Layout.TailCount, count);
+        for (var i = 0; i < _linears.Tails.Length; i++)
         {
             var tail = Layout.Tails[i];
             var cluster = tail.Cluster;
-            var layer = _tails[tail.Index];
-            _kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, cluster, count);
-            _kernels.Gather(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Members, _decoding.Plan, _decoding.MemberHidden, Layout.HiddenSize, cluster);
+            var layer = _linears.Tails[tail.Index];
+            Kernels.Select(Stream, Launches.OneGroup, _decoding.Plan, _decoding.Clusters, _decoding.Score, _decoding.Members, cluster, count);
+            Kernels.Gather(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Members, _decoding.Plan, _decoding.MemberHidden, Layout.HiddenSize, cluster);
             Project(tail.Index, _decoding.MemberHidden, count);
-            layer.OutputLinear.Best(Stream, count, _decoding.Projected, _decoding, Arguments(layer.OutputLinear, cluster, count));
-            _kernels.FinishTail(
+            layer.Output.Best(Stream, count, _decoding.Projected, _decoding, Arguments(layer.Output, cluster, count));
+            Kernels.FinishTail(
                 Stream, threads, _decoding.Plan, _decoding.Members, _decoding.Maximum, _decoding.Sum, _decoding.Best, _decoding.BestRow,
-                _decoding.Clusters, _decoding.Score, _decoding.Slot, layer.OutputLinear.Strips, tail.Start, cluster, count);
+                _decoding.Clusters, _decoding.Score, _decoding.Slot, layer.Output.Strips, tail.Start, cluster, count);
         }
 
-        _kernels.Identify(Stream, threads, _decoding.Slot, _tables.Ids, tokens, count);
+        Kernels.Identify(Stream, threads, _decoding.Slot, Tables.Ids, tokens, count);
     }
 
     private void ThrowFaults(ReadOnlySpan<float> hidden, ArrayView<int> slots)
@@ -178,32 +178,29 @@ public abstract partial class GpuAdaptiveSoftmax
     private void Begin(ArrayView<float> hidden, int tokens)
     {
         _decoding.Reserve(tokens);
-        _kernels.Pad(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Hidden, _decoding.Plan, tokens, Layout.HiddenSize);
+        Kernels.Pad(Stream, Launches.Threads(Accelerator, hidden.Length), hidden, _decoding.Hidden, _decoding.Plan, tokens, Layout.HiddenSize);
     }
 
     // All log-probs need each tail for every token.
     private void CopyPlan(int cluster) => _decoding.Plan.SubView(0, 1).CopyTo(Stream, _decoding.Plan.SubView(cluster, 1));
 
-    private void Project(int tail, ArrayView<float> hidden, int tokens)
-    {
-        var projection = _products.Tails[tail].Projections;
-        projection.Store(Stream, hidden, _decoding.Plan, _decoding.Projected, projection.Arguments(tokens));
-    }
+    private void Project(int tail, ArrayView<float> hidden, int tokens) =>
+        _linears.Tails[tail].Projection.Store(Stream, tokens, hidden, _decoding.Plan, Tables.Projections, _decoding.Projected, tail + 1);
 
-    private void Reduce(GpuLinear linear, ArrayView<float> inputs, int cluster, int tokens, ProductArguments arguments)
+    private void Reduce(DecodeLinear linear, ArrayView<float> inputs, int cluster, int tokens, ProductArguments arguments)
     {
         // A maximum and sum: what Best gives, and no more kernels to compile.
         linear.Best(Stream, tokens, inputs, _decoding, arguments);
-        _kernels.SumStrips(
+        Kernels.SumStrips(
             Stream, Launches.Threads(Accelerator, tokens), _decoding.Maximum, _decoding.Sum, _decoding.LogSumExp, _decoding.Slot, cluster, linear.Strips, tokens);
     }
 
-    private static ProductArguments Arguments(GpuLinear linear, int cluster, int tokens) => new()
+    private static ProductArguments Arguments(DecodeLinear linear, int cluster, int tokens) => new()
     {
         Cluster = cluster,
         Capacity = tokens,
         TilesPerStrip = linear.TilesPerStrip,
-        HasBias = linear.Bias is null ? 0 : 1,
+        HasBias = linear.HasBias ? 1 : 0,
         TokenRows = linear.TokenRows,
     };
 }

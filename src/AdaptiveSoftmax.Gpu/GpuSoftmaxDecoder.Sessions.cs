@@ -1,7 +1,7 @@
 namespace AdaptiveSoftmax.Gpu;
 
 // Top-k and sampling: sessions, and what their options are made of.
-public abstract partial class GpuAdaptiveSoftmax : ISoftmaxVocabulary
+public abstract partial class GpuSoftmaxDecoder : ISoftmaxVocabulary
 {
     private TokenIds? _tokenIds;
 
@@ -12,7 +12,7 @@ public abstract partial class GpuAdaptiveSoftmax : ISoftmaxVocabulary
     public GpuDecodeSession CreateSession()
     {
         CheckUsable();
-        return new GpuDecodeSession(this, new DecodeStep(Accelerator, Layout, _products, _tables, _options.LogitBytes));
+        return new GpuDecodeSession(this, new DecodeStep(Accelerator, Layout, _linears, Tables, Options.LogitBytes));
     }
 
     /// <summary>Starts a sequence that is decoded on the device; <see cref="DecodeSequence"/> makes those of the CPU.</summary>
