@@ -19,7 +19,8 @@ MpiCollectives.Run(ranks =>
     if (File.Exists(Path)) checkpoint.Restore(Path);
     using var parallel = new DataParallel(ranks, softmax, body: [embedding], shards: 8);
     var start = Stopwatch.GetTimestamp();
-    for (var step = (int)checkpoint.Step; step < Steps; step++)
+    var first = (int)checkpoint.Step;
+    for (var step = first; step < Steps; step++)
     {
         foreach (var shard in parallel.OwnShards)
         {
@@ -40,7 +41,7 @@ MpiCollectives.Run(ranks =>
         if (ranks.Rank == 0 && (checkpoint.Step % 50 == 0 || checkpoint.Step == Steps)) checkpoint.Save(Path);
     }
 
-    if (ranks.Rank != 0) return;
+    if (ranks.Rank != 0 || first == Steps) return;
     var milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-    Console.WriteLine($"{ranks.Size} ranks of {ranks.LibraryVersion}: {milliseconds / Steps:F2} ms and {ranks.BytesReceived / Steps:N0} bytes a step");
+    Console.WriteLine($"{ranks.Size} ranks of {ranks.LibraryVersion}: {milliseconds / (Steps - first):F2} ms and {ranks.BytesReceived / (Steps - first):N0} bytes a step");
 });

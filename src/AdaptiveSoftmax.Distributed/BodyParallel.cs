@@ -62,7 +62,9 @@ public sealed class BodyParallel : IDisposable
     /// The batch is left out on all ranks, without gradients on any: on one of them a shard is missing or has failed, or a gradient was added
     /// to or cleared behind the last. Or an earlier call has failed half way, which the next ones say.
     /// </exception>
-    /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters; the batch is left out on all.</exception>
+    /// <exception cref="RankMismatchException">
+    /// Another rank makes another call, and the batch is as it was; or it freezes other parameters, and the batch is left out on all.
+    /// </exception>
     public void Reduce()
     {
         _shards.EndBatch([0]);

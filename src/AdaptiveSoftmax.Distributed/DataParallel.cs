@@ -118,12 +118,13 @@ public sealed class DataParallel : IDisposable
     /// The batch is left out on all ranks, without gradients on any: on one of them a shard is missing or has failed, or a gradient was added
     /// to or cleared behind the last. Or an earlier call has failed half way, which the next ones say.
     /// </exception>
-    /// <exception cref="RankMismatchException">Another rank makes another call, or freezes other parameters; the batch is left out on all.</exception>
+    /// <exception cref="RankMismatchException">
+    /// Another rank makes another call, and the batch is as it was; or it freezes other parameters, and the batch is left out on all.
+    /// </exception>
     public BatchLoss Reduce()
     {
-        (_loss, _weight) = (0, 0);
         double loss = 0, weight = 0;
-        var terms = _shards.EndBatch(_terms);
+        var terms = EndBatch();
         for (var term = 0; term < terms.Length; term += 2)
         {
             loss += terms[term];
@@ -181,6 +182,22 @@ public sealed class DataParallel : IDisposable
         }
 
         return options with { Reduction = Reduction.Sum };
+    }
+
+    // A shard that was begun counts on where the call is none that all ranks make, and is left out with the batch.
+    private double[] EndBatch()
+    {
+        try
+        {
+            var terms = _shards.EndBatch(_terms);
+            (_loss, _weight) = (0, 0);
+            return terms;
+        }
+        catch (InvalidOperationException)
+        {
+            (_loss, _weight) = (0, 0);
+            throw;
+        }
     }
 
     private float Count(float loss, double weight)

@@ -59,6 +59,7 @@ public sealed partial class VocabularyParallel : SoftmaxDecoder
     {
         ArgumentNullException.ThrowIfNull(collectives);
         _collectives = collectives;
+        _number = ++collectives.Layers;
         Plan = plan ?? VocabularyPlan.Create(Layout);
         Plan.Check(Layout, collectives.Size);
         if (definition is not null) (_table, _slots) = (definition.Table, new SlotIndex(definition.Table));

@@ -103,6 +103,25 @@ public sealed class FailedShardTests
     }
 
     [Fact]
+    public void ACallThatIsNoneOfAll_LeavesTheBatchAsItWas()
+    {
+        ThreadCollectives.Run(2, collectives =>
+        {
+            using var softmax = TrainingProgram.CreateSoftmax(seed: 1);
+            using var parallel = new DataParallel(collectives, softmax, null, shards: 2);
+            var loss = parallel.Backward(new float[TrainingProgram.Hidden], [1]);
+            Assert.Throws<RankMismatchException>(() =>
+            {
+                if (collectives.Rank == 0) parallel.Reduce();
+                else collectives.AllGatherUneven<double>([1], out _);
+            });
+            parallel.EndShard(collectives.Rank);
+            var whole = parallel.Reduce();
+            Assert.Equal((2.0, loss), (whole.Weight, (float)whole.Mean));
+        });
+    }
+
+    [Fact]
     public void ABody_IsLeftOutOnAllRanksToo()
     {
         ThreadCollectives.Run(2, collectives =>
@@ -188,7 +207,7 @@ public sealed class FailedShardTests
             if (collectives.Rank == 1)
             {
                 // It ends between the first and the second call of Reduce.
-                collectives.AllGatherUneven<double>([1, 1], out _);
+                collectives.AllGatherUneven<double>(CollectiveKind.EndBatch, [1, 1], 0, out _);
                 throw new InvalidOperationException("The disk of rank 1 is full.");
             }
 

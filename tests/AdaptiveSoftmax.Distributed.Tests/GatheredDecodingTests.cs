@@ -181,7 +181,7 @@ public sealed class GatheredDecodingTests
     [Fact]
     public void ARankThatDoesSomethingElse_IsNamed()
     {
-        Assert.Contains("Rank 1 decodes vectors of its own as its call ", Refusal((softmax, collectives) =>
+        Assert.Contains("Rank 1 decodes vectors of its own with layer 1 as its call ", Refusal((softmax, collectives) =>
         {
             using var gathered = collectives.Rank == 1 ? softmax.DecodeGathered() : null;
             softmax.Predict(new float[Hidden]);
@@ -190,6 +190,14 @@ public sealed class GatheredDecodingTests
         {
             using var gathered = softmax.DecodeGathered();
             if (collectives.Rank == 1) collectives.Barrier();
+        }), StringComparison.Ordinal);
+
+        // Of the same sizes, and with other weights.
+        Assert.Contains("Rank 1 decodes vectors of its own with layer 2", Refusal((first, collectives) =>
+        {
+            using var second = VocabularyProgram.Create(collectives, 9);
+            using var gathered = (collectives.Rank == 0 ? first : second).DecodeGathered();
+            (collectives.Rank == 0 ? first : second).Predict(new float[Hidden]);
         }), StringComparison.Ordinal);
 
         static string Refusal(Action<VocabularyParallel, Collectives> call) => Assert.Throws<RankMismatchException>(() => ThreadCollectives.Run(2, collectives =>

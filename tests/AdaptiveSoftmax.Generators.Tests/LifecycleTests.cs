@@ -102,7 +102,7 @@ public sealed partial class LifecycleTests : IDisposable
 
     private void RunLibrary(string first, string nightly)
     {
-        var written = new[] { "news.tokens", "news.softmax.json", "next.softmax.json", "next.safetensors" };
+        var written = new[] { "news.tokens", "news.softmax.json", "next.tokens", "next.softmax.json", "next.safetensors" };
         var tools = written.ToDictionary(file => file, file => File.ReadAllBytes(At(file)));
         foreach (var file in written) File.Delete(At(file));
         Run(Here(first), "", "AdaptiveSoftmax.Corpus", "AdaptiveSoftmax.Vocabulary");

@@ -83,7 +83,7 @@ internal sealed class ShardGradients : IDisposable
         var fault = FindFault();
 
         // Who has none says by it that its batch is not whole, so that agreeing on it costs nothing.
-        var all = _collectives.AllGatherUneven(fault is null ? terms : [], out var lengths);
+        var all = _collectives.AllGatherUneven(CollectiveKind.EndBatch, fault is null ? terms : [], 0, out var lengths);
         if (!lengths.Contains(0))
         {
             _done = 0;

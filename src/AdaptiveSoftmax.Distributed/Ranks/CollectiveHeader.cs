@@ -16,6 +16,7 @@ internal enum CollectiveKind
     ShareSums,
     ShareLogits,
     DecodeGathered,
+    EndBatch,
     End,
 }
 
@@ -26,7 +27,7 @@ internal readonly record struct CollectiveHeader(long Sequence, CollectiveKind K
     /// <summary>Whether both are one call.</summary>
     public bool Fits(in CollectiveHeader other) =>
         Kind == other.Kind && Sequence == other.Sequence && ElementSize == other.ElementSize && Detail == other.Detail
-        && (Length == other.Length || Kind is CollectiveKind.AllGatherUneven or CollectiveKind.ShareSums or CollectiveKind.ShareLogits or CollectiveKind.DecodeGathered);
+        && (Length == other.Length || Kind is CollectiveKind.AllGatherUneven or CollectiveKind.ShareSums or CollectiveKind.ShareLogits or CollectiveKind.DecodeGathered or CollectiveKind.EndBatch);
 
     /// <summary>How many tokens a cut cluster is asked for, and a checksum of what it is asked, as one number.</summary>
     public static long DetailOf(int tokens, uint checksum) => ((long)tokens << 32) | checksum;
@@ -41,7 +42,8 @@ internal readonly record struct CollectiveHeader(long Sequence, CollectiveKind K
             CollectiveKind.Barrier => "calls Barrier" + place,
             CollectiveKind.ShareSums => FormattableString.Invariant($"takes the loss of {Batch}") + place,
             CollectiveKind.ShareLogits => FormattableString.Invariant($"decodes {Batch}") + place,
-            CollectiveKind.DecodeGathered => "decodes vectors of its own" + place,
+            CollectiveKind.DecodeGathered => FormattableString.Invariant($"decodes vectors of its own with layer {Detail}") + place,
+            CollectiveKind.EndBatch => "ends a batch" + place,
             CollectiveKind.Broadcast => FormattableString.Invariant($"calls Broadcast from rank {Detail} with {Values}") + place,
             CollectiveKind.AllReduce or CollectiveKind.ReduceScatter or CollectiveKind.ReduceGradients => FormattableString.Invariant($"calls {Kind} of {Detail} leaves with {Values}") + place,
             _ => FormattableString.Invariant($"calls {Kind} with {Values}") + place,

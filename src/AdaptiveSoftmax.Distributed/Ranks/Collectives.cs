@@ -29,6 +29,9 @@ public abstract unsafe class Collectives
     /// <summary>The number of ranks.</summary>
     public int Size { get; }
 
+    /// <summary>The layers over these ranks so far, which all ranks make in the same order.</summary>
+    internal int Layers { get; set; }
+
     /// <summary>The bytes that other ranks have sent to this one so far, without what the transport adds.</summary>
     public long BytesReceived { get; private set; }
 

@@ -9,6 +9,7 @@ namespace AdaptiveSoftmax.Distributed;
 internal sealed unsafe class DecodingRounds : IDisposable
 {
     private readonly Collectives _collectives;
+    private readonly int _layer;
     private readonly IReadOnlyList<CutSoftmax> _cuts;
     private readonly WorkerPool _pool;
     private readonly int _blockSize;
@@ -16,19 +17,30 @@ internal sealed unsafe class DecodingRounds : IDisposable
     private bool _isBroken;
     private bool _hasEnded;
 
+    // Why this rank has left a round while others were in it.
+    private Exception? _failure;
+
     /// <summary>Begins; from here on the cut clusters ask by rounds.</summary>
     /// <param name="collectives">The ranks.</param>
+    /// <param name="layer">Which layer of theirs it is.</param>
     /// <param name="cuts">The cut clusters, in the same order on each rank.</param>
     /// <param name="pool">The threads.</param>
     /// <param name="blockSize">The most vectors that are multiplied at a time.</param>
-    public DecodingRounds(Collectives collectives, IReadOnlyList<CutSoftmax> cuts, WorkerPool pool, int blockSize)
+    public DecodingRounds(Collectives collectives, int layer, IReadOnlyList<CutSoftmax> cuts, WorkerPool pool, int blockSize)
     {
-        (_collectives, _cuts, _pool, _blockSize) = (collectives, cuts, pool, blockSize);
+        (_collectives, _layer, _cuts, _pool, _blockSize) = (collectives, layer, cuts, pool, blockSize);
         foreach (var cut in cuts) cut.Rounds = this;
     }
 
     /// <summary>Whether ranks still meet.</summary>
     public bool IsOpen => !_hasEnded;
+
+    /// <exception cref="InvalidOperationException">This rank has left a round half way.</exception>
+    public void ThrowIfFailed()
+    {
+        if (_failure is not null)
+            throw new InvalidOperationException(FormattableString.Invariant($"Rank {_collectives.Rank} has left the decoding of gathered vectors half way, and the other ranks wait for it: {_failure.Message} End the job and start it again."), _failure);
+    }
 
     /// <summary>The logits of one vector, as <see cref="CutSoftmax.ForwardOne"/> computes them.</summary>
     /// <param name="cut">The cluster.</param>
@@ -79,7 +91,9 @@ internal sealed unsafe class DecodingRounds : IDisposable
         finally
         {
             _hasEnded = true;
-            foreach (var cut in _cuts) cut.Rounds = null;
+
+            // After a failure every call comes back here, and says so.
+            foreach (var cut in _cuts) cut.Rounds = _failure is null ? null : this;
             _scratch.Dispose();
         }
     }
@@ -97,9 +111,23 @@ internal sealed unsafe class DecodingRounds : IDisposable
     // A round; false where no rank asks.
     private bool Meet(CutSoftmax? own, bool isOne, float[] question, float* answer)
     {
+        ThrowIfFailed();
+        try
+        {
+            return MeetOnce(own, isOne, question, answer);
+        }
+        catch (Exception failure) when (failure is not RankMismatchException)
+        {
+            _failure = failure;
+            throw;
+        }
+    }
+
+    private bool MeetOnce(CutSoftmax? own, bool isOne, float[] question, float* answer)
+    {
         _isBroken = true;
         if (own is not null) question[0] = BitConverter.Int32BitsToSingle((IndexOf(own) << 1) | (isOne ? 1 : 0));
-        var all = _collectives.AllGatherUneven<float>(CollectiveKind.DecodeGathered, question, 0, out var lengths);
+        var all = _collectives.AllGatherUneven<float>(CollectiveKind.DecodeGathered, question, _layer, out var lengths);
         var questions = Read(all, lengths);
         if (all.Length > 0)
         {

@@ -39,7 +39,10 @@ internal sealed record CorpusRequest(string Encoding, TiktokenOptions Ranks, IRe
         if (count.Table.Count < 2 && Shard is null) throw new ToolException($"There is only one word, {Excerpt.Token(count.Table.GetToken(0))}; a softmax needs at least 2 tokens.");
         var faulty = count.LeftOut.Select(path => path.Path).ToHashSet();
         var read = files.Where(file => !faulty.Contains(file.Path)).ToList();
-        return new CountedCorpus(count, read.Count, read.Sum(file => file.Length), watch.Elapsed.TotalSeconds, [.. found.LeftOut, .. count.LeftOut]) { Settings = DescribeSettings(found, count.Encoding) };
+        // What no walk of a shard could read goes into the first one's count of files left out, as every shard walks all.
+        LeftOutPath[] leftOut = [.. found.LeftOut, .. count.LeftOut];
+        if (Shard is { Index: 1 }) count = count with { LeftOut = [.. leftOut.Where(path => path.IsFault)] };
+        return new CountedCorpus(count, read.Count, read.Sum(file => file.Length), watch.Elapsed.TotalSeconds, leftOut) { Settings = DescribeSettings(found, count.Encoding) };
     }
 
     private void CheckEncoding(bool isKnown)

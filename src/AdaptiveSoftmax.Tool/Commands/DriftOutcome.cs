@@ -45,9 +45,20 @@ internal sealed record DriftOutcome(DriftReport Report, DriftOptions Options, To
             var hiddenSize = Definition is null ? "N" : FormattableString.Invariant($"{Definition.Layout.HiddenSize}");
             // What keeps clusters writes a table beside the spec, which must not be the one that is read.
             var keep = Replan?.Kept is null ? "" : $" --keep {Spec}";
-            var output = keep.Length == 0 ? $"{Path.ChangeExtension(counts, null)}.softmax.json" : Path.Combine(Path.GetDirectoryName(counts) ?? "", "next.softmax.json");
+            var output = keep.Length == 0 ? $"{Path.ChangeExtension(counts, null)}.softmax.json" : NextTo(counts);
             var plan = $"adaptive-softmax plan {counts} --hidden-size {hiddenSize}{keep}{StepOptions} --output {output}";
             return isCounted ? [$"adaptive-softmax count --output {counts} ...", plan] : [plan];
+        }
+    }
+
+    // A spec's name in the counts' folder that is not read, and of which the table is not either.
+    private string NextTo(string counts)
+    {
+        var read = new[] { Spec!, TableFile, counts }.Select(Path.GetFullPath).ToHashSet();
+        for (var number = 1; ; number++)
+        {
+            var name = Path.Combine(Path.GetDirectoryName(counts) ?? "", number == 1 ? "next" : FormattableString.Invariant($"next-{number}"));
+            if (!read.Contains(Path.GetFullPath(name + ".softmax.json")) && !read.Contains(Path.GetFullPath(name + ".tokens"))) return name + ".softmax.json";
         }
     }
 }
@@ -99,7 +110,7 @@ internal sealed record DriftReplan(ClusterPlan Plan, ClusterPlanOptions Options,
         }
 
         if (kept.Moves.Count(move => move.From is null) == observed.Count) return scratch with { Hindrance = "the table and what is seen now have no token in common" };
-        var table = PlanEdits.Reorder(observed, kept.Order, kept.PinnedCount);
+        var table = observed.Reorder(kept.Order, kept.PinnedCount);
         var plan = ClusterPlanner.Evaluate(kept.Layout, table.Counts, model);
         return new DriftReplan(plan, options, table, now / own.CostOf(plan.Layout, plan.Coverage)) { Kept = new KeptTokens(kept, fresh, observed, definition.Table), FreshSpeedUp = freshSpeedUp };
     }

@@ -109,7 +109,7 @@ internal static class PlanCommand
         var kept = Explain(() => PlanKeeper.Keep(old.Spec, old.Table, table));
         if (kept.Moves.Count(move => move.From is null) == table.Count)
             throw new ToolException("The old spec and the table have no token in common, so there is nothing to keep; give --keep the spec of the same tokenizer.");
-        var reordered = PlanEdits.Reorder(table, kept.Order, kept.PinnedCount);
+        var reordered = table.Reorder(kept.Order, kept.PinnedCount);
         var plan = ClusterPlanner.Evaluate(kept.Layout, reordered.Counts, own.CostModel);
         return (new PlanOutcome(plan, own) { Kept = new KeptTokens(kept, fresh, table, old.Table) }, reordered);
     }

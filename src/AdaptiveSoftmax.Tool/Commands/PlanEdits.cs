@@ -64,7 +64,7 @@ internal sealed class PlanEdits
         var isPinned = pinned.ToHashSet();
         var order = pinned.Concat(Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot) && !(drops && table.GetCount(slot) == 0))).ToArray();
         if (order.Length < 2) throw new ToolException($"Only {order.Length} tokens would be left; a softmax needs at least 2.");
-        return Reorder(table, order, pinned.Length);
+        return table.Reorder(order, pinned.Length);
     }
 
     /// <summary>The slots of tokens as the table writes them.</summary>
@@ -89,19 +89,6 @@ internal sealed class PlanEdits
         return found.Count > 0 ? found : throw new ToolException($"--pin-all {kind} pins nothing: the table has no such token. Name tokens with --pin.");
     }
 
-    /// <summary>A table with its slots in another order.</summary>
-    /// <param name="table">The table.</param>
-    /// <param name="order">The slots to take, in their new order.</param>
-    /// <param name="pinned">How many of the first stand there whatever their counts.</param>
-    public static TokenTable Reorder(TokenTable table, IReadOnlyList<int> order, int pinned)
-    {
-        // From where on the order is that of ranks, no token needs to be kept in its place.
-        var ranked = order.Count - 1;
-        while (ranked > pinned && TokenTable.IsInOrder(table.GetCount(order[ranked - 1]), table.GetId(order[ranked - 1]), table.GetCount(order[ranked]), table.GetId(order[ranked]))) ranked--;
-        int[] ids = [.. order.Select(table.GetId)];
-        return TokenTable.Create(ids, [.. order.Select(table.GetCount)], [.. order.Select(slot => table.GetToken(slot).ToArray())], ids.AsSpan(0, Math.Max(pinned, ranked)), pinned);
-    }
-
     /// <summary>A table with the tokens in front that another one pins, as far as it has them.</summary>
     public static TokenTable PinAs(TokenTable other, TokenTable table)
     {
@@ -112,7 +99,7 @@ internal sealed class PlanEdits
             .Where(slot => slot >= 0)
             .Concat(Enumerable.Range(0, table.PinnedCount)).Distinct()];
         var isPinned = pinned.ToHashSet();
-        return Reorder(table, [.. pinned, .. Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot))], pinned.Length);
+        return table.Reorder([.. pinned, .. Enumerable.Range(0, table.Count).Where(slot => !isPinned.Contains(slot))], pinned.Length);
     }
 
     /// <summary>Of the tokens that one table pins, those that another has and does not pin, and those that it lacks.</summary>

@@ -227,6 +227,22 @@ public sealed class TokenTable : IEquatable<TokenTable>
         return order;
     }
 
+    /// <summary>The same tokens, or some of them, in another order, such as <see cref="KeptPlan.Order"/>.</summary>
+    /// <param name="order">The slots to take, in their new order, each at most once.</param>
+    /// <param name="pinnedCount">How many of the first are pinned, whatever their counts.</param>
+    /// <exception cref="ArgumentException">A slot is taken twice, fewer than 2 are taken, or more are pinned than taken.</exception>
+    /// <exception cref="IndexOutOfRangeException">There is no such slot.</exception>
+    public TokenTable Reorder(IReadOnlyList<int> order, int pinnedCount)
+    {
+        if (order is null) throw new ArgumentNullException(nameof(order));
+
+        // From where on the order is that of ranks, no token needs to be kept in its place.
+        var ranked = order.Count - 1;
+        while (ranked > pinnedCount && IsInOrder(GetCount(order[ranked - 1]), GetId(order[ranked - 1]), GetCount(order[ranked]), GetId(order[ranked]))) ranked--;
+        int[] ids = [.. order.Select(GetId)];
+        return Create(ids, [.. order.Select(GetCount)], [.. order.Select(slot => GetToken(slot).ToArray())], ids.AsSpan(0, Math.Max(pinnedCount, ranked)), pinnedCount);
+    }
+
     /// <summary>Whether a token may stand directly before another: a greater count, or the same and a smaller id.</summary>
     internal static bool IsInOrder(long count, int id, long nextCount, int nextId) =>
         count > nextCount || (count == nextCount && id < nextId);

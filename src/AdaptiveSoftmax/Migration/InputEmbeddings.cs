@@ -76,7 +76,7 @@ internal static partial class InputEmbeddings
         {
             if (tensor.Name.StartsWith(CheckpointNames.OptimizerPrefix, StringComparison.Ordinal) || ProjectionName().Match(tensor.Name) is not { Success: true } match) continue;
             var prefix = match.Groups[1].Value;
-            if (!Enumerable.Range(0, map.From.TailCount + 1).All(band => IsShared(file, prefix, band, map.From))) continue;
+            if (!IsShared(file, prefix, 0, map.From) || !Enumerable.Range(1, map.From.TailCount).All(band => IsShared(file, prefix, band, map.From) || IsAbsent(file, prefix, band))) continue;
             throw new ArgumentException(
                 $"{file.FileName} holds the projections of input embeddings that share the softmax's tables ({Excerpt.Name(ProjectionOf(prefix, 0))} and others), and tokens come into other bands or widths change, so that they would pass through a projection that is not theirs; take the projections out of the file and train them anew, or keep cutoffs and widths.");
         }
@@ -85,6 +85,9 @@ internal static partial class InputEmbeddings
     private static bool IsShared(WeightsFile file, string prefix, int band, SoftmaxLayout layout) =>
         !file.TryGetTensor(TableOf(prefix, band), out _) && file.TryGetTensor(ProjectionOf(prefix, band), out var projection)
         && projection.Shape.Count == 2 && projection.Shape[1] == WidthOf(layout, band);
+
+    // As where the softmax's own projections are shared too.
+    private static bool IsAbsent(WeightsFile file, string prefix, int band) => !file.TryGetTensor(TableOf(prefix, band), out _) && !file.TryGetTensor(ProjectionOf(prefix, band), out _);
 
     private static bool KeepsBands(TokenMap map)
     {

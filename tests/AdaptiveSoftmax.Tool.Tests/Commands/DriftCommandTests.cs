@@ -40,6 +40,13 @@ public sealed class DriftCommandTests
         var next = run.Output.Split('\n').Select(line => line.Trim()).Single(line => line.StartsWith("adaptive-softmax plan", StringComparison.Ordinal));
         Assert.Equal(0, await run.RunAsync([.. next.Split(' ')[1..]]));
         Assert.Equal(["next.softmax.json", "next.tokens", "now.tokens", "x.softmax.json", "x.tokens"], run.Files);
+
+        // The next night that spec is the present one.
+        WriteTable(run, "later.tokens", slot => 1_000_000 / (slot + 1));
+        Assert.Equal(2, await run.RunAsync("drift", run.Path("next.tokens"), "--observed", run.Path("later.tokens"), "--spec", run.Path("next.softmax.json")));
+        next = run.Output.Split('\n').Select(line => line.Trim()).Single(line => line.StartsWith("adaptive-softmax plan", StringComparison.Ordinal));
+        Assert.Equal(0, await run.RunAsync([.. next.Split(' ')[1..]]));
+        Assert.Contains("next-2.softmax.json", run.Files);
     }
 
     [Fact]

@@ -110,6 +110,13 @@ public sealed class MergeCommandTests
         Assert.Equal(1, json.RootElement.GetProperty("leftOut").GetInt32());
         Assert.Equal(3, await run.RunAsync([.. arguments, "-o", run.Path("whole.tokens")]));
         Assert.Equal(File.ReadAllText(run.Path("whole.tokens")), File.ReadAllText(run.Path("merged.tokens")));
+
+        // One that the walk leaves out, which both shards make, counts once.
+        run.Write("en/a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n");
+        for (var i = 0; i < 2; i++) Assert.Equal(3, await run.RunAsync([.. arguments, "--shard", $"{i + 1}/2", "-o", parts[i], "--force"]));
+        Assert.Equal(3, await run.RunAsync(["count", "merge", .. parts, "-o", run.Path("merged.tokens"), "--force", "--json"]));
+        using var both = JsonDocument.Parse(run.Output);
+        Assert.Equal(2, both.RootElement.GetProperty("leftOut").GetInt32());
     }
 
     private static string WriteTexts(ToolRun run, string folder, int count)

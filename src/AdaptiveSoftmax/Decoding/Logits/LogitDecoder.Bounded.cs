@@ -36,7 +36,8 @@ internal sealed unsafe partial class LogitDecoder
         scores = default;
         if (source is ScreenedLogits screened && (WantsLogProbs(options) || LogitScores.NeedsLogSumExp(options, history)))
         {
-            if (!TryBoundLogSumExp(pool, screened, out least, out most)) return false;
+            // Drafts ask before their history is whole.
+            if (!screened.MayBoundMasses(isClosest: false) || !TryBoundLogSumExp(pool, screened, out least, out most)) return false;
             if (WantsLogProbs(options) && !screened.TryReport(least, most, options.LogProbError)) return false;
         }
 

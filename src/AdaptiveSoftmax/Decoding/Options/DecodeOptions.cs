@@ -66,7 +66,8 @@ public sealed record DecodeOptions
     /// How far reported log-probs may be from the exact ones; 0, the default, for exact ones, which need every logit. Above it a softmax
     /// without tails ranks tokens by their logits (and penalties and biases, in float64), so that <see cref="CertifiedSoftmax"/> need
     /// not compute all of them; +∞ reports NaN. It moves no token of a draw. Where there are tails, of draws by
-    /// <see cref="SamplerKind.Inversion"/> and of <see cref="LogProbKind.Adjusted"/>, log-probs are exact.
+    /// <see cref="SamplerKind.Inversion"/> and of <see cref="LogProbKind.Adjusted"/>, log-probs are exact, and so they are of ranks with
+    /// retrieved tokens and of draws with such that are filtered or greedy.
     /// </summary>
     public float LogProbError { get; init; }
 

@@ -50,6 +50,23 @@ public class SpeculativeDecodingTests
         }
     }
 
+    /// <summary>A block begins without a history and has one after its first token: what a penalty then needs, bounds of mapped logits do not give.</summary>
+    [Fact]
+    public void PenalisedDrawsOfScaledLogits_GiveTheTokensOfPlainDecoding()
+    {
+        using var layer = new DynamicAdaptiveSoftmax(SoftmaxLayout.CreateFull(32, 700, logitScale: 16), seed: 4);
+        using var certified = layer.Certify();
+        var options = new DecodeOptions { Sampler = SamplerKind.Gumbel, RepetitionPenalty = 1.2f };
+        var model = new PrefixModel(32);
+        for (var seed = 0ul; seed < 60; seed++)
+        {
+            var plain = model.DecodePlainly(layer, options, seed, Length);
+            using var screened = new SpeculativeDecoding(certified);
+            var unreported = options with { LogProbError = float.PositiveInfinity };
+            Assert.Equal(plain.Select(token => token.Token), Decode(certified, screened, model, unreported, plain, quality: 1, seed).Select(token => token.Token));
+        }
+    }
+
     /// <summary>Nothing is drafted, so nothing differs.</summary>
     [Fact]
     public void EmptyDrafts_AreAPlainDraw() => DecodeCase.ForEach(100, test =>
