@@ -3,9 +3,12 @@ using AdaptiveSoftmax.Vocabulary;
 
 namespace AdaptiveSoftmax.Gpu.Tests.Layers;
 
-/// <summary>Decoding on a device that goes on takes no more memory of the host, which is the device's too on a processor.</summary>
+/// <summary>
+/// Decoding on a device that goes on takes no more memory of the host, which is the device's too on a processor. Other tests
+/// take memory of the same process, so it runs when they are done.
+/// </summary>
 [MoreAtNight]
-[Collection(Backend.Collection)]
+[Collection(Alone.Name)]
 public sealed class ManyStepsTests
 {
     [Fact]
@@ -18,4 +21,11 @@ public sealed class ManyStepsTests
         float[] hidden = [.. Enumerable.Range(0, Rows * HiddenSize).Select(_ => (float)((8 * random.NextDouble()) - 4))];
         SteadyMemory.Of(Nightly.Count(1_000, 1_000_000), step => layer.Predict(hidden.AsSpan(step % Rows * HiddenSize, HiddenSize)));
     }
+}
+
+/// <summary>Tests that run with no other beside them.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class Alone
+{
+    public const string Name = "alone";
 }
