@@ -27,8 +27,11 @@ public sealed class DriverTests
     {
         var accelerator = Accelerator;
         var buffer = accelerator.Allocate1D<int>(10);
-        accelerator.LoadKernel<ArrayView<int>>(WriteBehind)(accelerator.DefaultStream, (1, 32), buffer.View);
+        var launch = accelerator.LoadKernel<ArrayView<int>>(WriteBehind);
+        launch(accelerator.DefaultStream, (1, 32), buffer.View);
         var error = Assert.Throws<CudaException>(accelerator.Synchronize).Message;
+        // ILGPU forgets a kernel that nobody holds.
+        GC.KeepAlive(launch);
         Assert.Contains("Kernel_WriteBehind", error, StringComparison.Ordinal);
         Assert.Contains("outside of all buffers, which has 40 bytes", error, StringComparison.Ordinal);
         Assert.Contains("st.global", error, StringComparison.Ordinal);
