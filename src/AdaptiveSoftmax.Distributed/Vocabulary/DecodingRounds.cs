@@ -179,20 +179,20 @@ internal sealed unsafe class DecodingRounds : IDisposable
     private void Answer(CutSoftmax cut, Question?[] questions, float* all, float* answers, long[] starts)
     {
         using var scope = _scratch.Begin();
-        var tokens = new List<Token>();
+        var tokens = new List<AskedVector>();
         for (var rank = 0; rank < questions.Length; rank++)
         {
             if (questions[rank] is not { } asked || asked.Cut != cut) continue;
             float* vectors = all + asked.First, answer = answers + starts[rank];
             if (asked.IsOne) cut.OwnLogitsOfOne(_pool, _scratch, vectors, answer);
-            for (var token = 0; token < asked.Tokens && !asked.IsOne; token++) tokens.Add(new Token(vectors + ((nint)token * cut.Columns), answer + token, asked.Tokens));
+            for (var token = 0; token < asked.Tokens && !asked.IsOne; token++) tokens.Add(new AskedVector(vectors + ((nint)token * cut.Columns), answer + token, asked.Tokens));
         }
 
         // Vectors of several ranks are one product, whose lanes have the same bits beside others as alone.
         for (var first = 0; first < tokens.Count; first += _blockSize) AnswerBlock(cut, tokens.GetRange(first, Math.Min(_blockSize, tokens.Count - first)));
     }
 
-    private void AnswerBlock(CutSoftmax cut, List<Token> tokens)
+    private void AnswerBlock(CutSoftmax cut, List<AskedVector> tokens)
     {
         using var scope = _scratch.Begin();
         var lanes = TokenBlocks.LanesFor(tokens.Count);
@@ -226,7 +226,7 @@ internal sealed unsafe class DecodingRounds : IDisposable
     private sealed record Question(CutSoftmax Cut, bool IsOne, int First, int Tokens);
 
     /// <summary>A vector of a block.</summary>
-    private readonly struct Token(float* vector, float* answer, int step)
+    private readonly struct AskedVector(float* vector, float* answer, int step)
     {
         /// <summary>The vector, [columns].</summary>
         public float* Vector => vector;

@@ -65,6 +65,10 @@ public class SpeculativeDecodingTests
             var unreported = options with { LogProbError = float.PositiveInfinity };
             Assert.Equal(plain.Select(token => token.Token), Decode(certified, screened, model, unreported, plain, quality: 1, seed).Select(token => token.Token));
         }
+
+        // Whatever hung on a sum was left to the stored weights.
+        Assert.Equal(certified.Statistics.StoredMassPredictions, certified.Statistics.MassPredictions);
+        Assert.True(certified.Statistics.Predictions > certified.Statistics.StoredPredictions);
     }
 
     /// <summary>Nothing is drafted, so nothing differs.</summary>
